@@ -1,0 +1,2 @@
+//! The Rust subject.
+fn main() {}

@@ -1,0 +1,90 @@
+//! What a callback asks for, and why a connection ended.
+
+/// What a callback asks the engine to do next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum Action {
+    /// Go on.
+    #[default]
+    None = 0,
+    /// Close this connection: from now on writes answer `closed`; what is queued is sent first.
+    Close = 1,
+    /// Stop the server.
+    Stop = 2,
+}
+
+/// Why a connection ended. The numbers are fixed for ever; expect values you do not know, more will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum CloseReason {
+    /// The peer closed its side, and everything was answered.
+    Eof = 1,
+    /// The connection broke: the peer reset it, or the network gave up. The errno says which.
+    Reset = 2,
+    /// This side closed it.
+    LocalClose = 3,
+    /// The server stopped.
+    Shutdown = 6,
+    /// Unsent output went beyond the hard limit.
+    Overflow = 7,
+    /// A callback failed.
+    HandlerError = 9,
+}
+
+impl CloseReason {
+    /// Every reason there is so far: what the bindings compare their own tables with.
+    pub const ALL: [CloseReason; 6] = [
+        CloseReason::Eof,
+        CloseReason::Reset,
+        CloseReason::LocalClose,
+        CloseReason::Shutdown,
+        CloseReason::Overflow,
+        CloseReason::HandlerError,
+    ];
+
+    /// The name in lower case, the same in every language: `local close`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            CloseReason::Eof => "eof",
+            CloseReason::Reset => "reset",
+            CloseReason::LocalClose => "local close",
+            CloseReason::Shutdown => "shutdown",
+            CloseReason::Overflow => "overflow",
+            CloseReason::HandlerError => "handler error",
+        }
+    }
+}
+
+/// How a connection ended: the reason, and the system's error number where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Why.
+    pub reason: CloseReason,
+    /// The system's error number, for [`CloseReason::Reset`].
+    pub errno: Option<i32>,
+}
+
+impl Closed {
+    /// An end that the system had no part in.
+    pub(crate) const fn by(reason: CloseReason) -> Self {
+        Closed { reason, errno: None }
+    }
+
+    /// An end that the system reported.
+    pub(crate) const fn reset(errno: i32) -> Self {
+        Closed { reason: CloseReason::Reset, errno: Some(errno) }
+    }
+}
+
+/// What a write says of the queue it went to. The bytes are accepted in both cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a writer that ignores pressure fills the queue up to its hard limit"]
+pub enum Pressure {
+    /// Go on writing.
+    Low,
+    /// The queue is above the high-water mark: better wait for `on_drain`.
+    High,
+}

@@ -1,0 +1,491 @@
+//! One stream connection as a state machine. It does no I/O: the loop reads and writes, tells it what came of
+//! that, and asks what to do next.
+//!
+//! ```text
+//!          close, handler error              queue sent
+//!   Open ------------------------> Flushing ------------> Lingering ---> gone
+//!     \                               \  EOF seen, broken                 ^
+//!      `-- EOF and all answered,       `----------------------------------|
+//!          reset, overflow ------------------------------------------------
+//! ```
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use crate::action::{CloseReason, Closed, Pressure};
+use crate::buffer::{BlockPool, OutQueue};
+use crate::config::Config;
+
+/// What other threads may know and change of a connection.
+#[derive(Debug)]
+pub(crate) struct ConnShared {
+    /// Writes are accepted. Cleared by the first close, from whatever thread.
+    live: AtomicBool,
+    /// Bytes in the connection's queue; only the owner stores it.
+    queued: AtomicUsize,
+    /// Bytes that other threads have handed in and the owner has not queued yet.
+    in_flight: AtomicUsize,
+    /// The high-water mark was crossed, and `on_drain` is owed.
+    above: AtomicBool,
+}
+
+impl ConnShared {
+    fn new() -> Arc<Self> {
+        Arc::new(ConnShared {
+            live: AtomicBool::new(true),
+            queued: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            above: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Refuses writes from now on; says whether they were accepted before.
+    pub(crate) fn end(&self) -> bool {
+        self.live.swap(false, Ordering::AcqRel)
+    }
+
+    /// Unsent bytes, wherever they wait.
+    pub(crate) fn unsent(&self) -> usize {
+        self.queued.load(Ordering::Acquire) + self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Counts `len` bytes of another thread's; `None` if they would not fit the hard limit. To be called with the
+    /// mailbox locked, so that the bytes are on their way before anybody else looks.
+    pub(crate) fn reserve(&self, len: usize, config: &Config) -> Option<Pressure> {
+        let unsent = self.unsent().saturating_add(len);
+        if unsent > config.hard_limit {
+            return None;
+        }
+        self.in_flight.fetch_add(len, Ordering::AcqRel);
+        Some(self.pressure(unsent, config))
+    }
+
+    fn pressure(&self, unsent: usize, config: &Config) -> Pressure {
+        if unsent <= config.high_water {
+            return Pressure::Low;
+        }
+        self.above.store(true, Ordering::Release);
+        Pressure::High
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// Closed by this side: the queue is being sent, input is discarded.
+    Flushing(Closed),
+    /// Writing is shut down: input is discarded until EOF or the linger limit.
+    Lingering(Closed),
+    /// Nothing is left to wait for.
+    Over(Closed),
+}
+
+/// What to do with input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    No,
+    Deliver,
+    Discard,
+}
+
+/// What to do next for a connection that has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Wait,
+    Flush,
+    ShutdownWrite,
+    /// Close the descriptor. If `all_sent` is wanted, then only if other threads have no bytes on their way.
+    Close {
+        closed: Closed,
+        all_sent: bool,
+    },
+}
+
+/// Why a write on the owner's thread was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Closed,
+    Overflow,
+}
+
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) shared: Arc<ConnShared>,
+    out: OutQueue,
+    stage: Stage,
+    /// The errno of a failed write. Reading goes on: what the peer sent before it vanished is still delivered.
+    broken: Option<i32>,
+    readable: bool,
+    writable: bool,
+    /// A short read proves nothing: end of file or urgent data was reported, or the socket is a Unix socket.
+    read_on: bool,
+    always_read_on: bool,
+    eof: bool,
+    /// A batch with this connection's events is unanswered.
+    held: bool,
+    drain_due: bool,
+}
+
+impl Conn {
+    /// An open connection; a Unix socket is always read until it would block.
+    pub(crate) fn new(unix: bool) -> Self {
+        Conn {
+            shared: ConnShared::new(),
+            out: OutQueue::default(),
+            stage: Stage::Open,
+            broken: None,
+            readable: false,
+            writable: true,
+            read_on: unix,
+            always_read_on: unix,
+            eof: false,
+            held: false,
+            drain_due: false,
+        }
+    }
+
+    /// The poller reported readiness.
+    pub(crate) fn ready(&mut self, readable: bool, writable: bool, read_on: bool) {
+        self.readable |= readable && !self.eof;
+        self.writable |= writable;
+        self.read_on |= read_on;
+    }
+
+    /// Whether there is something to do before the next poll: input to take, or `on_drain` to call.
+    pub(crate) fn wants_service(&self) -> bool {
+        self.drain_due || self.reading() != Reading::No
+    }
+
+    pub(crate) fn reading(&self) -> Reading {
+        match self.stage {
+            _ if !self.readable => Reading::No,
+            Stage::Open if self.held => Reading::No,
+            Stage::Open if self.broken.is_none() && self.shared.above.load(Ordering::Acquire) => Reading::No,
+            Stage::Open => Reading::Deliver,
+            Stage::Flushing(_) | Stage::Lingering(_) => Reading::Discard,
+            Stage::Over(_) => Reading::No,
+        }
+    }
+
+    /// A read gave bytes; `full` says that it filled the buffer.
+    pub(crate) fn received(&mut self, full: bool) {
+        self.readable = full || self.read_on;
+    }
+
+    pub(crate) fn read_would_block(&mut self) {
+        self.readable = false;
+        self.read_on = self.always_read_on;
+        // Writing is broken and nothing is left to read: waiting for an end of file may take for ever.
+        self.eof |= self.broken.is_some();
+    }
+
+    pub(crate) fn received_eof(&mut self) {
+        self.eof = true;
+        self.readable = false;
+    }
+
+    pub(crate) fn read_failed(&mut self, errno: i32) {
+        self.received_eof();
+        self.broken.get_or_insert(errno);
+    }
+
+    /// Queues bytes written on the owner's thread.
+    pub(crate) fn write(
+        &mut self,
+        bytes: &[u8],
+        config: &Config,
+        pool: &mut BlockPool,
+    ) -> Result<Pressure, Refused> {
+        if !self.shared.is_live() || self.broken.is_some() {
+            return Err(Refused::Closed);
+        }
+        let unsent = self.shared.unsent().saturating_add(bytes.len());
+        if unsent > config.hard_limit {
+            self.end_now(Closed::by(CloseReason::Overflow), pool);
+            return Err(Refused::Overflow);
+        }
+        self.out.push(bytes, pool);
+        self.publish();
+        Ok(self.shared.pressure(unsent, config))
+    }
+
+    /// Queues bytes that another thread has handed in and that were counted there.
+    pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
+        let len = bytes.len();
+        if self.broken.is_none() && matches!(self.stage, Stage::Open | Stage::Flushing(_)) {
+            self.out.push_owned(bytes, pool);
+            self.publish();
+        }
+        self.shared.in_flight.fetch_sub(len, Ordering::AcqRel);
+    }
+
+    fn publish(&self) {
+        self.shared.queued.store(self.out.len(), Ordering::Release);
+    }
+
+    pub(crate) fn out(&self) -> &OutQueue {
+        &self.out
+    }
+
+    /// The kernel took `sent` bytes.
+    pub(crate) fn sent(&mut self, sent: usize, pool: &mut BlockPool) {
+        self.out.advance(sent, pool);
+        self.publish();
+    }
+
+    pub(crate) fn write_would_block(&mut self) {
+        self.writable = false;
+    }
+
+    pub(crate) fn write_failed(&mut self, errno: i32, pool: &mut BlockPool) {
+        self.broken.get_or_insert(errno);
+        self.shared.end();
+        self.out.clear(pool);
+        self.publish();
+        // An error is an edge that may have been consumed by the write: look for the end by reading.
+        self.readable = !self.eof;
+        self.read_on = true;
+    }
+
+    /// This side ends the connection: what is queued is sent first.
+    pub(crate) fn close(&mut self, reason: CloseReason) {
+        self.shared.end();
+        if self.stage == Stage::Open {
+            self.stage = Stage::Flushing(Closed::by(reason));
+        }
+    }
+
+    /// The connection ends without waiting for anything.
+    pub(crate) fn end_now(&mut self, closed: Closed, pool: &mut BlockPool) {
+        self.shared.end();
+        self.out.clear(pool);
+        self.publish();
+        self.stage = Stage::Over(closed);
+    }
+
+    /// How it ends if the server stops now.
+    pub(crate) fn closed_by_stop(&self) -> Closed {
+        match (self.stage, self.broken) {
+            (Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed), _) => closed,
+            (Stage::Open, Some(errno)) => Closed::reset(errno),
+            (Stage::Open, None) => Closed::by(CloseReason::Shutdown),
+        }
+    }
+
+    /// Writing was shut down.
+    pub(crate) fn lingers(&mut self) {
+        if let Stage::Flushing(closed) = self.stage {
+            self.stage = Stage::Lingering(closed);
+        }
+    }
+
+    /// The linger limit is over.
+    pub(crate) fn linger_over(&mut self) {
+        if let Stage::Lingering(closed) = self.stage {
+            self.stage = Stage::Over(closed);
+        }
+    }
+
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.held = false;
+    }
+
+    pub(crate) fn next_step(&self) -> Step {
+        if let Stage::Over(closed) = self.stage {
+            return Step::Close { closed, all_sent: false };
+        }
+        if self.eof {
+            if let Some(errno) = self.broken {
+                let closed = match self.stage {
+                    Stage::Open => Closed::reset(errno),
+                    Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed) => closed,
+                };
+                return Step::Close { closed, all_sent: false };
+            }
+        }
+        if !self.out.is_empty() {
+            return if self.writable { Step::Flush } else { Step::Wait };
+        }
+        match self.stage {
+            Stage::Open if self.eof && !self.held && !self.drain_due && !self.owes_drain() => {
+                Step::Close { closed: Closed::by(CloseReason::Eof), all_sent: true }
+            }
+            Stage::Flushing(closed) if self.eof => Step::Close { closed, all_sent: true },
+            Stage::Flushing(_) if self.broken.is_none() && self.shared.unsent() == 0 => Step::ShutdownWrite,
+            Stage::Lingering(closed) if self.eof => Step::Close { closed, all_sent: false },
+            _ => Step::Wait,
+        }
+    }
+
+    fn owes_drain(&self) -> bool {
+        self.shared.above.load(Ordering::Acquire)
+    }
+
+    /// Ends pressure once the queue is at the low-water mark: `on_drain` is then due.
+    pub(crate) fn relieve(&mut self, low_water: usize) {
+        if self.owes_drain() && self.shared.unsent() <= low_water {
+            self.shared.above.store(false, Ordering::Release);
+            self.drain_due = self.shared.is_live();
+        }
+    }
+
+    /// Whether `on_drain` is due; asking takes it.
+    pub(crate) fn take_drain(&mut self) -> bool {
+        std::mem::take(&mut self.drain_due) && self.shared.is_live()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config { high_water: 8, low_water: 4, hard_limit: 16, ..Config::default() }.resolved().unwrap()
+    }
+
+    fn open() -> (Conn, BlockPool, Config) {
+        (Conn::new(false), BlockPool::default(), config())
+    }
+
+    fn by(reason: CloseReason, all_sent: bool) -> Step {
+        Step::Close { closed: Closed::by(reason), all_sent }
+    }
+
+    #[test]
+    fn a_short_read_empties_a_tcp_socket_unless_more_was_reported() {
+        let (mut conn, ..) = open();
+        conn.ready(true, false, false);
+        conn.received(false);
+        assert_eq!(conn.reading(), Reading::No);
+        conn.ready(true, false, true);
+        conn.received(false);
+        assert_eq!(conn.reading(), Reading::Deliver);
+        conn.read_would_block();
+        conn.ready(true, false, false);
+        conn.received(false);
+        assert_eq!(conn.reading(), Reading::No);
+    }
+
+    #[test]
+    fn a_unix_socket_is_read_until_it_would_block() {
+        let mut conn = Conn::new(true);
+        conn.ready(true, false, false);
+        conn.received(false);
+        assert_eq!(conn.reading(), Reading::Deliver);
+        conn.read_would_block();
+        assert_eq!(conn.reading(), Reading::No);
+    }
+
+    #[test]
+    fn eof_closes_behind_the_output() {
+        let (mut conn, mut pool, config) = open();
+        assert_eq!(conn.write(b"answer", &config, &mut pool), Ok(Pressure::Low));
+        conn.received_eof();
+        assert_eq!(conn.next_step(), Step::Flush);
+        conn.write_would_block();
+        assert_eq!(conn.next_step(), Step::Wait);
+        conn.ready(false, true, false);
+        conn.sent(6, &mut pool);
+        assert_eq!(conn.next_step(), by(CloseReason::Eof, true));
+    }
+
+    #[test]
+    fn eof_waits_for_the_answer_to_a_batch() {
+        let (mut conn, ..) = open();
+        conn.hold();
+        conn.received_eof();
+        assert_eq!(conn.next_step(), Step::Wait);
+        conn.release();
+        assert_eq!(conn.next_step(), by(CloseReason::Eof, true));
+    }
+
+    #[test]
+    fn eof_waits_for_the_drain_callback() {
+        let (mut conn, mut pool, config) = open();
+        assert_eq!(conn.write(&[0; 9], &config, &mut pool), Ok(Pressure::High));
+        conn.received_eof();
+        conn.sent(9, &mut pool);
+        assert_eq!(conn.next_step(), Step::Wait);
+        conn.relieve(config.low_water);
+        assert_eq!(conn.next_step(), Step::Wait);
+        assert!(conn.wants_service() && conn.take_drain());
+        assert_eq!(conn.next_step(), by(CloseReason::Eof, true));
+    }
+
+    #[test]
+    fn a_local_close_sends_then_shuts_down_then_lingers() {
+        let (mut conn, mut pool, config) = open();
+        let _ = conn.write(b"bye", &config, &mut pool);
+        conn.close(CloseReason::LocalClose);
+        assert_eq!(conn.write(b"x", &config, &mut pool), Err(Refused::Closed));
+        assert_eq!(conn.next_step(), Step::Flush);
+        conn.sent(3, &mut pool);
+        assert_eq!(conn.next_step(), Step::ShutdownWrite);
+        conn.lingers();
+        conn.ready(true, false, false);
+        assert_eq!((conn.reading(), conn.next_step()), (Reading::Discard, Step::Wait));
+        conn.received_eof();
+        assert_eq!(conn.next_step(), by(CloseReason::LocalClose, false));
+    }
+
+    #[test]
+    fn a_linger_limit_ends_a_peer_that_does_not_close() {
+        let (mut conn, ..) = open();
+        conn.close(CloseReason::HandlerError);
+        conn.lingers();
+        conn.linger_over();
+        assert_eq!(conn.next_step(), by(CloseReason::HandlerError, false));
+    }
+
+    #[test]
+    fn pressure_stops_reading_until_the_low_water_mark() {
+        let (mut conn, mut pool, config) = open();
+        conn.ready(true, false, false);
+        assert_eq!(conn.write(&[0; 9], &config, &mut pool), Ok(Pressure::High));
+        assert_eq!(conn.reading(), Reading::No);
+        conn.sent(4, &mut pool);
+        conn.relieve(config.low_water);
+        assert_eq!(conn.reading(), Reading::No);
+        conn.sent(1, &mut pool);
+        conn.relieve(config.low_water);
+        assert_eq!((conn.reading(), conn.take_drain(), conn.take_drain()), (Reading::Deliver, true, false));
+    }
+
+    #[test]
+    fn the_hard_limit_ends_the_connection_and_drops_its_queue() {
+        let (mut conn, mut pool, config) = open();
+        let _ = conn.write(&[0; 16], &config, &mut pool);
+        assert_eq!(conn.write(b"x", &config, &mut pool), Err(Refused::Overflow));
+        assert_eq!((conn.shared.unsent(), conn.next_step()), (0, by(CloseReason::Overflow, false)));
+    }
+
+    #[test]
+    fn other_threads_bytes_count_at_once_and_are_waited_for() {
+        let (mut conn, mut pool, config) = open();
+        assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
+        assert_eq!(conn.shared.reserve(8, &config), None);
+        conn.close(CloseReason::LocalClose);
+        assert_eq!(conn.next_step(), Step::Wait);
+        conn.write_handed_in(vec![0; 9], &mut pool);
+        assert_eq!((conn.shared.unsent(), conn.next_step()), (9, Step::Flush));
+    }
+
+    #[test]
+    fn a_failed_write_still_lets_the_last_input_in() {
+        let (mut conn, mut pool, config) = open();
+        let _ = conn.write(b"lost", &config, &mut pool);
+        conn.write_failed(32, &mut pool);
+        assert_eq!((conn.reading(), conn.next_step()), (Reading::Deliver, Step::Wait));
+        assert_eq!(conn.write(b"x", &config, &mut pool), Err(Refused::Closed));
+        conn.received_eof();
+        assert_eq!(conn.next_step(), Step::Close { closed: Closed::reset(32), all_sent: false });
+    }
+}

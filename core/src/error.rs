@@ -1,0 +1,141 @@
+//! The one error type of the engine: what kind of wrong, in words, and the system's number if there is one.
+
+use std::fmt;
+use std::io;
+
+/// What went wrong, as a number that is fixed for ever: the C status codes and the codes that the Python and
+/// Node packages carry are these. Expect values you do not know; more will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum ErrorKind {
+    /// An argument is outside what the call accepts.
+    InvalidArgument = 1,
+    /// A listen address cannot be parsed, or carries an unknown or malformed option.
+    InvalidAddress = 2,
+    /// The address of a listener is taken.
+    AddressInUse = 3,
+    /// The operating system refused; [`Error::errno`] says why.
+    System = 4,
+    /// The connection is closed or closing, or the id belongs to another server.
+    Closed = 5,
+    /// The connection's queue is at its hard limit; nothing was queued.
+    Full = 6,
+    /// The call does not fit the server's state, for example starting it twice.
+    WrongState = 7,
+    /// The call is not allowed on this thread, for example waiting for a server on one of its own loops.
+    WrongThread = 8,
+    /// The start was refused: `on_start` returned stop, or stop was called before.
+    Stopped = 9,
+    /// A callback failed where its failure ends the call: `on_start`.
+    HandlerFailed = 10,
+    /// A defect of the engine, caught at its border.
+    Internal = 11,
+}
+
+impl ErrorKind {
+    /// Every kind, in the order of its number: what the bindings compare their own tables with.
+    pub const ALL: [ErrorKind; 11] = [
+        ErrorKind::InvalidArgument,
+        ErrorKind::InvalidAddress,
+        ErrorKind::AddressInUse,
+        ErrorKind::System,
+        ErrorKind::Closed,
+        ErrorKind::Full,
+        ErrorKind::WrongState,
+        ErrorKind::WrongThread,
+        ErrorKind::Stopped,
+        ErrorKind::HandlerFailed,
+        ErrorKind::Internal,
+    ];
+
+    /// The name in capitals, the same in every language: `ADDRESS_IN_USE`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ErrorKind::InvalidArgument => "INVALID_ARGUMENT",
+            ErrorKind::InvalidAddress => "INVALID_ADDRESS",
+            ErrorKind::AddressInUse => "ADDRESS_IN_USE",
+            ErrorKind::System => "SYSTEM",
+            ErrorKind::Closed => "CLOSED",
+            ErrorKind::Full => "FULL",
+            ErrorKind::WrongState => "WRONG_STATE",
+            ErrorKind::WrongThread => "WRONG_THREAD",
+            ErrorKind::Stopped => "STOPPED",
+            ErrorKind::HandlerFailed => "HANDLER_FAILED",
+            ErrorKind::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// An error of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    errno: Option<i32>,
+}
+
+/// What fallible calls of the engine return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error without a number of the system's.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), errno: None }
+    }
+
+    /// The system refused while we were `doing` something.
+    pub fn system(doing: impl fmt::Display, source: &io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::AddrInUse => ErrorKind::AddressInUse,
+            _ => ErrorKind::System,
+        };
+        Error { kind, message: format!("{doing}: {source}"), errno: source.raw_os_error() }
+    }
+
+    /// The kind, for a program to decide on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The text, for a person: what we were doing and what was wrong.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The system's error number, where the system was the cause.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        self.errno
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_count_up_from_one_without_a_gap() {
+        let numbers: Vec<i32> = ErrorKind::ALL.iter().map(|kind| *kind as i32).collect();
+        assert_eq!(numbers, (1..=11).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_system_error_keeps_its_number_and_says_what_we_did() {
+        let error = Error::system("listen on tcp://:1", &io::Error::from_raw_os_error(98));
+        assert_eq!(error.kind(), ErrorKind::AddressInUse);
+        assert_eq!(error.errno(), Some(98));
+        assert!(error.message().starts_with("listen on tcp://:1: "), "{}", error.message());
+    }
+}

@@ -1,0 +1,567 @@
+//! One event loop: a poller, the connections it owns, and the turn.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::acceptor::{Acceptor, WAKER};
+use crate::action::{Action, CloseReason, Closed, Pressure};
+use crate::batch::{Answer, Gather, Turn};
+use crate::buffer::BlockPool;
+use crate::config::Config;
+use crate::conn::{Conn as Machine, Reading, Refused, Step};
+use crate::error::Result;
+use crate::handle::{Conn, Handle};
+use crate::handler::Handler;
+use crate::mailbox::{closed_error, full_error, Accepted, Command, Mailbox};
+use crate::slab::Slab;
+use crate::sys::poller::{Event, Events, Poller};
+use crate::sys::socket;
+use crate::token::ConnId;
+
+/// The buffer that all input of a loop goes through: what libuv and Go's net use for a stream.
+const READ_BUFFER: usize = 64 << 10;
+
+/// A connection and its socket.
+struct Entry {
+    socket: OwnedFd,
+    machine: Machine,
+    /// Stands in the list of connections to serve, to settle.
+    in_ready: bool,
+    in_dirty: bool,
+}
+
+/// The connections and what is to be done with them.
+struct Conns {
+    slab: Slab<Entry>,
+    pool: BlockPool,
+    /// Connections with input to take or `on_drain` to call; served in turn.
+    ready: VecDeque<ConnId>,
+    /// Connections that changed: to flush, half-close, close or resume at the end of the turn.
+    dirty: Vec<ConnId>,
+    /// Connections that linger, in the order in which their time is over. May name some that are gone.
+    lingering: VecDeque<(Instant, ConnId)>,
+}
+
+impl Conns {
+    fn mark_dirty(&mut self, id: ConnId) {
+        if let Some(entry) = self.slab.get_mut(id).filter(|entry| !entry.in_dirty) {
+            entry.in_dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    fn mark_ready_if_wanted(&mut self, id: ConnId) {
+        let wants = |entry: &&mut Entry| !entry.in_ready && entry.machine.wants_service();
+        if let Some(entry) = self.slab.get_mut(id).filter(wants) {
+            entry.in_ready = true;
+            self.ready.push_back(id);
+        }
+    }
+}
+
+/// The part of a loop that calls from within callbacks may reach. The `RefCell`s are never borrowed while user code
+/// runs, so such a call always finds them free.
+pub(crate) struct LoopState {
+    server: Handle,
+    mailbox: Arc<Mailbox>,
+    conns: RefCell<Conns>,
+    pub(crate) gather: RefCell<Gather>,
+}
+
+thread_local! {
+    /// The loop whose turn runs on this thread.
+    static CURRENT: RefCell<Option<Rc<LoopState>>> = const { RefCell::new(None) };
+}
+
+impl LoopState {
+    /// Calls `f` with the loop that runs on this thread, if one does.
+    pub(crate) fn current<T>(f: impl FnOnce(&LoopState) -> T) -> Option<T> {
+        CURRENT.with_borrow(|current| current.as_deref().map(f))
+    }
+
+    /// Gives `value` to `f` if the loop with this lease runs on this thread; otherwise gives it back.
+    pub(crate) fn with_current<V>(lease: u16, value: V, f: impl FnOnce(&LoopState, V)) -> Option<V> {
+        CURRENT.with_borrow(|current| match current.as_deref() {
+            Some(state) if state.mailbox.lease() == lease => {
+                f(state, value);
+                None
+            }
+            _ => Some(value),
+        })
+    }
+
+    pub(crate) fn server(&self) -> &Handle {
+        &self.server
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    fn config(&self) -> &Config {
+        &self.server.shared.config
+    }
+
+    pub(crate) fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
+        let conns = &mut *self.conns.borrow_mut();
+        let entry = conns.slab.get_mut(id).ok_or_else(|| closed_error(id))?;
+        let result = entry.machine.write(bytes, self.config(), &mut conns.pool);
+        if result != Err(Refused::Closed) {
+            conns.mark_dirty(id);
+        }
+        result.map_err(|refused| match refused {
+            Refused::Closed => closed_error(id),
+            Refused::Overflow => full_error(id, bytes.len(), self.config().hard_limit),
+        })
+    }
+
+    pub(crate) fn close(&self, id: ConnId, reason: CloseReason) -> Result<()> {
+        let conns = &mut *self.conns.borrow_mut();
+        let live = |entry: &&mut Entry| entry.machine.shared.is_live();
+        let entry = conns.slab.get_mut(id).filter(live).ok_or_else(|| closed_error(id))?;
+        entry.machine.close(reason);
+        conns.mark_dirty(id);
+        Ok(())
+    }
+
+    pub(crate) fn hold(&self, id: ConnId) {
+        if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
+            entry.machine.hold();
+        }
+    }
+
+    /// A batch came back: its connections go on.
+    pub(crate) fn answered(&self, answer: Answer) {
+        let conns = &mut *self.conns.borrow_mut();
+        for event in &answer.events {
+            if let Some(entry) = conns.slab.get_mut(event.conn) {
+                entry.machine.release();
+                conns.mark_dirty(event.conn);
+            }
+        }
+        self.gather.borrow_mut().answered(answer);
+    }
+
+    /// Whether input may be taken, or too much of it waits for its batch.
+    fn takes_input(&self) -> bool {
+        !self.gather.borrow().is_full()
+    }
+}
+
+/// What a loop is made of before it has a thread.
+pub(crate) struct Seed {
+    pub(crate) poller: Poller,
+    pub(crate) mailbox: Arc<Mailbox>,
+    slab: Slab<Entry>,
+}
+
+impl Seed {
+    pub(crate) fn new() -> Result<Self> {
+        let slab = Slab::new()?;
+        let resources = || -> io::Result<(Poller, Mailbox)> {
+            let (poller, mailbox) = (Poller::new()?, Mailbox::new(slab.lease())?);
+            poller.add_level(mailbox.waker(), WAKER)?;
+            Ok((poller, mailbox))
+        };
+        let (poller, mailbox) =
+            resources().map_err(|error| crate::error::Error::system("open an event loop", &error))?;
+        Ok(Seed { poller, mailbox: Arc::new(mailbox), slab })
+    }
+}
+
+/// An event loop on its thread.
+pub(crate) struct EventLoop {
+    state: Rc<LoopState>,
+    handler: Arc<dyn Handler>,
+    poller: Poller,
+    events: Events,
+    buffer: Box<[u8]>,
+    commands: Vec<Command>,
+    /// The listeners, if this is the server's only loop.
+    acceptor: Option<Acceptor>,
+}
+
+impl EventLoop {
+    pub(crate) fn new(
+        seed: Seed,
+        server: Handle,
+        handler: Arc<dyn Handler>,
+        acceptor: Option<Acceptor>,
+    ) -> Self {
+        let conns = Conns {
+            slab: seed.slab,
+            pool: BlockPool::default(),
+            ready: VecDeque::new(),
+            dirty: Vec::new(),
+            lingering: VecDeque::new(),
+        };
+        let state = LoopState {
+            server,
+            mailbox: seed.mailbox,
+            conns: RefCell::new(conns),
+            gather: RefCell::default(),
+        };
+        EventLoop {
+            state: Rc::new(state),
+            handler,
+            poller: seed.poller,
+            events: Events::new(),
+            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            commands: Vec::new(),
+            acceptor,
+        }
+    }
+
+    /// Turns until the server stops, then closes every connection.
+    pub(crate) fn run(&mut self) {
+        CURRENT.set(Some(Rc::clone(&self.state)));
+        while !self.state.server.is_stopping() {
+            if let Err(error) = self.turn() {
+                log::error!("polling failed, the server stops: {error}");
+                self.state.server.stop();
+            }
+        }
+        self.finish();
+        CURRENT.set(None);
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        let polled = self.poller.poll(&mut self.events, timeout);
+        self.state.mailbox.is_awake();
+        polled?;
+        self.note_events();
+        self.obey_commands();
+        self.accept();
+        self.serve();
+        self.end_turn(false);
+        self.expire_lingering();
+        self.settle();
+        Ok(())
+    }
+
+    /// How long the poller may wait: not at all while there is work, for ever if nothing is due.
+    fn timeout(&mut self) -> Option<Duration> {
+        let may_sleep = self.state.mailbox.may_sleep() && !self.state.server.is_stopping();
+        let conns = &mut *self.state.conns.borrow_mut();
+        let can_serve = !conns.ready.is_empty() && self.state.takes_input();
+        let accepting = self.acceptor.as_ref().is_some_and(Acceptor::is_busy);
+        let gathered = self.state.gather.borrow().is_due();
+        if !may_sleep || can_serve || accepting || gathered || !conns.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        while conns.lingering.front().is_some_and(|&(_, id)| conns.slab.get_mut(id).is_none()) {
+            conns.lingering.pop_front();
+        }
+        let linger = conns.lingering.front().map(|&(at, _)| at);
+        let retry = self.acceptor.as_ref().and_then(Acceptor::next_due);
+        let due = linger.into_iter().chain(retry).min();
+        due.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Remembers what the poller reported.
+    fn note_events(&mut self) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        for Event { token, readable, writable, read_on } in self.events.iter() {
+            match ConnId::from_u64(token) {
+                Some(id) => {
+                    // A stale event finds no entry.
+                    if let Some(entry) = conns.slab.get_mut(id) {
+                        entry.machine.ready(readable, writable, read_on);
+                        // What is readable gets dirty when it has been served.
+                        match entry.machine.wants_service() {
+                            true => conns.mark_ready_if_wanted(id),
+                            false => conns.mark_dirty(id),
+                        }
+                    }
+                }
+                None if token == WAKER => self.state.mailbox.drain_waker(),
+                None => self.acceptor.iter_mut().for_each(|acceptor| acceptor.ready(token)),
+            }
+        }
+    }
+
+    /// Carries out what other threads asked for.
+    fn obey_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.state.mailbox.take(&mut commands);
+        for command in commands.drain(..) {
+            match command {
+                // Nobody is taken in any more: the socket is closed.
+                Command::Open(_) if self.state.server.is_stopping() => {}
+                Command::Open(accepted) => self.open(accepted),
+                Command::Write(id, bytes) => {
+                    let conns = &mut *self.state.conns.borrow_mut();
+                    if let Some(entry) = conns.slab.get_mut(id) {
+                        entry.machine.write_handed_in(bytes, &mut conns.pool);
+                        conns.mark_dirty(id);
+                    }
+                }
+                Command::Close(id, reason) => {
+                    let conns = &mut *self.state.conns.borrow_mut();
+                    if let Some(entry) = conns.slab.get_mut(id) {
+                        entry.machine.close(reason);
+                        conns.mark_dirty(id);
+                    }
+                }
+                Command::Answered(answer) => self.state.answered(answer),
+            }
+        }
+        // A burst's memory is given back; the usual few commands keep theirs.
+        if commands.capacity() <= 1024 {
+            self.commands = commands;
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(mut acceptor) = self.acceptor.take() else { return };
+        acceptor.accept(|accepted| self.open(accepted));
+        self.acceptor = Some(acceptor);
+    }
+
+    /// Takes a connection in and tells the handler.
+    fn open(&mut self, Accepted { socket, unix }: Accepted) {
+        let Some(id) = self.register(socket, unix) else { return };
+        self.call(id, |handler, conn| handler.on_open(conn));
+    }
+
+    fn register(&mut self, socket: OwnedFd, unix: bool) -> Option<ConnId> {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let machine = Machine::new(unix);
+        let shared = Arc::clone(&machine.shared);
+        let id = conns.slab.insert_with(|_| Entry { socket, machine, in_ready: false, in_dirty: false });
+        let Some((id, entry)) = id.and_then(|id| Some((id, conns.slab.get_mut(id)?))) else {
+            log::error!("a loop is full: a connection is refused");
+            return None;
+        };
+        if let Err(error) = self.poller.add(entry.socket.as_fd(), id.to_u64()) {
+            conns.slab.remove(id);
+            log::error!("cannot poll a new connection, which is refused: {error}");
+            return None;
+        }
+        self.state.mailbox.register(id, &shared);
+        Some(id)
+    }
+
+    /// Calls the handler for a connection and does what it answers. A panic closes the connection.
+    fn call(&self, id: ConnId, callback: impl FnOnce(&dyn Handler, &Conn<'_>) -> Action) {
+        let conn = Conn::new(id, &self.state);
+        let closed = match catch_unwind(AssertUnwindSafe(|| callback(&*self.handler, &conn))) {
+            Ok(Action::None) => return,
+            Ok(Action::Close) => self.state.close(id, CloseReason::LocalClose),
+            Ok(Action::Stop) => return self.state.server.stop(),
+            Err(panic) => {
+                log::error!("a callback of connection {id} panicked: {}", panic_text(&*panic));
+                self.state.close(id, CloseReason::HandlerError)
+            }
+        };
+        // It may have closed the connection itself before.
+        drop(closed);
+    }
+
+    /// Serves the connections that were ready when the round began.
+    fn serve(&mut self) {
+        let round = self.state.conns.borrow().ready.len();
+        for _ in 0..round {
+            if !self.state.takes_input() {
+                return;
+            }
+            let next = self.state.conns.borrow_mut().ready.pop_front();
+            let Some(id) = next else { return };
+            self.serve_one(id);
+        }
+    }
+
+    fn serve_one(&mut self, id: ConnId) {
+        let drain = match self.state.conns.borrow_mut().slab.get_mut(id) {
+            None => return,
+            Some(entry) => {
+                entry.in_ready = false;
+                entry.machine.take_drain()
+            }
+        };
+        if drain {
+            self.call(id, |handler, conn| handler.on_drain(conn));
+        }
+        let mut budget = self.state.config().read_budget;
+        while budget > 0 {
+            match self.read(id) {
+                None => break,
+                Some((Reading::Deliver, read)) => {
+                    budget = budget.saturating_sub(read);
+                    self.call(id, |handler, conn| handler.on_data(conn, &self.buffer[..read]));
+                }
+                Some((_, read)) => budget = budget.saturating_sub(read),
+            }
+        }
+        self.state.conns.borrow_mut().mark_dirty(id);
+    }
+
+    /// Reads once into the buffer: how the bytes are to be used and how many there are, or `None` if there are none.
+    fn read(&mut self, id: ConnId) -> Option<(Reading, usize)> {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;
+        let reading = machine.reading();
+        if reading == Reading::No {
+            return None;
+        }
+        match socket::recv(socket.as_fd(), &mut self.buffer) {
+            Ok(0) => machine.received_eof(),
+            Ok(read) => {
+                machine.received(read == self.buffer.len());
+                return Some((reading, read));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => machine.read_would_block(),
+            // Nothing was read: the socket is still readable, and is tried again in the next turn.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => machine.read_failed(error.raw_os_error().unwrap_or(0)),
+        }
+        None
+    }
+
+    /// Lets a batching handler hand over what the turn gave.
+    fn end_turn(&mut self, last: bool) {
+        let turn = Turn { state: &self.state, last };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.handler.on_turn_end(&turn))) {
+            log::error!("handing a batch over panicked: {}", panic_text(&*panic));
+        }
+    }
+
+    fn expire_lingering(&mut self) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        if conns.lingering.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(&(_, id)) = conns.lingering.front().filter(|(at, _)| *at <= now) {
+            conns.lingering.pop_front();
+            if let Some(entry) = conns.slab.get_mut(id) {
+                entry.machine.linger_over();
+                conns.mark_dirty(id);
+            }
+        }
+    }
+
+    /// Brings every connection that changed to rest: sends, half-closes, closes, resumes. What on_close writes to
+    /// others is sent in the next turn.
+    fn settle(&mut self) {
+        let mut dirty = std::mem::take(&mut self.state.conns.borrow_mut().dirty);
+        for id in dirty.drain(..) {
+            self.settle_one(id);
+        }
+        let conns = &mut *self.state.conns.borrow_mut();
+        if conns.dirty.is_empty() && dirty.capacity() <= 4096 {
+            conns.dirty = dirty;
+        }
+    }
+
+    fn settle_one(&mut self, id: ConnId) {
+        if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
+            entry.in_dirty = false;
+        }
+        if let Some((closed, all_sent)) = self.advance(id) {
+            self.finish_one(id, closed, all_sent);
+        }
+    }
+
+    /// Takes a connection's steps until it waits, or is to be closed.
+    fn advance(&mut self, id: ConnId) -> Option<(Closed, bool)> {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;
+        loop {
+            match machine.next_step() {
+                Step::Wait => break,
+                Step::Flush => flush(socket, machine, &mut conns.pool),
+                Step::ShutdownWrite => {
+                    socket::shutdown_write(socket.as_fd());
+                    machine.lingers();
+                    conns.lingering.push_back((Instant::now() + self.state.config().linger, id));
+                }
+                Step::Close { closed, all_sent } => return Some((closed, all_sent)),
+            }
+        }
+        machine.relieve(self.state.config().low_water);
+        conns.mark_ready_if_wanted(id);
+        None
+    }
+
+    /// Closes a connection's descriptor and tells the handler, unless bytes are on their way that are wanted.
+    fn finish_one(&mut self, id: ConnId, closed: Closed, all_sent: bool) {
+        if !self.state.mailbox.unregister(id, all_sent) {
+            return;
+        }
+        let entry = self.state.conns.borrow_mut().slab.remove(id);
+        drop(entry);
+        self.call(id, |handler, conn| {
+            handler.on_close(conn, closed);
+            Action::None
+        });
+    }
+
+    /// The server has stopped: one more attempt to send what is queued, then every connection is closed.
+    fn finish(&mut self) {
+        self.acceptor = None;
+        self.obey_commands();
+        self.state.mailbox.end();
+        let ids = self.state.conns.borrow().slab.ids();
+        for id in ids {
+            let closed = self.part_with(id);
+            if let Some(closed) = closed {
+                self.finish_one(id, closed, false);
+            }
+        }
+        self.end_turn(true);
+    }
+
+    /// Sends what the kernel takes at once, and leaves no unread input behind if it can: closing over unread input resets
+    /// the connection, and the peer may lose what it was sent.
+    fn part_with(&mut self, id: ConnId) -> Option<Closed> {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;
+        let closed = machine.closed_by_stop();
+        while machine.next_step() == Step::Flush {
+            flush(socket, machine, &mut conns.pool);
+        }
+        socket::shutdown_write(socket.as_fd());
+        let mut budget = self.state.config().read_budget;
+        while budget > 0 {
+            match socket::recv(socket.as_fd(), &mut self.buffer) {
+                Ok(read) if read > 0 => budget = budget.saturating_sub(read),
+                _ => break,
+            }
+        }
+        Some(closed)
+    }
+}
+
+/// Sends as much of the queue as the kernel takes.
+fn flush(socket: &OwnedFd, machine: &mut Machine, pool: &mut BlockPool) {
+    let mut slices = [IoSlice::new(&[]); socket::MAX_SLICES];
+    let filled = machine.out().slices(&mut slices);
+    let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+    match socket::send(socket.as_fd(), &slices[..filled]) {
+        Ok(sent) => {
+            machine.sent(sent, pool);
+            if sent < offered {
+                // The socket's buffer is full: its next room is an edge.
+                machine.write_would_block();
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => machine.write_would_block(),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(error) => machine.write_failed(error.raw_os_error().unwrap_or(0), pool),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}

@@ -1,0 +1,135 @@
+//! The poller on Linux.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use super::Event;
+use crate::sys::check;
+
+/// Events fetched by one call at most.
+const BATCH: usize = 512;
+
+/// Room for the events of one poll.
+pub(crate) struct Events {
+    raw: Vec<libc::epoll_event>,
+}
+
+impl Events {
+    pub(crate) fn new() -> Self {
+        Events { raw: Vec::with_capacity(BATCH) }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Event> + '_ {
+        self.raw.iter().map(|raw| {
+            let has = |mask: libc::c_int| raw.events & mask as u32 != 0;
+            Event {
+                token: raw.u64,
+                readable: has(libc::EPOLLIN
+                    | libc::EPOLLRDHUP
+                    | libc::EPOLLHUP
+                    | libc::EPOLLERR
+                    | libc::EPOLLPRI),
+                writable: has(libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR),
+                read_on: has(libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI),
+            }
+        })
+    }
+}
+
+pub(crate) struct Poller {
+    epoll: OwnedFd,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: the call takes no pointer.
+        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
+        Ok(Poller { epoll: unsafe { OwnedFd::from_raw_fd(fd) } })
+    }
+
+    pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        let interest = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET;
+        self.control(fd, token, interest)
+    }
+
+    pub(crate) fn add_level(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        self.control(fd, token, libc::EPOLLIN)
+    }
+
+    fn control(&self, fd: BorrowedFd<'_>, token: u64, interest: libc::c_int) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: interest as u32, u64: token };
+        // SAFETY: both descriptors are open while they are borrowed, and `event` outlives the call.
+        let result = unsafe {
+            libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &mut event)
+        };
+        check(result).map(drop)
+    }
+
+    pub(crate) fn poll(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        events.raw.clear();
+        let millis = timeout
+            .map_or(-1, |timeout| i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
+        // SAFETY: the pointer and the count describe the vector's own capacity.
+        let result = unsafe {
+            libc::epoll_wait(self.epoll.as_raw_fd(), events.raw.as_mut_ptr(), BATCH as i32, millis)
+        };
+        match check(result) {
+            // SAFETY: the kernel has filled this many elements, at most BATCH, which is the capacity.
+            Ok(filled) => unsafe { events.raw.set_len(filled as usize) },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::Shutdown;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    fn poll_now(poller: &Poller) -> Vec<Event> {
+        let mut events = Events::new();
+        poller.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        events.iter().collect()
+    }
+
+    #[test]
+    fn each_edge_is_reported_once() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add(far.as_fd(), 7).unwrap();
+        assert_eq!(poll_now(&poller), [Event { token: 7, readable: false, writable: true, read_on: false }]);
+        assert_eq!(poll_now(&poller), []);
+        near.write_all(b"x").unwrap();
+        assert_eq!(poll_now(&poller), [Event { token: 7, readable: true, writable: true, read_on: false }]);
+        near.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(poll_now(&poller), [Event { token: 7, readable: true, writable: true, read_on: true }]);
+        assert_eq!(poll_now(&poller), []);
+    }
+
+    #[test]
+    fn a_level_is_reported_until_it_is_gone() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add_level(far.as_fd(), 1).unwrap();
+        near.write_all(b"x").unwrap();
+        assert_eq!(poll_now(&poller).len(), 1);
+        assert_eq!(poll_now(&poller).len(), 1);
+    }
+
+    #[test]
+    fn closing_a_descriptor_ends_its_registration() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add(far.as_fd(), 7).unwrap();
+        drop(far);
+        drop(near);
+        assert_eq!(poll_now(&poller), []);
+    }
+}

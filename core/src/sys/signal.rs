@@ -1,0 +1,34 @@
+//! Keeping the program's signals away from the engine's threads.
+
+use std::mem::MaybeUninit;
+
+/// Blocks every signal on the calling thread until it is dropped; threads spawned meanwhile inherit the mask. So
+/// the program's handlers run on the program's own threads. Faults stay open: the kernel kills a process that
+/// blocks them.
+pub(crate) struct SignalsBlocked {
+    before: libc::sigset_t,
+}
+
+impl SignalsBlocked {
+    pub(crate) fn new() -> Self {
+        let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: sigfillset initialises `all`, pthread_sigmask writes the former mask to `before`; both outlive the calls.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            for fault in
+                [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS]
+            {
+                libc::sigdelset(all.as_mut_ptr(), fault);
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            SignalsBlocked { before: before.assume_init() }
+        }
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: the mask is the one that pthread_sigmask gave us.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
+    }
+}
