@@ -95,7 +95,8 @@ fn accept_batch(listener: &Listener, take: &mut impl FnMut(Accepted)) -> io::Res
     Ok(true)
 }
 
-/// Errors that concern the connection that would have been accepted, not the listener: accept(2), "Error handling".
+/// Errors that concern the connection that would have been accepted, not the listener: accept(2), "Error
+/// handling".
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

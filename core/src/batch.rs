@@ -2,7 +2,7 @@
 //!
 //! For languages where entering user code is dear. While a batch is unanswered its connections are held: they
 //! are not read, and not closed at EOF. The loop sends no second batch meanwhile; it gathers for it up to
-//! [`GATHER_LIMIT`], then stops reading. So what waits for a slow handler is bounded.
+//! a mebibyte, then stops reading and accepting. So what waits for a slow handler is bounded.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,9 +14,12 @@ use crate::handler::{BoxError, Handler};
 use crate::mailbox::{wake_soon, Command, Mailbox};
 use crate::token::ConnId;
 
-/// Bytes gathered for one batch before the loop stops reading: the most that one batch holds, but for the last
-/// connection's read budget. The size of a common L2 cache.
+/// Bytes gathered for one batch before the loop stops reading: the most that one batch holds, but for the
+/// last connection's read budget. The size of a common L2 cache.
 const GATHER_LIMIT: usize = 1 << 20;
+/// Events gathered for one batch before the loop stops reading and accepting: peers that connect and reset
+/// give events without bytes.
+const EVENT_LIMIT: usize = 16 << 10;
 /// Capacity that is kept from batch to batch; what a burst needed beyond it is given back.
 const KEPT_BYTES: usize = 128 << 10;
 const KEPT_EVENTS: usize = 2048;
@@ -43,8 +46,8 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// The events of a turn, in order, and their bytes. Dropping it is the answer: the loop then goes on reading the
-/// connections concerned. It may be moved to another thread, and dropped there.
+/// The events of a turn, in order, and their bytes. Dropping it is the answer: the loop then goes on reading
+/// the connections concerned. It may be moved to another thread, and dropped there.
 #[derive(Debug)]
 pub struct Batch {
     events: Vec<Event>,
@@ -116,8 +119,9 @@ impl Gather {
         }
     }
 
+    /// Whether so much is gathered that nothing more should be taken in.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() >= GATHER_LIMIT
+        self.bytes.len() >= GATHER_LIMIT || self.events.len() >= EVENT_LIMIT
     }
 
     /// Whether a batch can be handed over.
@@ -166,8 +170,8 @@ pub trait Sink: Send + Sync + 'static {
     /// Whatever keeps the server from starting.
     fn on_start(&self, server: &Handle) -> Result<Action, BoxError>;
 
-    /// Takes a batch, on its loop's thread. Handle it here, or move it to another thread; wherever it is dropped, its
-    /// calls by id come before the answer. The batches of one loop come in order.
+    /// Takes a batch, on its loop's thread. Handle it here, or move it to another thread; wherever it is
+    /// dropped, its calls by id come before the answer. The batches of one loop come in order.
     fn deliver(&self, server: &Handle, batch: Batch);
 
     /// As [`Handler::on_stop`]; all batches have been delivered before.

@@ -161,7 +161,8 @@ mod tests {
             let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
             let (mut pushed, mut sent) = (Vec::new(), Vec::new());
             for _ in 0..200 {
-                let size = random(&mut state) % if random(&mut state).is_multiple_of(8) { 3 * BLOCK } else { 600 };
+                let size =
+                    random(&mut state) % if random(&mut state).is_multiple_of(8) { 3 * BLOCK } else { 600 };
                 let bytes: Vec<u8> = (0..size).map(|_| random(&mut state) as u8).collect();
                 pushed.extend_from_slice(&bytes);
                 match random(&mut state) % 2 {

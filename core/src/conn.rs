@@ -53,8 +53,8 @@ impl ConnShared {
         self.queued.load(Ordering::Acquire) + self.in_flight.load(Ordering::Acquire)
     }
 
-    /// Counts `len` bytes of another thread's; `None` if they would not fit the hard limit. To be called with the
-    /// mailbox locked, so that the bytes are on their way before anybody else looks.
+    /// Counts `len` bytes of another thread's; `None` if they would not fit the hard limit. To be called with
+    /// the mailbox locked, so that the bytes are on their way before anybody else looks.
     pub(crate) fn reserve(&self, len: usize, config: &Config) -> Option<Pressure> {
         let unsent = self.unsent().saturating_add(len);
         if unsent > config.hard_limit {
@@ -117,7 +117,8 @@ pub(crate) struct Conn {
     pub(crate) shared: Arc<ConnShared>,
     out: OutQueue,
     stage: Stage,
-    /// The errno of a failed write. Reading goes on: what the peer sent before it vanished is still delivered.
+    /// The errno of a failed write. Reading goes on: what the peer sent before it vanished is still
+    /// delivered.
     broken: Option<i32>,
     readable: bool,
     writable: bool,

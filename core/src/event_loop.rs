@@ -66,8 +66,8 @@ impl Conns {
     }
 }
 
-/// The part of a loop that calls from within callbacks may reach. The `RefCell`s are never borrowed while user code
-/// runs, so such a call always finds them free.
+/// The part of a loop that calls from within callbacks may reach. The `RefCell`s are never borrowed while
+/// user code runs, so such a call always finds them free.
 pub(crate) struct LoopState {
     server: Handle,
     mailbox: Arc<Mailbox>,
@@ -184,6 +184,8 @@ pub(crate) struct EventLoop {
     events: Events,
     buffer: Box<[u8]>,
     commands: Vec<Command>,
+    /// Connections dealt to this loop and not yet taken in.
+    arrivals: Vec<Accepted>,
     /// The listeners, if this is the server's only loop.
     acceptor: Option<Acceptor>,
 }
@@ -215,6 +217,7 @@ impl EventLoop {
             events: Events::new(),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             commands: Vec::new(),
+            arrivals: Vec::new(),
             acceptor,
         }
     }
@@ -251,10 +254,10 @@ impl EventLoop {
     fn timeout(&mut self) -> Option<Duration> {
         let may_sleep = self.state.mailbox.may_sleep() && !self.state.server.is_stopping();
         let conns = &mut *self.state.conns.borrow_mut();
-        let can_serve = !conns.ready.is_empty() && self.state.takes_input();
-        let accepting = self.acceptor.as_ref().is_some_and(Acceptor::is_busy);
+        let accepting = !self.arrivals.is_empty() || self.acceptor.as_ref().is_some_and(Acceptor::is_busy);
+        let input = self.state.takes_input() && (accepting || !conns.ready.is_empty());
         let gathered = self.state.gather.borrow().is_due();
-        if !may_sleep || can_serve || accepting || gathered || !conns.dirty.is_empty() {
+        if !may_sleep || input || gathered || !conns.dirty.is_empty() {
             return Some(Duration::ZERO);
         }
         while conns.lingering.front().is_some_and(|&(_, id)| conns.slab.get_mut(id).is_none()) {
@@ -275,11 +278,8 @@ impl EventLoop {
                     // A stale event finds no entry.
                     if let Some(entry) = conns.slab.get_mut(id) {
                         entry.machine.ready(readable, writable, read_on);
-                        // What is readable gets dirty when it has been served.
-                        match entry.machine.wants_service() {
-                            true => conns.mark_ready_if_wanted(id),
-                            false => conns.mark_dirty(id),
-                        }
+                        conns.mark_ready_if_wanted(id);
+                        conns.mark_dirty(id);
                     }
                 }
                 None if token == WAKER => self.state.mailbox.drain_waker(),
@@ -294,9 +294,7 @@ impl EventLoop {
         self.state.mailbox.take(&mut commands);
         for command in commands.drain(..) {
             match command {
-                // Nobody is taken in any more: the socket is closed.
-                Command::Open(_) if self.state.server.is_stopping() => {}
-                Command::Open(accepted) => self.open(accepted),
+                Command::Open(accepted) => self.arrivals.push(accepted),
                 Command::Write(id, bytes) => {
                     let conns = &mut *self.state.conns.borrow_mut();
                     if let Some(entry) = conns.slab.get_mut(id) {
@@ -320,7 +318,16 @@ impl EventLoop {
         }
     }
 
+    /// Takes in the connections that were dealt to this loop, and those that it accepts itself; unless too
+    /// much waits for the handler, so that peers that come and go cannot pile up events: their sockets wait
+    /// then.
     fn accept(&mut self) {
+        if !self.state.takes_input() {
+            return;
+        }
+        for accepted in std::mem::take(&mut self.arrivals) {
+            self.open(accepted);
+        }
         let Some(mut acceptor) = self.acceptor.take() else { return };
         acceptor.accept(|accepted| self.open(accepted));
         self.acceptor = Some(acceptor);
@@ -404,7 +411,8 @@ impl EventLoop {
         self.state.conns.borrow_mut().mark_dirty(id);
     }
 
-    /// Reads once into the buffer: how the bytes are to be used and how many there are, or `None` if there are none.
+    /// Reads once into the buffer: how the bytes are to be used and how many there are, or `None` if there
+    /// are none.
     fn read(&mut self, id: ConnId) -> Option<(Reading, usize)> {
         let conns = &mut *self.state.conns.borrow_mut();
         let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;
@@ -449,8 +457,8 @@ impl EventLoop {
         }
     }
 
-    /// Brings every connection that changed to rest: sends, half-closes, closes, resumes. What on_close writes to
-    /// others is sent in the next turn.
+    /// Brings every connection that changed to rest: sends, half-closes, closes, resumes. What on_close
+    /// writes to others is sent in the next turn.
     fn settle(&mut self) {
         let mut dirty = std::mem::take(&mut self.state.conns.borrow_mut().dirty);
         for id in dirty.drain(..) {
@@ -509,6 +517,7 @@ impl EventLoop {
     fn finish(&mut self) {
         self.acceptor = None;
         self.obey_commands();
+        self.arrivals.clear();
         self.state.mailbox.end();
         let ids = self.state.conns.borrow().slab.ids();
         for id in ids {
@@ -520,8 +529,8 @@ impl EventLoop {
         self.end_turn(true);
     }
 
-    /// Sends what the kernel takes at once, and leaves no unread input behind if it can: closing over unread input resets
-    /// the connection, and the peer may lose what it was sent.
+    /// Sends what the kernel takes at once, and leaves no unread input behind if it can: closing over unread
+    /// input resets the connection, and the peer may lose what it was sent.
     fn part_with(&mut self, id: ConnId) -> Option<Closed> {
         let conns = &mut *self.state.conns.borrow_mut();
         let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;

@@ -13,8 +13,9 @@ use crate::token::ConnId;
 
 /// A server as seen from anywhere: cheap to clone, usable from any thread, never blocking.
 ///
-/// Calls by id on the thread of the connection's own loop take the same path as the connection's own; from elsewhere
-/// they go through the loop's mailbox. The order of the calls of one thread is kept. A handle does not keep the server running.
+/// Calls by id on the thread of the connection's own loop take the same path as the connection's own; from
+/// elsewhere they go through the loop's mailbox. The order of the calls of one thread is kept. A handle does
+/// not keep the server running.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
@@ -24,9 +25,9 @@ impl Handle {
     /// Queues a copy of `bytes` for a connection. They leave at the end of the loop's turn.
     ///
     /// # Errors
-    /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing, or belongs to another server;
-    /// [`Full`](crate::ErrorKind::Full) if the queue would exceed the hard limit. Then nothing is queued;
-    /// and on the connection's own loop the connection is closed with `overflow`.
+    /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing, or belongs to another
+    /// server; [`Full`](crate::ErrorKind::Full) if the queue would exceed the hard limit. Then nothing is
+    /// queued; and on the connection's own loop the connection is closed with `overflow`.
     pub fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
         match self.on_own_loop(id, |state| state.write(id, bytes)) {
             Some(result) => result,
@@ -34,17 +35,18 @@ impl Handle {
         }
     }
 
-    /// Closes a connection: from now on writes answer `closed`; what is queued is sent, then writing is shut down; input is
-    /// discarded until the peer closes too or the linger limit is over; then comes `on_close`.
+    /// Closes a connection: from now on writes answer `closed`; what is queued is sent, then writing is shut
+    /// down; input is discarded until the peer closes too or the linger limit is over; then comes `on_close`.
     ///
     /// # Errors
-    /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing, or belongs to another server.
+    /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing, or belongs to another
+    /// server.
     pub fn close(&self, id: ConnId) -> Result<()> {
         self.close_because(id, CloseReason::LocalClose)
     }
 
-    /// Closes a connection as if a callback of its had failed: the same as [`close`](Self::close), with the reason
-    /// [`HandlerError`](CloseReason::HandlerError).
+    /// Closes a connection as if a callback of its had failed: the same as [`close`](Self::close), with the
+    /// reason [`HandlerError`](CloseReason::HandlerError).
     ///
     /// # Errors
     /// As [`close`](Self::close).
@@ -65,9 +67,10 @@ impl Handle {
         self.mailbox(id).is_some_and(|mailbox| mailbox.is_open(id))
     }
 
-    /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued, and is
-    /// closed with [`CloseReason::Shutdown`]. Asynchronous; may be repeated, and may come before the start, which is then refused.
-    /// Async-signal-safe: it stores a flag and writes to descriptors.
+    /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is
+    /// queued, and is closed with [`CloseReason::Shutdown`]. Asynchronous; may be repeated, and may come
+    /// before the start, which is then refused. Async-signal-safe: it stores a flag and writes to
+    /// descriptors.
     pub fn stop(&self) {
         self.shared.stop();
     }
@@ -135,8 +138,8 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// A connection as its callbacks see it. Its calls take effect on the connection's loop, without a detour; to reach
-/// the connection from elsewhere, keep its [`id`](Self::id).
+/// A connection as its callbacks see it. Its calls take effect on the connection's loop, without a detour; to
+/// reach the connection from elsewhere, keep its [`id`](Self::id).
 pub struct Conn<'a> {
     id: ConnId,
     state: &'a LoopState,

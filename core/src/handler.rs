@@ -9,10 +9,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The user's callbacks, called inline: on the thread of the connection's loop.
 ///
-/// One value serves all loops, hence `&self` and `Sync`. The callbacks of one connection come in order and never
-/// two at once. A callback must not block: the other connections of its loop wait meanwhile. One that panics
-/// closes its connection with [`CloseReason::HandlerError`](crate::CloseReason::HandlerError); the server lives
-/// on. Every callback has a default that does nothing.
+/// One value serves all loops, hence `&self` and `Sync`. The callbacks of one connection come in order and
+/// never two at once. A callback must not block: the other connections of its loop wait meanwhile. One that
+/// panics closes its connection with [`CloseReason::HandlerError`](crate::CloseReason::HandlerError); the
+/// server lives on. Every callback has a default that does nothing.
 pub trait Handler: Send + Sync + 'static {
     /// The server starts: once, before any other callback, on the thread that starts it. Returning
     /// [`Action::Stop`] refuses the start, an error fails it.

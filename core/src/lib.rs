@@ -1,8 +1,8 @@
 //! A multi-loop network engine: servers for protocols of your own, through callbacks.
 //!
 //! A [`Server`] runs several event loops, each on a thread of its own, and calls a [`Handler`] as connections
-//! open, receive bytes and close. [`Conn`] is a connection as its callbacks see it; a [`ConnId`] names it on any
-//! thread, for the calls of [`Handle`]. [`batch`] is the other way to deliver, for language bindings.
+//! open, receive bytes and close. [`Conn`] is a connection as its callbacks see it; a [`ConnId`] names it on
+//! any thread, for the calls of [`Handle`]. [`batch`] is the other way to deliver, for language bindings.
 
 #![deny(unsafe_code)]
 

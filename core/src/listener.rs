@@ -126,8 +126,8 @@ fn unix_socket(address: &SockAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Removes the socket of a server that is gone: one that refuses connections. Everything else is left alone, and
-/// binding then says that the address is in use.
+/// Removes the socket of a server that is gone: one that refuses connections. Everything else is left alone,
+/// and binding then says that the address is in use.
 fn remove_if_dead(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     if !is_socket {
@@ -139,7 +139,8 @@ fn remove_if_dead(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The address of a host name. As Go's net.Listen: IPv4 first, so that `localhost` is where most clients look.
+/// The address of a host name. As Go's net.Listen: IPv4 first, so that `localhost` is where most clients
+/// look.
 fn look_up(url: &str, scheme: Scheme, host: &str) -> Result<IpAddr> {
     let port = 0;
     let found = (host, port).to_socket_addrs();

@@ -1,5 +1,6 @@
 //! What reaches a loop from other threads: commands, under a lock held for a few instructions, and a waker
-//! that is used only when the loop sleeps. Sending never blocks and never fails for want of room; what bounds it is each connection's own limit.
+//! that is used only when the loop sleeps. Sending never blocks and never fails for want of room; what bounds
+//! it is each connection's own limit.
 
 use std::cell::RefCell;
 use std::io;

@@ -1,7 +1,9 @@
 //! A server: its listeners, its threads, its start and its stop.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
@@ -12,7 +14,7 @@ use crate::acceptor::{AcceptThread, Acceptor, WAKER};
 use crate::action::Action;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event_loop::{panic_text, EventLoop, LoopState, Seed};
+use crate::event_loop::{panic_text, EventLoop, Seed};
 use crate::handle::Handle;
 use crate::handler::Handler;
 use crate::listener::Listener;
@@ -20,7 +22,6 @@ use crate::mailbox::Mailbox;
 use crate::sys::poller::Poller;
 use crate::sys::signal::SignalsBlocked;
 use crate::sys::waker::Waker;
-use std::os::fd::AsFd;
 
 /// Where a server stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,11 @@ struct Control {
     phase: Phase,
     listeners: Vec<Listener>,
     addresses: Vec<String>,
-    threads: Vec<JoinHandle<()>>,
+}
+
+thread_local! {
+    /// Set on the engine's own threads, where nobody may wait.
+    static ON_ENGINE_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What a server shares with its threads and handles.
@@ -51,6 +56,8 @@ pub(crate) struct Shared {
     /// Threads that have not ended.
     running: AtomicUsize,
     control: Mutex<Control>,
+    /// The threads, until somebody has waited for them.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Shared {
@@ -73,11 +80,17 @@ impl Shared {
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {
-        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.control)
     }
 }
 
-/// A server and its event loops. Dropping it stops it and waits for the loops, unless it is dropped on one of them.
+/// Locks, also after a panic: what these locks guard is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A server and its event loops. Dropping it stops it and waits for the loops, unless it is dropped on one of
+/// them.
 ///
 /// ```
 /// use reactor_core::{Action, Config, Conn, Handler, Server};
@@ -115,8 +128,7 @@ impl Server {
     pub fn new(handler: impl Handler, config: &Config) -> Result<Server> {
         let config = config.resolved()?;
         let waker = || Waker::new().map_err(|error| Error::system("create a server", &error));
-        let control =
-            Control { phase: Phase::New, listeners: Vec::new(), addresses: Vec::new(), threads: Vec::new() };
+        let control = Control { phase: Phase::New, listeners: Vec::new(), addresses: Vec::new() };
         let shared = Shared {
             config,
             stopping: AtomicBool::new(false),
@@ -125,6 +137,7 @@ impl Server {
             ended: waker()?,
             running: AtomicUsize::new(0),
             control: Mutex::new(control),
+            threads: Mutex::default(),
         };
         let handler: Arc<dyn Handler> = Arc::new(handler);
         Ok(Server { handle: Handle { shared: Arc::new(shared) }, handler: Mutex::new(Some(handler)) })
@@ -136,17 +149,18 @@ impl Server {
         &self.handle
     }
 
-    /// Binds and listens at `[scheme://]address[?option=value&…]`; the kernel queues connections until the start. Returns the
-    /// address really bound, as a URL without the query. A host name is looked up, which may block.
+    /// Binds and listens at `[scheme://]address[?option=value&…]`; the kernel queues connections until the
+    /// start. Returns the address really bound, as a URL without the query. A host name is looked up, which
+    /// may block.
     ///
-    /// Schemes: `tcp` (also without a scheme; with no host, IPv4 and IPv6), `tcp4`, `tcp6`, `unix` (a path, or `@name`
-    /// for Linux's abstract namespace). Options: `backlog=N`, and for TCP `nodelay=BOOL` (on by default) and
-    /// `reuseport=BOOL`. Port 0 picks a free one.
+    /// Schemes: `tcp` (also without a scheme; with no host, IPv4 and IPv6), `tcp4`, `tcp6`, `unix` (a path,
+    /// or `@name` for Linux's abstract namespace). Options: `backlog=N`, and for TCP `nodelay=BOOL` (on by
+    /// default) and `reuseport=BOOL`. Port 0 picks a free one.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidAddress`], which quotes the URL and what is wrong with it; [`ErrorKind::AddressInUse`] or
-    /// [`ErrorKind::System`] with the system's reason; [`ErrorKind::WrongState`] after the start. Nothing is left
-    /// behind, and the server can listen again.
+    /// [`ErrorKind::InvalidAddress`], which quotes the URL and what is wrong with it;
+    /// [`ErrorKind::AddressInUse`] or [`ErrorKind::System`] with the system's reason;
+    /// [`ErrorKind::WrongState`] after the start. Nothing is left behind, and the server can listen again.
     pub fn listen(&self, url: &str) -> Result<String> {
         // Looked up and bound without the lock: that may take its time.
         self.expect_new("listen", self.handle.shared.control().phase)?;
@@ -172,9 +186,10 @@ impl Server {
     /// Calls `on_start`, then starts the loops and returns. A server can be started once.
     ///
     /// # Errors
-    /// [`ErrorKind::WrongState`] if it was started before; [`ErrorKind::Stopped`] if `on_start` returned stop or stop was called before;
-    /// [`ErrorKind::HandlerFailed`] if `on_start` failed; [`ErrorKind::System`] when threads, memory or
-    /// descriptors have run out. After any but the first the server is as before the call.
+    /// [`ErrorKind::WrongState`] if it was started before; [`ErrorKind::Stopped`] if `on_start` returned stop
+    /// or stop was called before; [`ErrorKind::HandlerFailed`] if `on_start` failed; [`ErrorKind::System`]
+    /// when threads, memory or descriptors have run out. After any but the first the server is as before the
+    /// call.
     pub fn start(&self) -> Result<()> {
         let shared = &self.handle.shared;
         {
@@ -189,7 +204,7 @@ impl Server {
 
     fn start_phases(&self) -> Result<()> {
         let shared = &self.handle.shared;
-        let handler = self.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let handler = lock(&self.handler).clone();
         let handler = handler.ok_or_else(|| Error::new(ErrorKind::Internal, "the handler is gone"))?;
         let seeds = (0..shared.config.loops).map(|_| Seed::new()).collect::<Result<Vec<_>>>()?;
         let accept_poller = self.accept_poller().map_err(|error| Error::system("start", &error))?;
@@ -206,9 +221,9 @@ impl Server {
         debug_assert!(fresh.is_ok(), "the phase lets one start through");
         shared.running.store(threads.joins.len(), Ordering::SeqCst);
         let acceptor = Acceptor::new(std::mem::take(&mut control.listeners));
-        control.threads = threads.release(seeds, acceptor, accept_poller);
         drop(control);
-        self.handler.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *lock(&shared.threads) = threads.release(seeds, acceptor, accept_poller);
+        lock(&self.handler).take();
         Ok(())
     }
 
@@ -250,7 +265,8 @@ impl Server {
     /// Blocks until the server has stopped, `on_stop` has returned and its threads have ended.
     ///
     /// # Errors
-    /// [`ErrorKind::WrongThread`] on an event loop's thread, and so in callbacks; [`ErrorKind::WrongState`] if the server was not started.
+    /// [`ErrorKind::WrongThread`] on an event loop's thread, and so in callbacks; [`ErrorKind::WrongState`]
+    /// if the server was not started.
     pub fn wait(&self) -> Result<()> {
         while !self.wait_or_signal()? {}
         Ok(())
@@ -269,8 +285,7 @@ impl Server {
             Ok(()) => {}
         }
         // With the lock held, so that a second waiter returns only when the threads are gone, too.
-        let mut control = shared.control();
-        for thread in control.threads.drain(..) {
+        for thread in lock(&shared.threads).drain(..) {
             // A thread of ours ends by itself; its panics are caught and reported where they happen.
             let _ = thread.join();
         }
@@ -278,8 +293,8 @@ impl Server {
     }
 
     fn expect_waitable(&self) -> Result<()> {
-        if LoopState::current(|_| ()).is_some() {
-            let message = "cannot wait on an event loop's thread: it would wait for itself";
+        if ON_ENGINE_THREAD.get() {
+            let message = "cannot wait on a thread of the engine: it would wait for itself";
             return Err(Error::new(ErrorKind::WrongThread, message));
         }
         match self.handle.shared.control().phase {
@@ -356,6 +371,7 @@ impl Threads {
 
 fn loop_thread(start: &Receiver<LoopStart>, server: &Handle, handler: Arc<dyn Handler>) {
     let Ok((seed, acceptor)) = start.recv() else { return };
+    ON_ENGINE_THREAD.set(true);
     let mut event_loop = Some(EventLoop::new(seed, server.clone(), Arc::clone(&handler), acceptor));
     guarded(server, || {
         handler.around_loop(&mut || {
@@ -370,6 +386,7 @@ fn loop_thread(start: &Receiver<LoopStart>, server: &Handle, handler: Arc<dyn Ha
 
 fn accept_thread(start: &Receiver<AcceptStart>, server: &Handle, handler: &Arc<dyn Handler>) {
     let Ok((poller, acceptor)) = start.recv() else { return };
+    ON_ENGINE_THREAD.set(true);
     guarded(server, || AcceptThread { server: server.clone(), poller, acceptor }.run());
     thread_ended(server, &**handler);
 }

@@ -2,9 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-/// Blocks every signal on the calling thread until it is dropped; threads spawned meanwhile inherit the mask. So
-/// the program's handlers run on the program's own threads. Faults stay open: the kernel kills a process that
-/// blocks them.
+/// Blocks every signal on the calling thread until it is dropped; threads spawned meanwhile inherit the mask.
+/// So the program's handlers run on the program's own threads. Faults stay open: the kernel kills a process
+/// that blocks them.
 pub(crate) struct SignalsBlocked {
     before: libc::sigset_t,
 }
@@ -12,7 +12,8 @@ pub(crate) struct SignalsBlocked {
 impl SignalsBlocked {
     pub(crate) fn new() -> Self {
         let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
-        // SAFETY: sigfillset initialises `all`, pthread_sigmask writes the former mask to `before`; both outlive the calls.
+        // SAFETY: sigfillset initialises `all`, pthread_sigmask writes the former mask to `before`; both
+        // outlive the calls.
         unsafe {
             libc::sigfillset(all.as_mut_ptr());
             for fault in

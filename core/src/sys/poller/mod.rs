@@ -1,10 +1,12 @@
 //! Waiting for readiness. One file per system, each with the same functions, which keep this contract:
 //!
 //! - `Poller::new` opens the poller's descriptor, close-on-exec.
-//! - `add(fd, token)` registers a descriptor once, edge-triggered, for reading, writing and urgent data. There is no
+//! - `add(fd, token)` registers a descriptor once, edge-triggered, for reading, writing and urgent data.
+//!   There is no
 //!   change of interest: whoever polls remembers readiness. Closing the descriptor ends the registration.
 //! - `add_level(fd, token)` registers a descriptor for reading, level-triggered: for wakers.
-//! - `poll(events, timeout)` waits until something is ready, the time is over (`None`: never) or a signal comes,
+//! - `poll(events, timeout)` waits until something is ready, the time is over (`None`: never) or a signal
+//!   comes,
 //!   and replaces the contents of `events`. A time-out is rounded up to the next millisecond, so that a timer is due when it returns.
 //! - One thread polls; `add` may be called by any. A wake is an event of a waker's descriptor (see `waker`).
 //! - An event may be stale: its descriptor may be closed since. The token tells.
