@@ -83,6 +83,11 @@ impl OutQueue {
         self.append(bytes);
     }
 
+    /// The unsent bytes if they lie in one block, as they nearly always do.
+    pub(crate) fn only_block(&self) -> Option<&[u8]> {
+        self.rest.is_empty().then(|| &self.first[self.head..])
+    }
+
     /// The unsent bytes as slices for a gathered write; says how many of `slices` it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let blocks = std::iter::once(&self.first[self.head..]).chain(self.rest.iter().map(Vec::as_slice));

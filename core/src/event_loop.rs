@@ -334,27 +334,26 @@ impl EventLoop {
     }
 
     /// Takes a connection in and tells the handler.
-    fn open(&mut self, Accepted { socket, unix }: Accepted) {
-        let Some(id) = self.register(socket, unix) else { return };
-        self.call(id, |handler, conn| handler.on_open(conn));
+    fn open(&mut self, accepted: Accepted) {
+        match self.register(accepted) {
+            Ok(id) => self.call(id, |handler, conn| handler.on_open(conn)),
+            Err(error) => log::error!("a new connection is refused: {error}"),
+        }
     }
 
-    fn register(&mut self, socket: OwnedFd, unix: bool) -> Option<ConnId> {
-        let conns = &mut *self.state.conns.borrow_mut();
+    fn register(&mut self, Accepted { socket, unix }: Accepted) -> io::Result<ConnId> {
         let machine = Machine::new(unix);
         let shared = Arc::clone(&machine.shared);
-        let id = conns.slab.insert_with(|_| Entry { socket, machine, in_ready: false, in_dirty: false });
-        let Some((id, entry)) = id.and_then(|id| Some((id, conns.slab.get_mut(id)?))) else {
-            log::error!("a loop is full: a connection is refused");
-            return None;
-        };
-        if let Err(error) = self.poller.add(entry.socket.as_fd(), id.to_u64()) {
+        let entry = Entry { socket, machine, in_ready: false, in_dirty: false };
+        let conns = &mut *self.state.conns.borrow_mut();
+        let id = conns.slab.insert(entry).ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
+        let polled = conns.slab.get_mut(id).map(|entry| self.poller.add(entry.socket.as_fd(), id.to_u64()));
+        if let Some(Err(error)) = polled {
             conns.slab.remove(id);
-            log::error!("cannot poll a new connection, which is refused: {error}");
-            return None;
+            return Err(error);
         }
         self.state.mailbox.register(id, &shared);
-        Some(id)
+        Ok(id)
     }
 
     /// Calls the handler for a connection and does what it answers. A panic closes the connection.
@@ -552,10 +551,16 @@ impl EventLoop {
 
 /// Sends as much of the queue as the kernel takes.
 fn flush(socket: &OwnedFd, machine: &mut Machine, pool: &mut BlockPool) {
-    let mut slices = [IoSlice::new(&[]); socket::MAX_SLICES];
-    let filled = machine.out().slices(&mut slices);
-    let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
-    match socket::send(socket.as_fd(), &slices[..filled]) {
+    let (offered, result) = match machine.out().only_block() {
+        Some(block) => (block.len(), socket::send(socket.as_fd(), block)),
+        None => {
+            let mut slices = [IoSlice::new(&[]); socket::MAX_SLICES];
+            let filled = machine.out().slices(&mut slices);
+            let offered = slices[..filled].iter().map(|slice| slice.len()).sum();
+            (offered, socket::send_gathered(socket.as_fd(), &slices[..filled]))
+        }
+    };
+    match result {
         Ok(sent) => {
             machine.sent(sent, pool);
             if sent < offered {

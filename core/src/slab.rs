@@ -41,11 +41,11 @@ impl<T> Slab<T> {
         Some(ConnId::new(self.slots[slot as usize].generation, self.lease.number(), slot))
     }
 
-    /// Stores the value that `make` builds for its id; `None` when the slab is full.
-    pub(crate) fn insert_with(&mut self, make: impl FnOnce(ConnId) -> T) -> Option<ConnId> {
+    /// Stores a value; `None` when the slab is full.
+    pub(crate) fn insert(&mut self, value: T) -> Option<ConnId> {
         let id = self.vacant()?;
         self.lease.used(id.generation());
-        self.slots[id.slot() as usize].value = Some(Box::new(make(id)));
+        self.slots[id.slot() as usize].value = Some(Box::new(value));
         Some(id)
     }
 
@@ -83,7 +83,7 @@ mod tests {
 
     fn filled() -> (Slab<&'static str>, ConnId) {
         let mut slab = Slab::new().unwrap();
-        let id = slab.insert_with(|_| "first").unwrap();
+        let id = slab.insert("first").unwrap();
         (slab, id)
     }
 
@@ -91,7 +91,7 @@ mod tests {
     fn a_removed_id_finds_nothing_even_when_its_slot_is_used_again() {
         let (mut slab, old) = filled();
         assert_eq!(slab.remove(old).as_deref(), Some(&"first"));
-        let new = slab.insert_with(|_| "second").unwrap();
+        let new = slab.insert("second").unwrap();
         assert_eq!(new.slot(), old.slot());
         assert_ne!(new, old);
         assert!(slab.get_mut(old).is_none() && slab.remove(old).is_none());
@@ -111,13 +111,13 @@ mod tests {
         slab.slots[0].generation = LAST_GENERATION;
         let last = ConnId::new(LAST_GENERATION, id.lease(), 0);
         assert!(slab.remove(last).is_some());
-        assert_eq!(slab.insert_with(|_| "next").unwrap().slot(), 1);
+        assert_eq!(slab.insert("next").unwrap().slot(), 1);
     }
 
     #[test]
     fn ids_lists_what_is_there() {
         let (mut slab, first) = filled();
-        let second = slab.insert_with(|_| "second").unwrap();
+        let second = slab.insert("second").unwrap();
         assert_eq!(slab.ids(), [first, second]);
         slab.remove(first);
         assert_eq!(slab.ids(), [second]);

@@ -24,7 +24,8 @@ fn cycles_with_clients_attached_leave_no_descriptor_and_no_thread() {
         server.wait().unwrap();
         assert_eq!((server.handle().connections(), server.handle().queued_bytes()), (0, 0));
         drop(server);
-        assert_eq!(threads(), tasks, "cycle {cycle}");
+        // The kernel may list a thread for a moment after it was joined.
+        eventually("the threads are gone", || threads() == tasks);
     }
     assert_eq!(descriptors(), fds);
     resets_leave_no_descriptor(fds);

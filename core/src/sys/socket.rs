@@ -26,13 +26,13 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Writes as much as the kernel takes at once; a broken connection is an error, not a SIGPIPE.
-pub(crate) fn send(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    if let [slice] = slices {
-        // SAFETY: pointer and length describe the slice, which is borrowed.
-        return check_size(unsafe {
-            libc::send(fd.as_raw_fd(), slice.as_ptr().cast(), slice.len(), libc::MSG_NOSIGNAL)
-        });
-    }
+pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: pointer and length describe the slice, which is borrowed.
+    check_size(unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
+}
+
+/// As [`send`], from several slices in order, at most [`MAX_SLICES`].
+pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: msghdr is plain data for which zeroes are valid: no name, no control data.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     // The kernel only reads the vector; IoSlice has the layout of iovec by its documentation.
