@@ -150,8 +150,8 @@ fn calls_that_do_not_fit_the_state_say_so() {
 }
 
 #[test]
-fn stop_before_the_start_refuses_it() {
-    let server = Server::new(common::Echo, &loops(1)).unwrap();
+fn stop_before_the_start_refuses_it_without_a_callback() {
+    let server = Server::new(Starts(|_| panic!("on_start was called")), &loops(1)).unwrap();
     server.handle().stop();
     assert_eq!(server.run().unwrap_err().kind(), ErrorKind::Stopped);
 }

@@ -58,8 +58,9 @@ fn resets_leave_no_descriptor(fds: usize) {
         }
     }
     drop(witness);
-    eventually("no connection is left", || server.handle().connections() == 0);
-    assert_eq!(descriptors(), before);
+    // Some may still wait to be accepted.
+    eventually("no descriptor is left", || descriptors() == before);
+    assert_eq!(server.handle().connections(), 0);
     drop(server);
     assert_eq!(descriptors(), fds);
 }
