@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::mailbox::{Accepted, Command};
+use crate::panics::report;
 use crate::sys::poller::{Event, Events, Poller};
 use crate::sys::socket;
 
@@ -67,14 +68,12 @@ impl Acceptor {
             match accept_batch(listener, &mut take) {
                 Ok(more) => {
                     *ready = more;
-                    if std::mem::take(&mut self.out) {
-                        log::info!("{}: accepting again", listener.address());
-                    }
+                    self.out = false;
                 }
                 Err(error) => {
                     self.retry_at = Some(Instant::now() + PAUSE);
                     if !std::mem::replace(&mut self.out, true) {
-                        log::error!("{}: cannot accept, trying again: {error}", listener.address());
+                        report(format_args!("{}: cannot accept, trying again: {error}", listener.address()));
                     }
                 }
             }
@@ -135,12 +134,14 @@ impl AcceptThread {
                 false => self.acceptor.next_due().map(|at| at.saturating_duration_since(Instant::now())),
             };
             if let Err(error) = self.poller.poll(&mut events, timeout) {
-                log::error!("polling for connections failed, the server stops: {error}");
+                report(format_args!("polling for connections failed: {error}; the server stops"));
                 return self.server.stop();
             }
-            // The waker is never drained: it only says that the server stops.
-            for Event { token, .. } in events.iter().filter(|event| event.token != WAKER) {
-                self.acceptor.ready(token);
+            for Event { token, .. } in events.iter() {
+                match token {
+                    WAKER => self.server.shared.drain_accept_waker(),
+                    _ => self.acceptor.ready(token),
+                }
             }
             self.deal(&mut next);
         }

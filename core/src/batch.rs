@@ -8,9 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::action::{Action, Closed};
-use crate::event_loop::LoopState;
 use crate::handle::{Conn, Handle};
 use crate::handler::{BoxError, Handler};
+use crate::loop_state::LoopState;
 use crate::mailbox::{wake_soon, Command, Mailbox};
 use crate::token::ConnId;
 
@@ -81,7 +81,7 @@ impl Drop for Batch {
         let Some(mailbox) = self.answer_to.take() else { return };
         let answer =
             Answer { events: std::mem::take(&mut self.events), bytes: std::mem::take(&mut self.bytes) };
-        if let Some(answer) = LoopState::with_current(mailbox.lease(), answer, LoopState::answered) {
+        if let Err(answer) = LoopState::if_current(&mailbox, answer, LoopState::answered) {
             mailbox.post([Command::Answered(answer)]);
             wake_soon(&mailbox);
         }

@@ -50,11 +50,6 @@ pub(crate) struct OutQueue {
 }
 
 impl OutQueue {
-    /// Unsent bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -178,7 +173,7 @@ mod tests {
                 let take = random(&mut state) % (front.len() + 1);
                 sent.extend_from_slice(&front[..take]);
                 queue.advance(take, &mut pool);
-                assert_eq!(queue.len(), pushed.len() - sent.len());
+                assert_eq!(queue.len, pushed.len() - sent.len());
             }
             sent.extend(unsent(&queue));
             assert!(sent == pushed, "seed {seed}");
@@ -210,6 +205,6 @@ mod tests {
         let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
         queue.push(b"hello", &mut pool);
         queue.advance(2, &mut pool);
-        assert_eq!((queue.clear(&mut pool), queue.len(), unsent(&queue)), (3, 0, vec![]));
+        assert_eq!((queue.clear(&mut pool), queue.len, unsent(&queue)), (3, 0, vec![]));
     }
 }

@@ -29,19 +29,22 @@ pub struct Config {
 impl Config {
     /// The loops a server may have at most.
     pub const MAX_LOOPS: usize = 1024;
+    /// The longest linger limit.
+    pub const MAX_LINGER: Duration = Duration::from_secs(3600);
 
     /// The same options with every zero replaced by its default.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if there are too many loops, or the marks are not in the order
-    /// low ≤ high ≤ hard limit.
+    /// [`ErrorKind::InvalidArgument`] if there are too many loops, the linger limit is too long, or the marks
+    /// are not in the order low ≤ high ≤ hard limit.
     pub fn resolved(&self) -> Result<Config> {
-        let high_water = or(self.high_water, 1 << 20);
+        let hard_limit = or(self.hard_limit, (64 << 20).max(self.high_water));
+        let high_water = or(self.high_water, hard_limit.min(1 << 20));
         let config = Config {
             loops: or(self.loops, available_processors().min(Self::MAX_LOOPS)),
             high_water,
             low_water: or(self.low_water, (high_water / 2).max(1)),
-            hard_limit: or(self.hard_limit, (64 << 20).max(high_water)),
+            hard_limit,
             read_budget: or(self.read_budget, 256 << 10),
             linger: if self.linger.is_zero() { Duration::from_secs(2) } else { self.linger },
         };
@@ -52,6 +55,10 @@ impl Config {
         let wrong = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
         if self.loops > Self::MAX_LOOPS {
             return wrong(format!("loops is {}, the maximum is {}", self.loops, Self::MAX_LOOPS));
+        }
+        if self.linger > Self::MAX_LINGER {
+            let (linger, max) = (self.linger.as_secs_f64(), Self::MAX_LINGER.as_secs());
+            return wrong(format!("linger is {linger} s, the maximum is {max} s"));
         }
         if self.low_water > self.high_water || self.high_water > self.hard_limit {
             return wrong(format!(
@@ -92,6 +99,18 @@ mod tests {
     fn a_low_water_mark_follows_the_high_one() {
         let config = Config { high_water: 100, ..Config::default() }.resolved().unwrap();
         assert_eq!(config.low_water, 50);
+    }
+
+    #[test]
+    fn a_small_hard_limit_lowers_the_marks() {
+        let config = Config { hard_limit: 1000, ..Config::default() }.resolved().unwrap();
+        assert_eq!((config.high_water, config.low_water), (1000, 500));
+    }
+
+    #[test]
+    fn a_linger_limit_beyond_reason_is_refused() {
+        let error = Config { linger: Duration::MAX, ..Config::default() }.resolved().unwrap_err();
+        assert!(error.message().contains("the maximum is 3600 s"), "{}", error.message());
     }
 
     #[test]

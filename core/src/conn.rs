@@ -21,10 +21,9 @@ use crate::config::Config;
 pub(crate) struct ConnShared {
     /// Writes are accepted. Cleared by the first close, from whatever thread.
     live: AtomicBool,
-    /// Bytes in the connection's queue; only the owner stores it.
-    queued: AtomicUsize,
-    /// Bytes that other threads have handed in and the owner has not queued yet.
-    in_flight: AtomicUsize,
+    /// Bytes written and not taken by the kernel: in the queue, or handed in by other threads and on their
+    /// way.
+    unsent: AtomicUsize,
     /// The high-water mark was crossed, and `on_drain` is owed.
     above: AtomicBool,
 }
@@ -33,8 +32,7 @@ impl ConnShared {
     fn new() -> Arc<Self> {
         Arc::new(ConnShared {
             live: AtomicBool::new(true),
-            queued: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
+            unsent: AtomicUsize::new(0),
             above: AtomicBool::new(false),
         })
     }
@@ -50,26 +48,27 @@ impl ConnShared {
 
     /// Unsent bytes, wherever they wait.
     pub(crate) fn unsent(&self) -> usize {
-        self.queued.load(Ordering::Acquire) + self.in_flight.load(Ordering::Acquire)
+        self.unsent.load(Ordering::Acquire)
     }
 
-    /// Counts `len` bytes of another thread's; `None` if they would not fit the hard limit. To be called with
-    /// the mailbox locked, so that the bytes are on their way before anybody else looks.
+    /// Counts `len` more bytes; `None` if they would exceed the hard limit. Other threads call it with the
+    /// mailbox locked, so that the bytes are on their way before anybody else looks.
     pub(crate) fn reserve(&self, len: usize, config: &Config) -> Option<Pressure> {
         let unsent = self.unsent().saturating_add(len);
         if unsent > config.hard_limit {
             return None;
         }
-        self.in_flight.fetch_add(len, Ordering::AcqRel);
-        Some(self.pressure(unsent, config))
-    }
-
-    fn pressure(&self, unsent: usize, config: &Config) -> Pressure {
+        self.unsent.fetch_add(len, Ordering::AcqRel);
         if unsent <= config.high_water {
-            return Pressure::Low;
+            return Some(Pressure::Low);
         }
         self.above.store(true, Ordering::Release);
-        Pressure::High
+        Some(Pressure::High)
+    }
+
+    /// Takes `len` bytes off the count: they were sent, or dropped.
+    fn settle(&self, len: usize) {
+        self.unsent.fetch_sub(len, Ordering::AcqRel);
     }
 }
 
@@ -113,7 +112,7 @@ pub(crate) enum Refused {
 }
 
 #[derive(Debug)]
-pub(crate) struct Conn {
+pub(crate) struct Machine {
     pub(crate) shared: Arc<ConnShared>,
     out: OutQueue,
     stage: Stage,
@@ -131,10 +130,10 @@ pub(crate) struct Conn {
     drain_due: bool,
 }
 
-impl Conn {
+impl Machine {
     /// An open connection; a Unix socket is always read until it would block.
     pub(crate) fn new(unix: bool) -> Self {
-        Conn {
+        Machine {
             shared: ConnShared::new(),
             out: OutQueue::default(),
             stage: Stage::Open,
@@ -156,16 +155,18 @@ impl Conn {
         self.read_on |= read_on;
     }
 
-    /// Whether there is something to do before the next poll: input to take, or `on_drain` to call.
+    /// Whether there is something to do before the next poll: input to take, or `on_drain` to call. Not while
+    /// a batch is unanswered; but what the peer still sends to a closed connection is discarded all the same.
     pub(crate) fn wants_service(&self) -> bool {
-        self.drain_due || self.reading() != Reading::No
+        let waits = self.held && self.stage == Stage::Open;
+        !waits && (self.drain_due || self.reading() != Reading::No)
     }
 
+    /// What to do with input while the connection is served.
     pub(crate) fn reading(&self) -> Reading {
         match self.stage {
             _ if !self.readable => Reading::No,
-            Stage::Open if self.held => Reading::No,
-            Stage::Open if self.broken.is_none() && self.shared.above.load(Ordering::Acquire) => Reading::No,
+            Stage::Open if self.broken.is_none() && self.owes_drain() => Reading::No,
             Stage::Open => Reading::Deliver,
             Stage::Flushing(_) | Stage::Lingering(_) => Reading::Discard,
             Stage::Over(_) => Reading::No,
@@ -204,28 +205,29 @@ impl Conn {
         if !self.shared.is_live() || self.broken.is_some() {
             return Err(Refused::Closed);
         }
-        let unsent = self.shared.unsent().saturating_add(bytes.len());
-        if unsent > config.hard_limit {
+        let Some(pressure) = self.shared.reserve(bytes.len(), config) else {
             self.end_now(Closed::by(CloseReason::Overflow), pool);
             return Err(Refused::Overflow);
-        }
+        };
         self.out.push(bytes, pool);
-        self.publish();
-        Ok(self.shared.pressure(unsent, config))
+        Ok(pressure)
     }
 
-    /// Queues bytes that another thread has handed in and that were counted there.
-    pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
-        let len = bytes.len();
-        if self.broken.is_none() && matches!(self.stage, Stage::Open | Stage::Flushing(_)) {
-            self.out.push_owned(bytes, pool);
-            self.publish();
+    /// Queues bytes that another thread has handed in, and that were counted there.
+    pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) {
+        if self.broken.is_some() || !matches!(self.stage, Stage::Open | Stage::Flushing(_)) {
+            return self.shared.settle(bytes.len());
         }
-        self.shared.in_flight.fetch_sub(len, Ordering::AcqRel);
+        self.out.push_owned(bytes, pool);
+        // Relief may have come between the count and now, and would have been the last.
+        if self.shared.unsent() > config.high_water {
+            self.shared.above.store(true, Ordering::Release);
+        }
     }
 
-    fn publish(&self) {
-        self.shared.queued.store(self.out.len(), Ordering::Release);
+    /// Drops the queue.
+    fn drop_output(&mut self, pool: &mut BlockPool) {
+        self.shared.settle(self.out.clear(pool));
     }
 
     pub(crate) fn out(&self) -> &OutQueue {
@@ -235,7 +237,7 @@ impl Conn {
     /// The kernel took `sent` bytes.
     pub(crate) fn sent(&mut self, sent: usize, pool: &mut BlockPool) {
         self.out.advance(sent, pool);
-        self.publish();
+        self.shared.settle(sent);
     }
 
     pub(crate) fn write_would_block(&mut self) {
@@ -245,8 +247,7 @@ impl Conn {
     pub(crate) fn write_failed(&mut self, errno: i32, pool: &mut BlockPool) {
         self.broken.get_or_insert(errno);
         self.shared.end();
-        self.out.clear(pool);
-        self.publish();
+        self.drop_output(pool);
         // An error is an edge that may have been consumed by the write: look for the end by reading.
         self.readable = !self.eof;
         self.read_on = true;
@@ -263,8 +264,7 @@ impl Conn {
     /// The connection ends without waiting for anything.
     pub(crate) fn end_now(&mut self, closed: Closed, pool: &mut BlockPool) {
         self.shared.end();
-        self.out.clear(pool);
-        self.publish();
+        self.drop_output(pool);
         self.stage = Stage::Over(closed);
     }
 
@@ -352,8 +352,8 @@ mod tests {
         Config { high_water: 8, low_water: 4, hard_limit: 16, ..Config::default() }.resolved().unwrap()
     }
 
-    fn open() -> (Conn, BlockPool, Config) {
-        (Conn::new(false), BlockPool::default(), config())
+    fn open() -> (Machine, BlockPool, Config) {
+        (Machine::new(false), BlockPool::default(), config())
     }
 
     fn by(reason: CloseReason, all_sent: bool) -> Step {
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_unix_socket_is_read_until_it_would_block() {
-        let mut conn = Conn::new(true);
+        let mut conn = Machine::new(true);
         conn.ready(true, false, false);
         conn.received(false);
         assert_eq!(conn.reading(), Reading::Deliver);
@@ -406,6 +406,43 @@ mod tests {
         assert_eq!(conn.next_step(), Step::Wait);
         conn.release();
         assert_eq!(conn.next_step(), by(CloseReason::Eof, true));
+    }
+
+    #[test]
+    fn an_unanswered_batch_holds_input_and_drain_back_but_not_what_is_discarded() {
+        let (mut conn, mut pool, config) = open();
+        let _ = conn.write(&[0; 9], &config, &mut pool);
+        conn.sent(9, &mut pool);
+        conn.relieve(config.low_water);
+        conn.ready(true, false, false);
+        conn.hold();
+        assert!(!conn.wants_service());
+        conn.release();
+        assert!(conn.wants_service() && conn.take_drain());
+        conn.hold();
+        conn.close(CloseReason::LocalClose);
+        assert!(conn.wants_service());
+    }
+
+    #[test]
+    fn bytes_handed_in_after_relief_owe_a_drain_again() {
+        let (mut conn, mut pool, config) = open();
+        assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
+        conn.shared.above.store(false, Ordering::Release);
+        conn.write_handed_in(vec![0; 9], &config, &mut pool);
+        conn.sent(9, &mut pool);
+        conn.relieve(config.low_water);
+        assert!(conn.take_drain());
+    }
+
+    #[test]
+    fn bytes_that_come_too_late_are_no_longer_counted() {
+        let (mut conn, mut pool, config) = open();
+        assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
+        conn.write_failed(32, &mut pool);
+        assert_eq!(conn.shared.unsent(), 9);
+        conn.write_handed_in(vec![0; 9], &config, &mut pool);
+        assert_eq!(conn.shared.unsent(), 0);
     }
 
     #[test]
@@ -475,7 +512,7 @@ mod tests {
         assert_eq!(conn.shared.reserve(8, &config), None);
         conn.close(CloseReason::LocalClose);
         assert_eq!(conn.next_step(), Step::Wait);
-        conn.write_handed_in(vec![0; 9], &mut pool);
+        conn.write_handed_in(vec![0; 9], &config, &mut pool);
         assert_eq!((conn.shared.unsent(), conn.next_step()), (9, Step::Flush));
     }
 

@@ -1,25 +1,22 @@
 //! One event loop: a poller, the connections it owns, and the turn.
 
-use std::any::Any;
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::acceptor::{Acceptor, WAKER};
-use crate::action::{Action, CloseReason, Closed, Pressure};
-use crate::batch::{Answer, Gather, Turn};
+use crate::action::{Action, CloseReason, Closed};
+use crate::batch::Turn;
 use crate::buffer::BlockPool;
-use crate::config::Config;
-use crate::conn::{Conn as Machine, Reading, Refused, Step};
-use crate::error::Result;
+use crate::conn::{Machine, Reading, Step};
+use crate::error::{Error, Result};
 use crate::handle::{Conn, Handle};
 use crate::handler::Handler;
-use crate::mailbox::{closed_error, full_error, Accepted, Command, Mailbox};
+use crate::loop_state::{Entry, LoopState};
+use crate::mailbox::{Accepted, Command, Mailbox};
+use crate::panics::{catch, report};
 use crate::slab::Slab;
 use crate::sys::poller::{Event, Events, Poller};
 use crate::sys::socket;
@@ -27,133 +24,6 @@ use crate::token::ConnId;
 
 /// The buffer that all input of a loop goes through: what libuv and Go's net use for a stream.
 const READ_BUFFER: usize = 64 << 10;
-
-/// A connection and its socket.
-struct Entry {
-    socket: OwnedFd,
-    machine: Machine,
-    /// Stands in the list of connections to serve, to settle.
-    in_ready: bool,
-    in_dirty: bool,
-}
-
-/// The connections and what is to be done with them.
-struct Conns {
-    slab: Slab<Entry>,
-    pool: BlockPool,
-    /// Connections with input to take or `on_drain` to call; served in turn.
-    ready: VecDeque<ConnId>,
-    /// Connections that changed: to flush, half-close, close or resume at the end of the turn.
-    dirty: Vec<ConnId>,
-    /// Connections that linger, in the order in which their time is over. May name some that are gone.
-    lingering: VecDeque<(Instant, ConnId)>,
-}
-
-impl Conns {
-    fn mark_dirty(&mut self, id: ConnId) {
-        if let Some(entry) = self.slab.get_mut(id).filter(|entry| !entry.in_dirty) {
-            entry.in_dirty = true;
-            self.dirty.push(id);
-        }
-    }
-
-    fn mark_ready_if_wanted(&mut self, id: ConnId) {
-        let wants = |entry: &&mut Entry| !entry.in_ready && entry.machine.wants_service();
-        if let Some(entry) = self.slab.get_mut(id).filter(wants) {
-            entry.in_ready = true;
-            self.ready.push_back(id);
-        }
-    }
-}
-
-/// The part of a loop that calls from within callbacks may reach. The `RefCell`s are never borrowed while
-/// user code runs, so such a call always finds them free.
-pub(crate) struct LoopState {
-    server: Handle,
-    mailbox: Arc<Mailbox>,
-    conns: RefCell<Conns>,
-    pub(crate) gather: RefCell<Gather>,
-}
-
-thread_local! {
-    /// The loop whose turn runs on this thread.
-    static CURRENT: RefCell<Option<Rc<LoopState>>> = const { RefCell::new(None) };
-}
-
-impl LoopState {
-    /// Calls `f` with the loop that runs on this thread, if one does.
-    pub(crate) fn current<T>(f: impl FnOnce(&LoopState) -> T) -> Option<T> {
-        CURRENT.with_borrow(|current| current.as_deref().map(f))
-    }
-
-    /// Gives `value` to `f` if the loop with this lease runs on this thread; otherwise gives it back.
-    pub(crate) fn with_current<V>(lease: u16, value: V, f: impl FnOnce(&LoopState, V)) -> Option<V> {
-        CURRENT.with_borrow(|current| match current.as_deref() {
-            Some(state) if state.mailbox.lease() == lease => {
-                f(state, value);
-                None
-            }
-            _ => Some(value),
-        })
-    }
-
-    pub(crate) fn server(&self) -> &Handle {
-        &self.server
-    }
-
-    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
-        &self.mailbox
-    }
-
-    fn config(&self) -> &Config {
-        &self.server.shared.config
-    }
-
-    pub(crate) fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
-        let conns = &mut *self.conns.borrow_mut();
-        let entry = conns.slab.get_mut(id).ok_or_else(|| closed_error(id))?;
-        let result = entry.machine.write(bytes, self.config(), &mut conns.pool);
-        if result != Err(Refused::Closed) {
-            conns.mark_dirty(id);
-        }
-        result.map_err(|refused| match refused {
-            Refused::Closed => closed_error(id),
-            Refused::Overflow => full_error(id, bytes.len(), self.config().hard_limit),
-        })
-    }
-
-    pub(crate) fn close(&self, id: ConnId, reason: CloseReason) -> Result<()> {
-        let conns = &mut *self.conns.borrow_mut();
-        let live = |entry: &&mut Entry| entry.machine.shared.is_live();
-        let entry = conns.slab.get_mut(id).filter(live).ok_or_else(|| closed_error(id))?;
-        entry.machine.close(reason);
-        conns.mark_dirty(id);
-        Ok(())
-    }
-
-    pub(crate) fn hold(&self, id: ConnId) {
-        if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
-            entry.machine.hold();
-        }
-    }
-
-    /// A batch came back: its connections go on.
-    pub(crate) fn answered(&self, answer: Answer) {
-        let conns = &mut *self.conns.borrow_mut();
-        for event in &answer.events {
-            if let Some(entry) = conns.slab.get_mut(event.conn) {
-                entry.machine.release();
-                conns.mark_dirty(event.conn);
-            }
-        }
-        self.gather.borrow_mut().answered(answer);
-    }
-
-    /// Whether input may be taken, or too much of it waits for its batch.
-    fn takes_input(&self) -> bool {
-        !self.gather.borrow().is_full()
-    }
-}
 
 /// What a loop is made of before it has a thread.
 pub(crate) struct Seed {
@@ -170,8 +40,7 @@ impl Seed {
             poller.add_level(mailbox.waker(), WAKER)?;
             Ok((poller, mailbox))
         };
-        let (poller, mailbox) =
-            resources().map_err(|error| crate::error::Error::system("open an event loop", &error))?;
+        let (poller, mailbox) = resources().map_err(|error| Error::system("open an event loop", &error))?;
         Ok(Seed { poller, mailbox: Arc::new(mailbox), slab })
     }
 }
@@ -186,6 +55,8 @@ pub(crate) struct EventLoop {
     commands: Vec<Command>,
     /// Connections dealt to this loop and not yet taken in.
     arrivals: Vec<Accepted>,
+    /// New connections are refused, and that was reported.
+    refusing: bool,
     /// The listeners, if this is the server's only loop.
     acceptor: Option<Acceptor>,
 }
@@ -197,51 +68,45 @@ impl EventLoop {
         handler: Arc<dyn Handler>,
         acceptor: Option<Acceptor>,
     ) -> Self {
-        let conns = Conns {
-            slab: seed.slab,
-            pool: BlockPool::default(),
-            ready: VecDeque::new(),
-            dirty: Vec::new(),
-            lingering: VecDeque::new(),
-        };
-        let state = LoopState {
-            server,
-            mailbox: seed.mailbox,
-            conns: RefCell::new(conns),
-            gather: RefCell::default(),
-        };
         EventLoop {
-            state: Rc::new(state),
+            state: LoopState::new(server, seed.mailbox, seed.slab),
             handler,
             poller: seed.poller,
             events: Events::new(),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             commands: Vec::new(),
             arrivals: Vec::new(),
+            refusing: false,
             acceptor,
         }
     }
 
-    /// Turns until the server stops, then closes every connection.
+    /// Turns until the server stops, then closes every connection. Does not unwind.
     pub(crate) fn run(&mut self) {
-        CURRENT.set(Some(Rc::clone(&self.state)));
-        while !self.state.server.is_stopping() {
-            if let Err(error) = self.turn() {
-                log::error!("polling failed, the server stops: {error}");
-                self.state.server.stop();
+        let state = Rc::clone(&self.state);
+        state.enter(|| {
+            while !state.server().is_stopping() {
+                let trouble = match catch(|| self.turn()) {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => format!("polling failed: {error}"),
+                    Err(panic) => format!("a loop panicked: {panic}"),
+                };
+                report(format_args!("{trouble}; the server stops"));
+                state.server().stop();
             }
-        }
-        self.finish();
-        CURRENT.set(None);
+            if let Err(panic) = catch(|| self.finish()) {
+                report(format_args!("a loop panicked at its end: {panic}"));
+            }
+        });
     }
 
     fn turn(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         let polled = self.poller.poll(&mut self.events, timeout);
-        self.state.mailbox.is_awake();
+        self.state.mailbox().is_awake();
         polled?;
         self.note_events();
-        self.obey_commands();
+        self.obey_mailbox();
         self.accept();
         self.serve();
         self.end_turn(false);
@@ -252,21 +117,26 @@ impl EventLoop {
 
     /// How long the poller may wait: not at all while there is work, for ever if nothing is due.
     fn timeout(&mut self) -> Option<Duration> {
-        let may_sleep = self.state.mailbox.may_sleep() && !self.state.server.is_stopping();
-        let conns = &mut *self.state.conns.borrow_mut();
-        let accepting = !self.arrivals.is_empty() || self.acceptor.as_ref().is_some_and(Acceptor::is_busy);
-        let input = self.state.takes_input() && (accepting || !conns.ready.is_empty());
-        let gathered = self.state.gather.borrow().is_due();
-        if !may_sleep || input || gathered || !conns.dirty.is_empty() {
+        let may_sleep = self.state.mailbox().may_sleep() && !self.state.server().is_stopping();
+        if !may_sleep || self.has_work() {
             return Some(Duration::ZERO);
         }
+        let conns = &mut *self.state.conns.borrow_mut();
         while conns.lingering.front().is_some_and(|&(_, id)| conns.slab.get_mut(id).is_none()) {
             conns.lingering.pop_front();
         }
         let linger = conns.lingering.front().map(|&(at, _)| at);
-        let retry = self.acceptor.as_ref().and_then(Acceptor::next_due);
-        let due = linger.into_iter().chain(retry).min();
+        let accepting = self.acceptor.as_ref().filter(|_| self.state.takes_input());
+        let due = linger.into_iter().chain(accepting.and_then(Acceptor::next_due)).min();
         due.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether there is something to do before the next event.
+    fn has_work(&self) -> bool {
+        let conns = self.state.conns.borrow();
+        let accepting = !self.arrivals.is_empty() || self.acceptor.as_ref().is_some_and(Acceptor::is_busy);
+        let input = self.state.takes_input() && (accepting || !conns.ready.is_empty());
+        input || !conns.discard.is_empty() || !conns.dirty.is_empty() || self.state.gather.borrow().is_due()
     }
 
     /// Remembers what the poller reported.
@@ -278,27 +148,35 @@ impl EventLoop {
                     // A stale event finds no entry.
                     if let Some(entry) = conns.slab.get_mut(id) {
                         entry.machine.ready(readable, writable, read_on);
-                        conns.mark_ready_if_wanted(id);
+                        conns.line_up(id);
                         conns.mark_dirty(id);
                     }
                 }
-                None if token == WAKER => self.state.mailbox.drain_waker(),
+                None if token == WAKER => self.state.mailbox().drain_waker(),
                 None => self.acceptor.iter_mut().for_each(|acceptor| acceptor.ready(token)),
             }
         }
     }
 
     /// Carries out what other threads asked for.
-    fn obey_commands(&mut self) {
+    fn obey_mailbox(&mut self) {
         let mut commands = std::mem::take(&mut self.commands);
-        self.state.mailbox.take(&mut commands);
+        self.state.mailbox().take(&mut commands);
+        self.obey(&mut commands);
+        // A burst's memory is given back; the usual few commands keep theirs.
+        if commands.capacity() <= 1024 {
+            self.commands = commands;
+        }
+    }
+
+    fn obey(&mut self, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
             match command {
                 Command::Open(accepted) => self.arrivals.push(accepted),
                 Command::Write(id, bytes) => {
                     let conns = &mut *self.state.conns.borrow_mut();
                     if let Some(entry) = conns.slab.get_mut(id) {
-                        entry.machine.write_handed_in(bytes, &mut conns.pool);
+                        entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);
                         conns.mark_dirty(id);
                     }
                 }
@@ -311,10 +189,6 @@ impl EventLoop {
                 }
                 Command::Answered(answer) => self.state.answered(answer),
             }
-        }
-        // A burst's memory is given back; the usual few commands keep theirs.
-        if commands.capacity() <= 1024 {
-            self.commands = commands;
         }
     }
 
@@ -336,35 +210,42 @@ impl EventLoop {
     /// Takes a connection in and tells the handler.
     fn open(&mut self, accepted: Accepted) {
         match self.register(accepted) {
-            Ok(id) => self.call(id, |handler, conn| handler.on_open(conn)),
-            Err(error) => log::error!("a new connection is refused: {error}"),
+            Ok(id) => {
+                self.refusing = false;
+                self.call(id, |handler, conn| handler.on_open(conn));
+            }
+            // Peers can repeat this: it is reported once an outage.
+            Err(error) if !std::mem::replace(&mut self.refusing, true) => {
+                report(format_args!("new connections are refused: {error}"));
+            }
+            Err(_) => {}
         }
     }
 
     fn register(&mut self, Accepted { socket, unix }: Accepted) -> io::Result<ConnId> {
         let machine = Machine::new(unix);
         let shared = Arc::clone(&machine.shared);
-        let entry = Entry { socket, machine, in_ready: false, in_dirty: false };
         let conns = &mut *self.state.conns.borrow_mut();
-        let id = conns.slab.insert(entry).ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
+        let id = conns.slab.insert(Entry::new(socket, machine));
+        let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
         let polled = conns.slab.get_mut(id).map(|entry| self.poller.add(entry.socket.as_fd(), id.to_u64()));
         if let Some(Err(error)) = polled {
             conns.slab.remove(id);
             return Err(error);
         }
-        self.state.mailbox.register(id, &shared);
+        self.state.mailbox().register(id, &shared);
         Ok(id)
     }
 
     /// Calls the handler for a connection and does what it answers. A panic closes the connection.
     fn call(&self, id: ConnId, callback: impl FnOnce(&dyn Handler, &Conn<'_>) -> Action) {
         let conn = Conn::new(id, &self.state);
-        let closed = match catch_unwind(AssertUnwindSafe(|| callback(&*self.handler, &conn))) {
+        let closed = match catch(|| callback(&*self.handler, &conn)) {
             Ok(Action::None) => return,
             Ok(Action::Close) => self.state.close(id, CloseReason::LocalClose),
-            Ok(Action::Stop) => return self.state.server.stop(),
+            Ok(Action::Stop) => return self.state.server().stop(),
             Err(panic) => {
-                log::error!("a callback of connection {id} panicked: {}", panic_text(&*panic));
+                report(format_args!("a callback of connection {id} panicked: {panic}"));
                 self.state.close(id, CloseReason::HandlerError)
             }
         };
@@ -372,24 +253,32 @@ impl EventLoop {
         drop(closed);
     }
 
-    /// Serves the connections that were ready when the round began.
+    /// Serves the connections that were in line when the round began.
     fn serve(&mut self) {
+        let round = self.state.conns.borrow().discard.len();
+        for _ in 0..round {
+            let next = self.state.conns.borrow_mut().discard.pop_front();
+            next.into_iter().for_each(|id| self.serve_one(id, |entry| &mut entry.in_discard));
+        }
         let round = self.state.conns.borrow().ready.len();
         for _ in 0..round {
             if !self.state.takes_input() {
                 return;
             }
             let next = self.state.conns.borrow_mut().ready.pop_front();
-            let Some(id) = next else { return };
-            self.serve_one(id);
+            next.into_iter().for_each(|id| self.serve_one(id, |entry| &mut entry.in_ready));
         }
     }
 
-    fn serve_one(&mut self, id: ConnId) {
+    /// Serves a connection that stood in a line, which `stands` says.
+    fn serve_one(&mut self, id: ConnId, stands: fn(&mut Entry) -> &mut bool) {
         let drain = match self.state.conns.borrow_mut().slab.get_mut(id) {
             None => return,
             Some(entry) => {
-                entry.in_ready = false;
+                *stands(entry) = false;
+                if !entry.machine.wants_service() {
+                    return;
+                }
                 entry.machine.take_drain()
             }
         };
@@ -436,8 +325,8 @@ impl EventLoop {
     /// Lets a batching handler hand over what the turn gave.
     fn end_turn(&mut self, last: bool) {
         let turn = Turn { state: &self.state, last };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.handler.on_turn_end(&turn))) {
-            log::error!("handing a batch over panicked: {}", panic_text(&*panic));
+        if let Err(panic) = catch(|| self.handler.on_turn_end(&turn)) {
+            report(format_args!("handing a batch over panicked: {panic}"));
         }
     }
 
@@ -495,13 +384,13 @@ impl EventLoop {
             }
         }
         machine.relieve(self.state.config().low_water);
-        conns.mark_ready_if_wanted(id);
+        conns.line_up(id);
         None
     }
 
     /// Closes a connection's descriptor and tells the handler, unless bytes are on their way that are wanted.
     fn finish_one(&mut self, id: ConnId, closed: Closed, all_sent: bool) {
-        if !self.state.mailbox.unregister(id, all_sent) {
+        if !self.state.mailbox().unregister(id, all_sent) {
             return;
         }
         let entry = self.state.conns.borrow_mut().slab.remove(id);
@@ -515,9 +404,10 @@ impl EventLoop {
     /// The server has stopped: one more attempt to send what is queued, then every connection is closed.
     fn finish(&mut self) {
         self.acceptor = None;
-        self.obey_commands();
+        // From here on by-id calls answer `closed`; what was accepted before is carried out.
+        let mut commands = self.state.mailbox().end();
+        self.obey(&mut commands);
         self.arrivals.clear();
-        self.state.mailbox.end();
         let ids = self.state.conns.borrow().slab.ids();
         for id in ids {
             let closed = self.part_with(id);
@@ -572,10 +462,4 @@ fn flush(socket: &OwnedFd, machine: &mut Machine, pool: &mut BlockPool) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
         Err(error) => machine.write_failed(error.raw_os_error().unwrap_or(0), pool),
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }

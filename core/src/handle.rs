@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::action::{CloseReason, Pressure};
 use crate::batch::Gather;
 use crate::error::Result;
-use crate::event_loop::LoopState;
+use crate::loop_state::LoopState;
 use crate::mailbox::{closed_error, wake_soon, Mailbox};
 use crate::server::Shared;
 use crate::token::ConnId;
@@ -29,10 +29,8 @@ impl Handle {
     /// server; [`Full`](crate::ErrorKind::Full) if the queue would exceed the hard limit. Then nothing is
     /// queued; and on the connection's own loop the connection is closed with `overflow`.
     pub fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
-        match self.on_own_loop(id, |state| state.write(id, bytes)) {
-            Some(result) => result,
-            None => self.remote(id, |mailbox| mailbox.write(id, bytes.to_vec(), &self.shared.config)),
-        }
+        let remote = |mailbox: &Mailbox| mailbox.write(id, bytes, &self.shared.config);
+        self.route(id, |state| state.write(id, bytes), remote)
     }
 
     /// Closes a connection: from now on writes answer `closed`; what is queued is sent, then writing is shut
@@ -55,10 +53,7 @@ impl Handle {
     }
 
     fn close_because(&self, id: ConnId, reason: CloseReason) -> Result<()> {
-        match self.on_own_loop(id, |state| state.close(id, reason)) {
-            Some(result) => result,
-            None => self.remote(id, |mailbox| mailbox.close(id, reason)),
-        }
+        self.route(id, |state| state.close(id, reason), |mailbox| mailbox.close(id, reason))
     }
 
     /// Whether the connection takes writes.
@@ -113,22 +108,19 @@ impl Handle {
         self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease())
     }
 
-    /// Runs `call` if this is the thread of the connection's loop.
-    fn on_own_loop<T>(&self, id: ConnId, call: impl FnOnce(&LoopState) -> Result<T>) -> Option<Result<T>> {
-        LoopState::current(|state| {
-            let own =
-                state.mailbox().lease() == id.lease() && Arc::ptr_eq(&state.server().shared, &self.shared);
-            own.then(|| call(state))
-        })
-        .flatten()
-    }
-
-    /// Runs `call` on the mailbox of the connection's loop, then wakes that loop.
-    fn remote<T>(&self, id: ConnId, call: impl FnOnce(&Mailbox) -> Result<T>) -> Result<T> {
+    /// Makes a call where the connection lives: on its loop if that runs on this thread, or else through its
+    /// mailbox, and then wakes that loop.
+    fn route<T>(
+        &self,
+        id: ConnId,
+        own: impl FnOnce(&LoopState) -> Result<T>,
+        remote: impl FnOnce(&Mailbox) -> Result<T>,
+    ) -> Result<T> {
         let mailbox = self.mailbox(id).ok_or_else(|| closed_error(id))?;
-        let done = call(mailbox)?;
-        wake_soon(mailbox);
-        Ok(done)
+        match LoopState::if_current(mailbox, (), |state, ()| own(state)) {
+            Ok(result) => result,
+            Err(()) => remote(mailbox).inspect(|_| wake_soon(mailbox)),
+        }
     }
 }
 

@@ -18,10 +18,13 @@ mod event_loop;
 mod handle;
 mod handler;
 mod listener;
+mod loop_state;
 mod mailbox;
+mod panics;
 mod server;
 mod slab;
 mod sys;
+mod threads;
 mod token;
 
 pub use action::{Action, CloseReason, Closed, Pressure};

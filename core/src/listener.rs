@@ -5,7 +5,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -133,7 +132,9 @@ fn remove_if_dead(path: &Path) -> io::Result<()> {
     if !is_socket {
         return Ok(());
     }
-    match UnixStream::connect(path) {
+    // Without blocking: a live server whose backlog is full answers EAGAIN.
+    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Ok(()),
     }
@@ -225,6 +226,19 @@ mod tests {
         assert_eq!(Listener::open(&url(&path)).unwrap_err().kind(), ErrorKind::AddressInUse);
         assert!(path.exists());
         drop(live);
+    }
+
+    #[test]
+    fn a_live_server_with_a_full_backlog_is_not_taken_over() {
+        let path = temp_path("busy");
+        let _live = Listener::open(&format!("{}?backlog=1", url(&path))).unwrap();
+        let waiting: Vec<Socket> = std::iter::from_fn(|| {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).unwrap();
+            socket.connect(&SockAddr::unix(&path).unwrap()).ok().map(|()| socket)
+        })
+        .collect();
+        assert!(!waiting.is_empty());
+        assert_eq!(Listener::open(&url(&path)).unwrap_err().kind(), ErrorKind::AddressInUse);
     }
 
     #[test]

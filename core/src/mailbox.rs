@@ -31,6 +31,9 @@ pub(crate) enum Command {
     Answered(Answer),
 }
 
+/// Writes below this size are copied with the lock held, which is short then.
+const COPIED_LOCKED: usize = 4 << 10;
+
 /// What the lock guards.
 #[derive(Debug, Default)]
 struct Inner {
@@ -43,7 +46,15 @@ struct Inner {
 }
 
 impl Inner {
+    /// The connection, if it is there and the loop still carries out what it is asked.
     fn find(&self, id: ConnId) -> Option<&Arc<ConnShared>> {
+        if self.ended {
+            return None;
+        }
+        self.at(id)
+    }
+
+    fn at(&self, id: ConnId) -> Option<&Arc<ConnShared>> {
         let (found, shared) = self.conns.get(id.slot() as usize)?.as_ref()?;
         (*found == id).then_some(shared)
     }
@@ -103,14 +114,25 @@ impl Mailbox {
     }
 
     /// Hands bytes in for a connection; wake the loop afterwards.
-    pub(crate) fn write(&self, id: ConnId, bytes: Vec<u8>, config: &Config) -> Result<Pressure> {
+    pub(crate) fn write(&self, id: ConnId, bytes: &[u8], config: &Config) -> Result<Pressure> {
+        // Many bytes are copied without the lock; a few join the command before, if it is for the same
+        // connection.
+        let mut copy = if bytes.len() < COPIED_LOCKED { Vec::new() } else { bytes.to_vec() };
         let mut inner = self.lock();
         let shared = inner.find(id).filter(|shared| shared.is_live()).ok_or_else(|| closed_error(id))?;
-        let pressure = shared
-            .reserve(bytes.len(), config)
-            .ok_or_else(|| full_error(id, bytes.len(), config.hard_limit))?;
-        if !bytes.is_empty() {
-            inner.commands.push(Command::Write(id, bytes));
+        let full = || full_error(id, bytes.len(), config.hard_limit);
+        let pressure = shared.reserve(bytes.len(), config).ok_or_else(full)?;
+        match inner.commands.last_mut() {
+            Some(Command::Write(last, before)) if *last == id && copy.is_empty() => {
+                before.extend_from_slice(bytes)
+            }
+            _ if bytes.is_empty() => {}
+            _ => {
+                if copy.is_empty() {
+                    copy.extend_from_slice(bytes);
+                }
+                inner.commands.push(Command::Write(id, copy));
+            }
         }
         Ok(pressure)
     }
@@ -179,7 +201,7 @@ impl Mailbox {
     /// Forgets a connection. With `all_sent` it refuses if other threads have bytes for it on their way.
     pub(crate) fn unregister(&self, id: ConnId, all_sent: bool) -> bool {
         let mut inner = self.lock();
-        let Some(shared) = inner.find(id) else { return true };
+        let Some(shared) = inner.at(id) else { return true };
         if all_sent && shared.unsent() > 0 {
             return false;
         }
@@ -189,13 +211,11 @@ impl Mailbox {
         true
     }
 
-    /// The loop ends: commands left are dropped, and later ones too.
-    pub(crate) fn end(&self) {
+    /// The loop ends: it carries out the commands that are left, and takes no more.
+    pub(crate) fn end(&self) -> Vec<Command> {
         let mut inner = self.lock();
         inner.ended = true;
-        let left = std::mem::take(&mut inner.commands);
-        drop(inner);
-        drop(left);
+        std::mem::take(&mut inner.commands)
     }
 }
 
@@ -219,27 +239,32 @@ impl Cork {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "a guard is taken, not defaulted")]
     pub fn new() -> Self {
-        let outermost = CORKED.with_borrow_mut(|corked| {
+        let outermost = with_corked(|corked| {
             let outermost = corked.is_none();
             corked.get_or_insert_default();
             outermost
         });
-        Cork { outermost, _not_send: std::marker::PhantomData }
+        Cork { outermost: outermost.unwrap_or(false), _not_send: std::marker::PhantomData }
     }
 }
 
 impl Drop for Cork {
     fn drop(&mut self) {
         if self.outermost {
-            let waiting = CORKED.with_borrow_mut(Option::take).unwrap_or_default();
+            let waiting = with_corked(Option::take).flatten().unwrap_or_default();
             waiting.iter().for_each(|mailbox| mailbox.wake());
         }
     }
 }
 
+/// Access to the thread's cork; none when the thread is ending, and so has no cork any more.
+fn with_corked<T>(f: impl FnOnce(&mut Option<Vec<Arc<Mailbox>>>) -> T) -> Option<T> {
+    CORKED.try_with(|corked| f(&mut corked.borrow_mut())).ok()
+}
+
 /// Wakes a loop, now or when the thread's cork is pulled.
 pub(crate) fn wake_soon(mailbox: &Arc<Mailbox>) {
-    let corked = CORKED.with_borrow_mut(|corked| match corked {
+    let corked = with_corked(|corked| match corked {
         Some(waiting) => {
             if !waiting.iter().any(|other| Arc::ptr_eq(other, mailbox)) {
                 waiting.push(Arc::clone(mailbox));
@@ -248,7 +273,7 @@ pub(crate) fn wake_soon(mailbox: &Arc<Mailbox>) {
         }
         None => false,
     });
-    if !corked {
+    if corked != Some(true) {
         mailbox.wake();
     }
 }

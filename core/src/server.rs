@@ -1,27 +1,26 @@
 //! A server: its listeners, its threads, its start and its stop.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::process;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
-use crate::acceptor::{AcceptThread, Acceptor, WAKER};
+use crate::acceptor::{Acceptor, WAKER};
 use crate::action::Action;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event_loop::{panic_text, EventLoop, Seed};
+use crate::event_loop::Seed;
 use crate::handle::Handle;
 use crate::handler::Handler;
 use crate::listener::Listener;
 use crate::mailbox::Mailbox;
+use crate::panics::catch;
 use crate::sys::poller::Poller;
-use crate::sys::signal::SignalsBlocked;
 use crate::sys::waker::Waker;
+use crate::threads::{self, Threads};
 
 /// Where a server stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +37,15 @@ struct Control {
     addresses: Vec<String>,
 }
 
-thread_local! {
-    /// Set on the engine's own threads, where nobody may wait.
-    static ON_ENGINE_THREAD: Cell<bool> = const { Cell::new(false) };
-}
-
 /// What a server shares with its threads and handles.
 pub(crate) struct Shared {
     pub(crate) config: Config,
     stopping: AtomicBool,
     /// The loops, from the start on.
     loops: OnceLock<Box<[Arc<Mailbox>]>>,
-    /// Wakes the thread that accepts, so that it sees the stop. Never drained.
+    /// The process that started the threads; 0 before the start.
+    started_by: AtomicU32,
+    /// Wakes the thread that accepts, so that it sees the stop.
     accept_waker: Waker,
     /// Readable when everything has ended. Never drained.
     ended: Waker,
@@ -63,8 +59,29 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        self.mailboxes().iter().for_each(|mailbox| mailbox.wake());
-        self.accept_waker.wake();
+        // After a fork the threads are the parent's, and the child must leave them alone.
+        if self.is_started_here() {
+            self.mailboxes().iter().for_each(|mailbox| mailbox.wake());
+            self.accept_waker.wake();
+        }
+    }
+
+    fn is_started_here(&self) -> bool {
+        self.started_by.load(Ordering::SeqCst) == process::id()
+    }
+
+    pub(crate) fn drain_accept_waker(&self) {
+        self.accept_waker.drain();
+    }
+
+    /// A thread has ended; says whether it was the last.
+    pub(crate) fn thread_ended(&self) -> bool {
+        self.running.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// Everything has ended: whoever waits goes on.
+    pub(crate) fn has_ended(&self) {
+        self.ended.wake();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -133,6 +150,7 @@ impl Server {
             config,
             stopping: AtomicBool::new(false),
             loops: OnceLock::new(),
+            started_by: AtomicU32::new(0),
             accept_waker: waker()?,
             ended: waker()?,
             running: AtomicUsize::new(0),
@@ -208,23 +226,27 @@ impl Server {
         let handler = handler.ok_or_else(|| Error::new(ErrorKind::Internal, "the handler is gone"))?;
         let seeds = (0..shared.config.loops).map(|_| Seed::new()).collect::<Result<Vec<_>>>()?;
         let accept_poller = self.accept_poller().map_err(|error| Error::system("start", &error))?;
-        self.call_on_start(&*handler)?;
         let threads = Threads::spawn(&self.handle, &handler, accept_poller.is_some())?;
-
-        let mut control = shared.control();
         let poller = accept_poller.as_ref().unwrap_or(&seeds[0].poller);
-        let registered = Acceptor::register(&control.listeners, poller);
-        registered.map_err(|error| Error::system("start: poll the listeners", &error))?;
+        if let Err(error) = self.register_listeners(poller).and_then(|()| self.call_on_start(&*handler)) {
+            threads.abandon();
+            return Err(error);
+        }
         // From here on nothing fails.
         let mailboxes = seeds.iter().map(|seed| Arc::clone(&seed.mailbox)).collect();
         let fresh = shared.loops.set(mailboxes);
         debug_assert!(fresh.is_ok(), "the phase lets one start through");
-        shared.running.store(threads.joins.len(), Ordering::SeqCst);
-        let acceptor = Acceptor::new(std::mem::take(&mut control.listeners));
-        drop(control);
+        shared.running.store(threads.len(), Ordering::SeqCst);
+        shared.started_by.store(process::id(), Ordering::SeqCst);
+        let acceptor = Acceptor::new(std::mem::take(&mut shared.control().listeners));
         *lock(&shared.threads) = threads.release(seeds, acceptor, accept_poller);
         lock(&self.handler).take();
         Ok(())
+    }
+
+    fn register_listeners(&self, poller: &Poller) -> Result<()> {
+        let registered = Acceptor::register(&self.handle.shared.control().listeners, poller);
+        registered.map_err(|error| Error::system("start: poll the listeners", &error))
     }
 
     /// The poller of the thread that accepts, which there is with several loops.
@@ -244,8 +266,8 @@ impl Server {
         if self.handle.is_stopping() {
             return stopped("stop was called before");
         }
-        match catch_unwind(AssertUnwindSafe(|| handler.on_start(&self.handle))) {
-            Err(panic) => failed(panic_text(&*panic)),
+        match catch(|| handler.on_start(&self.handle)) {
+            Err(panic) => failed(&panic),
             Ok(Err(error)) => failed(&error.to_string()),
             Ok(Ok(Action::Stop)) => stopped("on_start returned stop"),
             Ok(Ok(_)) if self.handle.is_stopping() => stopped("stop was called in on_start"),
@@ -293,13 +315,17 @@ impl Server {
     }
 
     fn expect_waitable(&self) -> Result<()> {
-        if ON_ENGINE_THREAD.get() {
+        if threads::is_engine_thread() {
             let message = "cannot wait on a thread of the engine: it would wait for itself";
             return Err(Error::new(ErrorKind::WrongThread, message));
         }
+        let wrong = |message| Err(Error::new(ErrorKind::WrongState, message));
         match self.handle.shared.control().phase {
-            Phase::Running => Ok(()),
-            _ => Err(Error::new(ErrorKind::WrongState, "cannot wait: the server is not started")),
+            Phase::Running if self.handle.shared.is_started_here() => Ok(()),
+            Phase::Running => {
+                wrong("cannot wait: the server was started before the fork, and runs in the parent")
+            }
+            _ => wrong("cannot wait: the server is not started"),
         }
     }
 }
@@ -316,96 +342,4 @@ impl Drop for Server {
         // Fails if there is nothing to wait for, or where waiting is impossible.
         let _ = self.wait();
     }
-}
-
-/// What a loop's thread is given when all threads exist.
-type LoopStart = (Seed, Option<Acceptor>);
-/// What the accepting thread is given.
-type AcceptStart = (Poller, Acceptor);
-
-/// Threads that exist and wait to be released; if they are dropped instead, they end.
-struct Threads {
-    joins: Vec<JoinHandle<()>>,
-    loops: Vec<SyncSender<LoopStart>>,
-    acceptor: Option<SyncSender<AcceptStart>>,
-}
-
-impl Threads {
-    fn spawn(server: &Handle, handler: &Arc<dyn Handler>, accepting: bool) -> Result<Threads> {
-        let _blocked = SignalsBlocked::new();
-        let mut threads = Threads { joins: Vec::new(), loops: Vec::new(), acceptor: None };
-        for index in 0..server.shared.config.loops {
-            let (sender, receiver) = sync_channel(1);
-            let (server, handler) = (server.clone(), Arc::clone(handler));
-            threads.start(format!("reactor-{index}"), move || loop_thread(&receiver, &server, handler))?;
-            threads.loops.push(sender);
-        }
-        if accepting {
-            let (sender, receiver) = sync_channel(1);
-            let (server, handler) = (server.clone(), Arc::clone(handler));
-            threads.start("reactor-accept".into(), move || accept_thread(&receiver, &server, &handler))?;
-            threads.acceptor = Some(sender);
-        }
-        Ok(threads)
-    }
-
-    fn start(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
-        let failed = |error| Error::system(format_args!("start the thread {name}"), &error);
-        self.joins.push(thread::Builder::new().name(name.clone()).spawn(body).map_err(failed)?);
-        Ok(())
-    }
-
-    /// Lets the threads go.
-    fn release(self, seeds: Vec<Seed>, acceptor: Acceptor, poller: Option<Poller>) -> Vec<JoinHandle<()>> {
-        let mut acceptor = Some(acceptor);
-        if let Some((sender, start)) = self.acceptor.zip(poller.map(|poller| (poller, acceptor.take()))) {
-            // The receiver waits in its thread, and the channel has room: sending cannot fail.
-            let _ = start.1.map(|acceptor| sender.send((start.0, acceptor)));
-        }
-        for (sender, seed) in self.loops.iter().zip(seeds) {
-            let _ = sender.send((seed, acceptor.take()));
-        }
-        self.joins
-    }
-}
-
-fn loop_thread(start: &Receiver<LoopStart>, server: &Handle, handler: Arc<dyn Handler>) {
-    let Ok((seed, acceptor)) = start.recv() else { return };
-    ON_ENGINE_THREAD.set(true);
-    let mut event_loop = Some(EventLoop::new(seed, server.clone(), Arc::clone(&handler), acceptor));
-    guarded(server, || {
-        handler.around_loop(&mut || {
-            // Dropped here: what the loop still owns may need what was set up around it.
-            if let Some(mut event_loop) = event_loop.take() {
-                event_loop.run();
-            }
-        });
-    });
-    thread_ended(server, &*handler);
-}
-
-fn accept_thread(start: &Receiver<AcceptStart>, server: &Handle, handler: &Arc<dyn Handler>) {
-    let Ok((poller, acceptor)) = start.recv() else { return };
-    ON_ENGINE_THREAD.set(true);
-    guarded(server, || AcceptThread { server: server.clone(), poller, acceptor }.run());
-    thread_ended(server, &**handler);
-}
-
-/// Stops the server if a defect of the engine panics, instead of leaving it half alive.
-fn guarded(server: &Handle, body: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
-        log::error!("a thread of the engine panicked, the server stops: {}", panic_text(&*panic));
-        server.stop();
-    }
-}
-
-/// The last thread to end tells the handler, then whoever waits.
-fn thread_ended(server: &Handle, handler: &dyn Handler) {
-    if server.shared.running.fetch_sub(1, Ordering::SeqCst) > 1 {
-        return;
-    }
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| handler.on_stop(server))) {
-        log::error!("on_stop panicked: {}", panic_text(&*panic));
-    }
-    server.shared.ended.wake();
 }

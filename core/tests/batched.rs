@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{eventually, loops, read_exactly, tcp, Random, PATIENCE};
 use reactor_core::batch::{Batch, Batched, Event, EventKind, Sink};
-use reactor_core::{Action, BoxError, CloseReason, Config, Cork, Handle, Server};
+use reactor_core::{Action, BoxError, CloseReason, Config, Cork, Handle, Pressure, Server};
 
 /// Moves every batch to whoever receives.
 struct ToThread(Mutex<Sender<Batch>>);
@@ -173,4 +173,92 @@ fn stop_delivers_the_closes_though_a_batch_is_unanswered() {
     // Answers that come too late do nothing.
     drop(unanswered);
     drop(last);
+}
+
+/// Nothing comes for a while: the engine has seen everything there is, long before.
+fn expect_nothing(batches: &Receiver<Batch>) {
+    assert!(matches!(batches.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout)));
+}
+
+#[test]
+fn a_drain_that_comes_due_while_a_batch_is_unanswered_waits_its_turn() {
+    let mut config = loops(1);
+    config.high_water = 1000;
+    let (server, url, batches) = serve(&config);
+    let mut stream = tcp(&url);
+    drop(next(&batches));
+    stream.write_all(b"one").unwrap();
+    let first = next(&batches);
+    let id = first.events()[0].conn;
+    // Above the mark and sent at once, while the batch is unanswered.
+    assert_eq!(server.handle().write(id, &[7; 2000]), Ok(Pressure::High));
+    assert_eq!(read_exactly(&mut stream, 2000), [7; 2000]);
+    expect_nothing(&batches);
+    drop(first);
+    let second = next(&batches);
+    assert_eq!(second.events(), [Event { conn: id, kind: EventKind::Drain }]);
+    stream.write_all(b"two").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    expect_nothing(&batches);
+    drop(second);
+    let third = next(&batches);
+    assert_eq!((third.events().len(), third.bytes()), (1, &b"two"[..]));
+    expect_nothing(&batches);
+    let _ = server.handle().write(id, b"answer").unwrap();
+    drop(third);
+    assert_eq!(read_exactly(&mut stream, 6), b"answer");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_handler_that_takes_no_more_does_not_keep_a_closed_connection_from_its_end() {
+    let mut config = loops(1);
+    config.linger = Duration::from_millis(200);
+    let (server, url, batches) = serve(&config);
+    let mut closed = tcp(&url);
+    let opened = next(&batches);
+    let id = opened.events()[0].conn;
+    drop(opened);
+    // One batch is unanswered, and the next one is full.
+    let floods: Vec<_> = (0..40).map(|_| tcp(&url)).collect();
+    let mut opens = 0;
+    while opens < floods.len() {
+        opens += next(&batches).events().len();
+    }
+    let writers: Vec<_> =
+        floods.into_iter().map(|mut stream| thread::spawn(move || stream.write_all(&[7; 400_000]))).collect();
+    let _unanswered = next(&batches);
+    thread::sleep(Duration::from_millis(100));
+
+    let answer = Random(3).bytes(1 << 20);
+    let _ = server.handle().write(id, &answer).unwrap();
+    server.handle().close(id).unwrap();
+    let mut sender = closed.try_clone().unwrap();
+    let unread = thread::spawn(move || sender.write_all(&[1; 300_000]));
+    // The linger limit is over long before the client reads on.
+    let mut got = read_exactly(&mut closed, 100_000);
+    unread.join().unwrap().unwrap();
+    closed.shutdown(Shutdown::Write).unwrap();
+    thread::sleep(Duration::from_millis(400));
+    closed.read_to_end(&mut got).unwrap();
+    assert!(got == answer);
+    server.handle().stop();
+    // The floods end with the server, whatever they had still to send.
+    writers.into_iter().for_each(|writer| drop(writer.join()));
+}
+
+#[test]
+fn a_hand_over_takes_what_is_there_up_to_the_read_budget() {
+    let (_server, url, batches) = serve(&loops(1));
+    let mut stream = tcp(&url);
+    let opened = next(&batches);
+    stream.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while let Ok(written) = stream.write(&[7; 1 << 16]) {
+        sent += written;
+    }
+    drop(opened);
+    let data = next(&batches);
+    assert_eq!(data.events().len(), 1);
+    assert!(data.bytes().len() > 1 << 16 && data.bytes().len() <= sent, "{} of {sent}", data.bytes().len());
 }

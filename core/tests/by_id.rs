@@ -179,3 +179,50 @@ fn beyond_the_hard_limit_a_write_answers_full_and_changes_nothing() {
     assert!(read_exactly(&mut stream, block.len()) == block);
     assert_eq!(read_exactly(&mut stream, 3), b"end");
 }
+
+/// Writes when its thread ends, after the thread's other locals may be gone.
+struct WritesLast(Option<(Handle, ConnId)>);
+
+impl Drop for WritesLast {
+    fn drop(&mut self) {
+        if let Some((handle, id)) = self.0.take() {
+            let _ = handle.write(id, b"last words").unwrap();
+        }
+    }
+}
+
+thread_local! {
+    static LAST: std::cell::RefCell<WritesLast> = const { std::cell::RefCell::new(WritesLast(None)) };
+}
+
+#[test]
+fn a_thread_may_write_while_it_ends() {
+    let (sender, opened) = channel();
+    let handler = Ids { opened: Mutex::new(sender), closed: Arc::default() };
+    let (server, url) = serve(handler, &loops(1));
+    let mut stream = tcp(&url);
+    let (handle, id) = (server.handle().clone(), opened.recv().unwrap());
+    thread::spawn(move || {
+        LAST.with_borrow_mut(|last| last.0 = Some((handle.clone(), id)));
+        // The engine's own locals of this thread are made later, and so are gone earlier.
+        let _ = handle.write(id, b"first words, ").unwrap();
+    })
+    .join()
+    .unwrap();
+    assert_eq!(read_exactly(&mut stream, 23), b"first words, last words");
+}
+
+#[test]
+fn after_the_stop_everything_answers_closed() {
+    let (sender, opened) = channel();
+    let handler = Ids { opened: Mutex::new(sender), closed: Arc::default() };
+    let (server, url) = serve(handler, &loops(1));
+    let _stream = tcp(&url);
+    let id = opened.recv().unwrap();
+    assert!(server.handle().is_open(id));
+    server.handle().stop();
+    server.wait().unwrap();
+    assert!(!server.handle().is_open(id));
+    assert_eq!(server.handle().write(id, b"x").unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(server.handle().close(id).unwrap_err().kind(), ErrorKind::Closed);
+}

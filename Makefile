@@ -1,0 +1,68 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Everything built lies in target/, and
+# in node_modules and *.node beside the Node package.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := target/venv
+PYTHON := $(VENV)/bin/python
+CORE := $(shell find core/src core/Cargo.toml Cargo.toml -type f)
+PYTHON_PACKAGE := $(CORE) $(shell find bindings/python -type f -not -path '*/tests/*' -not -name '*.pyc')
+NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_modules/*' -not -name '*.node')
+
+.PHONY: help setup build rust c python node demo test conformance lint format header clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+		printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+setup: ## install the commands that are missing (Debian and its kin)
+	@tools/setup
+
+build: rust c python node ## build the libraries, the packages, the examples and the conformance subjects
+
+rust: setup
+	cargo build --release --package reactor-ffi --package reactor-examples --package reactor-subject
+
+c: rust
+	examples/c/build.sh
+
+python: target/python.stamp
+
+# setup only has to come first; it is no reason to build again.
+$(PYTHON): | setup
+	python3 -m venv $(VENV)
+
+target/python.stamp: $(PYTHON_PACKAGE) | $(PYTHON)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check ./bindings/python --requirement tools/requirements.txt
+	touch $@
+
+node: target/node.stamp
+
+target/node.stamp: $(NODE_PACKAGE) | setup
+	npm --prefix bindings/node install --no-audit --no-fund
+	npm --prefix examples/node install --no-audit --no-fund
+	touch $@
+
+demo: build ## serve echo from C, Python and Node, each answering real clients
+	python3 tools/demo.py
+
+test: build ## run every suite of every language
+	tools/test
+
+conformance: build ## run the conformance cases and print the table promise × language
+	tools/test conformance
+
+lint: build ## check formatting, lints, types, layers and generated files
+	tools/lint
+
+format: ## format the Rust code
+	cargo fmt --all
+
+header: ## generate include/reactor.h anew
+	UPDATE_HEADER=1 cargo test --package reactor-ffi --test header
+
+clean: ## remove everything that was built
+	cargo clean
+	rm -rf bindings/node/node_modules bindings/node/lib/*.node examples/node/node_modules
