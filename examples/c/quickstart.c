@@ -1,0 +1,16 @@
+#include <reactor.h>
+#include <stdio.h>
+
+static int32_t echo(void *user_data, reactor_server *server, reactor_conn conn, const uint8_t *data, size_t len) {
+    (void)user_data;
+    return reactor_conn_write(server, conn, data, len, NULL) == REACTOR_OK ? REACTOR_ACTION_NONE : REACTOR_ACTION_CLOSE;
+}
+
+int main(void) {
+    reactor_callbacks callbacks = {.size = sizeof callbacks, .on_data = echo};
+    reactor_server *server = NULL;
+    if (reactor_server_new(&callbacks, NULL, &server) || reactor_server_listen(server, "tcp://127.0.0.1:5000") ||
+        reactor_server_run(server))
+        fprintf(stderr, "%s\n", reactor_last_error());
+    return (int)reactor_server_free(server);
+}

@@ -1,0 +1,58 @@
+//! Whether the calling thread is inside a callback.
+
+use std::cell::Cell;
+
+use reactor_core::{Error, ErrorKind, Result};
+
+thread_local! {
+    /// How many marks this thread is under.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// While it lives, its thread counts as inside a callback. A loop's thread is marked once, for as long as the loop runs:
+/// user code runs there in callbacks only.
+pub(crate) struct Inside {
+    /// Belongs to its thread.
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Inside {
+    pub(crate) fn mark() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Inside { _not_send: std::marker::PhantomData }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Refuses a call that waits for callbacks to end inside one, of whichever server: it might wait for itself.
+pub(crate) fn refuse(function: &str) -> Result<()> {
+    match DEPTH.get() {
+        0 => Ok(()),
+        _ => {
+            let message = format!("{function}: cannot be called inside a callback: it would wait for itself");
+            Err(Error::new(ErrorKind::WrongThread, message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_nest_and_belong_to_their_thread() {
+        let outer = Inside::mark();
+        drop(Inside::mark());
+        let error = refuse("f").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WrongThread);
+        assert!(error.message().starts_with("f: "), "{}", error.message());
+        std::thread::spawn(|| refuse("f").unwrap()).join().unwrap();
+        drop(outer);
+        refuse("f").unwrap();
+    }
+}

@@ -1,0 +1,55 @@
+//! Structures that carry their size, so that old programs and new libraries understand each other, and the other way round.
+
+use std::mem::{size_of, MaybeUninit};
+
+use reactor_core::Result;
+
+use crate::argument::{invalid, not_null};
+
+/// The size that a structure may say of itself at most, so that garbage does not make us read all of memory: a page,
+/// as for Linux's system calls.
+const MOST: usize = 4096;
+
+/// A structure that C passes in: plain data, whose first member is its size.
+///
+/// # Safety
+/// `repr(C)`, the first member is a `usize`, there is no padding, and all zeroes is a valid value.
+pub(crate) unsafe trait SizedStruct: Copy {
+    /// The least size: the first members, without which there is no point.
+    const LEAST: usize;
+}
+
+/// Copies a structure, with the rules of Linux's `copy_struct_from_user` (include/linux/uaccess.h): what a shorter one of
+/// an older program lacks is zero; what a longer one of a newer program has in excess must be zero, because it
+/// asks for something that this library does not know.
+///
+/// # Safety
+/// The pointer is NULL or valid for reads of as many bytes as the structure says at its beginning.
+pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, function: &str, parameter: &str) -> Result<T> {
+    not_null(pointer, function, parameter)?;
+    let bytes = pointer.cast::<u8>();
+    // SAFETY: the size is there, and it is read without asking for alignment.
+    let size = unsafe { bytes.cast::<usize>().read_unaligned() };
+    if !(T::LEAST..=MOST).contains(&size) {
+        let least = T::LEAST;
+        return Err(invalid(
+            function,
+            format_args!("{parameter}->size is {size}, not {least} to {MOST}: set it to sizeof"),
+        ));
+    }
+    let known = size.min(size_of::<T>());
+    // SAFETY: the caller promises `size` bytes, and `known` is not more.
+    let excess = unsafe { std::slice::from_raw_parts(bytes.add(known), size - known) };
+    if excess.iter().any(|&byte| byte != 0) {
+        return Err(invalid(
+            function,
+            format_args!("{parameter} uses members that this version of the library does not know"),
+        ));
+    }
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: `known` bytes are readable there and fit here; zeroes, and what C wrote as this type, are valid.
+    unsafe {
+        value.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes, known);
+        Ok(value.assume_init())
+    }
+}
