@@ -10,9 +10,9 @@ CORE = ROOT / "core" / "src"
 
 # From the bottom up; a module imports from its own band and from those below.
 BANDS = {
-    "pure": ["action", "addr", "buffer", "config", "error", "panics", "slab", "token"],
+    "pure": ["action", "addr", "config", "error", "panics", "slab", "token"],
     "platform": ["sys"],
-    "net": ["conn", "listener", "mailbox"],
+    "net": ["buffer", "conn", "listener", "mailbox"],
     "run": ["acceptor", "batch", "event_loop", "handle", "handler", "loop_state", "server", "threads"],
 }
 # The mailbox carries a batch's answer as cargo, without looking into it.

@@ -11,7 +11,7 @@ use crate::action::{Action, Closed};
 use crate::handle::{Conn, Handle};
 use crate::handler::{BoxError, Handler};
 use crate::loop_state::LoopState;
-use crate::mailbox::{wake_soon, Command, Mailbox};
+use crate::mailbox::{Command, Mailbox};
 use crate::token::ConnId;
 
 /// Bytes gathered for one batch before the loop stops reading: the most that one batch holds, but for the
@@ -82,8 +82,7 @@ impl Drop for Batch {
         let answer =
             Answer { events: std::mem::take(&mut self.events), bytes: std::mem::take(&mut self.bytes) };
         if let Err(answer) = LoopState::if_current(&mailbox, answer, LoopState::answered) {
-            mailbox.post([Command::Answered(answer)]);
-            wake_soon(&mailbox);
+            mailbox.send(Command::Answered(answer));
         }
     }
 }

@@ -8,34 +8,83 @@
 //!         ^ head                                             ^ writes are appended here
 //! ```
 //!
-//! Small writes are copied into the last block while it has room; a large one that is handed over owned
-//! becomes a block itself. A queue without bytes holds no block.
+//! A reply or a few fit a small block. What does not, and what comes when a small block is full, goes to
+//! large blocks in pages of their own: a backlog is seldom small, and its memory goes back to the system with
+//! it. A queue without bytes holds no block.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Size of a pooled block: most replies of one turn fit, and 64 of them are a mebibyte.
-pub(crate) const BLOCK: usize = 16 << 10;
-/// Blocks a pool keeps for later; what a burst needed beyond them is given back to the system.
-const POOLED: usize = 64;
-/// An owned write of at least this many bytes is queued as it is; copying less is cheaper than a block.
+use crate::sys::memory::Mapped;
+
+/// Size of a small block: most replies of one turn fit, and 64 of them are a mebibyte.
+pub(crate) const SMALL: usize = 16 << 10;
+/// Small blocks that a pool keeps for later.
+const SMALL_POOLED: usize = 64;
+/// Large blocks that a pool keeps for later: what one connection's read budget may be answered with, four
+/// times.
+const LARGE_POOLED: usize = 4;
+/// An owned write of at least this many bytes is queued as it is if it is the first; copying less is cheap.
 const OWNED: usize = 4 << 10;
+
+/// A piece of output.
+#[derive(Debug)]
+enum Block {
+    /// Filled up to its capacity, and not beyond.
+    Heap(Vec<u8>),
+    Large(Mapped),
+}
+
+impl Block {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Block::Heap(bytes) => bytes,
+            Block::Large(mapped) => mapped.as_slice(),
+        }
+    }
+
+    /// Appends what fits, and says how much that is.
+    fn extend(&mut self, bytes: &[u8]) -> usize {
+        match self {
+            Block::Heap(block) => {
+                let fits = bytes.len().min(block.capacity() - block.len());
+                block.extend_from_slice(&bytes[..fits]);
+                fits
+            }
+            Block::Large(mapped) => mapped.extend(bytes),
+        }
+    }
+}
 
 /// Blocks of one loop that hold no bytes at the moment.
 #[derive(Default)]
 pub(crate) struct BlockPool {
-    free: Vec<Vec<u8>>,
+    small: Vec<Vec<u8>>,
+    large: Vec<Mapped>,
 }
 
 impl BlockPool {
-    fn take(&mut self) -> Vec<u8> {
-        self.free.pop().unwrap_or_else(|| Vec::with_capacity(BLOCK))
+    fn small(&mut self) -> Block {
+        Block::Heap(self.small.pop().unwrap_or_else(|| Vec::with_capacity(SMALL)))
     }
 
-    fn give(&mut self, mut block: Vec<u8>) {
-        if block.capacity() == BLOCK && self.free.len() < POOLED {
-            block.clear();
-            self.free.push(block);
+    fn large(&mut self) -> Block {
+        // Out of mappings there may still be memory.
+        let mapped = self.large.pop().map_or_else(Mapped::new, Ok);
+        mapped.map_or_else(|_| Block::Heap(Vec::with_capacity(Mapped::CAPACITY)), Block::Large)
+    }
+
+    fn give(&mut self, block: Block) {
+        match block {
+            Block::Heap(mut block) if block.capacity() == SMALL && self.small.len() < SMALL_POOLED => {
+                block.clear();
+                self.small.push(block);
+            }
+            Block::Large(mut mapped) if self.large.len() < LARGE_POOLED => {
+                mapped.clear();
+                self.large.push(mapped);
+            }
+            Block::Heap(_) | Block::Large(_) => {}
         }
     }
 }
@@ -43,9 +92,9 @@ impl BlockPool {
 /// The unsent output of one connection, in order.
 #[derive(Debug, Default)]
 pub(crate) struct OutQueue {
-    first: Vec<u8>,
+    first: Option<Block>,
     head: usize,
-    rest: VecDeque<Vec<u8>>,
+    rest: VecDeque<Block>,
     len: usize,
 }
 
@@ -55,39 +104,42 @@ impl OutQueue {
     }
 
     /// Appends a copy.
-    pub(crate) fn push(&mut self, bytes: &[u8], pool: &mut BlockPool) {
-        let tail = self.tail();
-        let (fits, more) = bytes.split_at(bytes.len().min(tail.capacity() - tail.len()));
-        tail.extend_from_slice(fits);
+    pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut BlockPool) {
         self.len += bytes.len();
-        if more.len() >= BLOCK {
-            self.append(more.to_vec());
-        } else if !more.is_empty() {
-            let mut block = pool.take();
-            block.extend_from_slice(more);
+        if let Some(tail) = self.rest.back_mut().or(self.first.as_mut()) {
+            let taken = tail.extend(bytes);
+            bytes = &bytes[taken..];
+        }
+        while !bytes.is_empty() {
+            let mut block = match self.first.is_none() && bytes.len() <= SMALL {
+                true => pool.small(),
+                false => pool.large(),
+            };
+            let taken = block.extend(bytes);
+            bytes = &bytes[taken..];
             self.append(block);
         }
     }
 
-    /// Appends bytes that the caller gives away: without a copy if they are many.
+    /// Appends bytes that the caller gives away: without a copy if they are many, and the first.
     pub(crate) fn push_owned(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
-        if bytes.len() < OWNED {
+        if bytes.len() < OWNED || self.first.is_some() {
             return self.push(&bytes, pool);
         }
         self.len += bytes.len();
-        self.append(bytes);
+        self.append(Block::Heap(bytes));
     }
 
     /// The unsent bytes if they lie in one block, as they nearly always do.
     pub(crate) fn only_block(&self) -> Option<&[u8]> {
-        self.rest.is_empty().then(|| &self.first[self.head..])
+        self.first.as_ref().filter(|_| self.rest.is_empty()).map(|first| &first.as_slice()[self.head..])
     }
 
     /// The unsent bytes as slices for a gathered write; says how many of `slices` it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let blocks = std::iter::once(&self.first[self.head..]).chain(self.rest.iter().map(Vec::as_slice));
+        let first = self.first.iter().map(|first| &first.as_slice()[self.head..]);
         let mut filled = 0;
-        for (slot, block) in slices.iter_mut().zip(blocks.filter(|block| !block.is_empty())) {
+        for (slot, block) in slices.iter_mut().zip(first.chain(self.rest.iter().map(Block::as_slice))) {
             *slot = IoSlice::new(block);
             filled += 1;
         }
@@ -98,22 +150,18 @@ impl OutQueue {
     pub(crate) fn advance(&mut self, mut sent: usize, pool: &mut BlockPool) {
         debug_assert!(sent <= self.len);
         self.len -= sent;
-        while sent > 0 || self.head == self.first.len() {
-            let unsent = self.first.len() - self.head;
+        while let Some(first) = &self.first {
+            let unsent = first.as_slice().len() - self.head;
             if sent < unsent {
                 self.head += sent;
                 return;
             }
             sent -= unsent;
             self.head = 0;
-            let next = self.rest.pop_front();
-            let done = next.is_none();
-            pool.give(std::mem::replace(&mut self.first, next.unwrap_or_default()));
-            if done {
-                self.rest = VecDeque::new();
-                return;
-            }
+            let done = std::mem::replace(&mut self.first, self.rest.pop_front());
+            done.into_iter().for_each(|block| pool.give(block));
         }
+        self.rest = VecDeque::new();
     }
 
     /// Drops everything unsent and says how much it was.
@@ -123,15 +171,10 @@ impl OutQueue {
         unsent
     }
 
-    fn tail(&mut self) -> &mut Vec<u8> {
-        self.rest.back_mut().unwrap_or(&mut self.first)
-    }
-
-    fn append(&mut self, block: Vec<u8>) {
-        if self.first.is_empty() {
-            self.first = block;
-        } else {
-            self.rest.push_back(block);
+    fn append(&mut self, block: Block) {
+        match self.first {
+            None => self.first = Some(block),
+            Some(_) => self.rest.push_back(block),
         }
     }
 }
@@ -156,13 +199,13 @@ mod tests {
 
     #[test]
     fn whatever_is_pushed_and_sent_in_whatever_pieces_leaves_in_order() {
-        for seed in 1..40 {
+        for seed in 1..20 {
             let mut state = seed * 0x9e37_79b9;
             let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
             let (mut pushed, mut sent) = (Vec::new(), Vec::new());
             for _ in 0..200 {
                 let size =
-                    random(&mut state) % if random(&mut state).is_multiple_of(8) { 3 * BLOCK } else { 600 };
+                    random(&mut state) % if random(&mut state).is_multiple_of(32) { 40 * SMALL } else { 600 };
                 let bytes: Vec<u8> = (0..size).map(|_| random(&mut state) as u8).collect();
                 pushed.extend_from_slice(&bytes);
                 match random(&mut state) % 2 {
@@ -183,21 +226,37 @@ mod tests {
     #[test]
     fn an_empty_queue_holds_no_memory() {
         let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
-        for _ in 0..10 {
-            queue.push(&[7; BLOCK], &mut pool);
+        for _ in 0..100 {
+            queue.push(&[7; SMALL], &mut pool);
         }
-        queue.advance(10 * BLOCK, &mut pool);
-        assert_eq!((queue.first.capacity(), queue.rest.capacity()), (0, 0));
+        queue.advance(100 * SMALL, &mut pool);
+        assert!(queue.first.is_none());
+        assert_eq!(queue.rest.capacity(), 0);
     }
 
     #[test]
     fn the_pool_keeps_no_more_than_its_share() {
-        let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
-        for _ in 0..3 * POOLED {
-            queue.push(&[7; BLOCK - 1], &mut pool);
+        let mut pool = BlockPool::default();
+        let mut queues: Vec<OutQueue> = (0..3 * SMALL_POOLED).map(|_| OutQueue::default()).collect();
+        for queue in &mut queues {
+            queue.push(&[7; 100], &mut pool);
+            queue.push(&[7; SMALL], &mut pool);
         }
-        queue.clear(&mut pool);
-        assert!(pool.free.len() <= POOLED);
+        for queue in &mut queues {
+            queue.clear(&mut pool);
+        }
+        assert_eq!((pool.small.len(), pool.large.len()), (SMALL_POOLED, LARGE_POOLED));
+    }
+
+    #[test]
+    fn a_backlog_lies_in_large_blocks() {
+        let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+        for _ in 0..200 {
+            queue.push_owned(vec![7; OWNED], &mut pool);
+        }
+        assert!(matches!(queue.first, Some(Block::Heap(_))));
+        assert!(queue.rest.iter().all(|block| matches!(block, Block::Large(_))));
+        assert_eq!(queue.rest.len(), (199 * OWNED).div_ceil(Mapped::CAPACITY));
     }
 
     #[test]

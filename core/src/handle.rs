@@ -7,7 +7,7 @@ use crate::action::{CloseReason, Pressure};
 use crate::batch::Gather;
 use crate::error::Result;
 use crate::loop_state::LoopState;
-use crate::mailbox::{closed_error, wake_soon, Mailbox};
+use crate::mailbox::{closed_error, Mailbox};
 use crate::server::Shared;
 use crate::token::ConnId;
 
@@ -29,7 +29,7 @@ impl Handle {
     /// server; [`Full`](crate::ErrorKind::Full) if the queue would exceed the hard limit. Then nothing is
     /// queued; and on the connection's own loop the connection is closed with `overflow`.
     pub fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
-        let remote = |mailbox: &Mailbox| mailbox.write(id, bytes, &self.shared.config);
+        let remote = |mailbox: &Arc<Mailbox>| mailbox.write(id, bytes, &self.shared.config);
         self.route(id, |state| state.write(id, bytes), remote)
     }
 
@@ -109,17 +109,17 @@ impl Handle {
     }
 
     /// Makes a call where the connection lives: on its loop if that runs on this thread, or else through its
-    /// mailbox, and then wakes that loop.
+    /// mailbox.
     fn route<T>(
         &self,
         id: ConnId,
         own: impl FnOnce(&LoopState) -> Result<T>,
-        remote: impl FnOnce(&Mailbox) -> Result<T>,
+        remote: impl FnOnce(&Arc<Mailbox>) -> Result<T>,
     ) -> Result<T> {
         let mailbox = self.mailbox(id).ok_or_else(|| closed_error(id))?;
         match LoopState::if_current(mailbox, (), |state, ()| own(state)) {
             Ok(result) => result,
-            Err(()) => remote(mailbox).inspect(|_| wake_soon(mailbox)),
+            Err(()) => remote(mailbox),
         }
     }
 }

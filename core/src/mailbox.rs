@@ -106,6 +106,15 @@ impl Mailbox {
         }
     }
 
+    /// Leaves a command and wakes the loop, now or when the thread's cork is pulled.
+    pub(crate) fn send(self: &Arc<Self>, command: Command) {
+        let mut command = Some(command);
+        if !add_corked(self, |commands| commands.extend(command.take())) {
+            self.post(command);
+            self.wake();
+        }
+    }
+
     /// Wakes the loop if it sleeps. Async-signal-safe.
     pub(crate) fn wake(&self) {
         if self.asleep.swap(false, Ordering::SeqCst) {
@@ -113,8 +122,8 @@ impl Mailbox {
         }
     }
 
-    /// Hands bytes in for a connection; wake the loop afterwards.
-    pub(crate) fn write(&self, id: ConnId, bytes: &[u8], config: &Config) -> Result<Pressure> {
+    /// Hands bytes in for a connection.
+    pub(crate) fn write(self: &Arc<Self>, id: ConnId, bytes: &[u8], config: &Config) -> Result<Pressure> {
         // Many bytes are copied without the lock; a few join the command before, if it is for the same
         // connection.
         let mut copy = if bytes.len() < COPIED_LOCKED { Vec::new() } else { bytes.to_vec() };
@@ -122,28 +131,32 @@ impl Mailbox {
         let shared = inner.find(id).filter(|shared| shared.is_live()).ok_or_else(|| closed_error(id))?;
         let full = || full_error(id, bytes.len(), config.hard_limit);
         let pressure = shared.reserve(bytes.len(), config).ok_or_else(full)?;
-        match inner.commands.last_mut() {
+        let mut add = |commands: &mut Vec<Command>| match commands.last_mut() {
             Some(Command::Write(last, before)) if *last == id && copy.is_empty() => {
                 before.extend_from_slice(bytes)
             }
-            _ if bytes.is_empty() => {}
             _ => {
+                let mut copy = std::mem::take(&mut copy);
                 if copy.is_empty() {
                     copy.extend_from_slice(bytes);
                 }
-                inner.commands.push(Command::Write(id, copy));
+                commands.push(Command::Write(id, copy));
             }
+        };
+        if !bytes.is_empty() && !add_corked(self, &mut add) {
+            add(&mut inner.commands);
+            drop(inner);
+            self.wake();
         }
         Ok(pressure)
     }
 
-    /// Closes a connection: writes are refused from now on; wake the loop afterwards.
-    pub(crate) fn close(&self, id: ConnId, reason: CloseReason) -> Result<()> {
-        let mut inner = self.lock();
-        if !inner.find(id).is_some_and(|shared| shared.end()) {
+    /// Closes a connection: writes are refused from now on.
+    pub(crate) fn close(self: &Arc<Self>, id: ConnId, reason: CloseReason) -> Result<()> {
+        if !self.lock().find(id).is_some_and(|shared| shared.end()) {
             return Err(closed_error(id));
         }
-        inner.commands.push(Command::Close(id, reason));
+        self.send(Command::Close(id, reason));
         Ok(())
     }
 
@@ -219,13 +232,17 @@ impl Mailbox {
     }
 }
 
+/// The commands that wait for a thread's cork to be pulled, by loop.
+type Corked = Vec<(Arc<Mailbox>, Vec<Command>)>;
+
 thread_local! {
-    /// The mailboxes that a [`Cork`] of this thread has yet to wake; `None` without a cork.
-    static CORKED: RefCell<Option<Vec<Arc<Mailbox>>>> = const { RefCell::new(None) };
+    /// `None` without a [`Cork`].
+    static CORKED: RefCell<Option<Corked>> = const { RefCell::new(None) };
 }
 
-/// While it lives, calls by id on this thread wake no loop; dropping it wakes each loop concerned once. For
-/// handlers of batches on a thread of their own.
+/// While it lives, what calls by id on this thread ask for is held back; dropping it hands everything over,
+/// with one wake for each loop concerned. For handlers of batches on a thread of their own. Answers are as
+/// without it: `closed` and `full` at once.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Cork {
@@ -251,29 +268,30 @@ impl Cork {
 impl Drop for Cork {
     fn drop(&mut self) {
         if self.outermost {
-            let waiting = with_corked(Option::take).flatten().unwrap_or_default();
-            waiting.iter().for_each(|mailbox| mailbox.wake());
+            for (mailbox, commands) in with_corked(Option::take).flatten().unwrap_or_default() {
+                mailbox.post(commands);
+                mailbox.wake();
+            }
         }
     }
 }
 
 /// Access to the thread's cork; none when the thread is ending, and so has no cork any more.
-fn with_corked<T>(f: impl FnOnce(&mut Option<Vec<Arc<Mailbox>>>) -> T) -> Option<T> {
+fn with_corked<T>(f: impl FnOnce(&mut Option<Corked>) -> T) -> Option<T> {
     CORKED.try_with(|corked| f(&mut corked.borrow_mut())).ok()
 }
 
-/// Wakes a loop, now or when the thread's cork is pulled.
-pub(crate) fn wake_soon(mailbox: &Arc<Mailbox>) {
-    let corked = with_corked(|corked| match corked {
-        Some(waiting) => {
-            if !waiting.iter().any(|other| Arc::ptr_eq(other, mailbox)) {
-                waiting.push(Arc::clone(mailbox));
-            }
-            true
-        }
-        None => false,
+/// Adds to the commands that the thread's cork holds back for a loop; says whether there is a cork.
+fn add_corked(mailbox: &Arc<Mailbox>, add: impl FnOnce(&mut Vec<Command>)) -> bool {
+    let added = with_corked(|corked| {
+        let Some(corked) = corked else { return false };
+        let found = corked.iter().position(|(other, _)| Arc::ptr_eq(other, mailbox));
+        let index = found.unwrap_or_else(|| {
+            corked.push((Arc::clone(mailbox), Vec::new()));
+            corked.len() - 1
+        });
+        add(&mut corked[index].1);
+        true
     });
-    if corked != Some(true) {
-        mailbox.wake();
-    }
+    added == Some(true)
 }

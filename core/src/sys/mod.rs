@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod memory;
 pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod socket;
