@@ -1,0 +1,68 @@
+// What JavaScript may be given instead of what was asked for.
+'use strict';
+
+const { inspect, types } = require('node:util');
+const { ReactorError } = require('./error.js');
+
+/**
+ * A value in an error message, short and without running code of its owner.
+ * @param {unknown} value
+ */
+const shown = (value) => inspect(value, { customInspect: false, depth: 0, maxStringLength: 60, breakLength: Infinity });
+
+/**
+ * @param {string} what
+ * @param {string} expected
+ * @param {unknown} given
+ */
+const wrongType = (what, expected, given) => new TypeError(`${what} must be ${expected}, not ${shown(given)}`);
+
+/**
+ * The bytes of what is to be written: strings become UTF-8.
+ * @param {Uint8Array | string} data
+ * @returns {Uint8Array}
+ */
+function bytesOf(data) {
+  if (types.isUint8Array(data)) return data;
+  if (typeof data === 'string') return Buffer.from(data, 'utf8');
+  throw wrongType('data', 'a Uint8Array or a string', data);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {number} most
+ * @returns {number}
+ */
+function wholeNumber(value, what, most) {
+  if (value === undefined) return 0;
+  if (typeof value !== 'number') throw wrongType(what, 'a number', value);
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw new ReactorError('INVALID_ARGUMENT', `${what} must be a whole number from 0 to ${most}, not ${value}`);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {readonly string[]} known
+ * @returns {Record<string, unknown>}
+ */
+function optionsOf(value, what, known) {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null) throw wrongType(what, 'an object', value);
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown === undefined) return /** @type {Record<string, unknown>} */ (value);
+  throw new ReactorError('INVALID_ARGUMENT', `unknown option ${shown(unknown)} (known: ${known.join(', ')})`);
+}
+
+/**
+ * What was thrown, as an error.
+ * @param {unknown} thrown
+ * @returns {Error}
+ */
+function asError(thrown) {
+  if (thrown instanceof Error) return thrown;
+  return new Error(`a callback threw ${shown(thrown)}, which is not an Error`, { cause: thrown });
+}
+
+module.exports = { asError, bytesOf, optionsOf, shown, wholeNumber, wrongType };

@@ -1,0 +1,236 @@
+'use strict';
+
+const { asError, optionsOf, wholeNumber, wrongType } = require('./check.js');
+const { close, write } = require('./conn.js');
+const { connId } = require('./conn_id.js');
+const { Action } = require('./constants.js');
+const { Dispatcher, actionOf, isThenable } = require('./dispatcher.js');
+const { ReactorError, errorOf } = require('./error.js');
+const { checkedHandler } = require('./handler.js');
+const native = require('./addon.js');
+const { Relief } = require('./relief.js');
+
+/** @typedef {import('./handler.js').Handler} Handler */
+/** @typedef {import('./conn_id.js').ConnId} ConnId */
+
+/**
+ * The options of a server. Zero or absent means the default.
+ * @typedef {object} Options
+ * @property {number} [loops] Event loops, each on a thread of its own. Default: one per processor this process may use.
+ * @property {number} [highWater] Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
+ * @property {number} [lowWater] Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
+ *   the high-water mark.
+ * @property {number} [hardLimit] Bytes of unsent output that a connection may hold at most; a write beyond it throws
+ *   `FULL`. Default: 64 MiB.
+ * @property {number} [readBudget] Bytes read from one connection in one turn, at most 1 GiB. Default: 256 KiB.
+ * @property {number} [lingerMs] Milliseconds that a connection closed by this side waits for the peer to close too.
+ *   Default: 2000.
+ */
+
+const SAFE = Number.MAX_SAFE_INTEGER;
+/** The options and their greatest values. */
+const OPTIONS = { loops: SAFE, highWater: SAFE, lowWater: SAFE, hardLimit: SAFE, readBudget: 2 ** 30, lingerMs: 2 ** 31 };
+
+/**
+ * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
+ * the server. While it runs it keeps the process alive.
+ */
+class Server {
+  #native;
+  #handler;
+  #dispatcher;
+  #relief = new Relief();
+  /** @type {'new' | 'starting' | 'running' | 'over'} */
+  #state = 'new';
+  #stopAsked = false;
+  /** @type {() => void} */
+  #resolveEnded = () => {};
+  /** @type {Promise<void>} */
+  #ended = new Promise((resolve) => {
+    this.#resolveEnded = resolve;
+  });
+
+  /**
+   * A server that is not started and listens nowhere.
+   * @param {Handler} handler
+   * @param {Options} [options]
+   * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, `SYSTEM` when descriptors have run out
+   */
+  constructor(handler, options) {
+    this.#handler = checkedHandler(handler);
+    this.#native = createServer(options);
+    this.#dispatcher = new Dispatcher(this.#native, this.#handler);
+  }
+
+  /**
+   * Binds and listens at `[scheme://]address[?option=value&…]`, for example `tcp://:5000` or `unix:///run/echo.sock`. A
+   * host name is looked up, which may block.
+   * @param {string} url
+   * @returns {string} the address really bound, as a URL without the options
+   * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL; `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
+   *   `WRONG_STATE` after the start. The server can listen again.
+   */
+  listen(url) {
+    if (typeof url !== 'string') throw wrongType('url', 'a string', url);
+    const bound = this.#native.listen(url);
+    if (typeof bound === 'string') return bound;
+    throw errorOf(bound);
+  }
+
+  /**
+   * Calls `onStart` at once, then starts the loops. A server can be started once.
+   * @returns {Promise<void>} resolves when the server runs. Rejects with a {@link ReactorError}: `WRONG_STATE` if it was
+   *   started before, `STOPPED` if `onStart` returned stop or stop was called before, `HANDLER_FAILED` if `onStart` threw,
+   *   `SYSTEM` when threads, memory or descriptors have run out
+   */
+  async start() {
+    /** @type {{ cause?: unknown }} */
+    const thrown = {};
+    const before = this.#state;
+    const failure = this.#native.start(
+      () => this.#callOnStart(thrown),
+      (words, bytes) => this.#deliver(words, bytes),
+    );
+    if (!failure) {
+      this.#state = 'running';
+      return;
+    }
+    this.#state = before;
+    this.#releaseIfStopped();
+    throw new ReactorError(failure.code, failure.message, { errno: failure.errno, ...thrown });
+  }
+
+  /**
+   * Starts, and waits until the server has stopped. Meanwhile SIGINT (Ctrl-C) stops the server cleanly instead of ending
+   * the process.
+   * @param {{ handleSignals?: boolean }} [options] `handleSignals: false` leaves SIGINT alone
+   * @returns {Promise<void>} rejects as {@link start} does
+   */
+  async run(options) {
+    const { handleSignals = true } = optionsOf(options, 'options', ['handleSignals']);
+    if (typeof handleSignals !== 'boolean') throw wrongType('handleSignals', 'a boolean', handleSignals);
+    const stop = () => void this.stop();
+    if (handleSignals) process.on('SIGINT', stop);
+    try {
+      await this.start();
+      await this.wait();
+    } finally {
+      process.off('SIGINT', stop);
+    }
+  }
+
+  /**
+   * @returns {Promise<void>} resolves when the server has stopped, its threads have ended and `onStop` has returned. Rejects
+   *   with `WRONG_STATE` if it was not started
+   */
+  async wait() {
+    if (this.#state === 'running' || this.#state === 'over') return this.#ended;
+    throw new ReactorError('WRONG_STATE', 'cannot wait: the server is not started');
+  }
+
+  /**
+   * Asks the server to stop, at once: each connection gets one more attempt to send what is queued, and is closed with
+   * `shutdown`. May be repeated, and may come before the start, which is then refused.
+   * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
+   */
+  async stop() {
+    this.#native.stop();
+    this.#stopAsked = true;
+    if (this.#state === 'running') return this.#ended;
+    this.#releaseIfStopped();
+  }
+
+  /** A server that will never run gives its listeners back. */
+  #releaseIfStopped() {
+    if (this.#stopAsked && this.#state === 'new') this.#native.release();
+  }
+
+  /**
+   * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
+   * @param {ConnId} id
+   * @param {Uint8Array | string} data
+   * @returns {boolean} false above the high-water mark
+   * @throws {ReactorError} `CLOSED` or `FULL`
+   */
+  write(id, data) {
+    return write(this.#native, connId(id), data);
+  }
+
+  /**
+   * Closes a connection, as {@link Conn.close} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing already
+   */
+  close(id) {
+    close(this.#native, connId(id));
+    this.#dispatcher.closed(id);
+  }
+
+  /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
+  get addresses() {
+    return this.#native.addresses;
+  }
+
+  /** The number of event loops; 0 before the start. */
+  get loops() {
+    return this.#native.loops;
+  }
+
+  /** Connections that are open, those being closed included. */
+  get connections() {
+    return this.#native.connections;
+  }
+
+  /** Bytes written to connections and not yet taken by the kernel. Walks over all connections. */
+  get queuedBytes() {
+    return this.#native.queuedBytes;
+  }
+
+  /**
+   * @param {{ cause?: unknown }} thrown takes what onStart throws
+   * @returns {number | string} the action, or the text of the failure
+   */
+  #callOnStart(thrown) {
+    this.#state = 'starting';
+    try {
+      const answer = this.#handler.onStart?.(this);
+      if (!isThenable(answer)) return actionOf('onStart', answer);
+      this.#dispatcher.answered(null, 'onStart', answer);
+      return Action.None;
+    } catch (error) {
+      thrown.cause = error;
+      return asError(error).message;
+    }
+  }
+
+  /**
+   * @param {Uint32Array} words
+   * @param {Buffer} bytes
+   */
+  #deliver(words, bytes) {
+    if (words.length > 0) {
+      this.#relief.handedOver(bytes.length);
+      return this.#dispatcher.deliver(words, bytes);
+    }
+    this.#relief.end();
+    this.#native.release();
+    this.#state = 'over';
+    this.#dispatcher.call(null, 'onStop', this);
+    this.#resolveEnded();
+  }
+}
+
+/**
+ * @param {Options | undefined} options
+ * @returns {import('../types/native.js').NativeServer}
+ */
+function createServer(options) {
+  const given = optionsOf(options, 'options', Object.keys(OPTIONS));
+  const checked = Object.entries(OPTIONS).map(([name, most]) => [name, wholeNumber(given[name], name, most)]);
+  const server = native.createServer(Object.fromEntries(checked));
+  if ('code' in server) throw errorOf(server);
+  return server;
+}
+
+module.exports = { Server };

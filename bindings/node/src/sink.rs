@@ -1,0 +1,134 @@
+//! Where the loops put their batches: a queue, and a thread-safe function that calls JavaScript once for each.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::bindgen_prelude::{Either, Function, FunctionRef};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
+use napi::{Env, Status};
+use reactor_core::batch::{Batch, Sink};
+use reactor_core::{Action, BoxError, ErrorKind, Handle};
+
+use crate::hand_over::{answer, HandOver};
+
+/// `onStart` as the JavaScript layer wraps it: returns the action's number, or the text of its failure.
+pub(crate) type OnStart<'a> = Function<'a, (), Either<i32, String>>;
+/// Calls the callbacks for a batch.
+pub(crate) type Deliver<'a> = Function<'a, HandOver, UnknownReturnValue>;
+/// Its calls carry nothing: what is to be handed over waits in the channel, so that it is not lost with the environment.
+type Caller = ThreadsafeFunction<(), UnknownReturnValue, HandOver, Status, false>;
+
+/// What the lock of a channel guards.
+#[derive(Default)]
+struct Inner {
+    /// There from the start until the stop; keeps the process alive meanwhile.
+    caller: Option<Caller>,
+    /// One for each call that is on its way.
+    waiting: VecDeque<HandOver>,
+}
+
+/// The way from the loops to the JavaScript thread.
+#[derive(Clone, Default)]
+pub(crate) struct Channel {
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl Channel {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, env: &Env, deliver: &FunctionRef<HandOver, UnknownReturnValue>) -> napi::Result<()> {
+        let channel = self.clone();
+        let deliver = deliver.borrow_back(env)?;
+        let caller = deliver.build_threadsafe_function().build_callback(move |_| channel.next())?;
+        self.inner().caller = Some(caller);
+        Ok(())
+    }
+
+    /// Lets no more through.
+    pub(crate) fn close(&self) {
+        let caller = self.inner().caller.take();
+        drop(caller);
+    }
+
+    /// Drops what JavaScript will not handle any more.
+    pub(crate) fn clear(&self) {
+        let waiting = std::mem::take(&mut self.inner().waiting);
+        drop(waiting);
+    }
+
+    /// Queues a call, from any thread. It never blocks: a loop has at most one batch on its way. In an environment
+    /// that is being torn down nothing is called any more.
+    fn send(&self, message: HandOver) {
+        let inner = &mut *self.inner();
+        let Some(caller) = &inner.caller else { return };
+        inner.waiting.push_back(message);
+        caller.call_with_return_value((), ThreadsafeFunctionCallMode::NonBlocking, |_, _| {
+            answer();
+            Ok(())
+        });
+    }
+
+    fn next(&self) -> napi::Result<HandOver> {
+        let next = self.inner().waiting.pop_front();
+        next.ok_or_else(|| napi::Error::from_reason("a call without a batch"))
+    }
+}
+
+/// What `on_start` needs of the call of `start` that it happens in.
+struct Starting {
+    env: Env,
+    on_start: FunctionRef<(), Either<i32, String>>,
+    deliver: FunctionRef<HandOver, UnknownReturnValue>,
+}
+
+thread_local! {
+    static STARTING: RefCell<Option<Starting>> = const { RefCell::new(None) };
+}
+
+/// Runs `start`, whose call of [`Sink::on_start`] finds these functions. On the JavaScript thread.
+pub(crate) fn starting(
+    env: Env,
+    on_start: &OnStart<'_>,
+    deliver: &Deliver<'_>,
+    start: impl FnOnce() -> reactor_core::Result<()>,
+    channel: &Channel,
+) -> napi::Result<reactor_core::Result<()>> {
+    let functions = Starting { env, on_start: on_start.create_ref()?, deliver: deliver.create_ref()? };
+    STARTING.set(Some(functions));
+    let started = start();
+    STARTING.set(None);
+    // A start in the wrong state did not get as far as opening it.
+    if started.as_ref().is_err_and(|error| error.kind() != ErrorKind::WrongState) {
+        channel.close();
+    }
+    Ok(started)
+}
+
+pub(crate) struct JsSink(pub(crate) Channel);
+
+impl Sink for JsSink {
+    fn on_start(&self, _server: &Handle) -> Result<Action, BoxError> {
+        let starting = STARTING.take().ok_or("started on another thread than JavaScript's")?;
+        let Starting { env, on_start, deliver } = starting;
+        // First, so that onStart may start what it likes.
+        self.0.open(&env, &deliver).map_err(|error| error.reason.clone())?;
+        match on_start.borrow_back(&env).and_then(|on_start| on_start.call(())) {
+            Ok(Either::A(number)) if number == Action::Stop as i32 => Ok(Action::Stop),
+            Ok(Either::A(_)) => Ok(Action::None),
+            Ok(Either::B(text)) => Err(text.into()),
+            Err(error) => Err(error.reason.clone().into()),
+        }
+    }
+
+    fn deliver(&self, _server: &Handle, batch: Batch) {
+        self.0.send(HandOver::Batch(batch));
+    }
+
+    fn on_stop(&self, _server: &Handle) {
+        self.0.send(HandOver::Stopped);
+        self.0.close();
+    }
+}

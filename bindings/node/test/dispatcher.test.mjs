@@ -1,0 +1,110 @@
+// The batched side of L4, with batches made by hand: what a batch still holds for a closed connection is dropped.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import test from 'node:test';
+
+import { Action } from 'reactor-engine';
+
+const require = createRequire(import.meta.url);
+const { Dispatcher } = require('../lib/dispatcher.js');
+const { ReactorError } = require('../lib/error.js');
+
+const [OPEN, DATA, DRAIN, CLOSE] = [0, 1, 2, 3];
+const BYTES = Buffer.from('abcdef');
+
+/** Connection 1 and 2 open; each gets data and a drain; then both close. */
+const BATCH = [
+  [OPEN, 1, 1, 0, 0],
+  [OPEN, 1, 2, 0, 0],
+  [DATA, 1, 1, 0, 2],
+  [DATA, 1, 2, 2, 4],
+  [DATA, 1, 1, 4, 6],
+  [DRAIN, 1, 1, 0, 0],
+  [DRAIN, 1, 2, 0, 0],
+  [CLOSE, 1, 1, 2, 104],
+  [CLOSE, 1, 2, 1, 0],
+];
+
+/** Runs a batch and returns what was called: of the handler, and of the addon. */
+function deliver(overrides, events = BATCH, isOpen = true) {
+  const calls = [];
+  const record = (name) => (high, low) => (calls.push(`${name} ${high}:${low}`), null);
+  const addon = { close: record('close'), fail: record('fail'), stop: () => calls.push('stop'), isOpen: () => isOpen };
+  const note = (name) => (conn, ...rest) => {
+    calls.push([name, conn.id.low, ...rest.map(String)].join(' '));
+    return overrides[name]?.(conn, ...rest);
+  };
+  const handler = Object.fromEntries(['onOpen', 'onData', 'onDrain', 'onClose'].map((name) => [name, note(name)]));
+  handler.onError = (error, conn) => calls.push(`onError ${error.message} ${conn?.id.low}`);
+  new Dispatcher(addon, handler).deliver(Uint32Array.from(events.flat()), BYTES);
+  return calls;
+}
+
+const CLOSES = ['onClose 1 reset 104', 'onClose 2 eof null'];
+
+test('a batch is called event by event, in order, each with its own bytes', () => {
+  const calls = ['onOpen 1', 'onOpen 2', 'onData 1 ab', 'onData 2 cd', 'onData 1 ef', 'onDrain 1', 'onDrain 2'];
+  assert.deepEqual(deliver({}), [...calls, ...CLOSES]);
+});
+
+test('L4: after Action.Close the rest is dropped, except onClose, and only for that connection', () => {
+  const calls = deliver({ onData: (conn) => (conn.id.low === 1 ? Action.Close : Action.None) });
+  const expected = ['onOpen 1', 'onOpen 2', 'onData 1 ab', 'close 1:1', 'onData 2 cd', 'onDrain 2', ...CLOSES];
+  assert.deepEqual(calls, expected);
+});
+
+test('L4: the same after conn.close(), from a callback of another connection, too', () => {
+  let first;
+  const calls = deliver({
+    onOpen: (conn) => void (first ??= conn),
+    onData: (conn) => void (conn.id.low === 2 && first.close()),
+  });
+  const expected = ['onOpen 1', 'onOpen 2', 'onData 1 ab', 'onData 2 cd', 'close 1:1', 'onDrain 2', ...CLOSES];
+  assert.deepEqual(calls, expected);
+});
+
+test('L4: the same after a failure', () => {
+  const calls = deliver({ onOpen: (conn) => { if (conn.id.low === 1) throw new Error('boom'); } });
+  const expected = ['onOpen 1', 'fail 1:1', 'onError boom 1', 'onOpen 2', 'onData 2 cd', 'onDrain 2', ...CLOSES];
+  assert.deepEqual(calls, expected);
+});
+
+test('L4: and in later batches', () => {
+  const calls = [];
+  const addon = { close: () => null };
+  const dispatcher = new Dispatcher(addon, { onData: (conn, data) => (calls.push(`${data}`), Action.Close) });
+  dispatcher.deliver(Uint32Array.from([OPEN, 1, 1, 0, 0, DATA, 1, 1, 0, 2]), BYTES);
+  dispatcher.deliver(Uint32Array.from([DATA, 1, 1, 2, 6]), BYTES);
+  assert.deepEqual(calls, ['ab']);
+});
+
+test('a slot that is used again in the same batch is another connection', () => {
+  const events = [[OPEN, 1, 1, 0, 0], [CLOSE, 1, 1, 1, 0], [OPEN, 2, 1, 0, 0], [DATA, 2, 1, 0, 6], [CLOSE, 2, 1, 1, 0]];
+  const conns = [];
+  const calls = deliver({ onOpen: (conn) => void conns.push(conn) }, events);
+  assert.deepEqual(calls, ['onOpen 1', 'onClose 1 eof null', 'onOpen 1', 'onData 1 abcdef', 'onClose 1 eof null']);
+  assert.deepEqual(conns.map((conn) => String(conn.id)), ['4294967297', '8589934593']);
+});
+
+test('a close reason that is not known yet is told by its number', () => {
+  const calls = deliver({}, [[OPEN, 1, 1, 0, 0], [CLOSE, 1, 1, 77, 0]]);
+  assert.deepEqual(calls, ['onOpen 1', 'onClose 1 reason 77 null']);
+});
+
+test('R4: a write to a connection that the peer has ended meanwhile is no failure', () => {
+  const events = BATCH.filter(([, , low]) => low === 1);
+  const fail = (code) => () => { throw new ReactorError(code, code); };
+  assert.deepEqual(deliver({ onData: fail('CLOSED') }, events, false), [
+    'onOpen 1', 'onData 1 ab', 'onClose 1 reset 104',
+  ]);
+  // Another error is one, and so is the same one while the connection is open.
+  for (const [code, isOpen] of [['FULL', false], ['CLOSED', true]]) {
+    const calls = deliver({ onData: fail(code) }, events, isOpen);
+    assert.ok(calls.includes(`onError ${code} 1`), calls.join());
+  }
+});
+
+test('what write returned asks for nothing', () => {
+  const calls = deliver({ onData: () => true, onDrain: () => false });
+  assert.deepEqual(calls, deliver({}));
+});

@@ -1,0 +1,142 @@
+// R4: a callback that fails closes its own connection and is reported; the server lives on.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import test from 'node:test';
+
+import { Action, CloseReason } from 'reactor-engine';
+
+import { connect, deferred, read, readAll, serve } from './support.mjs';
+
+const boom = () => new Error('boom');
+/** The ways to fail, and what is reported. */
+const FAILURES = {
+  throw: [() => { throw boom(); }, 'boom'],
+  'async rejection': [async () => { throw boom(); }, 'boom'],
+  'late rejection': [() => new Promise((_, reject) => setImmediate(reject, boom())), 'boom'],
+  'wrong value': [() => 'close', /must return an Action or nothing, not 'close'/],
+  'wrong promised value': [async () => 7, /must return an Action or nothing, not 7/],
+  'thrown string': [() => { throw 'text'; }, /a callback threw 'text', which is not an Error/],
+  'thrown nothing': [() => { throw undefined; }, /a callback threw undefined/],
+};
+
+const matching = (message) => (message instanceof RegExp ? message : new RegExp(`^${message}$`));
+
+/** A handler that greets with 100 bytes and echoes, and of which one callback fails for the first connection. */
+function failing(name, fail) {
+  const handler = {
+    onOpen: (conn) => void conn.write(Buffer.alloc(100, 'g')),
+    onData: (conn, data) => void conn.write(data),
+    onDrain: () => {},
+  };
+  const healthy = handler[name];
+  handler[name] = (...args) => {
+    handler[name] = healthy;
+    return fail(...args);
+  };
+  return handler;
+}
+
+for (const [how, [fail, message]] of Object.entries(FAILURES)) {
+  for (const name of ['onOpen', 'onData', 'onDrain']) {
+    test(`R4: ${how} in ${name}`, async (t) => {
+      const errors = [];
+      const closed = deferred();
+      const handler = Object.assign(failing(name, fail), {
+        onClose: (conn, reason, errno) => closed.resolve({ conn, reason, errno }),
+        onError: (error, conn) => void errors.push({ error, conn }),
+      });
+      const server = await serve(t, handler, { loops: 1, highWater: 10, lowWater: 5 });
+      const victim = await connect(t, server);
+      victim.on('end', () => victim.end());
+      victim.write('x');
+      await readAll(victim);
+      const { conn, reason, errno } = await closed.promise;
+      assert.deepEqual([reason, errno], [CloseReason.HandlerError, null]);
+      assert.equal(errors.length, 1);
+      assert.equal(errors[0].conn, conn);
+      assert.ok(errors[0].error instanceof Error);
+      assert.match(errors[0].error.message, matching(message));
+      const other = await connect(t, server);
+      other.write('alive');
+      assert.equal((await read(other, 105)).subarray(100).toString(), 'alive');
+      assert.equal(server.connections, 1);
+    });
+  }
+
+  for (const name of ['onClose', 'onStop']) {
+    test(`R4: ${how} in ${name} is only reported`, async (t) => {
+      const reported = deferred();
+      const handler = { [name]: fail, onError: (error, conn) => reported.resolve({ error, conn }) };
+      const server = await serve(t, handler);
+      const socket = await connect(t, server);
+      socket.end();
+      await readAll(socket);
+      await server.stop();
+      const { error, conn } = await reported.promise;
+      assert.match(error.message, matching(message));
+      assert.equal(conn === null, name === 'onStop');
+    });
+  }
+}
+
+test('R4: a rejected promise of onStart is reported, as the server runs by then', async (t) => {
+  const reported = deferred();
+  const server = await serve(t, {
+    onStart: () => Promise.reject(boom()),
+    onError: (error, conn) => reported.resolve({ error, conn }),
+  });
+  const { error, conn } = await reported.promise;
+  assert.deepEqual([error.message, conn], ['boom', null]);
+  await server.stop();
+});
+
+test('R4: without onError, and when onError fails, the process gets a warning', async (t) => {
+  const warnings = [];
+  const listener = (warning) => void warnings.push(warning.message);
+  process.on('warning', listener);
+  t.after(() => process.off('warning', listener));
+  const fail = (text) => () => { throw new Error(text); };
+  const handlers = [
+    { onOpen: fail('no hook') },
+    { onOpen: fail('first'), onError: fail('hook throws') },
+    { onOpen: fail('first'), onError: async () => fail('hook rejects')() },
+  ];
+  for (const handler of handlers) {
+    const warned = once(process, 'warning');
+    const server = await serve(t, handler);
+    const socket = await connect(t, server);
+    socket.end();
+    await Promise.all([readAll(socket), warned]);
+  }
+  assert.deepEqual(warnings, ['no hook', 'hook throws', 'hook rejects']);
+});
+
+test('L4: the value that a promise resolves to is obeyed', async (t) => {
+  const closed = deferred();
+  const server = await serve(t, {
+    onData: async () => Action.Close,
+    onClose: (conn, reason) => closed.resolve(reason),
+  });
+  const socket = await connect(t, server);
+  socket.on('end', () => socket.end());
+  socket.write('x');
+  await readAll(socket);
+  assert.equal(await closed.promise, CloseReason.LocalClose);
+});
+
+test('microtasks and ticks of a callback run before the next turn', async (t) => {
+  const order = [];
+  const server = await serve(t, {
+    onData(conn, data) {
+      order.push(`${data}`);
+      process.nextTick(() => order.push('tick'));
+      Promise.resolve().then(() => (order.push('microtask'), conn.write('.')));
+    },
+  });
+  const socket = await connect(t, server);
+  for (const text of ['a', 'b']) {
+    socket.write(text);
+    await read(socket, 1);
+  }
+  assert.deepEqual(order, ['a', 'tick', 'microtask', 'b', 'tick', 'microtask']);
+});

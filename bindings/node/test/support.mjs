@@ -1,0 +1,75 @@
+// What the tests share.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Server } from 'reactor-engine';
+
+/** A URL of this process's own in the kernel's choice of port. */
+export const LOOPBACK = 'tcp://127.0.0.1:0';
+
+/** A folder that goes when the test is over. */
+export function temporaryFolder(t) {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-test-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A server that runs and is stopped when the test is over. */
+export async function serve(t, handler, options = { loops: 1 }, url = LOOPBACK) {
+  const server = new Server(handler, options);
+  server.listen(url);
+  await server.start();
+  t.after(() => server.stop());
+  return server;
+}
+
+/** Where a URL of the engine's leads, for node:net. */
+export function target(url) {
+  if (url.startsWith('unix://')) return { path: url.slice('unix://'.length) };
+  const { hostname, port } = new URL(url.replace(/^tcp[46]?:/, 'http:'));
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+/** A connected client, destroyed when the test is over. */
+export async function connect(t, server, index = 0) {
+  const socket = net.connect({ ...target(server.addresses[index]), allowHalfOpen: true });
+  t.after(() => socket.destroy());
+  // A reset is the end, too; the tests look at what came before.
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Everything until the end. */
+export async function readAll(socket) {
+  const chunks = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  if (!socket.closed && !socket.readableEnded) {
+    await new Promise((resolve) => socket.once('end', resolve).once('close', resolve));
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The next bytes, at least so many. */
+export async function read(socket, length) {
+  const chunks = [];
+  let got = 0;
+  while (got < length) {
+    const chunk = socket.read() ?? (await once(socket, 'readable'), socket.read());
+    if (chunk) {
+      chunks.push(chunk);
+      got += chunk.length;
+    }
+  }
+  return Buffer.concat(chunks);
+}
+
+/** A promise and what settles it. */
+export function deferred() {
+  const result = {};
+  result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
+  return result;
+}

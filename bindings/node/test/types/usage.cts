@@ -1,0 +1,7 @@
+// The same package for a CommonJS program.
+import reactor = require('reactor-engine');
+
+const server: reactor.Server = new reactor.Server({ onData: (conn, data) => void conn.write(data) });
+const id: reactor.ConnId = reactor.ConnId.parse('1');
+const goOn: boolean = server.write(id, 'x');
+void goOn;

@@ -1,0 +1,2 @@
+declare const _exports: typeof import("../types/native.js");
+export = _exports;

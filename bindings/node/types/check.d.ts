@@ -1,0 +1,37 @@
+/**
+ * What was thrown, as an error.
+ * @param {unknown} thrown
+ * @returns {Error}
+ */
+export function asError(thrown: unknown): Error;
+/**
+ * The bytes of what is to be written: strings become UTF-8.
+ * @param {Uint8Array | string} data
+ * @returns {Uint8Array}
+ */
+export function bytesOf(data: Uint8Array | string): Uint8Array;
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {readonly string[]} known
+ * @returns {Record<string, unknown>}
+ */
+export function optionsOf(value: unknown, what: string, known: readonly string[]): Record<string, unknown>;
+/**
+ * A value in an error message, short and without running code of its owner.
+ * @param {unknown} value
+ */
+export function shown(value: unknown): string;
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {number} most
+ * @returns {number}
+ */
+export function wholeNumber(value: unknown, what: string, most: number): number;
+/**
+ * @param {string} what
+ * @param {string} expected
+ * @param {unknown} given
+ */
+export function wrongType(what: string, expected: string, given: unknown): TypeError;

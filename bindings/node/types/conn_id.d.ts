@@ -1,0 +1,31 @@
+/**
+ * The id of a connection: opaque, and never used again in the process. It may be kept as long as you like; calls on the
+ * id of a dead connection throw `CLOSED`. For another process or thread, or as the key of an object, use its decimal
+ * string.
+ */
+export class ConnId {
+    /**
+     * The id from its decimal string. It equals the connection's own id for every call, but is another object.
+     * @param {string} text
+     * @returns {ConnId}
+     * @throws {ReactorError} `INVALID_ARGUMENT` if the text is not a number of 64 bits
+     */
+    static parse(text: string): ConnId;
+    /**
+     * @hideconstructor
+     * @param {number} high
+     * @param {number} low
+     */
+    constructor(high: number, low: number);
+    /** The high 32 bits. @readonly */
+    readonly high: number;
+    /** The low 32 bits. @readonly */
+    readonly low: number;
+    /** The id as a decimal number. */
+    toString(): string;
+}
+/**
+ * @param {unknown} id
+ * @returns {ConnId}
+ */
+export function connId(id: unknown): ConnId;

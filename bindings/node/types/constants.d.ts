@@ -1,0 +1,49 @@
+/** What a callback asks the engine to do next: its return value. */
+export const Action: Readonly<{
+    /** Go on; the same as returning nothing. */
+    None: 0;
+    /** Close this connection: from now on writes throw `CLOSED`; what is queued is sent first. */
+    Close: 1;
+    /** Stop the server. */
+    Stop: 2;
+}>;
+/** Why a connection ended. Expect values you do not know; more will come. */
+export const CloseReason: Readonly<{
+    /** The peer closed its side, and everything was answered. */
+    Eof: "eof";
+    /** The connection broke: the peer reset it, or the network gave up. The errno says which. */
+    Reset: "reset";
+    /** This side closed it. */
+    LocalClose: "local close";
+    /** The server stopped. */
+    Shutdown: "shutdown";
+    /** Unsent output went beyond the hard limit. */
+    Overflow: "overflow";
+    /** A callback failed. */
+    HandlerError: "handler error";
+}>;
+/** The codes of a {@link ReactorError}. Expect values you do not know; more will come. */
+export const ErrorCode: Readonly<{
+    /** An argument is outside what the call accepts. */
+    InvalidArgument: "INVALID_ARGUMENT";
+    /** A listen address cannot be parsed, or carries an unknown or malformed option. */
+    InvalidAddress: "INVALID_ADDRESS";
+    /** The address of a listener is taken. */
+    AddressInUse: "ADDRESS_IN_USE";
+    /** The operating system refused; `errno` says why. */
+    System: "SYSTEM";
+    /** The connection is closed or closing, or the id belongs to another server. */
+    Closed: "CLOSED";
+    /** The connection's queue is at its hard limit; nothing was queued. */
+    Full: "FULL";
+    /** The call does not fit the server's state, for example starting it twice. */
+    WrongState: "WRONG_STATE";
+    /** The call is not allowed on this thread. */
+    WrongThread: "WRONG_THREAD";
+    /** The start was refused: `onStart` returned stop, or stop was called before. */
+    Stopped: "STOPPED";
+    /** `onStart` failed; the cause is what it threw. */
+    HandlerFailed: "HANDLER_FAILED";
+    /** A defect of the engine, caught at its border. */
+    Internal: "INTERNAL";
+}>;

@@ -1,0 +1,61 @@
+export type Conn = import("./conn.js").Conn;
+export type Server = import("./server.js").Server;
+export type Actions = typeof import("./constants.js").Action;
+/**
+ * what a callback asks for
+ */
+export type Action = Actions[keyof Actions];
+/**
+ * What a callback returns, or the promise that it returns resolves to. A boolean, which `write` returns, asks for nothing.
+ */
+export type Answer = Action | boolean | null | undefined | void;
+export type CloseReasons = typeof import("./constants.js").CloseReason;
+/**
+ * why a connection ended
+ */
+export type CloseReason = CloseReasons[keyof CloseReasons] | (string & {});
+/**
+ * The callbacks, all optional, all on the JavaScript thread that made the server. Those of one connection come in order,
+ * and never two at once. One that throws, or whose promise is rejected, closes its connection with `handler error` and
+ * is reported to `onError`; the server lives on. The engine does not wait for a promise before the next callback.
+ */
+export type Handler = {
+    /**
+     * The server starts: once, before any other callback,
+     * within the call of `start` or `run`. Returning `Action.Stop` refuses the start, throwing fails it.
+     */
+    onStart?: (server: Server) => Answer | Promise<Answer>;
+    /**
+     * A connection is open and takes writes.
+     */
+    onOpen?: (conn: Conn) => Answer | Promise<Answer>;
+    /**
+     * Bytes came in. The buffer is yours.
+     */
+    onData?: (conn: Conn, data: Buffer) => Answer | Promise<Answer>;
+    /**
+     * The queue of unsent output, once above the high-water
+     * mark, has fallen to the low-water mark.
+     */
+    onDrain?: (conn: Conn) => Answer | Promise<Answer>;
+    /**
+     * The connection
+     * is gone: the last of its callbacks, exactly once after each `onOpen`. The errno is the system's, for `reset`.
+     */
+    onClose?: (conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>;
+    /**
+     * The server has stopped: once, after the last
+     * callback, when all loops have ended.
+     */
+    onStop?: (server: Server) => Answer | Promise<Answer>;
+    /**
+     * A callback failed: that of a connection, which is
+     * being closed, or another. Without it such errors become warnings of the process.
+     */
+    onError?: (error: Error, conn: Conn | null) => unknown;
+};
+/**
+ * @param {Handler} handler
+ * @returns {Handler}
+ */
+export function checkedHandler(handler: Handler): Handler;

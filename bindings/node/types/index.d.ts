@@ -1,0 +1,10 @@
+export type Handler = import("./handler.js").Handler;
+export type Options = import("./server.js").Options;
+import { Action } from "./constants.js";
+import { CloseReason } from "./constants.js";
+import { Conn } from "./conn.js";
+import { ConnId } from "./conn_id.js";
+import { ErrorCode } from "./constants.js";
+import { ReactorError } from "./error.js";
+import { Server } from "./server.js";
+export { Action, CloseReason, Conn, ConnId, ErrorCode, ReactorError, Server };

@@ -1,0 +1,107 @@
+export type Handler = import("./handler.js").Handler;
+export type ConnId = import("./conn_id.js").ConnId;
+/**
+ * The options of a server. Zero or absent means the default.
+ */
+export type Options = {
+    /**
+     * Event loops, each on a thread of its own. Default: one per processor this process may use.
+     */
+    loops?: number;
+    /**
+     * Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
+     */
+    highWater?: number;
+    /**
+     * Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
+     * the high-water mark.
+     */
+    lowWater?: number;
+    /**
+     * Bytes of unsent output that a connection may hold at most; a write beyond it throws
+     * `FULL`. Default: 64 MiB.
+     */
+    hardLimit?: number;
+    /**
+     * Bytes read from one connection in one turn, at most 1 GiB. Default: 256 KiB.
+     */
+    readBudget?: number;
+    /**
+     * Milliseconds that a connection closed by this side waits for the peer to close too.
+     * Default: 2000.
+     */
+    lingerMs?: number;
+};
+/**
+ * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
+ * the server. While it runs it keeps the process alive.
+ */
+export class Server {
+    /**
+     * A server that is not started and listens nowhere.
+     * @param {Handler} handler
+     * @param {Options} [options]
+     * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, `SYSTEM` when descriptors have run out
+     */
+    constructor(handler: Handler, options?: Options);
+    /**
+     * Binds and listens at `[scheme://]address[?option=value&…]`, for example `tcp://:5000` or `unix:///run/echo.sock`. A
+     * host name is looked up, which may block.
+     * @param {string} url
+     * @returns {string} the address really bound, as a URL without the options
+     * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL; `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
+     *   `WRONG_STATE` after the start. The server can listen again.
+     */
+    listen(url: string): string;
+    /**
+     * Calls `onStart` at once, then starts the loops. A server can be started once.
+     * @returns {Promise<void>} resolves when the server runs. Rejects with a {@link ReactorError}: `WRONG_STATE` if it was
+     *   started before, `STOPPED` if `onStart` returned stop or stop was called before, `HANDLER_FAILED` if `onStart` threw,
+     *   `SYSTEM` when threads, memory or descriptors have run out
+     */
+    start(): Promise<void>;
+    /**
+     * Starts, and waits until the server has stopped. Meanwhile SIGINT (Ctrl-C) stops the server cleanly instead of ending
+     * the process.
+     * @param {{ handleSignals?: boolean }} [options] `handleSignals: false` leaves SIGINT alone
+     * @returns {Promise<void>} rejects as {@link start} does
+     */
+    run(options?: {
+        handleSignals?: boolean;
+    }): Promise<void>;
+    /**
+     * @returns {Promise<void>} resolves when the server has stopped, its threads have ended and `onStop` has returned. Rejects
+     *   with `WRONG_STATE` if it was not started
+     */
+    wait(): Promise<void>;
+    /**
+     * Asks the server to stop, at once: each connection gets one more attempt to send what is queued, and is closed with
+     * `shutdown`. May be repeated, and may come before the start, which is then refused.
+     * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
+     */
+    stop(): Promise<void>;
+    /**
+     * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
+     * @param {ConnId} id
+     * @param {Uint8Array | string} data
+     * @returns {boolean} false above the high-water mark
+     * @throws {ReactorError} `CLOSED` or `FULL`
+     */
+    write(id: ConnId, data: Uint8Array | string): boolean;
+    /**
+     * Closes a connection, as {@link Conn.close} does.
+     * @param {ConnId} id
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing already
+     */
+    close(id: ConnId): void;
+    /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
+    get addresses(): string[];
+    /** The number of event loops; 0 before the start. */
+    get loops(): number;
+    /** Connections that are open, those being closed included. */
+    get connections(): number;
+    /** Bytes written to connections and not yet taken by the kernel. Walks over all connections. */
+    get queuedBytes(): number;
+    #private;
+}

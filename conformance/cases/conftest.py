@@ -1,0 +1,93 @@
+"""The fixtures of the cases: every case runs for every subject."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Protocol
+
+import pytest
+
+from harness.promises import SUBJECTS
+from harness.subject import TCP, Subject
+from harness.table import TABLE
+
+#: Whether a case has passed, for its fixtures.
+PASSED = pytest.StashKey[bool]()
+
+
+class Serve(Protocol):
+    """Starts a subject; `finish` of every one is checked when the case is over."""
+
+    def __call__(
+        self,
+        *listen: str,
+        start: bool = True,
+        trace: bool = True,
+        stderr: str = "",
+        **options: object,
+    ) -> Subject: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--subjects", default=",".join(SUBJECTS), help="whom to run the cases for")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marks = metafunc.definition
+    numbers = [number for mark in marks.iter_markers("promises") for number in mark.args]
+    if not numbers:
+        raise pytest.UsageError(f"{marks.nodeid} proves no promise")
+    if "subject" not in metafunc.fixturenames:
+        raise pytest.UsageError(f"{marks.nodeid} runs no subject")
+    misfits = dict(mark.args for mark in marks.iter_markers("not_for"))
+    subjects = metafunc.config.getoption("--subjects").split(",")
+    table = metafunc.config.stash.get(TABLE, None)
+    for subject in set(subjects) & misfits.keys():
+        if table is not None:
+            table.leave_out(numbers, subject, metafunc.function.__name__, misfits[subject])
+    metafunc.parametrize("subject", [name for name in subjects if name not in misfits])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Drops what pytest makes of a case that fits none of the subjects."""
+    items[:] = [item for item in items if item.callspec.params["subject"] in SUBJECTS]  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets the teardown know how the case went."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture
+def serve(subject: str, request: pytest.FixtureRequest) -> Iterator[Serve]:
+    running: list[Subject] = []
+
+    def start_one(
+        *listen: str, start: bool = True, trace: bool = True, stderr: str = "", **options: object
+    ) -> Subject:
+        arguments = [] if trace else ["--no-trace"]
+        for url in listen or ((TCP,) if start else ()):
+            arguments += ["--listen", url]
+        for name, value in options.items():
+            arguments += ["--" + name.replace("_", "-"), str(value)]
+        server = Subject(subject, arguments, stderr)
+        running.append(server)
+        if start:
+            server.urls = server.expect("listening")["urls"]
+            server.started()
+        return server
+
+    try:
+        yield start_one
+        if request.node.stash.get(PASSED, False):
+            for server in running:
+                server.finish()
+    finally:
+        for server in running:
+            server.kill()

@@ -1,0 +1,270 @@
+"""What goes wrong, and harms nobody else: R2, R4."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import Serve
+
+from harness import Client, Strace, Subject, eventually, promises
+from harness.subject import TCP
+
+
+@contextmanager
+def well_behaved(url: str) -> Iterator[None]:
+    """A client that echoes and checks all the while, and must not notice a thing."""
+    over = threading.Event()
+
+    def echo() -> int:
+        rounds = 0
+        with Client(url) as client:
+            while not over.is_set() or not rounds:
+                block = os.urandom(rounds * 37 % 5000 + 1)
+                client.send(block)
+                assert client.exactly(len(block)) == block
+                rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(echo)
+        try:
+            yield
+        finally:
+            over.set()
+        assert running.result() > 0
+
+
+def send_some(client: Client, data: bytes) -> None:
+    """As much as the kernel takes at once."""
+    client.socket.setblocking(False)
+    try:
+        client.socket.send(data)
+    except BlockingIOError:
+        pass
+    client.socket.setblocking(True)
+
+
+def right_after_connect(client: Client) -> None:
+    client.reset()
+
+
+def in_mid_send(client: Client) -> None:
+    send_some(client, bytes(1 << 18))
+    client.reset()
+
+
+def with_unread_output(client: Client) -> None:
+    client.send(bytes(20_000))
+    client.socket.recv(1, socket.MSG_PEEK)
+    client.reset()
+
+
+def half_closed(client: Client) -> None:
+    client.send(bytes(20_000))
+    client.end()
+    client.reset()
+
+
+def without_a_reset(client: Client) -> None:
+    send_some(client, bytes(1 << 16))
+    client.close()
+
+
+AWKWARD = (right_after_connect, in_mid_send, with_unread_output, half_closed, without_a_reset)
+
+
+def disturb(url: str, moment: Callable[[Client], None], times: int) -> None:
+    for _ in range(times):
+        moment(Client(url))
+
+
+@promises("R2", "L1")
+def test_4000_resets_at_awkward_moments_disturb_nobody(serve: Serve, tmp_path: Path) -> None:
+    server = serve(TCP, f"unix://{tmp_path}/s", loops=2, mode="echo")
+    with well_behaved(server.urls[0]), well_behaved(server.urls[1]), ThreadPoolExecutor(5) as clients:
+        runs = [clients.submit(disturb, url, moment, 400) for moment in AWKWARD for url in server.urls]
+        for run in runs:
+            run.result()
+    server.expect_nothing_left()
+    assert len(server.events("open")) == len(server.events("close")) <= 4002
+    reasons = {event["reason"] for event in server.events("close")}
+    assert reasons == {"reset", "eof"}
+
+
+@promises("R2", "L1")
+def test_a_write_to_a_peer_that_has_gone_ends_that_connection_only(serve: Serve) -> None:
+    """No SIGPIPE, and no error but the connection's own."""
+    server = serve(loops=1)
+    other = server.connect()
+    other.id()
+    for _ in range(10):
+        client = server.connect()
+        conn = client.id()
+        client.command("sleep 20", "writes 10 1000", "writes 10 1000")
+        client.reset()
+        event = server.expect("close", id=conn)
+        assert (event["reason"], event["errno"]) in [
+            ("reset", errno.ECONNRESET),
+            ("reset", errno.EPIPE),
+        ]
+    assert other.ask("echo fine") == "fine"
+
+
+@promises("R2")
+def test_a_unix_peer_that_has_gone_ends_that_connection_only(serve: Serve, tmp_path: Path) -> None:
+    server = serve(f"unix://{tmp_path}/s", loops=1)
+    other = server.connect()
+    other.id()
+    for _ in range(10):
+        client = server.connect()
+        conn = client.id()
+        client.command("sleep 20", "writes 10 1000")
+        client.close()
+        assert server.expect("close", id=conn)["reason"] in ("reset", "eof")
+    assert other.ask("echo fine") == "fine"
+
+
+INTERRUPTED = [
+    ("accept4", "ECONNABORTED"),
+    ("accept4", "EINTR"),
+    ("accept4", "ETIMEDOUT"),
+    ("epoll_wait", "EINTR"),
+    ("recvfrom", "EINTR"),
+    ("sendto", "EINTR"),
+]
+
+
+@promises("R2")
+@pytest.mark.parametrize(("call", "error"), INTERRUPTED, ids=lambda value: value)
+def test_errors_of_the_moment_end_no_connection(serve: Serve, call: str, error: str, tmp_path: Path) -> None:
+    """Every second call fails, in all threads."""
+    server = serve(loops=2)
+    old = server.connect()
+    old.id()
+    with Strace(server.pid, tmp_path / "strace", "-e", f"inject={call}:error={error}:when=1+2") as trace:
+        for number in range(10):
+            new = server.connect()
+            for client in (old, new):
+                assert client.ask(f"echo {number}") == str(number)
+        assert trace.injected() > 3
+    assert server.events("close") == []
+
+
+FATAL = [
+    ("recvfrom", errno.ETIMEDOUT),
+    ("recvfrom", errno.ECONNRESET),
+    ("sendto", errno.ENOBUFS),
+    ("sendto", errno.EPIPE),
+    ("sendto", errno.ETIMEDOUT),
+]
+
+
+@promises("R2", "L1")
+@pytest.mark.parametrize(("call", "number"), FATAL, ids=str)
+def test_an_error_of_one_connection_ends_that_one(
+    serve: Serve, call: str, number: int, tmp_path: Path
+) -> None:
+    server = serve(loops=1)
+    victim, other = server.connect(), server.connect()
+    conn = victim.id()
+    other.id()
+    inject = f"inject={call}:error={errno.errorcode[number]}:when=1"
+    with Strace(server.pid, tmp_path / "strace", "-e", inject):
+        victim.command("echo lost")
+        event = server.expect("close", id=conn)
+        assert (event["reason"], event["errno"]) == ("reset", number)
+        assert other.ask("echo fine") == "fine"
+    assert len(server.events("close")) == 1
+
+
+@promises("R2")
+def test_stopping_and_continuing_the_process_loses_nothing(serve: Serve) -> None:
+    server = serve(loops=2, mode="echo")
+    with well_behaved(server.urls[0]), well_behaved(server.urls[0]):
+        for _ in range(20):
+            os.kill(server.pid, signal.SIGSTOP)
+            eventually("the halt", lambda: server.is_halted())
+            os.kill(server.pid, signal.SIGCONT)
+            server.stats()
+
+
+# ---- handlers that fail ----
+
+
+def expect_failed(server: Subject, conn: str) -> None:
+    """The user is told, where the language has a way to."""
+    if server.name in ("python", "node"):
+        assert "told to fail" in server.expect("failed", id=conn)["message"]
+
+
+@promises("R4")
+@pytest.mark.parametrize("loops", [1, 2])
+def test_a_failing_on_data_closes_its_connection_only(serve: Serve, loops: int) -> None:
+    server = serve(loops=loops)
+    others = [server.connect() for _ in range(4)]
+    for other in others:
+        other.id()
+    for _ in range(20):
+        client = server.connect()
+        conn = client.id()
+        client.command("echo before", "fail")
+        assert client.to_the_end() == b"before\n"
+        client.close()
+        assert server.expect("close", id=conn)["reason"] == "handler error"
+        expect_failed(server, conn)
+    for other in others:
+        assert other.ask("echo fine") == "fine"
+    assert len(server.events("close")) == 20
+
+
+@promises("R4")
+def test_a_failing_on_open_closes_its_connection_only(serve: Serve) -> None:
+    server = serve(on_open="echo hello;fail")
+    for _ in range(3):
+        client = server.connect()
+        assert client.to_the_end() == b"hello\n"
+        client.close()
+        conn = server.expect("open")["id"]
+        assert server.expect("close", id=conn)["reason"] == "handler error"
+        expect_failed(server, conn)
+
+
+@promises("R4")
+def test_a_failing_on_drain_closes_its_connection_only(serve: Serve) -> None:
+    server = serve(high_water=100_000, on_drain="fail")
+    other = server.connect()
+    other.id()
+    client = server.connect(receive_buffer=1 << 14)
+    conn = client.id()
+    client.command("write 6000000")
+    assert len(client.to_the_end()) == 6_000_000
+    client.close()
+    assert server.expect("close", id=conn)["reason"] == "handler error"
+    expect_failed(server, conn)
+    assert other.ask("echo fine") == "fine"
+
+
+@promises("R4")
+def test_a_failing_on_close_harms_nobody(serve: Serve) -> None:
+    server = serve(on_close="fail")
+    other = server.connect()
+    other.id()
+    for _ in range(3):
+        client = server.connect()
+        conn = client.id()
+        client.close()
+        assert server.expect("close", id=conn)["reason"] == "eof"
+        expect_failed(server, conn)
+    assert other.ask("echo fine") == "fine"
+    # The last one fails when the server stops: that is survived, too.
+    server.tell("stop")
+    server.expect("ended")

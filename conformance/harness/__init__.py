@@ -1,0 +1,17 @@
+"""What the cases are written with: subjects, clients, and eyes on the process."""
+
+from harness.client import HANG_GUARD, Client, pattern
+from harness.promises import not_for, promises
+from harness.strace import Strace
+from harness.subject import Subject, eventually
+
+__all__ = [
+    "HANG_GUARD",
+    "Client",
+    "Strace",
+    "Subject",
+    "eventually",
+    "not_for",
+    "pattern",
+    "promises",
+]

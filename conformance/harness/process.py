@@ -1,0 +1,50 @@
+"""What /proc says of a process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def descriptors(pid: int) -> dict[int, str]:
+    """Open descriptors and what they are."""
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            pass  # Closed since.
+    return found
+
+
+def threads(pid: int) -> dict[int, str]:
+    """The process's threads and their names."""
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/task"):
+        try:
+            found[int(name)] = Path(f"/proc/{pid}/task/{name}/comm").read_text().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # Ended since.
+    return found
+
+
+def status(pid: int, key: str, thread: int | None = None) -> str:
+    """A line of the status file of a process, or of one of its threads."""
+    path = f"/proc/{pid}/status" if thread is None else f"/proc/{pid}/task/{thread}/status"
+    for line in Path(path).read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return value.strip()
+    raise KeyError(key)
+
+
+def polling_threads(pid: int) -> int:
+    """How many of its threads are blocked in poll(2): the engine's `wait`."""
+    poll = "7 "  # The number of poll on x86-64.
+    files = Path(f"/proc/{pid}/task").glob("*/syscall")
+    return sum(file.read_text().startswith(poll) for file in files)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of the process's own: neither its files nor what the kernel holds for its sockets."""
+    return int(status(pid, "RssAnon").removesuffix(" kB")) * 1024

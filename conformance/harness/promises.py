@@ -1,0 +1,34 @@
+"""The promises of the contract, and the marks that tie cases to them."""
+
+from __future__ import annotations
+
+import pytest
+
+SUBJECTS = ("rust", "c", "python", "node")
+
+CONTRACT = tuple(
+    f"{chapter}{number}"
+    for chapter, count in {"A": 6, "B": 3, "L": 7, "D": 9, "T": 4, "S": 4, "R": 5, "M": 2}.items()
+    for number in range(1, count + 1)
+)
+
+#: Promises that must have a case for every subject; the run fails without one.
+REQUIRED = frozenset(
+    ["A1", "A2", "A4", "A5", "B2", "L1", "L2", "L3", "L4", "L5"]
+    + ["D1", "D3", "D4", "D5", "T4", "S1", "S2", "R2", "R4", "R5"]
+)
+
+
+def promises(*numbers: str) -> pytest.MarkDecorator:
+    """Marks a case with the promises that it proves."""
+    unknown = set(numbers) - set(CONTRACT)
+    if unknown or not numbers:
+        raise ValueError(f"no promise of the contract: {sorted(unknown)}")
+    return pytest.mark.promises(*numbers)
+
+
+def not_for(subject: str, reason: str) -> pytest.MarkDecorator:
+    """Leaves a subject out of a case, for a reason that the table prints."""
+    if subject not in SUBJECTS:
+        raise ValueError(f"no subject: {subject}")
+    return pytest.mark.not_for(subject, reason)

@@ -1,0 +1,239 @@
+"""A subject: a small server of one language, run as a process and spoken to by conformance/PROTOCOL.md."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from harness import process
+from harness.client import HANG_GUARD, Client
+
+ROOT = Path(__file__).resolve().parents[2]
+TCP = "tcp://127.0.0.1:0"
+COMMANDS: dict[str, list[str]] = {
+    "rust": ["target/release/reactor-subject"],
+    "c": ["target/conformance/subject-c"],
+    "python": ["target/venv/bin/python", "conformance/subjects/python/subject.py"],
+    "node": ["node", "conformance/subjects/node/subject.mjs"],
+}
+LOOP_THREAD = re.compile(r"reactor-(\d+|accept)")
+Event = dict[str, Any]
+
+
+def eventually(what: str, condition: Callable[[], object]) -> None:
+    """Waits for what nobody announces."""
+    deadline = time.monotonic() + HANG_GUARD
+    while not condition():
+        assert time.monotonic() < deadline, f"never came: {what}"
+        time.sleep(0.01)
+
+
+class Subject:
+    """A running subject, and the clients that a case connects to it."""
+
+    def __init__(self, name: str, arguments: list[str], stderr: str = "") -> None:
+        self.name = name
+        self.clients: list[Client] = []
+        self.urls: list[str] = []
+        self._may_print = re.compile(stderr)
+        self._events: list[Event] = []
+        self._taken: set[int] = set()
+        self._stderr = ""
+        self._news = threading.Condition()
+        self._ended = False
+        self._descriptors: dict[int, str] = {}
+        self.process = subprocess.Popen(
+            [*COMMANDS[name], *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self.process.pid
+        self._readers = [
+            threading.Thread(target=self._read_events, args=(self.process.stdout,), daemon=True),
+            threading.Thread(target=self._read_stderr, args=(self.process.stderr,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    # ---- what it says ----
+
+    def _read_events(self, stdout: IO[str]) -> None:
+        for line in stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = {"event": f"no JSON: {line!r}"}
+            with self._news:
+                self._events.append(event)
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _read_stderr(self, stderr: IO[str]) -> None:
+        for line in stderr:
+            self._stderr += line
+
+    def events(self, *kinds: str) -> list[Event]:
+        """All events so far, or those of some kinds."""
+        with self._news:
+            return [event for event in self._events if not kinds or event["event"] in kinds]
+
+    def expect(self, event: str, /, **members: object) -> Event:
+        """Waits for an event with these members, and takes it: it will not be found again."""
+        deadline = time.monotonic() + HANG_GUARD
+        wanted = {"event": event, **members}.items()
+        with self._news:
+            while True:
+                for index, found in enumerate(self._events):
+                    if index not in self._taken and wanted <= _hashable(found).items():
+                        self._taken.add(index)
+                        return found
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0:
+                    why = "it ended" if self._ended else "it hangs"
+                    raise AssertionError(
+                        f"{self.name}: no event {dict(wanted)}, {why}; the last events: "
+                        f"{self._events[-8:]}; stderr: {self._stderr[-2000:]}"
+                    )
+                self._news.wait(left)
+
+    # ---- what it is told ----
+
+    def tell(self, command: str) -> None:
+        """Sends a control command without waiting for its reply."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    def control(self, command: str) -> Any:
+        """Carries out a control command: its result."""
+        self.tell(command)
+        return self.expect("reply", command=command)["result"]
+
+    def end_commands(self) -> None:
+        """Ends its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def stats(self) -> dict[str, int]:
+        result: dict[str, int] = self.control("stats")
+        return result
+
+    def connect(self, listener: int = 0, receive_buffer: int | None = None) -> Client:
+        client = Client(self.urls[listener], receive_buffer)
+        self.clients.append(client)
+        return client
+
+    # ---- its life ----
+
+    def started(self) -> None:
+        """Waits until it serves, and remembers what it is like without clients."""
+        self.expect("start")
+        self.stats()
+        self.remember_descriptors()
+
+    def remember_descriptors(self) -> None:
+        self._descriptors = process.descriptors(self.pid)
+
+    def left_descriptors(self) -> dict[int, str]:
+        """Descriptors that were not there before the clients came."""
+        now = process.descriptors(self.pid)
+        return {fd: what for fd, what in now.items() if self._descriptors.get(fd) != what}
+
+    def expect_nothing_left(self) -> None:
+        """After the clients have gone: no connection, no queued byte, no descriptor."""
+        self.expect_idle(0)
+        eventually(f"the last of {self.left_descriptors()}", lambda: not self.left_descriptors())
+
+    def expect_idle(self, connections: int) -> None:
+        """Waits until this many connections are open and nothing is queued for them."""
+        wanted = {"connections": connections, "queued": 0}
+        eventually(f"{wanted} of {self.name}", lambda: self.stats() == wanted)
+
+    def finish(self) -> None:
+        """The end of a case: nothing is left behind, and the subject ends as it should."""
+        for client in self.clients:
+            client.close()
+        if not self.events("start", "ended", "error"):
+            self._never_started()
+            return
+        if not self.events("error"):
+            if not self.events("ended", "stop"):
+                self.expect_nothing_left()
+                self.tell("stop")
+            self._expect_stopped()
+        self._expect_exit(1 if self.events("error") else 0)
+        self._check_order()
+
+    def _never_started(self) -> None:
+        self._expect_exit(0)
+
+    def _expect_stopped(self) -> None:
+        if not self.events("ended"):
+            self.expect("ended")
+        eventually("the end of the loops' threads", lambda: not self.loop_threads())
+        eventually(
+            "the end of all sockets",
+            lambda: not any("socket:" in what for what in process.descriptors(self.pid).values()),
+        )
+
+    def loop_threads(self) -> dict[int, str]:
+        """The engine's threads."""
+        found = process.threads(self.pid).items()
+        return {thread: name for thread, name in found if LOOP_THREAD.fullmatch(name)}
+
+    def _expect_exit(self, code: int) -> None:
+        self.end_commands()
+        assert self.process.wait(HANG_GUARD) == code, self._stderr
+        for reader in self._readers:
+            reader.join(HANG_GUARD)
+        strange = self._stderr if not self._may_print.pattern else self._may_print.sub("", self._stderr)
+        assert strange.strip() == "", f"{self.name} printed {self._stderr!r}"
+
+    def _check_order(self) -> None:
+        """L1 and S1, as far as every case shows them: one open, then one close; nothing after stop."""
+        kinds = [event["event"] for event in self.events() if event["event"] not in ("reply", "failed")]
+        known = {"listening", "start", "open", "drain", "close", "stop", "note", "error", "ended"}
+        assert set(kinds) <= known, kinds
+        if "stop" in kinds:
+            assert kinds[kinds.index("stop") :] == ["stop", "ended"], kinds[-8:]
+        opened = [event["id"] for event in self.events("open")]
+        closed = [event["id"] for event in self.events("close")]
+        assert Counter(opened) == Counter(closed), "each open has one close"
+        assert len(set(opened)) == len(opened), "no id comes twice"
+        for event in self.events("close"):
+            assert (event["errno"] is not None) == (event["reason"] == "reset"), event
+
+    def is_halted(self) -> bool:
+        """Whether a signal has halted all its threads."""
+        tasks = process.threads(self.pid)
+        return all(process.status(self.pid, "State", thread).startswith("T") for thread in tasks)
+
+    def kill(self) -> None:
+        """Ends it by force, after a case that has failed."""
+        for client in self.clients:
+            client.close()
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+
+def _hashable(event: Event) -> dict[str, object]:
+    """Members that can be compared: not the lists."""
+    return {key: value for key, value in event.items() if not isinstance(value, (list, dict))}
