@@ -40,9 +40,11 @@ target/python.stamp: $(PYTHON_PACKAGE) | $(PYTHON)
 
 node: target/node.stamp
 
+# The tools that check the package are its development dependencies; the programs link to the package.
 target/node.stamp: $(NODE_PACKAGE) | setup
-	npm --prefix bindings/node install --no-audit --no-fund
-	npm --prefix examples/node install --no-audit --no-fund
+	node bindings/node/scripts/build.cjs
+	for folder in bindings/node examples/node conformance/subjects/node; do \
+		npm --prefix $$folder install --ignore-scripts --no-audit --no-fund --loglevel=error; done
 	touch $@
 
 demo: build ## serve echo from C, Python and Node, each answering real clients
@@ -65,4 +67,4 @@ header: ## generate include/reactor.h anew
 
 clean: ## remove everything that was built
 	cargo clean
-	rm -rf bindings/node/node_modules bindings/node/lib/*.node examples/node/node_modules
+	rm -rf bindings/node/lib/*.node {bindings,examples,conformance/subjects}/node/node_modules

@@ -92,17 +92,9 @@ def growth_while(server: Subject, seconds: float) -> int:
 
 
 def expect_memory_back(server: Subject, before: int) -> None:
-    """Waits until memory is where it was, but for what allocators and pools keep for the next time."""
+    """Waits until memory is where it was, but for what allocators, pools and V8's heap keep for the next time."""
     slack = (12 if server.name == "node" else 4) * MIB
-
-    def is_back() -> bool:
-        if server.name == "node":
-            # Its garbage lies where it is until the collector has a reason to run: a little traffic is one.
-            server.connect().send(b"echo again\n" * 10_000)
-            server.clients.pop().close()
-        return process.resident_bytes(server.pid) <= before + slack
-
-    eventually(f"memory back at {before} + {slack}", is_back)
+    eventually(f"memory back at {before} + {slack}", lambda: process.resident_bytes(server.pid) <= before + slack)
 
 
 @promises("D5", "D1")
