@@ -1,1 +1,41 @@
-//! The Python extension module.
+//! The Python extension module `reactor._native`: names, values and errors of the engine in Python's terms. The
+//! package `reactor` around it, in Python, holds the enumerations, the exceptions and the base class `Handler`.
+
+mod bytes;
+mod callbacks;
+mod conn;
+mod errors;
+mod exit;
+mod options;
+mod server;
+mod sink;
+
+use pyo3::prelude::*;
+
+/// The module. It needs the interpreter lock: what a handler's objects do beside it is the user's matter.
+#[pymodule(gil_used = true)]
+mod _native {
+    use pyo3::prelude::*;
+    use pyo3::types::PyDict;
+    use reactor_core::{CloseReason, ErrorKind};
+
+    #[pymodule_export]
+    use crate::conn::Conn;
+    #[pymodule_export]
+    use crate::server::Server;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        let (kinds, reasons) = (PyDict::new(py), PyDict::new(py));
+        for kind in ErrorKind::ALL {
+            kinds.set_item(kind.name(), kind as i32)?;
+        }
+        for reason in CloseReason::ALL {
+            reasons.set_item(reason.name(), reason as i32)?;
+        }
+        module.add("ERROR_KINDS", kinds)?;
+        module.add("CLOSE_REASONS", reasons)?;
+        crate::exit::stop_servers_at_exit(py)
+    }
+}

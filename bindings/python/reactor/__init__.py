@@ -1,0 +1,43 @@
+"""A multi-loop network engine: servers for protocols of your own, through callbacks.
+
+A `Server` runs several event loops, each on a thread of its own, and calls the methods of a handler (see `Handler`) as
+connections open, receive bytes and close. A `Conn` is a connection; its `id` names it on any thread.
+"""
+
+from ._errors import (
+    AddressInUseError,
+    ClosedError,
+    Error,
+    FullError,
+    HandlerFailedError,
+    InternalError,
+    InvalidAddressError,
+    InvalidArgumentError,
+    StoppedError,
+    SystemCallError,
+    WrongStateError,
+    WrongThreadError,
+)
+from ._handler import Handler
+from ._native import Conn, Server
+from ._types import Action, CloseReason
+
+__all__ = [
+    "Action",
+    "AddressInUseError",
+    "CloseReason",
+    "ClosedError",
+    "Conn",
+    "Error",
+    "FullError",
+    "Handler",
+    "HandlerFailedError",
+    "InternalError",
+    "InvalidAddressError",
+    "InvalidArgumentError",
+    "Server",
+    "StoppedError",
+    "SystemCallError",
+    "WrongStateError",
+    "WrongThreadError",
+]

@@ -1,0 +1,45 @@
+"""The enumerations: what a callback asks for, and why a connection ended."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Action(enum.IntEnum):
+    """What a callback asks the engine to do next. Returning None is the same as NONE."""
+
+    NONE = 0
+    """Go on."""
+    CLOSE = 1
+    """Close this connection: from now on writes raise ClosedError; what is queued is sent first."""
+    STOP = 2
+    """Stop the server."""
+
+
+class CloseReason(enum.IntEnum):
+    """Why a connection ended. More will come: expect values that your program does not know."""
+
+    EOF = 1
+    """The peer closed its side, and everything was answered."""
+    RESET = 2
+    """The connection broke; the errno says how."""
+    LOCAL_CLOSE = 3
+    """This side closed it."""
+    SHUTDOWN = 6
+    """The server stopped."""
+    OVERFLOW = 7
+    """Unsent output went beyond the hard limit."""
+    HANDLER_ERROR = 9
+    """A callback failed."""
+
+    def __str__(self) -> str:
+        """The name as the engine writes it in every language: `local close`."""
+        return self.name.lower().replace("_", " ")
+
+
+_KNOWN = {reason.value: reason for reason in CloseReason}
+
+
+def close_reason(number: int) -> CloseReason | int:
+    """The member with this number, or the number itself if there is none."""
+    return _KNOWN.get(number, number)

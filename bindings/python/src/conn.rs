@@ -1,0 +1,122 @@
+//! A connection as Python sees it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use reactor_core::{ConnId, Handle, Pressure, Result};
+
+use crate::bytes::with_bytes;
+use crate::errors::IntoPyResult;
+
+/// A connection. It is usable from any thread, also when it is closed; it compares and hashes by its id, and takes
+/// attributes of the user's.
+#[pyclass(module = "reactor", frozen, dict, weakref)]
+pub(crate) struct Conn {
+    id: ConnId,
+    server: Handle,
+    /// This side has closed it: what a batch still holds for it is dropped, except on_close.
+    closed_here: AtomicBool,
+}
+
+impl Conn {
+    pub(crate) fn new(id: ConnId, server: Handle) -> Self {
+        Conn { id, server, closed_here: AtomicBool::new(false) }
+    }
+
+    /// Whether callbacks before `on_close` are still to be called.
+    pub(crate) fn takes_events(&self) -> bool {
+        !self.closed_here.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn close_here(&self) -> Result<()> {
+        self.closed_here.store(true, Ordering::Release);
+        self.server.close(self.id)
+    }
+
+    /// Closes it because a callback failed.
+    pub(crate) fn fail(&self) -> Result<()> {
+        self.closed_here.store(true, Ordering::Release);
+        self.server.fail(self.id)
+    }
+}
+
+#[pymethods]
+impl Conn {
+    /// The connection's id, for `Server.write` and `Server.close`: never 0, and never used again in this process.
+    #[getter]
+    pub(crate) fn id(&self) -> u64 {
+        self.id.to_u64()
+    }
+
+    /// Whether it takes writes.
+    #[getter]
+    fn is_open(&self) -> bool {
+        self.server.is_open(self.id)
+    }
+
+    /// Queues a copy of the bytes. True: go on. False: they are accepted, but the queue is above the high-water mark,
+    /// so wait for `on_drain`. Never blocks; usable on any thread.
+    ///
+    /// Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the hard limit.
+    fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
+        write(&self.server, self.id, data)
+    }
+
+    /// From now on writes raise `ClosedError`; what is queued is sent, and `on_close` is the only callback to come.
+    ///
+    /// Raises `ClosedError` if the connection is closed or closing already.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.close_here().into_py_result(py)
+    }
+
+    fn __eq__(&self, other: &Conn) -> bool {
+        self.id == other.id
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.id()
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.is_open() { "open" } else { "closed" };
+        format!("<reactor.Conn {} {state}>", self.id)
+    }
+}
+
+/// Writes to a connection; true if the writer may go on.
+pub(crate) fn write(server: &Handle, id: ConnId, data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let pressure = with_bytes(data, |bytes| server.write(id, bytes))?.into_py_result(data.py())?;
+    Ok(pressure == Pressure::Low)
+}
+
+/// The objects of a server's connections, from before `on_open` until `on_close`.
+#[derive(Default)]
+pub(crate) struct Conns(Mutex<HashMap<ConnId, Py<Conn>>>);
+
+impl Conns {
+    /// The lock is never held while Python code may run.
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConnId, Py<Conn>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn open<'py>(
+        &self,
+        py: Python<'py>,
+        id: ConnId,
+        server: &Handle,
+    ) -> PyResult<Bound<'py, Conn>> {
+        let conn = Bound::new(py, Conn::new(id, server.clone()))?;
+        self.lock().insert(id, conn.clone().unbind());
+        Ok(conn)
+    }
+
+    pub(crate) fn get<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
+        self.lock().get(&id).map(|conn| conn.bind(py).clone())
+    }
+
+    pub(crate) fn remove<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
+        self.lock().remove(&id).map(|conn| conn.into_bound(py))
+    }
+}

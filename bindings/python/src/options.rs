@@ -1,0 +1,74 @@
+//! The keyword arguments of `Server` as the engine's options.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyOverflowError;
+use pyo3::prelude::*;
+use reactor_core::{Config, Error, ErrorKind, Result};
+
+/// An integer argument that counts something. One that is out of range is refused later, by its name.
+pub(crate) enum Count {
+    Fits(usize),
+    OutOfRange(String),
+}
+
+impl Count {
+    /// What stands for the default.
+    pub(crate) const DEFAULT: Count = Count::Fits(0);
+
+    fn named(self, name: &str) -> Result<usize> {
+        match self {
+            Count::Fits(count) => Ok(count),
+            Count::OutOfRange(text) => {
+                Err(invalid(format!("{name} must be between 0 and {}, not {text}", usize::MAX)))
+            }
+        }
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match value.extract::<usize>() {
+            Ok(count) => Ok(Count::Fits(count)),
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+                Ok(Count::OutOfRange(value.str()?.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The arguments that are options.
+pub(crate) struct Options {
+    pub(crate) loops: Count,
+    pub(crate) high_water: Count,
+    pub(crate) low_water: Count,
+    pub(crate) hard_limit: Count,
+    pub(crate) read_budget: Count,
+    /// Seconds.
+    pub(crate) linger: f64,
+}
+
+impl Options {
+    pub(crate) fn config(self) -> Result<Config> {
+        let mut config = Config::default();
+        config.loops = self.loops.named("loops")?;
+        config.high_water = self.high_water.named("high_water")?;
+        config.low_water = self.low_water.named("low_water")?;
+        config.hard_limit = self.hard_limit.named("hard_limit")?;
+        config.read_budget = self.read_budget.named("read_budget")?;
+        config.linger = seconds("linger", self.linger)?;
+        Ok(config)
+    }
+}
+
+fn seconds(name: &str, value: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| invalid(format!("{name} must be a number of seconds, 0 or more, not {value}")))
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}

@@ -1,0 +1,249 @@
+//! The server object.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOverflowError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyWeakrefReference};
+use reactor_core::batch::Batched;
+use reactor_core::{ConnId, Error, ErrorKind, Handle};
+
+use crate::callbacks::Callbacks;
+use crate::conn::write;
+use crate::errors::{exception, IntoPyResult};
+use crate::exit::{register, Registration};
+use crate::options::{Count, Options};
+use crate::sink::{PythonSink, State};
+
+/// A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When the last
+/// reference to it is gone it stops.
+#[pyclass(module = "reactor", frozen, weakref)]
+pub(crate) struct Server {
+    handle: Handle,
+    /// `None` in an object that only stands for a server, and in one that the garbage collector took apart.
+    owned: Mutex<Option<Owned>>,
+    /// From the call of start on. Changes only with the interpreter lock held.
+    started: AtomicBool,
+}
+
+/// What a server object owns.
+#[derive(Clone)]
+struct Owned {
+    core: Arc<reactor_core::Server>,
+    state: Arc<State>,
+}
+
+#[pymethods]
+impl Server {
+    #[new]
+    #[pyo3(signature = (handler, *, loops=Count::DEFAULT, high_water=Count::DEFAULT, low_water=Count::DEFAULT,
+                        hard_limit=Count::DEFAULT, read_budget=Count::DEFAULT, linger=0.0))]
+    #[pyo3(
+        text_signature = "(handler, *, loops=0, high_water=0, low_water=0, hard_limit=0, read_budget=0, linger=0.0)"
+    )]
+    #[allow(clippy::too_many_arguments)] // One for each keyword.
+    fn new(
+        handler: &Bound<'_, PyAny>,
+        loops: Count,
+        high_water: Count,
+        low_water: Count,
+        hard_limit: Count,
+        read_budget: Count,
+        linger: f64,
+    ) -> PyResult<Self> {
+        let options = Options { loops, high_water, low_water, hard_limit, read_budget, linger };
+        let config = options.config().into_py_result(handler.py())?;
+        let state = Arc::new(State::new(Callbacks::of(handler)?));
+        let registration = Registration::new();
+        let key = registration.key();
+        let sink = PythonSink::new(Arc::clone(&state), registration);
+        let core = reactor_core::Server::new(Batched(sink), &config).into_py_result(handler.py())?;
+        let handle = core.handle().clone();
+        register(key, handle.clone());
+        let owned = Mutex::new(Some(Owned { core: Arc::new(core), state }));
+        Ok(Server { handle, owned, started: AtomicBool::new(false) })
+    }
+
+    /// Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound. Raises
+    /// `InvalidAddressError`, `AddressInUseError`, `SystemCallError`, or after the start `WrongStateError`.
+    fn listen(&self, url: &Bound<'_, PyString>) -> PyResult<String> {
+        let py = url.py();
+        let core = self.owned(py)?.core;
+        let text = url.to_cow().map_err(|_| not_unicode(url))?;
+        py.detach(|| core.listen(&text)).into_py_result(py)
+    }
+
+    /// Calls `on_start` on this thread, then starts the loops and returns. A server can be started once. Raises
+    /// `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if on_start raised,
+    /// `SystemCallError`, or if it was started before `WrongStateError`.
+    fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Owned { core, state } = this.owned(py)?;
+        state.set_server(&PyWeakrefReference::new(slf)?);
+        this.started.store(true, Ordering::Release);
+        let result = py.detach(|| core.start());
+        this.started.store(this.handle.loops() > 0, Ordering::Release);
+        result.map_err(|error| state.start_error(py, &error))
+    }
+
+    /// Starts, and waits until the server has stopped; in the main thread signals are handled meanwhile. Ctrl-C
+    /// (`KeyboardInterrupt`) stops the server and makes this return; another exception of a signal handler stops it and
+    /// is raised on. Raises what `start` and `wait` raise.
+    fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        Self::start(slf)?;
+        let Err(error) = this.wait(py) else { return Ok(()) };
+        this.handle.stop();
+        // A second Ctrl-C ends the waiting, too.
+        this.wait(py)?;
+        match error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            true => Ok(()),
+            false => Err(error),
+        }
+    }
+
+    /// Blocks until the server has stopped, on_stop has returned and its threads have ended. An exception of a signal
+    /// handler, such as `KeyboardInterrupt`, is raised on; the server keeps running. Raises `WrongThreadError` in a
+    /// callback, `WrongStateError` if the server was not started.
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        let core = self.owned(py)?.core;
+        loop {
+            py.check_signals()?;
+            if py.detach(|| core.wait_or_signal()).into_py_result(py)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Asks the server to stop: connections are closed with `CloseReason.SHUTDOWN`. Asynchronous, usable from any thread
+    /// and callback, may be repeated; before the start, the start is refused.
+    fn stop(&self) {
+        self.handle.stop();
+    }
+
+    /// Writes to a connection by its id, like `Conn.write`.
+    fn write(&self, id: &Bound<'_, PyAny>, data: &Bound<'_, PyAny>) -> PyResult<bool> {
+        write(&self.handle, conn_id(id)?, data)
+    }
+
+    /// Closes a connection by its id, like `Conn.close`.
+    fn close(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, id) = (id.py(), conn_id(id)?);
+        let conn = self.lock().as_ref().and_then(|owned| owned.state.conns.get(py, id));
+        let closed = match conn {
+            Some(conn) => conn.get().close_here(),
+            None => self.handle.close(id),
+        };
+        closed.into_py_result(py)
+    }
+
+    /// The addresses really bound, as URLs without a query, in the order of the listen calls.
+    #[getter]
+    fn addresses(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.handle.addresses())
+    }
+
+    /// The number of event loops; 0 before the start.
+    #[getter]
+    fn loops(&self) -> usize {
+        self.handle.loops()
+    }
+
+    /// Connections that are open, those being closed included.
+    #[getter]
+    fn connections(&self) -> usize {
+        self.handle.connections()
+    }
+
+    /// Bytes written to connections and not yet taken by the kernel.
+    #[getter]
+    fn queued_bytes(&self) -> usize {
+        self.handle.queued_bytes()
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    /// Stops the server and waits for it, if it was started.
+    #[pyo3(signature = (*_exc_info))]
+    fn __exit__(&self, py: Python<'_>, _exc_info: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.handle.stop();
+        match self.handle.loops() {
+            0 => Ok(()),
+            _ => self.wait(py),
+        }
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<reactor.Server {}>", self.addresses(py).join(" "))
+    }
+
+    /// While loops run they own the handler too: then it is no part of a cycle that may be taken apart.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &*self.lock() {
+            Some(Owned { state, .. }) if !self.started.load(Ordering::Acquire) || state.has_ended() => {
+                state.callbacks.visit(&visit)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        self.release();
+    }
+}
+
+impl Server {
+    /// An object for callbacks of a server whose own object is being dropped.
+    pub(crate) fn stand_in(handle: Handle) -> Self {
+        Server { handle, owned: Mutex::new(None), started: AtomicBool::new(true) }
+    }
+
+    /// The lock is never held while Python code may run, nor while waiting for the interpreter lock.
+    fn lock(&self) -> MutexGuard<'_, Option<Owned>> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owned(&self, py: Python<'_>) -> PyResult<Owned> {
+        let gone = || Error::new(ErrorKind::WrongState, "the server object is being dropped");
+        self.lock().clone().ok_or_else(|| exception(py, &gone()))
+    }
+
+    /// Gives up what the object owns. Dropping the core's server stops it and waits for its loops, which may need the
+    /// interpreter lock to end, unless this is one of their threads.
+    fn release(&self) {
+        let Some(Owned { core, state }) = self.lock().take() else { return };
+        Python::attach(|py| py.detach(|| drop(core)));
+        drop(state);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// The error for a URL with surrogates in it, as they come from command lines.
+fn not_unicode(url: &Bound<'_, PyString>) -> PyErr {
+    match url.repr() {
+        Ok(quoted) => {
+            let message = format!("invalid address {quoted}: it is not valid Unicode");
+            exception(url.py(), &Error::new(ErrorKind::InvalidAddress, message))
+        }
+        Err(error) => error,
+    }
+}
+
+/// The id in a number. One that never was an id is treated like that of a connection that is gone.
+fn conn_id(id: &Bound<'_, PyAny>) -> PyResult<ConnId> {
+    let closed = || exception(id.py(), &Error::new(ErrorKind::Closed, format!("connection {id} is closed")));
+    match id.extract::<u64>() {
+        Ok(number) => ConnId::from_u64(number).ok_or_else(closed),
+        Err(error) if error.is_instance_of::<PyOverflowError>(id.py()) => Err(closed()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,23 @@
+"""What holds for the whole run."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from helpers import STARTED
+
+# A shell starts its background jobs with SIGINT ignored, and programs inherit that: the servers that the tests start
+# would then not see Ctrl-C. A signal that has a handler here is back at its default in a program started from here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_program_is_left() -> Iterator[None]:
+    """Ends the programs that a test that failed has left running."""
+    yield
+    while STARTED:
+        with STARTED.pop() as process:
+            process.kill()

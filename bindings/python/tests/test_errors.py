@@ -1,0 +1,233 @@
+"""The exceptions and what raises them."""
+
+from __future__ import annotations
+
+import errno
+import pickle
+
+import pytest
+import reactor
+from helpers import Recorder, Running, connect, wait_until
+from reactor import _errors, _native
+
+
+def test_there_is_a_class_for_every_kind_of_the_core() -> None:
+    assert set(_errors.CLASSES) == set(_native.ERROR_KINDS)
+    assert list(_native.ERROR_KINDS.values()) == list(range(1, 12))
+    assert all(kind == error.kind for kind, error in _errors.CLASSES.items())
+
+
+@pytest.mark.parametrize(
+    ("error", "base"),
+    [
+        (reactor.InvalidArgumentError, ValueError),
+        (reactor.InvalidAddressError, ValueError),
+        (reactor.SystemCallError, OSError),
+        (reactor.AddressInUseError, reactor.SystemCallError),
+        (reactor.ClosedError, ConnectionError),
+        (reactor.FullError, reactor.Error),
+        (reactor.WrongStateError, RuntimeError),
+        (reactor.WrongThreadError, RuntimeError),
+        (reactor.StoppedError, reactor.Error),
+        (reactor.HandlerFailedError, reactor.Error),
+        (reactor.InternalError, RuntimeError),
+    ],
+)
+def test_the_class_tree(error: type[reactor.Error], base: type[Exception]) -> None:
+    assert issubclass(error, reactor.Error)
+    assert issubclass(error, base)
+
+
+def test_an_unknown_kind_is_an_error_with_that_kind() -> None:
+    error = _errors.exception("NEW_KIND", "something new", None)
+    assert type(error) is reactor.Error
+    assert (error.kind, str(error)) == ("NEW_KIND", "something new")
+    assert reactor.Error.kind == ""
+
+
+@pytest.mark.parametrize("kind", sorted(_errors.CLASSES))
+def test_every_error_says_what_was_wrong_and_can_be_pickled(kind: str) -> None:
+    error = _errors.exception(kind, "what was wrong", errno.EACCES)
+    assert str(error) == "what was wrong"
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (again.kind, str(again)) == (kind, "what was wrong")
+
+
+@pytest.mark.parametrize(
+    ("url", "part"), [("bogus://x", "bogus"), ("tcp://127.0.0.1", "127.0.0.1"), ("tcp://:1?nodlay=1", "nodlay"), ("unix://", "unix://")]
+)
+def test_a_wrong_address_is_quoted(url: str, part: str) -> None:
+    with pytest.raises(reactor.InvalidAddressError) as raised:
+        reactor.Server(object()).listen(url)
+    assert part in str(raised.value)
+    assert raised.value.kind == "INVALID_ADDRESS"
+
+
+def test_an_address_that_is_not_unicode_is_quoted() -> None:
+    with pytest.raises(reactor.InvalidAddressError, match=r"'tcp://\\udcff:1'"):
+        reactor.Server(object()).listen("tcp://\udcff:1")
+
+
+def test_an_address_in_use_has_its_errno_and_leaves_the_server_usable() -> None:
+    first, second = reactor.Server(object()), reactor.Server(Recorder())
+    url = first.listen("tcp://127.0.0.1:0")
+    with pytest.raises(reactor.AddressInUseError) as raised:
+        second.listen(url)
+    assert raised.value.errno == errno.EADDRINUSE
+    assert url in str(raised.value)
+    with second:
+        second.listen("tcp://127.0.0.1:0")
+        second.start()
+        connect(second.addresses[0]).close()
+    assert len(second.addresses) == 1
+
+
+def test_what_the_system_refuses_has_its_errno() -> None:
+    with pytest.raises(reactor.SystemCallError) as raised:
+        reactor.Server(object()).listen("unix:///no/such/directory/socket")
+    assert raised.value.errno == errno.ENOENT
+    assert "/no/such/directory/socket" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"loops": -1}, "loops must be between 0 and .*, not -1"),
+        ({"loops": 5000}, "loops is 5000, the maximum is 1024"),
+        ({"high_water": -5}, "high_water must be between 0 and .*, not -5"),
+        ({"low_water": 1 << 70}, "low_water must be between 0 and .*, not 1180591620717411303424"),
+        ({"hard_limit": -1}, "hard_limit must be"),
+        ({"read_budget": -1}, "read_budget must be"),
+        ({"high_water": 1, "low_water": 2}, "2 <= 1"),
+        ({"linger": -0.5}, "linger must be a number of seconds, 0 or more, not -0.5"),
+        ({"linger": float("inf")}, "linger must be .* not inf"),
+        ({"linger": float("nan")}, "linger must be .* not NaN"),
+    ],
+)
+def test_options_out_of_range_are_refused_by_name(options: dict[str, float], text: str) -> None:
+    with pytest.raises(reactor.InvalidArgumentError, match=text):
+        reactor.Server(object(), **options)  # type: ignore[arg-type]
+
+
+def test_options_of_another_type_are_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="loops"):
+        reactor.Server(object(), loops="2")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="linger"):
+        reactor.Server(object(), linger="2")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="url"):
+        reactor.Server(object()).listen(5000)  # type: ignore[arg-type]
+
+
+def test_options_reach_the_engine() -> None:
+    """A write beyond the hard limit closes the connection, and each mark must fit the others."""
+    raised: list[BaseException] = []
+
+    def overflow(conn: reactor.Conn) -> None:
+        try:
+            conn.write(bytes(3000))
+        except reactor.FullError as error:
+            raised.append(error)
+
+    recorder = Recorder(on_open=overflow)
+    with Running(recorder, high_water=1000, low_water=500, hard_limit=2000, read_budget=4096, linger=0.5) as running:
+        with connect(running.url) as client:
+            assert client.recv(1) == b""
+        recorder.wait_for("on_close")
+    assert [str(error) for error in raised] == [
+        f"connection {recorder.conns[0].id:#x}: 3000 bytes more would exceed the hard limit of 2000 unsent bytes"
+    ]
+    assert recorder.closed() == [(reactor.CloseReason.OVERFLOW, None)]
+
+
+def test_calls_on_a_connection_that_is_gone_raise_closed() -> None:
+    recorder = Recorder()
+    with Running(recorder) as running:
+        connect(running.url).close()
+        recorder.wait_for("on_close")
+        conn = recorder.conns[0]
+        for call in (
+            lambda: conn.write(b"x"),
+            conn.close,
+            lambda: running.server.write(conn.id, b"x"),
+            lambda: running.server.close(conn.id),
+        ):
+            with pytest.raises(reactor.ClosedError) as raised:
+                call()
+            assert raised.value.kind == "CLOSED"
+            assert f"{conn.id:#x}" in str(raised.value)
+    with pytest.raises(reactor.ClosedError):
+        conn.write(b"after the stop")
+
+
+@pytest.mark.parametrize("number", [0, 1, -1, 1 << 63, (1 << 64) - 1, 1 << 64, 1 << 200])
+def test_a_number_that_never_was_an_id_is_closed(number: int) -> None:
+    with Running(Recorder()) as running:
+        with pytest.raises(reactor.ClosedError):
+            running.server.write(number, b"x")
+        with pytest.raises(reactor.ClosedError):
+            running.server.close(number)
+
+
+@pytest.mark.parametrize("wrong", ["1", 1.0, None, b"1"])
+def test_an_id_of_another_type_is_refused(wrong: object) -> None:
+    with Running(Recorder()) as running:
+        with pytest.raises(TypeError):
+            running.server.write(wrong, b"x")  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            running.server.close(wrong)  # type: ignore[arg-type]
+
+
+def test_another_servers_id_is_closed() -> None:
+    recorder = Recorder()
+    with Running(recorder) as one, Running(Recorder()) as other, connect(one.url):
+        recorder.wait_for("on_open")
+        with pytest.raises(reactor.ClosedError):
+            other.server.write(recorder.conns[0].id, b"x")
+        with pytest.raises(reactor.ClosedError):
+            other.server.close(recorder.conns[0].id)
+        assert recorder.conns[0].is_open
+
+
+def test_full_from_another_thread_queues_nothing_and_closes_nothing() -> None:
+    recorder = Recorder()
+    with Running(recorder, high_water=1000, hard_limit=1 << 20) as running, connect(running.url):
+        recorder.wait_for("on_open")
+        conn = recorder.conns[0]
+        with pytest.raises(reactor.FullError) as raised:
+            conn.write(bytes((1 << 20) + 1))
+        assert raised.value.kind == "FULL"
+        assert conn.is_open
+        assert running.server.queued_bytes == 0
+
+
+def test_calls_in_the_wrong_state() -> None:
+    running = Running(Recorder())
+    server = running.server
+    with pytest.raises(reactor.WrongStateError, match="not started"):
+        server.wait()
+    with running:
+        for call in (server.start, server.run, lambda: server.listen("tcp://127.0.0.1:0")):
+            with pytest.raises(reactor.WrongStateError, match="started already"):
+                call()
+    for call in (server.start, server.run):
+        with pytest.raises(reactor.WrongStateError):
+            call()
+
+
+def test_waiting_in_a_callback_is_the_wrong_thread() -> None:
+    raised: list[BaseException] = []
+    running = Running(recorder := Recorder())
+
+    def wait(conn: reactor.Conn) -> None:
+        for call in (running.server.wait, running.server.run):
+            try:
+                call()
+            except reactor.Error as error:
+                raised.append(error)
+
+    recorder.act["on_open"] = wait
+    with running, connect(running.url):
+        wait_until(lambda: len(raised) == 2)
+        assert recorder.conns[0].is_open
+    assert [type(error) for error in raised] == [reactor.WrongThreadError, reactor.WrongStateError]

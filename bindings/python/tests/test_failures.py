@@ -1,0 +1,208 @@
+"""Callbacks that fail, and who is told."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import reactor
+from helpers import DEADLINE, Recorder, Running, connect, echo, exchange, receive, receive_all, wait_until, writes
+
+
+def fail(*_: object) -> None:
+    raise LookupError("deliberate")
+
+
+@pytest.mark.parametrize("callback", ["on_open", "on_data", "on_drain"])
+def test_a_failure_closes_its_own_connection_and_is_reported(callback: str) -> None:
+    recorder = Recorder(on_data=writes(bytes(8 << 20)))
+    recorder.act[callback] = fail
+    with Running(recorder, high_water=1000) as running:
+        with connect(running.url) as client:
+            client.sendall(b"x")
+            receive_all(client)
+        recorder.wait_for("on_close")
+        recorder.act[callback] = lambda *_: None
+        with connect(running.url):
+            recorder.wait_for("on_open", 2)
+    conn = recorder.conns[0]
+    assert recorder.closed()[0] == (reactor.CloseReason.HANDLER_ERROR, None)
+    [(failed, error)] = recorder.errors
+    assert failed is conn
+    assert isinstance(error, LookupError)
+    assert error.args == ("deliberate",)
+    assert [frame.name for frame in traceback.extract_tb(error.__traceback__)][-1] == "fail"
+
+
+@pytest.mark.parametrize("exception", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_an_exception_that_is_no_error_is_a_failure_too(exception: BaseException) -> None:
+    def interrupt(*_: object) -> None:
+        raise exception
+
+    recorder = Recorder(on_data=interrupt)
+    with Running(recorder) as running:
+        assert exchange(running.url, b"x") == b""
+        recorder.wait_for("on_close")
+    assert [error for _, error in recorder.errors] == [exception]
+    assert recorder.closed() == [(reactor.CloseReason.HANDLER_ERROR, None)]
+
+
+@pytest.mark.parametrize("value", [False, True, 1, "close", reactor.CloseReason.EOF])
+def test_a_callback_that_returns_something_else_has_failed(value: object) -> None:
+    recorder = Recorder(on_data=lambda conn, data: value)
+    with Running(recorder) as running:
+        assert exchange(running.url, b"x") == b""
+        recorder.wait_for("on_close")
+    [(conn, error)] = recorder.errors
+    assert conn is recorder.conns[0]
+    assert type(error) is TypeError
+    assert str(error) == f"on_data returned {value!r}, not None or a reactor.Action"
+    assert recorder.closed() == [(reactor.CloseReason.HANDLER_ERROR, None)]
+
+
+def test_a_failing_on_close_and_on_stop_are_only_reported() -> None:
+    recorder = Recorder(on_close=fail, on_stop=fail, on_data=echo)
+    with Running(recorder) as running:
+        assert exchange(running.url, b"1") == b"1"
+        recorder.wait_for("on_close")
+        assert exchange(running.url, b"2") == b"2"
+        recorder.wait_for("on_close", 2)
+    first, second = recorder.conns
+    assert [conn for conn, _ in recorder.errors] == [first, second, None]
+    assert [str(error) for _, error in recorder.errors] == ["deliberate"] * 3
+    assert [reason for reason, _ in recorder.closed()] == [reactor.CloseReason.EOF] * 2
+
+
+@pytest.mark.parametrize("callback", ["on_open", "on_data", "on_close", "on_stop"])
+def test_without_on_error_the_logger_has_it(callback: str, caplog: pytest.LogCaptureFixture) -> None:
+    with Running(SimpleNamespace(**{callback: fail})) as running:
+        exchange(running.url, b"x")
+        wait_until(lambda: running.server.connections == 0)
+    [record] = caplog.records
+    assert record.name == "reactor"
+    assert record.levelno == logging.ERROR
+    assert record.getMessage().startswith(f"{callback} failed (")
+    assert ("connection 0x" in record.getMessage()) == (callback != "on_stop")
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "deliberate"
+
+
+def test_a_failing_on_error_is_logged_with_what_it_was_told(caplog: pytest.LogCaptureFixture) -> None:
+    def on_error(conn: object, exc: BaseException) -> None:
+        raise ArithmeticError("on_error, too")
+
+    with Running(SimpleNamespace(on_data=fail, on_error=on_error)) as running:
+        assert exchange(running.url, b"x") == b""
+        wait_until(lambda: running.server.connections == 0)
+    texts = [(record.getMessage().split(" (")[0], str((record.exc_info or (0, 0))[1])) for record in caplog.records]
+    assert texts == [("on_data failed", "deliberate"), ("on_error failed", "on_error, too")]
+
+
+def test_a_failing_log_handler_reaches_the_unraisable_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooked: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", hooked.append)
+
+    class Broken(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            raise OSError("no log today")
+
+    broken = Broken()
+    logging.getLogger("reactor").addFilter(broken)
+    try:
+        with Running(SimpleNamespace(on_data=fail)) as running:
+            assert exchange(running.url, b"x") == b""
+            wait_until(lambda: running.server.connections == 0)
+    finally:
+        logging.getLogger("reactor").removeFilter(broken)
+    assert [str(args.exc_value) for args in hooked] == ["no log today"]
+
+
+def test_a_failing_on_start_fails_the_start_and_leaves_the_server_startable() -> None:
+    recorder = Recorder(on_start=fail)
+    running = Running(recorder)
+    for start in (running.server.start, running.server.run):
+        with pytest.raises(reactor.HandlerFailedError, match="on_start failed: LookupError: deliberate") as raised:
+            start()
+        assert isinstance(raised.value.__cause__, LookupError)
+        assert raised.value.kind == "HANDLER_FAILED"
+    assert recorder.errors == []
+    recorder.act["on_start"] = lambda server: "stop"
+    with pytest.raises(reactor.HandlerFailedError) as raised:
+        running.server.start()
+    assert str(raised.value.__cause__) == "on_start returned 'stop', not None or a reactor.Action"
+    del recorder.act["on_start"]
+    with running:
+        connect(running.url).close()
+        recorder.wait_for("on_close")
+
+
+def test_what_was_written_before_the_failure_is_sent() -> None:
+    def write_and_fail(conn: reactor.Conn, data: bytes) -> None:
+        conn.write(b"last words")
+        raise LookupError("deliberate")
+
+    with Running(Recorder(on_data=write_and_fail)) as running:
+        assert exchange(running.url, b"x") == b"last words"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [lambda conn: reactor.Action.CLOSE, lambda conn: conn.close(), fail],
+    ids=["CLOSE", "close()", "failure"],
+)
+def test_no_data_comes_once_this_side_has_closed(how: Callable[[reactor.Conn], Any]) -> None:
+    # While its queue is above the mark a connection is not read, so the data waits when on_drain comes.
+    recorder = Recorder(on_open=writes(bytes(8 << 20)), on_drain=how)
+    with Running(recorder, high_water=1000) as running, connect(running.url) as client:
+        recorder.wait_for("on_open")
+        client.sendall(b"data")
+        assert len(receive(client, 8 << 20)) == 8 << 20
+        assert client.recv(1) == b""
+        client.close()
+        recorder.wait_for("on_close")
+    assert recorder.names() == ["on_start", "on_open", "on_drain", "on_close", "on_stop"]
+
+
+@pytest.mark.parametrize("way", ["conn", "id"])
+def test_the_rest_of_a_batch_is_dropped_for_a_connection_that_another_one_closed(way: str) -> None:
+    gate = threading.Event()
+    recorder = Recorder()
+    with Running(recorder, loops=1) as running:
+
+        def on_data(conn: reactor.Conn, data: bytes) -> None:
+            if data == b"block":
+                gate.wait(DEADLINE)
+                return
+            for other in recorder.conns:
+                if other != conn and other.is_open:
+                    other.close() if way == "conn" else running.server.close(other.id)
+
+        recorder.act["on_data"] = on_data
+        clients = [connect(running.url) for _ in range(5)]
+        recorder.wait_for("on_open", 5)
+        clients[0].sendall(b"block")
+        recorder.wait_for("on_data")
+        # The loop is in a callback: what comes now comes in one batch.
+        for client in clients[1:]:
+            client.sendall(b"close the others")
+        gate.set()
+        recorder.wait_for("on_data", 2)
+        for client in clients:
+            client.close()
+        recorder.wait_for("on_close", 5)
+    assert recorder.names().count("on_data") == 2
+    assert recorder.errors == []
+
+
+def test_data_of_a_connection_that_the_peer_has_closed_is_delivered() -> None:
+    recorder = Recorder()
+    with Running(recorder) as running:
+        with connect(running.url) as client:
+            client.sendall(b"last words")
+        recorder.wait_for("on_close")
+    assert [event[2] for event in recorder.events if event[0] == "on_data"] == [b"last words"]

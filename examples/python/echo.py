@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Sends back every byte, and closes when the peer has closed its side and everything has been sent.
+
+echo.py --listen URL [--listen URL]... [--loops N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from typing import NoReturn
+
+import reactor
+
+
+class Echo(reactor.Handler):
+    def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+        # A write that goes above the high-water mark needs no care here: the engine stops reading from this
+        # connection until the peer has caught up.
+        try:
+            conn.write(data)
+        except reactor.ClosedError:
+            pass  # The peer has vanished; on_close says so.
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main() -> None:
+    parser = Parser(description="An echo server.", allow_abbrev=False)
+    parser.add_argument("--listen", metavar="URL", action="append", required=True)
+    parser.add_argument("--loops", metavar="N", type=int, default=0)
+    options = parser.parse_args()
+    try:
+        server = reactor.Server(Echo(), loops=options.loops)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: server.stop())
+        for url in options.listen:
+            print("listening on", server.listen(url), flush=True)
+        server.run()
+    except reactor.StoppedError:
+        pass  # A signal came before the start.
+    except reactor.Error as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
