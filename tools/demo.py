@@ -19,7 +19,7 @@ SIZE = 64
 
 
 def serve(language: str, path: Path) -> tuple[subprocess.Popen[str], list[str]]:
-    command = [ROOT / "examples" / "run", language, "echo"]
+    command = [str(ROOT / "examples" / "run"), language, "echo"]
     command += ["--listen", "tcp://127.0.0.1:0", "--listen", f"unix://{path}", "--loops", "2"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout
@@ -36,45 +36,51 @@ def ask(command: list[str]) -> str:
     return "ok"
 
 
+class Asker:
+    """A connection that asks one thing at a time, and compares the answer."""
+
+    def __init__(self, port: int, number: int) -> None:
+        self.client = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.number = number
+        self.asked = 0
+        self.expected = b""
+        self.ask()
+
+    def ask(self) -> None:
+        self.asked += 1
+        self.expected = f"{self.number}:{self.asked}:".encode().ljust(SIZE, b".")
+        self.client.sendall(self.expected)
+
+    def receive(self) -> bool:
+        """Takes a part of an answer, and asks again when it was the last; says whether more is to come."""
+        part = self.client.recv(SIZE)
+        if not part or not self.expected.startswith(part):
+            sys.exit(f"demo: expected {self.expected!r}, got {part!r}")
+        self.expected = self.expected[len(part) :]
+        if not self.expected and self.asked == REQUESTS:
+            self.client.close()
+            return False
+        if not self.expected:
+            self.ask()
+        return True
+
+
 def burst(port: int) -> tuple[int, float]:
-    """Requests of 64 bytes, one at a time on each of 50 connections, every answer compared."""
+    """Lets 50 connections ask 200 times each; returns the number of answers, and the seconds."""
     selector = selectors.DefaultSelector()
     began = time.monotonic()
     for number in range(CONNECTIONS):
-        client = socket.create_connection(("127.0.0.1", port), timeout=10)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        state = {"sent": 0, "expected": b"", "number": number}
-        selector.register(client, selectors.EVENT_READ, state)
-        send(client, state)
+        asker = Asker(port, number)
+        selector.register(asker.client.fileno(), selectors.EVENT_READ, asker)
     while selector.get_map():
         ready = selector.select(timeout=10)
         if not ready:
             sys.exit("demo: an answer is missing")
         for key, _ in ready:
-            if not receive(key.fileobj, key.data):
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
+            if not key.data.receive():
+                selector.unregister(key.fd)
     return CONNECTIONS * REQUESTS, time.monotonic() - began
-
-
-def send(client: socket.socket, state: dict) -> None:
-    state["sent"] += 1
-    state["expected"] = f"{state['number']}:{state['sent']}:".encode().ljust(SIZE, b".")
-    client.sendall(state["expected"])
-
-
-def receive(client: socket.socket, state: dict) -> bool:
-    """Takes a part of an answer, and asks again when it was the last; says whether more is to come."""
-    part = client.recv(SIZE)
-    if not part or not state["expected"].startswith(part):
-        sys.exit(f"demo: expected {state['expected']!r}, got {part!r}")
-    state["expected"] = state["expected"][len(part) :]
-    if state["expected"]:
-        return True
-    if state["sent"] == REQUESTS:
-        return False
-    send(client, state)
-    return True
 
 
 def demonstrate(language: str, folder: Path) -> list[str]:

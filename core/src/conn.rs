@@ -192,6 +192,7 @@ impl Machine {
 
     pub(crate) fn read_failed(&mut self, errno: i32) {
         self.received_eof();
+        self.shared.end();
         self.broken.get_or_insert(errno);
     }
 
@@ -514,6 +515,15 @@ mod tests {
         assert_eq!(conn.next_step(), Step::Wait);
         conn.write_handed_in(vec![0; 9], &config, &mut pool);
         assert_eq!((conn.shared.unsent(), conn.next_step()), (9, Step::Flush));
+    }
+
+    #[test]
+    fn a_reset_stays_one_whatever_the_handler_does_about_it() {
+        let (mut conn, mut pool, config) = open();
+        conn.read_failed(104);
+        assert_eq!(conn.write(b"x", &config, &mut pool), Err(Refused::Closed));
+        assert!(!conn.shared.is_live());
+        assert_eq!(conn.next_step(), Step::Close { closed: Closed::reset(104), all_sent: false });
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::listener::Listener;
 use crate::mailbox::Mailbox;
 use crate::panics::catch;
 use crate::sys::poller::Poller;
+use crate::sys::signal::SignalsBlocked;
 use crate::sys::waker::Waker;
 use crate::threads::{self, Threads};
 
@@ -290,18 +291,25 @@ impl Server {
     /// [`ErrorKind::WrongThread`] on an event loop's thread, and so in callbacks; [`ErrorKind::WrongState`]
     /// if the server was not started.
     pub fn wait(&self) -> Result<()> {
-        while !self.wait_or_signal()? {}
+        while !self.wait_with(None)? {}
         Ok(())
     }
 
     /// As [`wait`](Self::wait), but returns `false` when a signal handler ran on this thread meanwhile.
+    /// `look` is called first, and says whether to wait at all: signals are blocked from before it until the
+    /// wait, so that none slips in between.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
-    pub fn wait_or_signal(&self) -> Result<bool> {
+    pub fn wait_or_signal(&self, look: impl FnOnce() -> bool) -> Result<bool> {
+        let blocked = SignalsBlocked::new();
+        Ok(look() && self.wait_with(Some(&blocked))?)
+    }
+
+    fn wait_with(&self, blocked: Option<&SignalsBlocked>) -> Result<bool> {
         self.expect_waitable()?;
         let shared = &self.handle.shared;
-        match shared.ended.wait() {
+        match shared.ended.wait(blocked) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             Err(error) => return Err(Error::system("wait for the server", &error)),
             Ok(()) => {}

@@ -6,7 +6,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 /// Gives `use_bytes` the contents of any bytes-like object. It must not call into Python.
 ///
-/// The buffer protocol is not in the stable interface of Python 3.9: what is neither `bytes` nor `bytearray` is copied once.
+/// The buffer protocol is not in the stable interface of Python 3.9: what is neither `bytes` nor `bytearray`
+/// is copied once.
 pub(crate) fn with_bytes<T>(data: &Bound<'_, PyAny>, use_bytes: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
     if let Ok(bytes) = data.cast::<PyBytes>() {
         return Ok(use_bytes(bytes.as_bytes()));

@@ -4,7 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::{PyBool, PyDict, PyType};
 use reactor_core::Action;
 
 use crate::conn::Conn;
@@ -16,7 +16,8 @@ pub(crate) struct Callback {
 }
 
 impl Callback {
-    /// Looks the method up. One that the handler lacks, or has unchanged from `reactor.Handler`, is not called.
+    /// Looks the method up. One that the handler lacks, or has unchanged from `reactor.Handler`, is not
+    /// called.
     fn of(handler: &Bound<'_, PyAny>, name: &'static str) -> PyResult<Self> {
         let method = handler.getattr_opt(name)?;
         let method = match method {
@@ -33,10 +34,10 @@ impl Callback {
         self.method.as_ref().map(|method| method.bind(py))
     }
 
-    /// Turns what the method returned into an action.
+    /// Turns what the method returned into an action. What `write` returns is none, so that `return conn.write(data)` works.
     pub(crate) fn action(&self, returned: &Bound<'_, PyAny>) -> PyResult<Action> {
         static ACTION: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        if returned.is_none() {
+        if returned.is_none() || returned.is_instance_of::<PyBool>() {
             return Ok(Action::None);
         }
         if returned.is_instance(ACTION.import(returned.py(), "reactor._types", "Action")?)? {
@@ -105,7 +106,8 @@ impl Callbacks {
     }
 }
 
-/// Writes a failure to the logger `reactor`. If that fails too, the interpreter's hook for such exceptions has it.
+/// Writes a failure to the logger `reactor`. If that fails too, the interpreter's hook for such exceptions
+/// has it.
 fn log(py: Python<'_>, failed: &Callback, conn: Option<&Bound<'_, Conn>>, error: PyErr) {
     if let Err(error) = try_log(py, failed, conn, error) {
         error.write_unraisable(py, None);

@@ -10,8 +10,8 @@ use reactor_core::{ConnId, Handle, Pressure, Result};
 use crate::bytes::with_bytes;
 use crate::errors::IntoPyResult;
 
-/// A connection. It is usable from any thread, also when it is closed; it compares and hashes by its id, and takes
-/// attributes of the user's.
+/// A connection. It is usable from any thread, also when it is closed; it compares and hashes by its id, and
+/// takes attributes of the user's.
 #[pyclass(module = "reactor", frozen, dict, weakref)]
 pub(crate) struct Conn {
     id: ConnId,
@@ -44,7 +44,8 @@ impl Conn {
 
 #[pymethods]
 impl Conn {
-    /// The connection's id, for `Server.write` and `Server.close`: never 0, and never used again in this process.
+    /// The connection's id, for `Server.write` and `Server.close`: never 0, and never used again in this
+    /// process.
     #[getter]
     pub(crate) fn id(&self) -> u64 {
         self.id.to_u64()
@@ -52,19 +53,21 @@ impl Conn {
 
     /// Whether it takes writes.
     #[getter]
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.server.is_open(self.id)
     }
 
-    /// Queues a copy of the bytes. True: go on. False: they are accepted, but the queue is above the high-water mark,
-    /// so wait for `on_drain`. Never blocks; usable on any thread.
+    /// Queues a copy of the bytes. True: go on. False: they are accepted, but the queue is above the
+    /// high-water mark, so wait for `on_drain`. Never blocks; usable on any thread.
     ///
-    /// Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the hard limit.
+    /// Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the
+    /// hard limit.
     fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
         write(&self.server, self.id, data)
     }
 
-    /// From now on writes raise `ClosedError`; what is queued is sent, and `on_close` is the only callback to come.
+    /// From now on writes raise `ClosedError`; what is queued is sent, and `on_close` is the only callback to
+    /// come.
     ///
     /// Raises `ClosedError` if the connection is closed or closing already.
     fn close(&self, py: Python<'_>) -> PyResult<()> {

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 use reactor_core::Error;
 
 /// The exception for an error of the engine.
@@ -11,6 +12,12 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         .import(py, "reactor._errors", "exception")
         .and_then(|make| make.call1((error.kind().name(), error.message(), error.errno())));
     made.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// Whether an exception is a `ClosedError`.
+pub(crate) fn is_closed_error(py: Python<'_>, error: &PyErr) -> bool {
+    static CLOSED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLOSED.import(py, "reactor._errors", "ClosedError").is_ok_and(|closed| error.is_instance(py, closed))
 }
 
 /// What a call of the engine returned, in Python's terms.

@@ -1,5 +1,6 @@
-//! The Python extension module `reactor._native`: names, values and errors of the engine in Python's terms. The
-//! package `reactor` around it, in Python, holds the enumerations, the exceptions and the base class `Handler`.
+//! The Python extension module `reactor._native`: names, values and errors of the engine in Python's terms.
+//! The package `reactor` around it, in Python, holds the enumerations, the exceptions and the base class
+//! `Handler`.
 
 mod bytes;
 mod callbacks;

@@ -17,8 +17,8 @@ use crate::exit::{register, Registration};
 use crate::options::{Count, Options};
 use crate::sink::{PythonSink, State};
 
-/// A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When the last
-/// reference to it is gone it stops.
+/// A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When
+/// the last reference to it is gone it stops.
 #[pyclass(module = "reactor", frozen, weakref)]
 pub(crate) struct Server {
     handle: Handle,
@@ -66,8 +66,9 @@ impl Server {
         Ok(Server { handle, owned, started: AtomicBool::new(false) })
     }
 
-    /// Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound. Raises
-    /// `InvalidAddressError`, `AddressInUseError`, `SystemCallError`, or after the start `WrongStateError`.
+    /// Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound.
+    /// Raises `InvalidAddressError`, `AddressInUseError`, `SystemCallError`, or after the start
+    /// `WrongStateError`.
     fn listen(&self, url: &Bound<'_, PyString>) -> PyResult<String> {
         let py = url.py();
         let core = self.owned(py)?.core;
@@ -75,9 +76,9 @@ impl Server {
         py.detach(|| core.listen(&text)).into_py_result(py)
     }
 
-    /// Calls `on_start` on this thread, then starts the loops and returns. A server can be started once. Raises
-    /// `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if on_start raised,
-    /// `SystemCallError`, or if it was started before `WrongStateError`.
+    /// Calls `on_start` on this thread, then starts the loops and returns. A server can be started once.
+    /// Raises `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if
+    /// on_start raised, `SystemCallError`, or if it was started before `WrongStateError`.
     fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Owned { core, state } = this.owned(py)?;
@@ -88,9 +89,9 @@ impl Server {
         result.map_err(|error| state.start_error(py, &error))
     }
 
-    /// Starts, and waits until the server has stopped; in the main thread signals are handled meanwhile. Ctrl-C
-    /// (`KeyboardInterrupt`) stops the server and makes this return; another exception of a signal handler stops it and
-    /// is raised on. Raises what `start` and `wait` raise.
+    /// Starts, and waits until the server has stopped; in the main thread signals are handled meanwhile.
+    /// Ctrl-C (`KeyboardInterrupt`) stops the server and makes this return; another exception of a signal
+    /// handler stops it and is raised on. Raises what `start` and `wait` raise.
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         Self::start(slf)?;
@@ -104,21 +105,27 @@ impl Server {
         }
     }
 
-    /// Blocks until the server has stopped, on_stop has returned and its threads have ended. An exception of a signal
-    /// handler, such as `KeyboardInterrupt`, is raised on; the server keeps running. Raises `WrongThreadError` in a
-    /// callback, `WrongStateError` if the server was not started.
+    /// Blocks until the server has stopped, on_stop has returned and its threads have ended. An exception of
+    /// a signal handler, such as `KeyboardInterrupt`, is raised on; the server keeps running. Raises
+    /// `WrongThreadError` in a callback, `WrongStateError` if the server was not started.
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.owned(py)?.core;
         loop {
-            py.check_signals()?;
-            if py.detach(|| core.wait_or_signal()).into_py_result(py)? {
+            let mut signals = Ok(());
+            let mut look = || {
+                signals = Python::attach(|py| py.check_signals());
+                signals.is_ok()
+            };
+            let ended = py.detach(|| core.wait_or_signal(&mut look)).into_py_result(py)?;
+            signals?;
+            if ended {
                 return Ok(());
             }
         }
     }
 
-    /// Asks the server to stop: connections are closed with `CloseReason.SHUTDOWN`. Asynchronous, usable from any thread
-    /// and callback, may be repeated; before the start, the start is refused.
+    /// Asks the server to stop: connections are closed with `CloseReason.SHUTDOWN`. Asynchronous, usable from
+    /// any thread and callback, may be repeated; before the start, the start is refused.
     fn stop(&self) {
         self.handle.stop();
     }
@@ -212,8 +219,8 @@ impl Server {
         self.lock().clone().ok_or_else(|| exception(py, &gone()))
     }
 
-    /// Gives up what the object owns. Dropping the core's server stops it and waits for its loops, which may need the
-    /// interpreter lock to end, unless this is one of their threads.
+    /// Gives up what the object owns. Dropping the core's server stops it and waits for its loops, which may
+    /// need the interpreter lock to end, unless this is one of their threads.
     fn release(&self) {
         let Some(Owned { core, state }) = self.lock().take() else { return };
         Python::attach(|py| py.detach(|| drop(core)));

@@ -1,4 +1,5 @@
-//! Where the engine's batches arrive: their events become calls of the handler's methods, on the loop's thread.
+//! Where the engine's batches arrive: their events become calls of the handler's methods, on the loop's
+//! thread.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use reactor_core::{Action, BoxError, CloseReason, ConnId, Error, ErrorKind, Hand
 
 use crate::callbacks::{Callback, Callbacks};
 use crate::conn::{Conn, Conns};
-use crate::errors::exception;
+use crate::errors::{exception, is_closed_error};
 use crate::exit::Registration;
 use crate::server::Server;
 
@@ -63,8 +64,8 @@ impl Sink for PythonSink {
         Python::attach(|py| self.state.stop(py, server));
     }
 
-    /// Attaches the loop's thread for its lifetime, and detaches it around the run: so the attaching for each batch is
-    /// no more than taking the lock.
+    /// Attaches the loop's thread for its lifetime, and detaches it around the run: so the attaching for each
+    /// batch is no more than taking the lock.
     fn around_loop(&self, run: &mut dyn FnMut()) {
         // The closure stays on this thread, whatever the bound on `detach` asks of it.
         struct Run<'a>(&'a mut dyn FnMut());
@@ -187,8 +188,13 @@ impl State {
             Ok(Action::Stop) => return server.stop(),
             Ok(_) => return,
             Err(error) => {
+                let peer_left = conn.get().takes_events() && !conn.get().is_open();
                 let closed = conn.get().fail();
-                self.callbacks.report(conn.py(), callback, Some(conn), error);
+                // The peer went while the batch was on its way: the write that noticed is no failure, and
+                // on_close follows.
+                if !(peer_left && is_closed_error(conn.py(), &error)) {
+                    self.callbacks.report(conn.py(), callback, Some(conn), error);
+                }
                 closed
             }
         };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import traceback
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def test_an_exception_that_is_no_error_is_a_failure_too(exception: BaseException
     assert recorder.closed() == [(reactor.CloseReason.HANDLER_ERROR, None)]
 
 
-@pytest.mark.parametrize("value", [False, True, 1, "close", reactor.CloseReason.EOF])
+@pytest.mark.parametrize("value", [0, 1, "close", reactor.CloseReason.EOF])
 def test_a_callback_that_returns_something_else_has_failed(value: object) -> None:
     recorder = Recorder(on_data=lambda conn, data: value)
     with Running(recorder) as running:
@@ -63,6 +64,42 @@ def test_a_callback_that_returns_something_else_has_failed(value: object) -> Non
     assert type(error) is TypeError
     assert str(error) == f"on_data returned {value!r}, not None or a reactor.Action"
     assert recorder.closed() == [(reactor.CloseReason.HANDLER_ERROR, None)]
+
+
+def test_what_write_returned_asks_for_nothing() -> None:
+    recorder = Recorder(on_data=lambda conn, data: conn.write(data))
+    with Running(recorder) as running:
+        assert exchange(running.url, b"hello") == b"hello"
+        recorder.wait_for("on_close")
+    assert recorder.errors == []
+    assert recorder.closed() == [(reactor.CloseReason.EOF, None)]
+
+
+def test_a_write_to_a_peer_that_has_left_is_no_failure() -> None:
+    """Data and the reset behind it come in one batch: the connection is gone when its data is handled."""
+    entered, release = threading.Event(), threading.Event()
+
+    def on_data(conn: reactor.Conn, data: bytes) -> None:
+        if data == b"wait":
+            entered.set()
+            assert release.wait(DEADLINE)
+        else:
+            conn.write(data)
+
+    recorder = Recorder(on_data=on_data)
+    with Running(recorder, loops=1) as running:
+        with connect(running.url) as waiting, connect(running.url) as leaving:
+            recorder.wait_for("on_open", 2)
+            waiting.sendall(b"wait")
+            assert entered.wait(DEADLINE)
+            leaving.sendall(b"gone")
+            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            leaving.close()
+            release.set()
+            recorder.wait_for("on_close")
+    assert [event[2] for event in recorder.events if event[0] == "on_data"] == [b"wait", b"gone"]
+    assert recorder.closed()[0] == (reactor.CloseReason.RESET, 104)
+    assert recorder.errors == []
 
 
 def test_a_failing_on_close_and_on_stop_are_only_reported() -> None:

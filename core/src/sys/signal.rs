@@ -25,6 +25,11 @@ impl SignalsBlocked {
             SignalsBlocked { before: before.assume_init() }
         }
     }
+
+    /// The mask that was in force before.
+    pub(crate) fn before(&self) -> &libc::sigset_t {
+        &self.before
+    }
 }
 
 impl Drop for SignalsBlocked {

@@ -3,7 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::{check, check_size};
+use super::check;
+use super::signal::SignalsBlocked;
 
 #[derive(Debug)]
 pub(crate) struct Waker {
@@ -38,14 +39,16 @@ impl Waker {
         unsafe { libc::read(self.event.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
     }
 
-    /// Blocks until a wake comes; it is not drained, so that others see it too.
+    /// Blocks until a wake comes; it is not drained, so that others see it too. With `blocked`, the signals
+    /// that were open before it was made are open while this waits, and only then.
     ///
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] when a signal handler ran on this thread.
-    pub(crate) fn wait(&self) -> io::Result<()> {
+    pub(crate) fn wait(&self, blocked: Option<&SignalsBlocked>) -> io::Result<()> {
         let mut poll = libc::pollfd { fd: self.event.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one pollfd, which outlives the call.
-        check_size(unsafe { libc::poll(&mut poll, 1, -1) } as libc::ssize_t).map(drop)
+        let mask = blocked.map_or(std::ptr::null(), |blocked| std::ptr::from_ref(blocked.before()));
+        // SAFETY: one pollfd, which outlives the call; no time-out; the mask is null or valid.
+        check(unsafe { libc::ppoll(&mut poll, 1, std::ptr::null(), mask) }).map(drop)
     }
 }
 
@@ -68,7 +71,8 @@ mod tests {
         (0..3).for_each(|_| waker.wake());
         poller.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert_eq!(events.iter().count(), 1);
-        waker.wait().unwrap();
+        waker.wait(None).unwrap();
+        waker.wait(Some(&SignalsBlocked::new())).unwrap();
         waker.drain();
         poller.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert_eq!(events.iter().count(), 0);
