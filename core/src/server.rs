@@ -349,5 +349,8 @@ impl Drop for Server {
         self.handle.stop();
         // Fails if there is nothing to wait for, or where waiting is impossible.
         let _ = self.wait();
+        // Those of a server that never started; a handle that outlives it must not keep them open.
+        let unused = std::mem::take(&mut self.handle.shared.control().listeners);
+        drop(unused);
     }
 }

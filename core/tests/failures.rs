@@ -157,6 +157,19 @@ fn stop_before_the_start_refuses_it_without_a_callback() {
 }
 
 #[test]
+fn a_server_that_never_started_gives_its_listeners_back() {
+    let server = Server::new(common::Echo, &loops(2)).unwrap();
+    let handle = server.handle().clone();
+    let path = std::env::temp_dir().join(format!("reactor-unused-{}", std::process::id()));
+    server.listen(&format!("unix://{}", path.display())).unwrap();
+    handle.stop();
+    assert_eq!(server.start().unwrap_err().kind(), ErrorKind::Stopped);
+    assert!(path.exists());
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_failed_listen_leaves_nothing_and_the_server_can_listen_again() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", taken.local_addr().unwrap());
