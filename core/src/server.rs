@@ -218,7 +218,17 @@ impl Server {
         }
         let started = self.start_phases();
         shared.control().phase = if started.is_ok() { Phase::Running } else { Phase::New };
+        if started.is_err() && shared.is_stopping() {
+            self.close_unused_listeners();
+        }
         started
+    }
+
+    /// Closes the listeners that no loop has taken over.
+    fn close_unused_listeners(&self) {
+        let unused = std::mem::take(&mut self.handle.shared.control().listeners);
+        // Without the lock: removing a path may take its time.
+        drop(unused);
     }
 
     fn start_phases(&self) -> Result<()> {
@@ -349,8 +359,7 @@ impl Drop for Server {
         self.handle.stop();
         // Fails if there is nothing to wait for, or where waiting is impossible.
         let _ = self.wait();
-        // Those of a server that never started; a handle that outlives it must not keep them open.
-        let unused = std::mem::take(&mut self.handle.shared.control().listeners);
-        drop(unused);
+        // A handle that outlives the server must not keep them open.
+        self.close_unused_listeners();
     }
 }
