@@ -108,11 +108,11 @@ impl ListenUrl {
 
 /// An error about a listen address, which it quotes.
 pub(crate) fn wrong(url: &str, what: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::InvalidAddress, format!("listen address \"{url}\": {what}"))
+    Error::new(ErrorKind::InvalidAddress, format!("listen address {url:?}: {what}"))
 }
 
 fn unknown_scheme(url: &str, name: &str) -> Error {
-    wrong(url, format!("unknown scheme \"{name}\" (known: tcp, tcp4, tcp6, unix)"))
+    wrong(url, format!("unknown scheme {name:?} (known: tcp, tcp4, tcp6, unix)"))
 }
 
 fn unix_target(url: &str, path: &str) -> Result<Target> {
@@ -140,7 +140,7 @@ fn inet_target(url: &str, scheme: Scheme, address: &str) -> Result<Target> {
         .parse()
         .ok()
         .filter(|_| digits)
-        .ok_or_else(|| wrong(url, format!("\"{port}\" is not a port between 0 and 65535")))?;
+        .ok_or_else(|| wrong(url, format!("{port:?} is not a port between 0 and 65535")))?;
     if host.is_empty() {
         return Ok(any_target(scheme, port));
     }
@@ -164,7 +164,7 @@ fn literal(url: &str, host: &str) -> Result<Option<IpAddr>> {
     match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
         Some(Some(inner)) => {
             let ip = inner.parse::<Ipv6Addr>();
-            Ok(Some(ip.map_err(|_| wrong(url, format!("\"{inner}\" is not an IPv6 address")))?.into()))
+            Ok(Some(ip.map_err(|_| wrong(url, format!("{inner:?} is not an IPv6 address")))?.into()))
         }
         Some(None) => Err(wrong(url, "the closing bracket is missing")),
         None if host.contains(':') => {
@@ -178,7 +178,7 @@ fn parse_options(url: &str, scheme: Scheme, query: &str) -> Result<ListenOptions
     let mut options = ListenOptions::default();
     for option in query.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let malformed = || wrong(url, format!("malformed option \"{option}\""));
+        let malformed = || wrong(url, format!("malformed option {option:?}"));
         match name {
             "backlog" => {
                 options.backlog =
@@ -190,7 +190,7 @@ fn parse_options(url: &str, scheme: Scheme, query: &str) -> Result<ListenOptions
             "reuseport" if scheme != Scheme::Unix => {
                 options.reuseport = value.parse().map_err(|_| malformed())?
             }
-            _ => return Err(wrong(url, format!("unknown option \"{option}\" for the scheme {scheme}"))),
+            _ => return Err(wrong(url, format!("unknown option {option:?} for the scheme {scheme}"))),
         }
     }
     Ok(options)
@@ -249,6 +249,7 @@ mod tests {
             ("unix://", "the path is empty"),
             ("unix://@", "the path is empty"),
             ("unix:///a\0b", "zero byte"),
+            ("tcp://a\nb:1?c\n=d", "unknown option \"c\\n=d\""),
             ("tcp://:1?backlog=0", "malformed option \"backlog=0\""),
             ("tcp://:1?nodelay", "malformed option \"nodelay\""),
             ("tcp://:1?colour=red", "unknown option \"colour=red\""),
@@ -257,7 +258,8 @@ mod tests {
             let error = ListenUrl::parse(url).expect_err(url);
             assert_eq!(error.kind(), ErrorKind::InvalidAddress, "{url}");
             assert!(error.message().contains(what), "{}", error.message());
-            assert!(error.message().contains(url), "{}", error.message());
+            assert!(error.message().contains(&format!("{url:?}")), "{}", error.message());
+            assert!(!error.message().contains(['\n', '\0']), "{:?}", error.message());
         }
         let long = format!("unix:///{}", "x".repeat(107));
         assert!(ListenUrl::parse(&long).unwrap_err().message().contains("has 108 bytes"));

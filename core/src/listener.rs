@@ -46,7 +46,7 @@ impl Listener {
     /// Binds and listens. The kernel queues connections from now on.
     pub(crate) fn open(url: &str) -> Result<Listener> {
         let ListenUrl { scheme, target, options } = ListenUrl::parse(url)?;
-        let failed = |error: io::Error| Error::system(format_args!("listen on \"{url}\""), &error);
+        let failed = |error: io::Error| Error::system(format_args!("listen on {url:?}"), &error);
         match target {
             Target::Inet { addr, dual_stack } => {
                 Self::inet(scheme, addr, dual_stack, &options).map_err(failed)
@@ -145,10 +145,10 @@ fn remove_if_dead(path: &Path) -> io::Result<()> {
 fn look_up(url: &str, scheme: Scheme, host: &str) -> Result<IpAddr> {
     let port = 0;
     let found = (host, port).to_socket_addrs();
-    let found = found.map_err(|error| wrong(url, format_args!("cannot look up \"{host}\": {error}")))?;
+    let found = found.map_err(|error| wrong(url, format_args!("cannot look up {host:?}: {error}")))?;
     let mut ips: Vec<IpAddr> = found.map(|addr| addr.ip()).filter(|ip| scheme.takes(*ip)).collect();
     ips.sort_by_key(IpAddr::is_ipv6);
-    let none = || wrong(url, format_args!("\"{host}\" has no address for the scheme {scheme}"));
+    let none = || wrong(url, format_args!("{host:?} has no address for the scheme {scheme}"));
     ips.first().copied().ok_or_else(none)
 }
 

@@ -289,8 +289,10 @@ impl Server {
     /// Starts, and waits until the server has stopped.
     ///
     /// # Errors
-    /// As [`start`](Self::start) and [`wait`](Self::wait).
+    /// As [`start`](Self::start) and [`wait`](Self::wait). On an event loop's thread nothing is started.
     pub fn run(&self) -> Result<()> {
+        // Before the start: one that nobody can wait for would go on running.
+        Self::expect_thread_may_wait()?;
         self.start()?;
         self.wait()
     }
@@ -332,11 +334,16 @@ impl Server {
         Ok(true)
     }
 
-    fn expect_waitable(&self) -> Result<()> {
+    fn expect_thread_may_wait() -> Result<()> {
         if threads::is_engine_thread() {
             let message = "cannot wait on a thread of the engine: it would wait for itself";
             return Err(Error::new(ErrorKind::WrongThread, message));
         }
+        Ok(())
+    }
+
+    fn expect_waitable(&self) -> Result<()> {
+        Self::expect_thread_may_wait()?;
         let wrong = |message| Err(Error::new(ErrorKind::WrongState, message));
         match self.handle.shared.control().phase {
             Phase::Running if self.handle.shared.is_started_here() => Ok(()),

@@ -103,6 +103,9 @@ struct Waits {
 
 impl Waits {
     fn wait(&self) {
+        let other = Server::new(common::Echo, &loops(1)).unwrap();
+        assert_eq!(other.run().unwrap_err().kind(), ErrorKind::WrongThread);
+        assert_eq!(other.handle().loops(), 0, "it was not started");
         let error = self.server.get().unwrap().wait().unwrap_err();
         self.results.lock().unwrap().send(error.kind()).unwrap();
     }

@@ -47,8 +47,9 @@ fn serve() -> Result<(), Box<dyn Error>> {
     let handle = server.handle().clone();
     ctrlc::set_handler(move || handle.stop())?;
     for url in urls {
-        println!("listening on {}", server.listen(&url)?);
-        std::io::stdout().flush()?;
+        let mut out = std::io::stdout();
+        writeln!(out, "listening on {}", server.listen(&url)?)?;
+        out.flush()?;
     }
     match server.run() {
         // A signal came before the start.
