@@ -13,11 +13,22 @@ const handler = {
   },
 };
 
+/** The arguments, with "--flag -value" as "--flag=-value", which parseArgs wants. */
+function args() {
+  const joined = [];
+  for (const arg of process.argv.slice(2)) {
+    if (/^-[^-]/.test(arg) && /^--\w+$/.test(joined.at(-1))) joined.push(`${joined.pop()}=${arg}`);
+    else joined.push(arg);
+  }
+  return joined;
+}
+
 function options() {
-  const { values } = parseArgs({ options: { listen: { type: 'string', multiple: true }, loops: { type: 'string' } } });
+  const known = { listen: { type: 'string', multiple: true }, loops: { type: 'string' } };
+  const { values } = parseArgs({ args: args(), options: known });
   const { listen: urls, loops = '0' } = values;
   if (!urls) throw new Error('--listen URL is missing');
-  if (!/^\d{1,9}$/.test(loops)) throw new Error(`--loops takes a number, not "${loops}"`);
+  if (!/^\d{1,9}$/.test(loops)) throw new Error(`--loops takes a number, not ${JSON.stringify(loops)}`);
   return { urls, loops: Number(loops) };
 }
 
@@ -30,6 +41,6 @@ async function main() {
 }
 
 main().catch((error) => {
-  console.error(`echo: ${error.message.split('\n')[0]}`);
+  console.error(`echo: ${error.message.replace(/\s*\n\s*/g, ' ')}`);
   process.exitCode = 1;
 });

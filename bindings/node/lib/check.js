@@ -56,13 +56,30 @@ function optionsOf(value, what, known) {
 }
 
 /**
- * What was thrown, as an error.
+ * What was thrown, as an error. It never throws, though what was thrown may be a proxy whose traps do.
  * @param {unknown} thrown
  * @returns {Error}
  */
 function asError(thrown) {
-  if (thrown instanceof Error) return thrown;
-  return new Error(`a callback threw ${shown(thrown)}, which is not an Error`, { cause: thrown });
+  try {
+    if (thrown instanceof Error) return thrown;
+    return new Error(`a callback threw ${shown(thrown)}, which is not an Error`, { cause: thrown });
+  } catch {
+    return new Error('a callback threw a value that cannot be shown');
+  }
 }
 
-module.exports = { asError, bytesOf, optionsOf, shown, wholeNumber, wrongType };
+/**
+ * The message of what was thrown. It never throws, and is always a string.
+ * @param {unknown} thrown
+ * @returns {string}
+ */
+function messageOf(thrown) {
+  try {
+    return String(asError(thrown).message);
+  } catch {
+    return 'a callback threw an error whose message cannot be read';
+  }
+}
+
+module.exports = { asError, bytesOf, messageOf, optionsOf, shown, wholeNumber, wrongType };

@@ -6,6 +6,7 @@ const { Conn, isClosing, setClosing } = require('./conn.js');
 const { Action } = require('./constants.js');
 const { ReactorError } = require('./error.js');
 const native = require('./addon.js');
+const { warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
 
@@ -48,7 +49,12 @@ class Dispatcher {
       const [kind, high, low] = [words[at], words[at + 1], words[at + 2]];
       if (kind === OPEN) this.#conns.set(low, new Conn(this.#native, new ConnId(high, low)));
       const conn = this.#conns.get(low);
-      if (conn) this.#event(kind, conn, words[at + 3], words[at + 4], bytes);
+      try {
+        if (conn) this.#event(kind, conn, words[at + 3], words[at + 4], bytes);
+      } catch (error) {
+        // The events that follow belong to others.
+        warn(error);
+      }
     }
   }
 
@@ -67,7 +73,7 @@ class Dispatcher {
     } else if (isClosing(conn)) {
       // The handler is done with it.
     } else if (kind === DATA) {
-      this.call(conn, 'onData', conn, first === 0 && second === bytes.length ? bytes : bytes.subarray(first, second));
+      this.call(conn, 'onData', conn, ownBytes(bytes, first, second));
     } else {
       this.call(conn, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
     }
@@ -125,7 +131,7 @@ class Dispatcher {
       const peerLeft = !isClosing(conn) && !conn.isOpen;
       setClosing(conn);
       // The peer went while the batch was on its way: the write that noticed is no failure, and onClose follows.
-      if (peerLeft && thrown instanceof ReactorError && thrown.code === 'CLOSED') return;
+      if (peerLeft && isClosedError(thrown)) return;
       this.#native.fail(conn.id.high, conn.id.low);
     }
     this.#report(asError(thrown), conn);
@@ -136,12 +142,14 @@ class Dispatcher {
    * @param {Conn | null} conn
    */
   #report(error, conn) {
+    /** @param {unknown} second */
+    const alsoFailed = (second) => (warn(error), warn(second));
     try {
       if (!this.#handler.onError) return warn(error);
       const answer = this.#handler.onError(error, conn);
-      if (isThenable(answer)) Promise.resolve(answer).then(undefined, warn);
+      if (isThenable(answer)) Promise.resolve(answer).then(undefined, alsoFailed);
     } catch (second) {
-      warn(second);
+      alsoFailed(second);
     }
   }
 
@@ -152,6 +160,34 @@ class Dispatcher {
   closed(id) {
     const conn = this.#conns.get(id.low);
     if (conn?.id.high === id.high) setClosing(conn);
+  }
+}
+
+/**
+ * An event's bytes, in memory that they share with no other event: the user may detach it, or keep it.
+ * @param {Buffer} bytes those of the batch, which share theirs with nothing
+ * @param {number} first
+ * @param {number} second
+ * @returns {Buffer}
+ */
+function ownBytes(bytes, first, second) {
+  if (first === 0 && second === bytes.length) return bytes;
+  // Slow, because it never takes of Buffer's shared pool; of the ways to memory of its own it is the fastest.
+  const own = Buffer.allocUnsafeSlow(second - first);
+  bytes.copy(own, 0, first, second);
+  return own;
+}
+
+/**
+ * Whether this is the failure of a write to a closed connection.
+ * @param {unknown} thrown
+ */
+function isClosedError(thrown) {
+  try {
+    return thrown instanceof ReactorError && thrown.code === 'CLOSED';
+  } catch {
+    // A proxy whose traps throw.
+    return false;
   }
 }
 
@@ -173,8 +209,5 @@ function actionOf(name, answer) {
   if (answer === Action.None || answer === Action.Close || answer === Action.Stop) return answer;
   throw new TypeError(`${name} must return an Action or nothing, not ${shown(answer)}`);
 }
-
-/** @param {unknown} thrown */
-const warn = (thrown) => process.emitWarning(asError(thrown));
 
 module.exports = { Dispatcher, actionOf, isThenable };

@@ -21,7 +21,8 @@ const { wrongType } = require('./check.js');
  * @property {(server: Server) => Answer | Promise<Answer>} [onStart] The server starts: once, before any other callback,
  *   within the call of `start` or `run`. Returning `Action.Stop` refuses the start, throwing fails it.
  * @property {(conn: Conn) => Answer | Promise<Answer>} [onOpen] A connection is open and takes writes.
- * @property {(conn: Conn, data: Buffer) => Answer | Promise<Answer>} [onData] Bytes came in. The buffer is yours.
+ * @property {(conn: Conn, data: Buffer) => Answer | Promise<Answer>} [onData] Bytes came in. The buffer is
+ *   yours, and its memory is shared with nothing.
  * @property {(conn: Conn) => Answer | Promise<Answer>} [onDrain] The queue of unsent output, once above the high-water
  *   mark, has fallen to the low-water mark.
  * @property {(conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>} [onClose] The connection

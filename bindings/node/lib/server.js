@@ -1,6 +1,6 @@
 'use strict';
 
-const { asError, optionsOf, wholeNumber, wrongType } = require('./check.js');
+const { messageOf, optionsOf, wholeNumber, wrongType } = require('./check.js');
 const { close, write } = require('./conn.js');
 const { connId } = require('./conn_id.js');
 const { Action } = require('./constants.js');
@@ -200,7 +200,7 @@ class Server {
       return Action.None;
     } catch (error) {
       thrown.cause = error;
-      return asError(error).message;
+      return messageOf(error);
     }
   }
 

@@ -25,9 +25,9 @@ pub enum HandOver {
 }
 
 thread_local! {
-    /// The batch that JavaScript is handling. Dropping it answers its loop; what the callbacks wrote goes before, and the
-    /// cork, which is dropped after it, wakes each loop concerned once. Not dropped with the thread: a callback
-    /// may end the process, and nobody waits for an answer then.
+    /// The batch that JavaScript is handling. Dropping it answers its loop; what the callbacks wrote goes
+    /// before, and the cork, which is dropped after it, wakes each loop concerned once. Not dropped with the
+    /// thread: a callback may end the process, and nobody waits for an answer then.
     static HANDLED: RefCell<Option<ManuallyDrop<(Batch, Cork)>>> = const { RefCell::new(None) };
 }
 
@@ -51,8 +51,8 @@ impl JsValuesTupleIntoVec for HandOver {
     }
 }
 
-/// Copies. To let JavaScript own the batch's memory measured the same, but for a fifth more on transfers of megabytes;
-/// a copy needs no finalizer, and the loop uses its memory again.
+/// Copies. To let JavaScript own the batch's memory measured the same, but for a fifth more on transfers of
+/// megabytes; a copy needs no finalizer, and the loop uses its memory again.
 fn arguments(env: &Env, words: &[u32], bytes: &[u8]) -> Result<Vec<sys::napi_value>> {
     let words = Uint32ArraySlice::copy_from(env, words)?;
     let bytes = BufferSlice::copy_from(env, bytes)?;

@@ -1,7 +1,7 @@
 //! The Node addon: what `lib/` of the package calls. Programs use the package, not this.
 //!
-//! Calls that can fail return a [`failure::Failure`] instead of throwing, so that the JavaScript layer makes its own
-//! error class of it, with its own stack.
+//! Calls that can fail return a [`failure::Failure`] instead of throwing, so that the JavaScript layer makes
+//! its own error class of it, with its own stack.
 
 pub mod failure;
 pub mod hand_over;

@@ -3,11 +3,12 @@
 use napi::Env;
 use napi_derive::napi;
 
-/// Beyond the amount at which V8 starts to collect (64 MiB), and far below that at which it stops the world for it.
+/// Beyond the amount at which V8 starts to collect (64 MiB), and far below that at which it stops the world
+/// for it.
 const PRESSURE: i64 = 128 << 20;
 
-/// Tells V8 that there is external memory to be had, so that it starts an incremental collection. It would not do so by
-/// itself before the garbage comes to tens of megabytes.
+/// Tells V8 that there is external memory to be had, so that it starts an incremental collection. It would
+/// not do so by itself before the garbage comes to tens of megabytes.
 #[napi(catch_unwind)]
 pub fn collect_soon(env: Env) -> napi::Result<()> {
     env.adjust_external_memory(PRESSURE)?;

@@ -45,8 +45,8 @@ impl NativeOptions {
     }
 }
 
-/// Where a server stands. Nothing tells JavaScript's garbage collector about descriptors, so the engine's server is
-/// dropped as soon as it is of no more use.
+/// Where a server stands. Nothing tells JavaScript's garbage collector about descriptors, so the engine's
+/// server is dropped as soon as it is of no more use.
 enum Life {
     Engine(Rc<Server>),
     /// Dropped: what can still be asked for, and why it takes no more calls.
@@ -90,9 +90,9 @@ impl NativeServer {
         }
     }
 
-    /// Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops. From
-    /// then on `deliver` is called with batches: five numbers for each event (kind, high and low half of the id,
-    /// two more), and the bytes. The last call, without an event, says that the loops have ended.
+    /// Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
+    /// From then on `deliver` is called with batches: five numbers for each event (kind, high and low half of
+    /// the id, two more), and the bytes. The last call, without an event, says that the loops have ended.
     #[napi(catch_unwind)]
     pub fn start(
         &self,
@@ -119,8 +119,8 @@ impl NativeServer {
         }
     }
 
-    /// Gives the engine's server back, with its descriptors: after the loops have said that they have ended, whose
-    /// threads it waits for, or after a stop that came before the start.
+    /// Gives the engine's server back, with its descriptors: after the loops have said that they have ended,
+    /// whose threads it waits for, or after a stop that came before the start.
     #[napi(catch_unwind)]
     pub fn release(&self) {
         let Ok(server) = self.engine() else { return };

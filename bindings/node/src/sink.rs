@@ -1,10 +1,11 @@
-//! Where the loops put their batches: a queue, and a thread-safe function that calls JavaScript once for each.
+//! Where the loops put their batches: a queue, and a thread-safe function that calls JavaScript once for
+//! each.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use napi::bindgen_prelude::{Either, Function, FunctionRef};
+use napi::bindgen_prelude::{Either, Function, FunctionRef, JsObjectValue, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
 use napi::{Env, Status};
 use reactor_core::batch::{Batch, Sink};
@@ -16,7 +17,8 @@ use crate::hand_over::{answer, HandOver};
 pub(crate) type OnStart<'a> = Function<'a, (), Either<i32, String>>;
 /// Calls the callbacks for a batch.
 pub(crate) type Deliver<'a> = Function<'a, HandOver, UnknownReturnValue>;
-/// Its calls carry nothing: what is to be handed over waits in the channel, so that it is not lost with the environment.
+/// Its calls carry nothing: what is to be handed over waits in the channel, so that it is not lost with the
+/// environment.
 type Caller = ThreadsafeFunction<(), UnknownReturnValue, HandOver, Status, false>;
 
 /// What the lock of a channel guards.
@@ -59,14 +61,16 @@ impl Channel {
         drop(waiting);
     }
 
-    /// Queues a call, from any thread. It never blocks: a loop has at most one batch on its way. In an environment
-    /// that is being torn down nothing is called any more.
+    /// Queues a call, from any thread. It never blocks: a loop has at most one batch on its way. In an
+    /// environment that is being torn down nothing is called any more.
     fn send(&self, message: HandOver) {
         let inner = &mut *self.inner();
         let Some(caller) = &inner.caller else { return };
         inner.waiting.push_back(message);
-        caller.call_with_return_value((), ThreadsafeFunctionCallMode::NonBlocking, |_, _| {
+        caller.call_with_return_value((), ThreadsafeFunctionCallMode::NonBlocking, |delivered, env| {
             answer();
+            // A warning that fails, too, finds an environment that is being torn down.
+            let _ = delivered.or_else(|error| warn(&env, &error.reason));
             Ok(())
         });
     }
@@ -75,6 +79,14 @@ impl Channel {
         let next = self.inner().waiting.pop_front();
         next.ok_or_else(|| napi::Error::from_reason("a call without a batch"))
     }
+}
+
+/// Reports a batch that was not handled to its end as a warning of the process. The JavaScript layer lets
+/// nothing escape; should it, nobody else would tell.
+fn warn(env: &Env, reason: &str) -> napi::Result<UnknownReturnValue> {
+    let process: Object<'_> = env.get_global()?.get_named_property("process")?;
+    let emit: Function<'_, String, UnknownReturnValue> = process.get_named_property("emitWarning")?;
+    emit.apply(process, format!("a batch was not handled to its end: {reason}"))
 }
 
 /// What `on_start` needs of the call of `start` that it happens in.

@@ -9,8 +9,9 @@ use reactor_core::Server;
 
 use crate::sink::Channel;
 
-/// Stops a server when its environment is torn down, before the way to JavaScript goes: hooks run in reverse order, and
-/// this one is made after the thread-safe function's. It lives from the start to the stop, on the JavaScript thread.
+/// Stops a server when its environment is torn down, before the way to JavaScript goes: hooks run in reverse
+/// order, and this one is made after the thread-safe function's. It lives from the start to the stop, on the
+/// JavaScript thread.
 pub(crate) struct StopAtTeardown {
     env: sys::napi_env,
     running: Box<Running>,
@@ -24,8 +25,8 @@ struct Running {
 impl StopAtTeardown {
     pub(crate) fn new(env: Env, server: Rc<Server>, channel: Channel) -> Self {
         let hook = StopAtTeardown { env: env.raw(), running: Box::new(Running { server, channel }) };
-        // SAFETY: the environment is alive, and this is its thread. What the argument points to outlives the hook, which
-        // `drop` removes first.
+        // SAFETY: the environment is alive, and this is its thread. What the argument points to outlives the
+        // hook, which `drop` removes first.
         let status = unsafe { sys::napi_add_env_cleanup_hook(hook.env, Some(tear_down), hook.argument()) };
         debug_assert_eq!(status, sys::Status::napi_ok, "only a null argument is refused");
         hook
@@ -38,8 +39,8 @@ impl StopAtTeardown {
 
 impl Drop for StopAtTeardown {
     fn drop(&mut self) {
-        // SAFETY: this runs on the environment's thread while it exists, at the latest in a finalizer; removing a
-        // hook that has run does nothing.
+        // SAFETY: this runs on the environment's thread while it exists, at the latest in a finalizer;
+        // removing a hook that has run does nothing.
         unsafe { sys::napi_remove_env_cleanup_hook(self.env, Some(tear_down), self.argument()) };
     }
 }

@@ -99,6 +99,8 @@ test('the bytes of onData stay as they are after the callback', async (t) => {
     assert.equal((await read(socket, 5)).toString(), text);
   }
   assert.equal(Buffer.concat(kept).toString(), 'firstother');
+  // Memory of their own, not a part of Buffer's shared pool.
+  assert.deepEqual(kept.map((data) => data.buffer.byteLength), [5, 5]);
 });
 
 test('a connection carries data of the user, and says whether it is open', async (t) => {

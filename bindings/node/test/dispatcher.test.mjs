@@ -47,6 +47,49 @@ test('a batch is called event by event, in order, each with its own bytes', () =
   assert.deepEqual(deliver({}), [...calls, ...CLOSES]);
 });
 
+test('each onData has memory of its own: to detach it or to keep it touches no other', () => {
+  const kept = [];
+  const calls = deliver({
+    onData: (conn, data) => {
+      kept.push([data.buffer.byteLength, data.byteOffset]);
+      structuredClone(data.buffer, { transfer: [data.buffer] });
+    },
+  });
+  assert.deepEqual(calls.filter((call) => call.startsWith('onData')), ['onData 1 ab', 'onData 2 cd', 'onData 1 ef']);
+  assert.deepEqual(kept, [[2, 0], [2, 0], [2, 0]]);
+  assert.equal(BYTES.toString(), 'abcdef');
+});
+
+test('the bytes of a batch with one event of data are handed over without a copy', () => {
+  let given;
+  deliver({ onData: (conn, data) => void (given = data) }, [[OPEN, 1, 1, 0, 0], [DATA, 1, 1, 0, 6]]);
+  assert.equal(given, BYTES);
+});
+
+const bad = () => { throw new Error('trap'); };
+/** Throws at everything that is done with it, but is an object. */
+const hostile = () => new Proxy({}, { getPrototypeOf: bad, get: bad, has: bad, ownKeys: bad, getOwnPropertyDescriptor: bad });
+
+test('R4: a thrown value at which every look throws is reported, and the batch goes on', () => {
+  for (const isOpen of [true, false]) {
+    const calls = deliver({ onOpen: (conn) => { if (conn.id.low === 1) throw hostile(); } }, BATCH, isOpen);
+    assert.deepEqual(calls, [
+      'onOpen 1', 'fail 1:1', 'onError a callback threw a value that cannot be shown 1',
+      'onOpen 2', 'onData 2 cd', 'onDrain 2', ...CLOSES,
+    ]);
+  }
+});
+
+test('R4: whatever escapes from an event is a warning, and the batch goes on', (t) => {
+  const warned = t.mock.method(process, 'emitWarning', () => { throw new Error('replaced'); });
+  const calls = [];
+  const addon = { fail: () => { throw new Error('escaped'); }, isOpen: () => true };
+  const handler = { onOpen: (conn) => { calls.push(conn.id.low); if (conn.id.low === 1) throw new Error('boom'); } };
+  new Dispatcher(addon, handler).deliver(Uint32Array.from(BATCH.flat()), BYTES);
+  assert.deepEqual(calls, [1, 2]);
+  assert.deepEqual(warned.mock.calls.map((call) => call.arguments[0].message), ['escaped']);
+});
+
 test('L4: after Action.Close the rest is dropped, except onClose, and only for that connection', () => {
   const calls = deliver({ onData: (conn) => (conn.id.low === 1 ? Action.Close : Action.None) });
   const expected = ['onOpen 1', 'onOpen 2', 'onData 1 ab', 'close 1:1', 'onData 2 cd', 'onDrain 2', ...CLOSES];

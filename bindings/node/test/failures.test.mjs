@@ -1,11 +1,13 @@
 // R4: a callback that fails closes its own connection and is reported; the server lives on.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import test from 'node:test';
+import { inspect } from 'node:util';
 
-import { Action, CloseReason } from 'reactor-engine';
+import { Action, CloseReason, Server } from 'reactor-engine';
 
-import { connect, deferred, read, readAll, serve } from './support.mjs';
+import { LOOPBACK, connect, deferred, read, readAll, serve } from './support.mjs';
 
 const boom = () => new Error('boom');
 /** The ways to fail, and what is reported. */
@@ -108,7 +110,69 @@ test('R4: without onError, and when onError fails, the process gets a warning', 
     socket.end();
     await Promise.all([readAll(socket), warned]);
   }
-  assert.deepEqual(warnings, ['no hook', 'hook throws', 'hook rejects']);
+  assert.deepEqual(warnings, ['no hook', 'first', 'hook throws', 'first', 'hook rejects']);
+});
+
+/** Errors that break who prints them, and the warning's text. */
+const BROKEN = {
+  'a symbol for a message': [() => Object.assign(new Error(), { message: Symbol('odd') }), 'Symbol(odd)'],
+  'a getter that throws': [
+    () => Object.defineProperty(new Error(), 'message', { get: () => { throw boom(); } }),
+    'a callback threw an error whose message cannot be read',
+  ],
+  'a broken stack': [() => Object.defineProperty(new Error('odd'), 'stack', { get: () => { throw boom(); } }), 'odd'],
+  'a broken toString': [() => Object.assign(new Error('odd'), { toString: () => { throw boom(); } }), 'odd'],
+  'a symbol for a name': [() => Object.assign(new Error('odd'), { name: Symbol('name') }), 'odd'],
+};
+
+for (const [what, [make, text]] of Object.entries(BROKEN)) {
+  test(`R4: an error with ${what} becomes a warning that can be printed`, async (t) => {
+    const server = await serve(t, { onOpen: () => { throw make(); } });
+    const warned = once(process, 'warning');
+    const socket = await connect(t, server);
+    const [warning] = await warned;
+    assert.equal(warning.message, text);
+    assert.equal(`${warning}`, `Error: ${text}`);
+    assert.equal(typeof warning.stack, 'string');
+    assert.match(inspect(warning), /Error/);
+    socket.destroy();
+  });
+
+  test(`S1: onStart that throws an error with ${what} fails the start`, async () => {
+    const server = new Server({ onStart: () => { throw make(); } }, { loops: 1 });
+    await assert.rejects(server.start(), (error) => error.code === 'HANDLER_FAILED' && error.message.includes(text));
+  });
+}
+
+test('R4: a warning tells where a sound error came from', async (t) => {
+  const error = new TypeError('sound');
+  const server = await serve(t, { onOpen: () => { throw error; } });
+  const warned = once(process, 'warning');
+  const socket = await connect(t, server);
+  const [warning] = await warned;
+  assert.deepEqual([warning.name, warning.message, warning.stack], ['TypeError', 'sound', error.stack]);
+  assert.equal(warning.cause, error);
+  socket.destroy();
+});
+
+test('a batch whose handling fails as a whole is a warning, and the next one is handed over', async (t) => {
+  const addon = createRequire(import.meta.url)('../lib/addon.js');
+  const server = addon.createServer({ loops: 1, highWater: 0, lowWater: 0, hardLimit: 0, readBudget: 0, lingerMs: 0 });
+  const ended = deferred();
+  const deliver = (words) => {
+    if (words.length === 0) return ended.resolve();
+    throw new Error('escaped');
+  };
+  const address = server.listen(LOOPBACK);
+  assert.equal(server.start(() => Action.None, deliver), null);
+  const warned = once(process, 'warning');
+  const socket = await connect(t, { addresses: [address] });
+  const [warning] = await warned;
+  server.stop();
+  await ended.promise;
+  server.release();
+  assert.match(warning.message, /^a batch was not handled to its end: .*escaped/);
+  socket.destroy();
 });
 
 test('L4: the value that a promise resolves to is obeyed', async (t) => {

@@ -1,5 +1,5 @@
 /**
- * What was thrown, as an error.
+ * What was thrown, as an error. It never throws, though what was thrown may be a proxy whose traps do.
  * @param {unknown} thrown
  * @returns {Error}
  */
@@ -10,6 +10,12 @@ export function asError(thrown: unknown): Error;
  * @returns {Uint8Array}
  */
 export function bytesOf(data: Uint8Array | string): Uint8Array;
+/**
+ * The message of what was thrown. It never throws, and is always a string.
+ * @param {unknown} thrown
+ * @returns {string}
+ */
+export function messageOf(thrown: unknown): string;
 /**
  * @param {unknown} value
  * @param {string} what

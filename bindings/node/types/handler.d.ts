@@ -30,7 +30,8 @@ export type Handler = {
      */
     onOpen?: (conn: Conn) => Answer | Promise<Answer>;
     /**
-     * Bytes came in. The buffer is yours.
+     * Bytes came in. The buffer is
+     * yours, and its memory is shared with nothing.
      */
     onData?: (conn: Conn, data: Buffer) => Answer | Promise<Answer>;
     /**

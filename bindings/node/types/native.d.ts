@@ -6,16 +6,16 @@ export declare class NativeServer {
   /** Binds and listens; returns the address really bound. */
   listen(url: string): string | Failure
   /**
-   * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops. From
-   * then on `deliver` is called with batches: five numbers for each event (kind, high and low half of the id,
-   * two more), and the bytes. The last call, without an event, says that the loops have ended.
+   * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
+   * From then on `deliver` is called with batches: five numbers for each event (kind, high and low half of
+   * the id, two more), and the bytes. The last call, without an event, says that the loops have ended.
    */
   start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer) => void): Failure | null
   /** Asks the server to stop. */
   stop(): void
   /**
-   * Gives the engine's server back, with its descriptors: after the loops have said that they have ended, whose
-   * threads it waits for, or after a stop that came before the start.
+   * Gives the engine's server back, with its descriptors: after the loops have said that they have ended,
+   * whose threads it waits for, or after a stop that came before the start.
    */
   release(): void
   /** Queues a copy of the bytes: true to go on, false above the high-water mark. */
@@ -40,8 +40,8 @@ export declare class NativeServer {
 export declare function closeReasons(): Array<Reason>
 
 /**
- * Tells V8 that there is external memory to be had, so that it starts an incremental collection. It would not do so by
- * itself before the garbage comes to tens of megabytes.
+ * Tells V8 that there is external memory to be had, so that it starts an incremental collection. It would
+ * not do so by itself before the garbage comes to tens of megabytes.
  */
 export declare function collectSoon(): void
 
