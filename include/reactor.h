@@ -13,13 +13,16 @@
 /*
  * Conventions
  *
- * - Receiver first, then inputs, then out_ parameters, which are written only on success. Bytes are a pointer and a
- *   length. Strings are UTF-8 and end with a zero byte.
+ * - Receiver first, then inputs, then out_ parameters, which are written only on success. Bytes are a pointer
+ *   and a length. Strings are UTF-8 and end with a zero byte.
  * - A function that can fail returns a reactor_status: REACTOR_OK, which is 0, or what was wrong; then
- *   reactor_last_error() says it in words. A NULL that a function does not allow is REACTOR_STATUS_INVALID_ARGUMENT.
+ *   reactor_last_error() says it in words. A NULL that a function does not allow is
+ *   REACTOR_STATUS_INVALID_ARGUMENT.
  * - Functions may be called from any thread and from any callback, unless they say otherwise.
- * - Callbacks run on the server's own threads, where all signals are blocked, but for on_start, which runs on the thread
- *   that starts the server. They must not block, and must be left by returning: neither by an exception nor by longjmp.
+ * - Callbacks run on the server's own threads, but for on_start, which runs on the thread that starts the
+ *   server. All signals are blocked on the server's own threads, except the faults: SIGSEGV, SIGBUS, SIGFPE,
+ *   SIGILL, SIGTRAP and SIGSYS.
+ * - Callbacks must not block, and must be left by returning: neither by an exception nor by longjmp.
  */
 
 /**
@@ -28,7 +31,8 @@
 #define REACTOR_ACTION_NONE 0
 
 /**
- * Callbacks return it: close this connection. From now on writes answer closed; what is queued is sent first.
+ * Callbacks return it: close this connection. From now on writes answer closed; what is queued is sent
+ * first.
  */
 #define REACTOR_ACTION_CLOSE 1
 
@@ -38,8 +42,8 @@
 #define REACTOR_ACTION_STOP 2
 
 /**
- * Why a connection ended: the peer closed its side, and everything was answered. The numbers are fixed for ever;
- * expect values that you do not know, more will come.
+ * Why a connection ended: the peer closed its side, and everything was answered. The numbers are fixed for
+ * ever; expect values that you do not know, more will come.
  */
 #define REACTOR_CLOSE_EOF 1
 
@@ -64,7 +68,8 @@
 #define REACTOR_CLOSE_OVERFLOW 7
 
 /**
- * Why a connection ended: a callback failed, which in C is: returned a number that is no action.
+ * Why a connection ended: a callback failed, which in C is: returned a number that is no action. No other
+ * callback reports it.
  */
 #define REACTOR_CLOSE_HANDLER_ERROR 9
 
@@ -74,7 +79,8 @@
 #define REACTOR_PRESSURE_LOW 0
 
 /**
- * The queue of unsent output is above the high-water mark: better wait for on_drain. The bytes were accepted.
+ * The queue of unsent output is above the high-water mark: better wait for on_drain. The bytes were
+ * accepted.
  */
 #define REACTOR_PRESSURE_HIGH 1
 
@@ -84,8 +90,8 @@
 #define REACTOR_ADDRESS_CAPACITY 128
 
 /**
- * A server: its listeners, its event loops and their connections. Made by reactor_server_new(), used by any thread,
- * freed by reactor_server_free().
+ * A server: its listeners, its event loops and their connections. Made by reactor_server_new(), used by any
+ * thread, freed by reactor_server_free().
  */
 typedef struct reactor_server reactor_server;
 
@@ -95,17 +101,18 @@ typedef struct reactor_server reactor_server;
 typedef int32_t reactor_status;
 
 /**
- * The id of a connection: never 0, and never used again in this process. It may be kept, copied and used by any thread;
- * calls on the id of a dead connection answer REACTOR_STATUS_CLOSED and touch nothing.
+ * The id of a connection: never 0, and never used again in this process. It may be kept, copied and used by
+ * any thread; calls on the id of a dead connection answer REACTOR_STATUS_CLOSED and touch nothing.
  */
 typedef uint64_t reactor_conn;
 
 /**
  * What a program wants to be called for. Set size to sizeof; a callback that is NULL is not called.
  *
- * Callbacks get the server that reactor_server_new() made and the id of the connection. The callbacks of one connection
- * come in order, never two at once, on its loop's thread; those of different loops run at the same time. An action
- * that is none of REACTOR_ACTION_... counts as a failure: it closes the connection with REACTOR_CLOSE_HANDLER_ERROR.
+ * Callbacks get the server that reactor_server_new() made and the id of the connection. The callbacks of one
+ * connection come in order, never two at once, on its loop's thread; those of different loops run at the
+ * same time. An action that is none of REACTOR_ACTION_... counts as a failure: it closes the connection, and
+ * on_close is told so by the reason REACTOR_CLOSE_HANDLER_ERROR; nothing else reports it.
  */
 typedef struct reactor_callbacks {
     /**
@@ -117,8 +124,9 @@ typedef struct reactor_callbacks {
      */
     void *user_data;
     /**
-     * Called once by reactor_server_free(), on its thread, after everything else, to release user_data. It must not
-     * use the server any more. Not called when reactor_server_new() fails: user_data is the caller's then.
+     * Called once by reactor_server_free(), on its thread, after everything else, to release user_data. It
+     * must not use the server any more. Not called when reactor_server_new() fails: user_data is the
+     * caller's then.
      */
     void (*destroy)(void *user_data);
     /**
@@ -168,11 +176,13 @@ typedef struct reactor_options {
      */
     size_t size;
     /**
-     * Event loops, each on a thread of its own, at most 1024. Default: one per processor that this process may use.
+     * Event loops, each on a thread of its own, at most 1024. Default: one per processor that this process
+     * may use.
      */
     uint32_t loops;
     /**
      * Milliseconds that a connection closed by this side waits for the peer to close too. Default: 2000.
+     * More than 3,600,000, an hour, is REACTOR_STATUS_INVALID_ARGUMENT.
      */
     uint32_t linger_ms;
     /**
@@ -180,12 +190,14 @@ typedef struct reactor_options {
      */
     size_t high_water;
     /**
-     * Bytes of unsent output at which on_drain is called and reading resumes. Default: half the high-water mark.
+     * Bytes of unsent output at which on_drain is called and reading resumes. Default: half the high-water
+     * mark.
      */
     size_t low_water;
     /**
-     * Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own loop closes
-     * it with REACTOR_CLOSE_OVERFLOW, and a write from elsewhere answers REACTOR_STATUS_FULL. Default: 64 MiB.
+     * Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own
+     * loop closes it with REACTOR_CLOSE_OVERFLOW, and a write from elsewhere answers REACTOR_STATUS_FULL.
+     * Default: 64 MiB.
      */
     size_t hard_limit;
     /**
@@ -259,56 +271,56 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The name of a status in capitals, as "ADDRESS_IN_USE"; "UNKNOWN" for a number that is none. Static text: never
- * NULL, never freed.
+ * The name of a status in capitals, as "ADDRESS_IN_USE"; "UNKNOWN" for a number that is none. Static text:
+ * never NULL, never freed.
  */
 const char *reactor_status_name(reactor_status status);
 
 /**
- * The name of a reason that on_close was given, in lower case, as "local close"; "unknown" for a number that is
- * none. Static text: never NULL, never freed.
+ * The name of a reason that on_close was given, in lower case, as "local close"; "unknown" for a number that
+ * is none. Static text: never NULL, never freed.
  */
 const char *reactor_close_reason_name(int32_t reason);
 
 /**
  * Makes a server that is not started and listens nowhere.
  *
- * callbacks and options are copied: they need not outlive the call. options may be NULL: everything has its default.
- * The caller owns *out_server and ends it with reactor_server_free().
+ * callbacks and options are copied: they need not outlive the call. options may be NULL: everything has its
+ * default. The caller owns *out_server and ends it with reactor_server_free().
  *
- * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does not know,
- * and options that contradict each other; REACTOR_STATUS_SYSTEM when descriptors have run out. Then *out_server is
- * untouched, and destroy is not called.
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
+ * not know, and options that contradict each other; REACTOR_STATUS_SYSTEM when descriptors have run out.
+ * Then *out_server is untouched, and destroy is not called.
  */
 reactor_status reactor_server_new(const struct reactor_callbacks *callbacks,
                                   const struct reactor_options *options,
                                   struct reactor_server **out_server);
 
 /**
- * Binds and listens at url, as "tcp://127.0.0.1:5000"; the kernel queues connections until the start. Any number of
- * times, before the start. A host name is looked up, which may block.
+ * Binds and listens at url, as "tcp://127.0.0.1:5000"; the kernel queues connections until the start. Any
+ * number of times, before the start. A host name is looked up, which may block.
  *
- * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and IPv6), tcp4,
- * tcp6, unix (a path, or @name for Linux's abstract namespace). Options: backlog=N, and for TCP nodelay=BOOL (on by
- * default) and reuseport=BOOL. Port 0 picks a free one; reactor_server_address() tells which.
+ * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+ * IPv6), tcp4, tcp6, unix (a path, or @name for Linux's abstract namespace). Options: backlog=N, and for TCP
+ * nodelay=BOOL (on by default) and reuseport=BOOL. Port 0 picks a free one; reactor_server_address() tells
+ * which.
  *
- * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url;
- * REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason; REACTOR_STATUS_WRONG_STATE after the
- * start. Nothing is left behind then, and the server can listen again.
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes
+ * url; REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason;
+ * REACTOR_STATUS_WRONG_STATE after the start. Nothing is left behind then, and the server can listen again.
  */
-reactor_status reactor_server_listen(struct reactor_server *server,
-                                     const char *url);
+reactor_status reactor_server_listen(struct reactor_server *server, const char *url);
 
 /**
  * Gives the address really bound by the listener number index, counted from 0 in the order of the calls of
  * reactor_server_listen() that succeeded, as a URL without options.
  *
- * Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY are
- * always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only the length,
- * pass NULL and 0.
+ * Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
+ * are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
+ * the length, pass NULL and 0.
  *
- * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, an index that no listener has, and a buffer that is too
- * small; nothing is written then.
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, an index that no listener has, and a buffer
+ * that is too small; nothing is written then.
  */
 reactor_status reactor_server_address(struct reactor_server *server,
                                       size_t index,
@@ -320,9 +332,9 @@ reactor_status reactor_server_address(struct reactor_server *server,
  * Calls on_start, then starts the event loops and returns. A server can be started once.
  *
  * Errors: REACTOR_STATUS_WRONG_STATE if it was started before; REACTOR_STATUS_STOPPED if on_start returned
- * REACTOR_ACTION_STOP or stop was called before; REACTOR_STATUS_HANDLER_FAILED if on_start returned a number that is no
- * action; REACTOR_STATUS_SYSTEM when threads, memory or descriptors have run out. After any but the first the server
- * is as before the call.
+ * REACTOR_ACTION_STOP or stop was called before; REACTOR_STATUS_HANDLER_FAILED if on_start returned a number
+ * that is no action; REACTOR_STATUS_SYSTEM when threads, memory or descriptors have run out. After any but
+ * the first the server is as before the call.
  */
 reactor_status reactor_server_start(struct reactor_server *server);
 
@@ -334,26 +346,26 @@ reactor_status reactor_server_start(struct reactor_server *server);
 reactor_status reactor_server_run(struct reactor_server *server);
 
 /**
- * Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end the wait;
- * their handlers run meanwhile.
+ * Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end
+ * the wait; their handlers run meanwhile.
  *
- * Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server; REACTOR_STATUS_WRONG_STATE if the server was
- * not started.
+ * Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server; REACTOR_STATUS_WRONG_STATE if
+ * the server was not started.
  */
 reactor_status reactor_server_wait(struct reactor_server *server);
 
 /**
- * Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued, and is
- * closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start, which is then
- * refused.
+ * Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
+ * and is closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start,
+ * which is then refused.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
  */
 reactor_status reactor_server_stop(struct reactor_server *server);
 
 /**
- * The same as reactor_server_stop(), for signal handlers: async-signal-safe. Does nothing for NULL; leaves errno and the
- * thread's last error as they are. The signal must not come once the server is being freed.
+ * The same as reactor_server_stop(), for signal handlers: async-signal-safe. Does nothing for NULL; leaves
+ * errno and the thread's last error as they are. The signal must not come once the server is being freed.
  */
 void reactor_server_stop_from_signal(struct reactor_server *server);
 
@@ -373,24 +385,28 @@ reactor_status reactor_server_connections(struct reactor_server *server, size_t 
 reactor_status reactor_server_queued_bytes(struct reactor_server *server, size_t *out_bytes);
 
 /**
- * Stops the server, waits until its threads have ended and other threads have left reactor_server_start(), _run() and
- * _wait(), releases everything, and calls destroy. NULL is fine. From then on the pointer is dangling: no thread may be
- * in another call with it, and none may come; free it once.
+ * Stops the server, waits until its threads have ended and other threads have left reactor_server_start(),
+ * _run() and _wait(), releases everything, and calls destroy. NULL is fine. From then on the pointer is
+ * dangling: no thread may be in another call with it, and none may come; free it once.
  *
- * Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server: then nothing was done. REACTOR_STATUS_SYSTEM
- * if the system does not let us wait: then the server is stopping, and not freed.
+ * In a forked child, a server that was started before the fork runs in the parent only: the child neither
+ * stops it nor waits, and releases its copy.
+ *
+ * Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server: then nothing was done.
+ * REACTOR_STATUS_SYSTEM if the system does not let us wait: then the server is stopping, and not freed.
  */
 reactor_status reactor_server_free(struct reactor_server *server);
 
 /**
- * Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Never blocks. The order of the
- * calls of one thread is kept. data may be NULL if len is 0.
+ * Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Never blocks. The
+ * order of the calls of one thread is kept. data may be NULL if len is 0.
  *
  * out_pressure, which may be NULL, is given REACTOR_PRESSURE_LOW or REACTOR_PRESSURE_HIGH.
  *
- * Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server; REACTOR_STATUS_FULL
- * if the queue would exceed the hard limit, and on the connection's own loop it is closed then with
- * REACTOR_CLOSE_OVERFLOW; REACTOR_STATUS_INVALID_ARGUMENT for a NULL. Nothing is queued then.
+ * Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
+ * REACTOR_STATUS_FULL if the queue would exceed the hard limit, and on the connection's own loop it is
+ * closed then with REACTOR_CLOSE_OVERFLOW; REACTOR_STATUS_INVALID_ARGUMENT for a NULL. Nothing is queued
+ * then.
  */
 reactor_status reactor_conn_write(struct reactor_server *server,
                                   reactor_conn conn,
@@ -399,24 +415,25 @@ reactor_status reactor_conn_write(struct reactor_server *server,
                                   uint32_t *out_pressure);
 
 /**
- * Closes a connection: from now on writes answer REACTOR_STATUS_CLOSED; what is queued is sent, then writing is shut down;
- * input is discarded until the peer closes too or the linger limit is over; then comes on_close. Never blocks.
+ * Closes a connection: from now on writes answer REACTOR_STATUS_CLOSED; what is queued is sent, then writing
+ * is shut down; input is discarded until the peer closes too or the linger limit is over; then comes
+ * on_close. Never blocks.
  *
  * Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
  * REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
  */
-reactor_status reactor_conn_close(struct reactor_server *server,
-                                  reactor_conn conn);
+reactor_status reactor_conn_close(struct reactor_server *server, reactor_conn conn);
 
 /**
- * The message of the last call that failed on the calling thread: what was done and what was wrong with it. Empty if
- * none has failed; never NULL. Valid until the next call of this library on this thread; never freed.
+ * The message of the last call that failed on the calling thread: what was done and what was wrong with it.
+ * Empty if none has failed; never NULL. Valid until the next call of this library on this thread; never
+ * freed.
  */
 const char *reactor_last_error(void);
 
 /**
- * The system's error number for the last call that failed on the calling thread, or 0 if the system had no part
- * in it.
+ * The system's error number for the last call that failed on the calling thread, or 0 if the system had no
+ * part in it.
  */
 int reactor_last_errno(void);
 

@@ -9,8 +9,9 @@ static int32_t echo(void *user_data, reactor_server *server, reactor_conn conn, 
 int main(void) {
     reactor_callbacks callbacks = {.size = sizeof callbacks, .on_data = echo};
     reactor_server *server = NULL;
-    if (reactor_server_new(&callbacks, NULL, &server) || reactor_server_listen(server, "tcp://127.0.0.1:5000") ||
-        reactor_server_run(server))
-        fprintf(stderr, "%s\n", reactor_last_error());
-    return (int)reactor_server_free(server);
+    int failed = reactor_server_new(&callbacks, NULL, &server) || reactor_server_listen(server, "tcp://:5000") ||
+                 reactor_server_run(server);
+    if (failed) fprintf(stderr, "%s\n", reactor_last_error());
+    reactor_server_free(server);
+    return failed;
 }

@@ -8,13 +8,14 @@ use crate::guard::guard_value;
 
 /// Callbacks return it: go on.
 pub const REACTOR_ACTION_NONE: i32 = 0;
-/// Callbacks return it: close this connection. From now on writes answer closed; what is queued is sent first.
+/// Callbacks return it: close this connection. From now on writes answer closed; what is queued is sent
+/// first.
 pub const REACTOR_ACTION_CLOSE: i32 = 1;
 /// Callbacks return it: stop the server.
 pub const REACTOR_ACTION_STOP: i32 = 2;
 
-/// Why a connection ended: the peer closed its side, and everything was answered. The numbers are fixed for ever;
-/// expect values that you do not know, more will come.
+/// Why a connection ended: the peer closed its side, and everything was answered. The numbers are fixed for
+/// ever; expect values that you do not know, more will come.
 pub const REACTOR_CLOSE_EOF: i32 = 1;
 /// Why a connection ended: it broke; the peer reset it, or the network gave up. error_number says which.
 pub const REACTOR_CLOSE_RESET: i32 = 2;
@@ -24,16 +25,18 @@ pub const REACTOR_CLOSE_LOCAL_CLOSE: i32 = 3;
 pub const REACTOR_CLOSE_SHUTDOWN: i32 = 6;
 /// Why a connection ended: unsent output went beyond the hard limit.
 pub const REACTOR_CLOSE_OVERFLOW: i32 = 7;
-/// Why a connection ended: a callback failed, which in C is: returned a number that is no action.
+/// Why a connection ended: a callback failed, which in C is: returned a number that is no action. No other
+/// callback reports it.
 pub const REACTOR_CLOSE_HANDLER_ERROR: i32 = 9;
 
 /// The queue of unsent output is at or below the high-water mark: go on writing.
 pub const REACTOR_PRESSURE_LOW: u32 = 0;
-/// The queue of unsent output is above the high-water mark: better wait for on_drain. The bytes were accepted.
+/// The queue of unsent output is above the high-water mark: better wait for on_drain. The bytes were
+/// accepted.
 pub const REACTOR_PRESSURE_HIGH: u32 = 1;
 
-/// The name of a reason that on_close was given, in lower case, as "local close"; "unknown" for a number that is
-/// none. Static text: never NULL, never freed.
+/// The name of a reason that on_close was given, in lower case, as "local close"; "unknown" for a number that
+/// is none. Static text: never NULL, never freed.
 #[no_mangle]
 pub extern "C" fn reactor_close_reason_name(reason: i32) -> *const c_char {
     guard_value(c"unknown".as_ptr(), || name(reason).as_ptr())

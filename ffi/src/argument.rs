@@ -52,7 +52,7 @@ pub(crate) unsafe fn url<'a>(url: *const c_char, function: &str) -> Result<&'a s
     // SAFETY: not NULL, and the rest is what the caller promises.
     let url = unsafe { CStr::from_ptr(url) };
     url.to_str().map_err(|_| {
-        let message = format!("listen address \"{}\": not UTF-8", url.to_string_lossy());
+        let message = format!("listen address {:?}: not UTF-8", url.to_string_lossy());
         Error::new(ErrorKind::InvalidAddress, message)
     })
 }

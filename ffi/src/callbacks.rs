@@ -15,9 +15,10 @@ use crate::sized::SizedStruct;
 
 /// What a program wants to be called for. Set size to sizeof; a callback that is NULL is not called.
 ///
-/// Callbacks get the server that reactor_server_new() made and the id of the connection. The callbacks of one connection
-/// come in order, never two at once, on its loop's thread; those of different loops run at the same time. An action
-/// that is none of REACTOR_ACTION_... counts as a failure: it closes the connection with REACTOR_CLOSE_HANDLER_ERROR.
+/// Callbacks get the server that reactor_server_new() made and the id of the connection. The callbacks of one
+/// connection come in order, never two at once, on its loop's thread; those of different loops run at the
+/// same time. An action that is none of REACTOR_ACTION_... counts as a failure: it closes the connection, and
+/// on_close is told so by the reason REACTOR_CLOSE_HANDLER_ERROR; nothing else reports it.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct reactor_callbacks {
@@ -25,8 +26,9 @@ pub struct reactor_callbacks {
     pub size: usize,
     /// The program's own; given to every callback and used for nothing else. May be NULL.
     pub user_data: *mut c_void,
-    /// Called once by reactor_server_free(), on its thread, after everything else, to release user_data. It must not
-    /// use the server any more. Not called when reactor_server_new() fails: user_data is the caller's then.
+    /// Called once by reactor_server_free(), on its thread, after everything else, to release user_data. It
+    /// must not use the server any more. Not called when reactor_server_new() fails: user_data is the
+    /// caller's then.
     pub destroy: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
     /// The server starts: once per start, before any other callback, on the thread that starts it. Returning
     /// REACTOR_ACTION_STOP refuses the start (REACTOR_STATUS_STOPPED), a number that is no action fails it
@@ -68,7 +70,15 @@ pub struct reactor_callbacks {
 
 // SAFETY: `size` first, then pointers, which have no padding between them and may be NULL.
 unsafe impl SizedStruct for reactor_callbacks {
-    const LEAST: usize = offset_of!(reactor_callbacks, destroy);
+    const ENDS: &'static [usize] = &[
+        offset_of!(reactor_callbacks, destroy),
+        offset_of!(reactor_callbacks, on_start),
+        offset_of!(reactor_callbacks, on_open),
+        offset_of!(reactor_callbacks, on_data),
+        offset_of!(reactor_callbacks, on_drain),
+        offset_of!(reactor_callbacks, on_close),
+        offset_of!(reactor_callbacks, on_stop),
+    ];
 }
 
 /// The callbacks and the server that they are given.
@@ -77,7 +87,8 @@ pub(crate) struct Table {
     server: AtomicPtr<reactor_server>,
 }
 
-// SAFETY: the program agreed to be called on the loops' threads, with its `user_data`; nothing else is shared.
+// SAFETY: the program agreed to be called on the loops' threads, with its `user_data`; nothing else is
+// shared.
 unsafe impl Send for Table {}
 // SAFETY: as for `Send`: callbacks of different loops run at the same time, as the header says.
 unsafe impl Sync for Table {}
@@ -113,8 +124,8 @@ impl Handler for CHandler {
         let Table { callbacks, .. } = &*self.0;
         let Some(on_start) = callbacks.on_start else { return Ok(Action::None) };
         let _inside = Inside::mark();
-        // SAFETY: the program's own function, with its data and its server, which lives until it is freed, and that
-        // waits for the start to return.
+        // SAFETY: the program's own function, with its data and its server, which lives until it is freed,
+        // and that waits for the start to return.
         let action = unsafe { on_start(callbacks.user_data, self.0.server()) };
         from_c(action).ok_or_else(|| format!("it returned {action}, which is no action").into())
     }
@@ -176,4 +187,18 @@ fn done(conn: &Conn<'_>, action: i32) -> Action {
         let _ = conn.fail();
         Action::None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+
+    #[test]
+    fn a_program_may_end_at_every_pointer_after_the_first_two_members() {
+        let pointer = size_of::<usize>();
+        let ends: Vec<usize> = (2 * pointer..size_of::<reactor_callbacks>()).step_by(pointer).collect();
+        assert_eq!(reactor_callbacks::ENDS, ends);
+    }
 }

@@ -8,18 +8,19 @@ use crate::guard::guard;
 use crate::server::{self, reactor_server};
 use crate::status::reactor_status;
 
-/// The id of a connection: never 0, and never used again in this process. It may be kept, copied and used by any thread;
-/// calls on the id of a dead connection answer REACTOR_STATUS_CLOSED and touch nothing.
+/// The id of a connection: never 0, and never used again in this process. It may be kept, copied and used by
+/// any thread; calls on the id of a dead connection answer REACTOR_STATUS_CLOSED and touch nothing.
 pub type reactor_conn = u64;
 
-/// Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Never blocks. The order of the
-/// calls of one thread is kept. data may be NULL if len is 0.
+/// Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Never blocks. The
+/// order of the calls of one thread is kept. data may be NULL if len is 0.
 ///
 /// out_pressure, which may be NULL, is given REACTOR_PRESSURE_LOW or REACTOR_PRESSURE_HIGH.
 ///
-/// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server; REACTOR_STATUS_FULL
-/// if the queue would exceed the hard limit, and on the connection's own loop it is closed then with
-/// REACTOR_CLOSE_OVERFLOW; REACTOR_STATUS_INVALID_ARGUMENT for a NULL. Nothing is queued then.
+/// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
+/// REACTOR_STATUS_FULL if the queue would exceed the hard limit, and on the connection's own loop it is
+/// closed then with REACTOR_CLOSE_OVERFLOW; REACTOR_STATUS_INVALID_ARGUMENT for a NULL. Nothing is queued
+/// then.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_conn_write(
     server: *mut reactor_server,
@@ -46,8 +47,9 @@ pub unsafe extern "C" fn reactor_conn_write(
     })
 }
 
-/// Closes a connection: from now on writes answer REACTOR_STATUS_CLOSED; what is queued is sent, then writing is shut down;
-/// input is discarded until the peer closes too or the linger limit is over; then comes on_close. Never blocks.
+/// Closes a connection: from now on writes answer REACTOR_STATUS_CLOSED; what is queued is sent, then writing
+/// is shut down; input is discarded until the peer closes too or the linger limit is over; then comes
+/// on_close. Never blocks.
 ///
 /// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
 /// REACTOR_STATUS_INVALID_ARGUMENT for a NULL.

@@ -8,7 +8,8 @@ use reactor_core::{Error, ErrorKind, Result};
 use crate::last_error;
 use crate::status::{self, reactor_status, REACTOR_OK};
 
-/// Runs the body of an exported function: its error, or a panic, becomes the status and the thread's last error.
+/// Runs the body of an exported function: its error, or a panic, becomes the status and the thread's last
+/// error.
 pub(crate) fn guard(body: impl FnOnce() -> Result<()>) -> reactor_status {
     let failed = |error: &Error| {
         last_error::set(error);

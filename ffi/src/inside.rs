@@ -9,8 +9,8 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// While it lives, its thread counts as inside a callback. A loop's thread is marked once, for as long as the loop runs:
-/// user code runs there in callbacks only.
+/// While it lives, its thread counts as inside a callback. A loop's thread is marked once, for as long as the
+/// loop runs: user code runs there in callbacks only.
 pub(crate) struct Inside {
     /// Belongs to its thread.
     _not_send: std::marker::PhantomData<*const ()>,

@@ -18,16 +18,17 @@ thread_local! {
     static LAST: RefCell<LastError> = RefCell::default();
 }
 
-/// The message of the last call that failed on the calling thread: what was done and what was wrong with it. Empty if
-/// none has failed; never NULL. Valid until the next call of this library on this thread; never freed.
+/// The message of the last call that failed on the calling thread: what was done and what was wrong with it.
+/// Empty if none has failed; never NULL. Valid until the next call of this library on this thread; never
+/// freed.
 #[no_mangle]
 pub extern "C" fn reactor_last_error() -> *const c_char {
     // The thread-local is gone only while its thread ends.
     guard_value(c"".as_ptr(), || LAST.try_with(|last| last.borrow().message.as_ptr()).unwrap_or(c"".as_ptr()))
 }
 
-/// The system's error number for the last call that failed on the calling thread, or 0 if the system had no part
-/// in it.
+/// The system's error number for the last call that failed on the calling thread, or 0 if the system had no
+/// part in it.
 #[no_mangle]
 pub extern "C" fn reactor_last_errno() -> c_int {
     guard_value(0, || LAST.try_with(|last| last.borrow().errno).unwrap_or(0))

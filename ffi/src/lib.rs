@@ -1,7 +1,8 @@
 //! The C interface of the engine, as include/reactor.h shows it.
 //!
-//! The documentation of what is exported is written for the reader of that header. Every exported function has the
-//! panic guard of `guard` around its body; what comes from C is a pointer or an integer, never a Rust enum.
+//! The documentation of what is exported is written for the reader of that header. Every exported function
+//! has the panic guard of `guard` around its body; what comes from C is a pointer or an integer, never a Rust
+//! enum.
 
 #![allow(non_camel_case_types, reason = "types carry the names that C knows them by")]
 #![allow(

@@ -17,8 +17,8 @@ use crate::usage::Usage;
 /// Bytes that hold every address that reactor_server_address() gives, the zero at the end included.
 pub const REACTOR_ADDRESS_CAPACITY: usize = 128;
 
-/// A server: its listeners, its event loops and their connections. Made by reactor_server_new(), used by any thread,
-/// freed by reactor_server_free().
+/// A server: its listeners, its event loops and their connections. Made by reactor_server_new(), used by any
+/// thread, freed by reactor_server_free().
 pub struct reactor_server {
     pub(crate) core: Server,
     usage: Arc<Usage>,
@@ -46,12 +46,12 @@ pub(crate) unsafe fn server<'a>(server: *const reactor_server, function: &str) -
 
 /// Makes a server that is not started and listens nowhere.
 ///
-/// callbacks and options are copied: they need not outlive the call. options may be NULL: everything has its default.
-/// The caller owns *out_server and ends it with reactor_server_free().
+/// callbacks and options are copied: they need not outlive the call. options may be NULL: everything has its
+/// default. The caller owns *out_server and ends it with reactor_server_free().
 ///
-/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does not know,
-/// and options that contradict each other; REACTOR_STATUS_SYSTEM when descriptors have run out. Then *out_server is
-/// untouched, and destroy is not called.
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
+/// not know, and options that contradict each other; REACTOR_STATUS_SYSTEM when descriptors have run out.
+/// Then *out_server is untouched, and destroy is not called.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_new(
     callbacks: *const reactor_callbacks,
@@ -79,16 +79,17 @@ pub unsafe extern "C" fn reactor_server_new(
     })
 }
 
-/// Binds and listens at url, as "tcp://127.0.0.1:5000"; the kernel queues connections until the start. Any number of
-/// times, before the start. A host name is looked up, which may block.
+/// Binds and listens at url, as "tcp://127.0.0.1:5000"; the kernel queues connections until the start. Any
+/// number of times, before the start. A host name is looked up, which may block.
 ///
-/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and IPv6), tcp4,
-/// tcp6, unix (a path, or @name for Linux's abstract namespace). Options: backlog=N, and for TCP nodelay=BOOL (on by
-/// default) and reuseport=BOOL. Port 0 picks a free one; reactor_server_address() tells which.
+/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+/// IPv6), tcp4, tcp6, unix (a path, or @name for Linux's abstract namespace). Options: backlog=N, and for TCP
+/// nodelay=BOOL (on by default) and reuseport=BOOL. Port 0 picks a free one; reactor_server_address() tells
+/// which.
 ///
-/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url;
-/// REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason; REACTOR_STATUS_WRONG_STATE after the
-/// start. Nothing is left behind then, and the server can listen again.
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes
+/// url; REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason;
+/// REACTOR_STATUS_WRONG_STATE after the start. Nothing is left behind then, and the server can listen again.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_listen(
     server: *mut reactor_server,
@@ -107,12 +108,12 @@ pub unsafe extern "C" fn reactor_server_listen(
 /// Gives the address really bound by the listener number index, counted from 0 in the order of the calls of
 /// reactor_server_listen() that succeeded, as a URL without options.
 ///
-/// Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY are
-/// always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only the length,
-/// pass NULL and 0.
+/// Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
+/// are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
+/// the length, pass NULL and 0.
 ///
-/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, an index that no listener has, and a buffer that is too
-/// small; nothing is written then.
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, an index that no listener has, and a buffer
+/// that is too small; nothing is written then.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_address(
     server: *mut reactor_server,
@@ -164,9 +165,9 @@ unsafe fn copy_out(text: &str, buffer: *mut c_char, capacity: usize, function: &
 /// Calls on_start, then starts the event loops and returns. A server can be started once.
 ///
 /// Errors: REACTOR_STATUS_WRONG_STATE if it was started before; REACTOR_STATUS_STOPPED if on_start returned
-/// REACTOR_ACTION_STOP or stop was called before; REACTOR_STATUS_HANDLER_FAILED if on_start returned a number that is no
-/// action; REACTOR_STATUS_SYSTEM when threads, memory or descriptors have run out. After any but the first the server
-/// is as before the call.
+/// REACTOR_ACTION_STOP or stop was called before; REACTOR_STATUS_HANDLER_FAILED if on_start returned a number
+/// that is no action; REACTOR_STATUS_SYSTEM when threads, memory or descriptors have run out. After any but
+/// the first the server is as before the call.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_start(server: *mut reactor_server) -> reactor_status {
     guard(|| {
@@ -192,11 +193,11 @@ pub unsafe extern "C" fn reactor_server_run(server: *mut reactor_server) -> reac
     })
 }
 
-/// Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end the wait;
-/// their handlers run meanwhile.
+/// Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end
+/// the wait; their handlers run meanwhile.
 ///
-/// Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server; REACTOR_STATUS_WRONG_STATE if the server was
-/// not started.
+/// Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server; REACTOR_STATUS_WRONG_STATE if
+/// the server was not started.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> reactor_status {
     const FUNCTION: &str = "reactor_server_wait";
@@ -209,9 +210,9 @@ pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> rea
     })
 }
 
-/// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued, and is
-/// closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start, which is then
-/// refused.
+/// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
+/// and is closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start,
+/// which is then refused.
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
 #[no_mangle]
@@ -223,8 +224,8 @@ pub unsafe extern "C" fn reactor_server_stop(server: *mut reactor_server) -> rea
     })
 }
 
-/// The same as reactor_server_stop(), for signal handlers: async-signal-safe. Does nothing for NULL; leaves errno and the
-/// thread's last error as they are. The signal must not come once the server is being freed.
+/// The same as reactor_server_stop(), for signal handlers: async-signal-safe. Does nothing for NULL; leaves
+/// errno and the thread's last error as they are. The signal must not come once the server is being freed.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_stop_from_signal(server: *mut reactor_server) {
     guard_value((), || {
@@ -274,12 +275,15 @@ pub unsafe extern "C" fn reactor_server_queued_bytes(
     })
 }
 
-/// Stops the server, waits until its threads have ended and other threads have left reactor_server_start(), _run() and
-/// _wait(), releases everything, and calls destroy. NULL is fine. From then on the pointer is dangling: no thread may be
-/// in another call with it, and none may come; free it once.
+/// Stops the server, waits until its threads have ended and other threads have left reactor_server_start(),
+/// _run() and _wait(), releases everything, and calls destroy. NULL is fine. From then on the pointer is
+/// dangling: no thread may be in another call with it, and none may come; free it once.
 ///
-/// Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server: then nothing was done. REACTOR_STATUS_SYSTEM
-/// if the system does not let us wait: then the server is stopping, and not freed.
+/// In a forked child, a server that was started before the fork runs in the parent only: the child neither
+/// stops it nor waits, and releases its copy.
+///
+/// Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server: then nothing was done.
+/// REACTOR_STATUS_SYSTEM if the system does not let us wait: then the server is stopping, and not freed.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> reactor_status {
     const FUNCTION: &str = "reactor_server_free";
@@ -288,7 +292,8 @@ pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> rea
             return Ok(());
         }
         inside::refuse(FUNCTION)?;
-        // SAFETY: the caller's server, which nobody else frees. Callbacks may use it until it has ended, hence `&`.
+        // SAFETY: the caller's server, which nobody else frees. Callbacks may use it until it has ended,
+        // hence `&`.
         unsafe { self::server(server, FUNCTION) }?.end()?;
         // SAFETY: made by `Box::into_raw`; its threads have ended, and the caller promises to use it no more.
         drop(unsafe { Box::from_raw(server) });

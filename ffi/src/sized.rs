@@ -1,4 +1,5 @@
-//! Structures that carry their size, so that old programs and new libraries understand each other, and the other way round.
+//! Structures that carry their size, so that old programs and new libraries understand each other, and the
+//! other way round.
 
 use std::mem::{size_of, MaybeUninit};
 
@@ -6,22 +7,24 @@ use reactor_core::Result;
 
 use crate::argument::{invalid, not_null};
 
-/// The size that a structure may say of itself at most, so that garbage does not make us read all of memory: a page,
-/// as for Linux's system calls.
+/// The size that a structure may say of itself at most, so that garbage does not make us read all of memory:
+/// a page, as for Linux's system calls.
 const MOST: usize = 4096;
 
 /// A structure that C passes in: plain data, whose first member is its size.
 ///
 /// # Safety
-/// `repr(C)`, the first member is a `usize`, there is no padding, and all zeroes is a valid value.
+/// `repr(C)`, the first member is a `usize`, there is no padding, all zeroes is a valid value, and `ENDS` are
+/// offsets of members.
 pub(crate) unsafe trait SizedStruct: Copy {
-    /// The least size: the first members, without which there is no point.
-    const LEAST: usize;
+    /// Where a structure of an older program may end, in ascending order: at the members that may be missing.
+    /// The first is the least size.
+    const ENDS: &'static [usize];
 }
 
-/// Copies a structure, with the rules of Linux's `copy_struct_from_user` (include/linux/uaccess.h): what a shorter one of
-/// an older program lacks is zero; what a longer one of a newer program has in excess must be zero, because it
-/// asks for something that this library does not know.
+/// Copies a structure, with the rules of Linux's `copy_struct_from_user` (include/linux/uaccess.h): what a
+/// shorter one of an older program lacks is zero; what a longer one of a newer program has in excess must be
+/// zero, because it asks for something that this library does not know.
 ///
 /// # Safety
 /// The pointer is NULL or valid for reads of as many bytes as the structure says at its beginning.
@@ -30,11 +33,10 @@ pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, function: &str, par
     let bytes = pointer.cast::<u8>();
     // SAFETY: the size is there, and it is read without asking for alignment.
     let size = unsafe { bytes.cast::<usize>().read_unaligned() };
-    if !(T::LEAST..=MOST).contains(&size) {
-        let least = T::LEAST;
+    if !is_possible::<T>(size) {
         return Err(invalid(
             function,
-            format_args!("{parameter}->size is {size}, not {least} to {MOST}: set it to sizeof"),
+            format_args!("{parameter}->size is {size}, at which no structure ends: set it to sizeof"),
         ));
     }
     let known = size.min(size_of::<T>());
@@ -47,9 +49,15 @@ pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, function: &str, par
         ));
     }
     let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: `known` bytes are readable there and fit here; zeroes, and what C wrote as this type, are valid.
+    // SAFETY: `known` bytes are readable there and fit here; zeroes, and what C wrote as this type, are
+    // valid.
     unsafe {
         value.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes, known);
         Ok(value.assume_init())
     }
+}
+
+/// Whether a structure may have this size: half a member would be half a pointer.
+fn is_possible<T: SizedStruct>(size: usize) -> bool {
+    T::ENDS.contains(&size) || (size_of::<T>()..=MOST).contains(&size)
 }

@@ -34,8 +34,8 @@ pub const REACTOR_STATUS_HANDLER_FAILED: reactor_status = 10;
 /// A defect of the engine, caught at its border.
 pub const REACTOR_STATUS_INTERNAL: reactor_status = 11;
 
-/// The name of a status in capitals, as "ADDRESS_IN_USE"; "UNKNOWN" for a number that is none. Static text: never
-/// NULL, never freed.
+/// The name of a status in capitals, as "ADDRESS_IN_USE"; "UNKNOWN" for a number that is none. Static text:
+/// never NULL, never freed.
 #[no_mangle]
 pub extern "C" fn reactor_status_name(status: reactor_status) -> *const c_char {
     guard_value(c"UNKNOWN".as_ptr(), || name(status).as_ptr())

@@ -73,6 +73,16 @@ static void a_url_that_is_not_utf8_is_quoted(void) {
     CHECK_OK(reactor_server_free(server));
 }
 
+static void messages_are_one_line(void) {
+    reactor_server *server = new_server();
+    CHECK_FAILS(reactor_server_listen(server, "tcp://a\nb:x"), REACTOR_STATUS_INVALID_ADDRESS, "\"tcp://a\\nb:x\"");
+    CHECK(strchr(reactor_last_error(), '\n') == NULL);
+    CHECK_FAILS(reactor_server_listen(server, "tcp://\n\xff"), REACTOR_STATUS_INVALID_ADDRESS,
+                "\"tcp://\\n\xef\xbf\xbd\": not UTF-8");
+    CHECK(strchr(reactor_last_error(), '\n') == NULL);
+    CHECK_OK(reactor_server_free(server));
+}
+
 static void numbers_of_a_server_that_is_not_started(void) {
     reactor_server *server = new_server();
     size_t connections = 7, bytes = 7;
@@ -113,4 +123,4 @@ static void the_last_error_is_each_threads_own(void) {
 
 TESTS(TEST(null_to_new), TEST(null_server), TEST(null_where_something_is_needed), TEST(a_length_that_cannot_be),
       TEST(ids_that_never_were), TEST(a_url_that_is_not_utf8_is_quoted), TEST(numbers_of_a_server_that_is_not_started),
-      TEST(texts), TEST(the_last_error_is_each_threads_own))
+      TEST(messages_are_one_line), TEST(texts), TEST(the_last_error_is_each_threads_own))

@@ -57,12 +57,40 @@ static void sizes_that_cannot_be(void) {
     }
 }
 
+static void sizes_that_cut_a_member(void) {
+    struct record record;
+    record_init(&record);
+    reactor_server *server = NULL;
+    for (size_t size = 0; size < sizeof(reactor_callbacks); size++) {
+        reactor_callbacks callbacks = record_callbacks(&record);
+        callbacks.size = size;
+        if (size >= offsetof(reactor_callbacks, destroy) && size % sizeof(void *) == 0) {
+            CHECK_OK(reactor_server_new(&callbacks, NULL, &server));
+            CHECK_OK(reactor_server_free(server));
+            server = NULL;
+        } else {
+            CHECK_FAILS(reactor_server_new(&callbacks, NULL, &server), REACTOR_STATUS_INVALID_ARGUMENT,
+                        "at which no structure ends");
+        }
+    }
+    reactor_callbacks callbacks = record_callbacks(&record);
+    reactor_options options = {.size = offsetof(reactor_options, read_budget) + 4};
+    CHECK_FAILS(reactor_server_new(&callbacks, &options, &server), REACTOR_STATUS_INVALID_ARGUMENT,
+                "options->size is 44, at which no structure ends");
+    CHECK(server == NULL);
+}
+
 static void options_take_effect(void) {
     reactor_callbacks callbacks = {.size = sizeof callbacks};
     reactor_options options = {.size = sizeof options, .loops = 5000};
     reactor_server *server = NULL;
     CHECK_FAILS(reactor_server_new(&callbacks, &options, &server), REACTOR_STATUS_INVALID_ARGUMENT, "loops is 5000");
+    options = (reactor_options){.size = sizeof options, .linger_ms = 3600001};
+    CHECK_FAILS(reactor_server_new(&callbacks, &options, &server), REACTOR_STATUS_INVALID_ARGUMENT, "3600 s");
+    options.linger_ms = 3600000;
+    CHECK_OK(reactor_server_new(&callbacks, &options, &server));
+    CHECK_OK(reactor_server_free(server));
 }
 
 TESTS(TEST(options_of_an_older_program), TEST(callbacks_of_an_older_program), TEST(options_of_a_newer_program),
-      TEST(sizes_that_cannot_be), TEST(options_take_effect))
+      TEST(sizes_that_cannot_be), TEST(sizes_that_cut_a_member), TEST(options_take_effect))

@@ -1,0 +1,78 @@
+/* A child that is forked while threads of the parent wait for the server. */
+#define _POSIX_C_SOURCE 200809L
+#include "test.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Far beyond what the child takes, valgrind included. */
+enum { CHILD_SECONDS = 60 };
+
+/* What the child finds wrong ends it with 1, and a call that hangs with a signal. */
+static void end_as_child(struct record *record, reactor_server *server) {
+    alarm(CHILD_SECONDS);
+    CHECK_FAILS(reactor_server_wait(server), REACTOR_STATUS_WRONG_STATE, "runs in the parent");
+    CHECK_OK(reactor_server_stop(server));
+    CHECK_OK(reactor_server_free(server));
+    CHECK_EQUAL(record->destroys, 1);
+    CHECK_EQUAL(record->stops, 0);
+    _exit(0);
+}
+
+static void free_as_child(struct record *record, reactor_server *server) {
+    alarm(CHILD_SECONDS);
+    CHECK_OK(reactor_server_free(server));
+    CHECK_EQUAL(record->destroys, 1);
+    _exit(0);
+}
+
+static void fork_and_join(struct record *record, void (*child)(struct record *record, reactor_server *server)) {
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) child(record, record->server);
+    int status;
+    CHECK_EQUAL(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status));
+    CHECK_EQUAL(WEXITSTATUS(status), 0);
+}
+
+static void *run(void *server) {
+    CHECK_OK(reactor_server_run(server));
+    return NULL;
+}
+
+static void *wait_for(void *server) {
+    CHECK_OK(reactor_server_wait(server));
+    return NULL;
+}
+
+static void expect_echo(int client) {
+    client_send(client, "hello", 5);
+    client_expect(client, "hello", 5);
+}
+
+static void a_child_ends_its_copy_while_the_parent_serves(void) {
+    struct record record;
+    record_init(&record);
+    record.echo = true;
+    reactor_server *server = record_server(&record, NULL);
+    pthread_t runner, waiter;
+    CHECK_EQUAL(pthread_create(&runner, NULL, run, server), 0);
+    int client = client_connect(server, 0);
+    record_wait(&record, &record.opens, 1);
+    CHECK_EQUAL(pthread_create(&waiter, NULL, wait_for, server), 0);
+    fork_and_join(&record, free_as_child);
+    fork_and_join(&record, end_as_child);
+    expect_echo(client);
+    int later = client_connect(server, 0);
+    expect_echo(later);
+    CHECK_OK(reactor_server_free(server));
+    CHECK_EQUAL(record.stops, 1);
+    CHECK_EQUAL(record.destroys, 1);
+    pthread_join(runner, NULL);
+    pthread_join(waiter, NULL);
+    close(client);
+    close(later);
+}
+
+TESTS(TEST(a_child_ends_its_copy_while_the_parent_serves))
