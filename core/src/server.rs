@@ -292,7 +292,7 @@ impl Server {
     /// As [`start`](Self::start) and [`wait`](Self::wait). On an event loop's thread nothing is started.
     pub fn run(&self) -> Result<()> {
         // Before the start: one that nobody can wait for would go on running.
-        Self::expect_thread_may_wait()?;
+        Self::check_thread()?;
         self.start()?;
         self.wait()
     }
@@ -334,7 +334,11 @@ impl Server {
         Ok(true)
     }
 
-    fn expect_thread_may_wait() -> Result<()> {
+    /// Whether the calling thread may wait for a server, and so run one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongThread`] on an engine's thread, and so in most callbacks.
+    pub fn check_thread() -> Result<()> {
         if threads::is_engine_thread() {
             let message = "cannot wait on a thread of the engine: it would wait for itself";
             return Err(Error::new(ErrorKind::WrongThread, message));
@@ -343,7 +347,7 @@ impl Server {
     }
 
     fn expect_waitable(&self) -> Result<()> {
-        Self::expect_thread_may_wait()?;
+        Self::check_thread()?;
         let wrong = |message| Err(Error::new(ErrorKind::WrongState, message));
         match self.handle.shared.control().phase {
             Phase::Running if self.handle.shared.is_started_here() => Ok(()),

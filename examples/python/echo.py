@@ -7,6 +7,7 @@ echo.py --listen URL [--listen URL]... [--loops N]
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 from typing import NoReturn
 
@@ -22,24 +23,29 @@ class Echo(reactor.Handler):
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+        """One line, whatever the arguments have in them."""
+        self.exit(2, f"{self.prog}: {' '.join(message.splitlines())}\n")
 
 
 def main() -> None:
     parser = Parser(description="An echo server.", allow_abbrev=False)
-    parser.add_argument("--listen", metavar="URL", action="append", required=True)
+    parser.add_argument("--listen", metavar="URL", action="append")
     parser.add_argument("--loops", metavar="N", type=int, default=0)
     options = parser.parse_args()
+    # Not `required`: a wrong argument is the more useful complaint.
+    if not options.listen:
+        parser.error("at least one --listen URL is needed")
     try:
         server = reactor.Server(Echo(), loops=options.loops)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: server.stop())
         for url in options.listen:
-            print("listening on", server.listen(url), flush=True)
+            # Not `print`: if the output is full, Python would try and complain again at exit.
+            os.write(1, f"listening on {server.listen(url)}\n".encode())
         server.run()
     except reactor.StoppedError:
         pass  # A signal came before the start.
-    except reactor.Error as error:
+    except (reactor.Error, OSError) as error:
         parser.error(str(error))
 
 

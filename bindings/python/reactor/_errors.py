@@ -80,6 +80,8 @@ class InternalError(Error, RuntimeError):
     kind = "INTERNAL"
 
 
+# The native module makes exceptions on any thread, also while the interpreter ends, when no Python code may run: so no
+# class here has a constructor of its own.
 CLASSES: dict[str, type[Error]] = {
     error.kind: error
     for error in (
@@ -96,13 +98,3 @@ CLASSES: dict[str, type[Error]] = {
         InternalError,
     )
 }
-
-
-def exception(kind: str, message: str, errno: int | None) -> Error:
-    """The exception for an error of the engine; of class Error if the kind is unknown."""
-    error_class = CLASSES.get(kind, Error)
-    if issubclass(error_class, SystemCallError):
-        return error_class(errno, message)
-    error = error_class(message)
-    error.kind = kind
-    return error

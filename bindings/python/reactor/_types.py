@@ -37,9 +37,5 @@ class CloseReason(enum.IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-_KNOWN = {reason.value: reason for reason in CloseReason}
-
-
-def close_reason(number: int) -> CloseReason | int:
-    """The member with this number, or the number itself if there is none."""
-    return _KNOWN.get(number, number)
+KNOWN_REASONS = {reason.value: reason for reason in CloseReason}
+"""What the native module gives `on_close`, by number; a number that is missing here stays a number."""

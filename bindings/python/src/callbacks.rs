@@ -34,7 +34,8 @@ impl Callback {
         self.method.as_ref().map(|method| method.bind(py))
     }
 
-    /// Turns what the method returned into an action. What `write` returns is none, so that `return conn.write(data)` works.
+    /// Turns what the method returned into an action. What `write` returns is none, so that
+    /// `return conn.write(data)` works.
     pub(crate) fn action(&self, returned: &Bound<'_, PyAny>) -> PyResult<Action> {
         static ACTION: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         if returned.is_none() || returned.is_instance_of::<PyBool>() {
@@ -54,10 +55,14 @@ impl Callback {
 
 /// Whether a method is the one that `reactor.Handler` defines, which does nothing.
 fn is_handlers_own(method: &Bound<'_, PyAny>, name: &str) -> PyResult<bool> {
-    static HANDLER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let Some(function) = method.getattr_opt("__func__")? else { return Ok(false) };
-    let own = HANDLER.import(method.py(), "reactor._handler", "Handler")?.getattr(name)?;
-    Ok(function.is(&own))
+    Ok(function.is(&handler_class(method.py())?.getattr(name)?))
+}
+
+/// `reactor.Handler`.
+fn handler_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static HANDLER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    HANDLER.import(py, "reactor._handler", "Handler")
 }
 
 /// What a server calls.
@@ -73,6 +78,22 @@ pub(crate) struct Callbacks {
 
 impl Callbacks {
     pub(crate) fn of(handler: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(class) = handler.cast::<PyType>() {
+            let name = class.name()?;
+            let text = format!("the handler must be an instance, such as {name}(), not the class {name}");
+            return Err(PyTypeError::new_err(text));
+        }
+        let callbacks = Self::found(handler)?;
+        let is_handler = handler.is_instance(handler_class(handler.py())?)?;
+        if !is_handler && callbacks.all().into_iter().all(|callback| callback.method.is_none()) {
+            let text =
+                format!("the handler must have a callback, such as on_data: {} has none", handler.repr()?);
+            return Err(PyTypeError::new_err(text));
+        }
+        Ok(callbacks)
+    }
+
+    fn found(handler: &Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(Callbacks {
             on_start: Callback::of(handler, "on_start")?,
             on_open: Callback::of(handler, "on_open")?,
@@ -84,10 +105,13 @@ impl Callbacks {
         })
     }
 
-    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    fn all(&self) -> [&Callback; 7] {
         let Callbacks { on_start, on_open, on_data, on_drain, on_close, on_stop, on_error } = self;
-        let all = [on_start, on_open, on_data, on_drain, on_close, on_stop, on_error];
-        all.into_iter().flat_map(|callback| &callback.method).try_for_each(|method| visit.call(method))
+        [on_start, on_open, on_data, on_drain, on_close, on_stop, on_error]
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.all().into_iter().flat_map(|callback| &callback.method).try_for_each(|method| visit.call(method))
     }
 
     /// Reports a failed callback to the handler's `on_error`, or to the log.

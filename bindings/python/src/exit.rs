@@ -1,19 +1,55 @@
 //! The end of the interpreter: no loop may call into Python once it is being taken down.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use reactor_core::Handle;
 
-/// The servers whose loops may call into Python: those whose sink is alive.
-static SERVERS: LazyLock<Mutex<HashMap<u64, Handle>>> = LazyLock::new(Mutex::default);
-/// A server was taken off the list.
-static GONE: Condvar = Condvar::new();
+/// The servers of this process whose loops may call into Python: those that were started and whose sink is
+/// alive.
+#[derive(Default)]
+struct Servers {
+    by_key: Mutex<HashMap<u64, Handle>>,
+    /// A server was taken off the list.
+    gone: Condvar,
+}
 
-fn servers() -> MutexGuard<'static, HashMap<u64, Handle>> {
-    SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
+/// The list of this process, never freed. A forked child has another: the threads that serve those of its
+/// parent are not in it, and one of them may have held the lock.
+static SERVERS: AtomicPtr<Servers> = AtomicPtr::new(ptr::null_mut());
+/// The wait at the end was interrupted: a callback still runs.
+static GAVE_UP: AtomicBool = AtomicBool::new(false);
+/// How long the wait at the end goes without looking for signals.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Servers {
+    /// The list, once `stop_servers_at_exit` has made it.
+    fn of_this_process() -> Option<&'static Servers> {
+        // SAFETY: what is stored comes from `Box::leak`, so it lives for ever and is only shared.
+        unsafe { SERVERS.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Begins an empty list.
+    fn begin() {
+        SERVERS.store(Box::leak(Box::default()), Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Handle>> {
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no server runs, for a while; whether one still does. One that was never started has no
+    /// loops, and nobody waits for it.
+    fn still_run(&self) -> bool {
+        let running = |servers: &mut HashMap<u64, Handle>| servers.values().any(|server| server.loops() > 0);
+        let waited = self.gone.wait_timeout_while(self.lock(), SIGNAL_INTERVAL, running);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
 }
 
 /// A server's place on the list, held by its sink: so the place is given up after the last callback.
@@ -34,32 +70,52 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        let Some(servers) = Servers::of_this_process() else { return };
         // Dropped without the lock held: the last handle of a server closes its descriptors.
-        let handle = servers().remove(&self.key);
+        let handle = servers.lock().remove(&self.key);
         drop(handle);
-        GONE.notify_all();
+        servers.gone.notify_all();
     }
 }
 
-/// Puts a server on the list.
+/// Puts a server on the list, before its start: the process that starts it has its loops, which may be a fork
+/// of the one that made it.
 pub(crate) fn register(key: u64, handle: Handle) {
-    servers().insert(key, handle);
+    if let Some(servers) = Servers::of_this_process() {
+        servers.lock().insert(key, handle);
+    }
 }
 
-/// Arranges for `stop_servers` to run before the interpreter is taken down.
+/// Whether the interpreter ends while a callback still runs, so that nothing may wait for loops any more.
+pub(crate) fn gave_up() -> bool {
+    GAVE_UP.load(Ordering::Acquire)
+}
+
+/// Arranges for `stop_servers` to run before the interpreter is taken down, in this process and its forks.
 pub(crate) fn stop_servers_at_exit(py: Python<'_>) -> PyResult<()> {
-    let stop = wrap_pyfunction!(stop_servers, py)?;
-    py.import("atexit")?.call_method1("register", (stop,)).map(drop)
+    Servers::begin();
+    let hook = PyDict::new(py);
+    hook.set_item("after_in_child", wrap_pyfunction!(forget_servers, py)?)?;
+    py.import("os")?.call_method("register_at_fork", (), Some(&hook))?;
+    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(stop_servers, py)?,)).map(drop)
 }
 
-/// Stops every server and waits until their loops have ended.
+/// In a forked child: the servers are the parent's.
+#[pyfunction]
+#[pyo3(name = "_forget_servers")]
+fn forget_servers() {
+    Servers::begin();
+}
+
+/// Stops every server and waits until their loops have ended. Ctrl-C ends the waiting for a callback that
+/// hangs.
 #[pyfunction]
 #[pyo3(name = "_stop_servers")]
-fn stop_servers(py: Python<'_>) {
-    servers().values().for_each(Handle::stop);
-    py.detach(|| {
-        // One that was never started has no loops, and waits for nobody.
-        let running = |servers: &mut HashMap<u64, Handle>| servers.values().any(|server| server.loops() > 0);
-        drop(GONE.wait_while(servers(), running));
-    });
+fn stop_servers(py: Python<'_>) -> PyResult<()> {
+    let Some(servers) = Servers::of_this_process() else { return Ok(()) };
+    py.detach(|| servers.lock().values().for_each(Handle::stop));
+    while py.detach(|| servers.still_run()) {
+        py.check_signals().inspect_err(|_| GAVE_UP.store(true, Ordering::Release))?;
+    }
+    Ok(())
 }

@@ -37,6 +37,7 @@ mod _native {
         }
         module.add("ERROR_KINDS", kinds)?;
         module.add("CLOSE_REASONS", reasons)?;
+        crate::errors::find_classes(py)?;
         crate::exit::stop_servers_at_exit(py)
     }
 }

@@ -16,11 +16,12 @@ impl Count {
     /// What stands for the default.
     pub(crate) const DEFAULT: Count = Count::Fits(0);
 
-    fn named(self, name: &str) -> Result<usize> {
+    /// The count, for the argument of this name; `max` is the most that the engine takes.
+    fn named(self, name: &str, max: usize) -> Result<usize> {
         match self {
             Count::Fits(count) => Ok(count),
             Count::OutOfRange(text) => {
-                Err(invalid(format!("{name} must be between 0 and {}, not {text}", usize::MAX)))
+                Err(invalid(format!("{name} must be between 0 and {max}, not {text}")))
             }
         }
     }
@@ -54,19 +55,24 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn config(self) -> Result<Config> {
         let mut config = Config::default();
-        config.loops = self.loops.named("loops")?;
-        config.high_water = self.high_water.named("high_water")?;
-        config.low_water = self.low_water.named("low_water")?;
-        config.hard_limit = self.hard_limit.named("hard_limit")?;
-        config.read_budget = self.read_budget.named("read_budget")?;
+        config.loops = self.loops.named("loops", Config::MAX_LOOPS)?;
+        config.high_water = self.high_water.named("high_water", usize::MAX)?;
+        config.low_water = self.low_water.named("low_water", usize::MAX)?;
+        config.hard_limit = self.hard_limit.named("hard_limit", usize::MAX)?;
+        config.read_budget = self.read_budget.named("read_budget", usize::MAX)?;
         config.linger = seconds("linger", self.linger)?;
         Ok(config)
     }
 }
 
 fn seconds(name: &str, value: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(value)
-        .map_err(|_| invalid(format!("{name} must be a number of seconds, 0 or more, not {value}")))
+    let wrong = |what: &str| invalid(format!("{name} must be a number of seconds, {what}, not {value}"));
+    let duration = Duration::try_from_secs_f64(value).map_err(|_| wrong("0 or more"))?;
+    // Zero means the default, and that is not what was asked for.
+    match duration.is_zero() && value > 0.0 {
+        true => Err(wrong("0 or at least a nanosecond")),
+        false => Ok(duration),
+    }
 }
 
 fn invalid(message: String) -> Error {

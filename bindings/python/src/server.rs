@@ -13,7 +13,7 @@ use reactor_core::{ConnId, Error, ErrorKind, Handle};
 use crate::callbacks::Callbacks;
 use crate::conn::write;
 use crate::errors::{exception, IntoPyResult};
-use crate::exit::{register, Registration};
+use crate::exit::{gave_up, register, Registration};
 use crate::options::{Count, Options};
 use crate::sink::{PythonSink, State};
 
@@ -33,6 +33,8 @@ pub(crate) struct Server {
 struct Owned {
     core: Arc<reactor_core::Server>,
     state: Arc<State>,
+    /// Its place on the list of those that run at the interpreter's end.
+    key: u64,
 }
 
 #[pymethods]
@@ -40,9 +42,8 @@ impl Server {
     #[new]
     #[pyo3(signature = (handler, *, loops=Count::DEFAULT, high_water=Count::DEFAULT, low_water=Count::DEFAULT,
                         hard_limit=Count::DEFAULT, read_budget=Count::DEFAULT, linger=0.0))]
-    #[pyo3(
-        text_signature = "(handler, *, loops=0, high_water=0, low_water=0, hard_limit=0, read_budget=0, linger=0.0)"
-    )]
+    #[pyo3(text_signature = "(handler, *, loops=0, high_water=0, low_water=0, hard_limit=0, read_budget=0, \
+                          linger=0.0)")]
     #[allow(clippy::too_many_arguments)] // One for each keyword.
     fn new(
         handler: &Bound<'_, PyAny>,
@@ -61,8 +62,7 @@ impl Server {
         let sink = PythonSink::new(Arc::clone(&state), registration);
         let core = reactor_core::Server::new(Batched(sink), &config).into_py_result(handler.py())?;
         let handle = core.handle().clone();
-        register(key, handle.clone());
-        let owned = Mutex::new(Some(Owned { core: Arc::new(core), state }));
+        let owned = Mutex::new(Some(Owned { core: Arc::new(core), state, key }));
         Ok(Server { handle, owned, started: AtomicBool::new(false) })
     }
 
@@ -78,12 +78,16 @@ impl Server {
 
     /// Calls `on_start` on this thread, then starts the loops and returns. A server can be started once.
     /// Raises `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if
-    /// on_start raised, `SystemCallError`, or if it was started before `WrongStateError`.
+    /// on_start raised an `Exception` (`KeyboardInterrupt` and its kin are raised on), `SystemCallError`, or
+    /// if it was started before `WrongStateError`.
     fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        let Owned { core, state } = this.owned(py)?;
+        let Owned { core, state, key } = this.owned(py)?;
         state.set_server(&PyWeakrefReference::new(slf)?);
         this.started.store(true, Ordering::Release);
+        if this.handle.loops() == 0 {
+            register(key, this.handle.clone());
+        }
         let result = py.detach(|| core.start());
         this.started.store(this.handle.loops() > 0, Ordering::Release);
         result.map_err(|error| state.start_error(py, &error))
@@ -94,6 +98,8 @@ impl Server {
     /// handler stops it and is raised on. Raises what `start` and `wait` raise.
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
+        // Before the start: one that nobody can wait for would go on running.
+        reactor_core::Server::check_thread().into_py_result(py)?;
         Self::start(slf)?;
         let Err(error) = this.wait(py) else { return Ok(()) };
         this.handle.stop();
@@ -111,6 +117,9 @@ impl Server {
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.owned(py)?.core;
         loop {
+            // Signal handlers run here, with signals as the user has set them: what they start inherits that.
+            py.check_signals()?;
+            // A signal that came since, in microseconds, is handled with all signals blocked.
             let mut signals = Ok(());
             let mut look = || {
                 signals = Python::attach(|py| py.check_signals());
@@ -222,8 +231,13 @@ impl Server {
     /// Gives up what the object owns. Dropping the core's server stops it and waits for its loops, which may
     /// need the interpreter lock to end, unless this is one of their threads.
     fn release(&self) {
-        let Some(Owned { core, state }) = self.lock().take() else { return };
-        Python::attach(|py| py.detach(|| drop(core)));
+        let Some(Owned { core, state, .. }) = self.lock().take() else { return };
+        if gave_up() {
+            // It would wait for a callback that hangs, and nobody could interrupt that.
+            std::mem::forget(core);
+        } else {
+            Python::attach(|py| py.detach(|| drop(core)));
+        }
         drop(state);
     }
 }

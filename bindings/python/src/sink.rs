@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyDict, PyWeakrefMethods, PyWeakrefReference};
 use reactor_core::batch::{Batch, Event, EventKind, Sink};
 use reactor_core::{Action, BoxError, CloseReason, ConnId, Error, ErrorKind, Handle};
 
@@ -97,14 +98,20 @@ impl State {
         self.server.get_or_init(server.py(), || server.clone().unbind());
     }
 
-    /// The exception for a failed start, caused by what `on_start` raised.
+    /// The exception for a failed start, caused by what `on_start` raised. What is no failure but the wish to
+    /// end the program, such as `KeyboardInterrupt`, stays itself.
     pub(crate) fn start_error(&self, py: Python<'_>, error: &Error) -> PyErr {
-        let raised = exception(py, error);
         let cause = self.start_failure().take();
-        if error.kind() == ErrorKind::HandlerFailed {
-            raised.set_cause(py, cause);
+        match cause {
+            Some(cause) if !cause.is_instance_of::<PyException>(py) => cause,
+            cause => {
+                let raised = exception(py, error);
+                if error.kind() == ErrorKind::HandlerFailed {
+                    raised.set_cause(py, cause);
+                }
+                raised
+            }
         }
-        raised
     }
 
     fn start_failure(&self) -> MutexGuard<'_, Option<PyErr>> {
@@ -205,6 +212,8 @@ impl State {
 
 /// The member of `reactor.CloseReason`, or the number if that enumeration does not know it.
 fn close_reason(py: Python<'_>, reason: CloseReason) -> PyResult<Bound<'_, PyAny>> {
-    static CONVERT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    CONVERT.import(py, "reactor._types", "close_reason")?.call1((reason as i32,))
+    static KNOWN: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let number = (reason as i32).into_pyobject(py)?.into_any();
+    let known = KNOWN.import(py, "reactor._types", "KNOWN_REASONS")?.get_item(&number)?;
+    Ok(known.unwrap_or(number))
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import sys
 
 import pytest
 import reactor
@@ -38,20 +39,43 @@ def test_the_class_tree(error: type[reactor.Error], base: type[Exception]) -> No
     assert issubclass(error, base)
 
 
-def test_an_unknown_kind_is_an_error_with_that_kind() -> None:
-    error = _errors.exception("NEW_KIND", "something new", None)
-    assert type(error) is reactor.Error
-    assert (error.kind, str(error)) == ("NEW_KIND", "something new")
-    assert reactor.Error.kind == ""
+def made(error_class: type[reactor.Error], message: str) -> reactor.Error:
+    """As the native module makes it."""
+    if issubclass(error_class, reactor.SystemCallError):
+        return error_class(errno.EACCES, message)
+    return error_class(message)
 
 
 @pytest.mark.parametrize("kind", sorted(_errors.CLASSES))
 def test_every_error_says_what_was_wrong_and_can_be_pickled(kind: str) -> None:
-    error = _errors.exception(kind, "what was wrong", errno.EACCES)
+    error = made(_errors.CLASSES[kind], "what was wrong")
     assert str(error) == "what was wrong"
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert (again.kind, str(again)) == (kind, "what was wrong")
+
+
+def test_no_python_code_runs_when_an_error_is_made() -> None:
+    """A daemon thread may make one while the interpreter ends."""
+    server = reactor.Server(Recorder())
+    called: list[str] = []
+    raised: list[reactor.Error] = []
+    sys.setprofile(lambda frame, event, arg: called.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        server.listen("bogus://x")
+    except reactor.InvalidAddressError as error:
+        raised.append(error)
+    try:
+        server.listen("unix:///no/such/directory/socket")
+    except reactor.SystemCallError as error:
+        raised.append(error)
+    try:
+        server.close(1)
+    except reactor.ClosedError as error:
+        raised.append(error)
+    sys.setprofile(None)
+    assert len(raised) == 3
+    assert called == []
 
 
 @pytest.mark.parametrize(
@@ -59,18 +83,18 @@ def test_every_error_says_what_was_wrong_and_can_be_pickled(kind: str) -> None:
 )
 def test_a_wrong_address_is_quoted(url: str, part: str) -> None:
     with pytest.raises(reactor.InvalidAddressError) as raised:
-        reactor.Server(object()).listen(url)
+        reactor.Server(Recorder()).listen(url)
     assert part in str(raised.value)
     assert raised.value.kind == "INVALID_ADDRESS"
 
 
 def test_an_address_that_is_not_unicode_is_quoted() -> None:
     with pytest.raises(reactor.InvalidAddressError, match=r"'tcp://\\udcff:1'"):
-        reactor.Server(object()).listen("tcp://\udcff:1")
+        reactor.Server(Recorder()).listen("tcp://\udcff:1")
 
 
 def test_an_address_in_use_has_its_errno_and_leaves_the_server_usable() -> None:
-    first, second = reactor.Server(object()), reactor.Server(Recorder())
+    first, second = reactor.Server(Recorder()), reactor.Server(Recorder())
     url = first.listen("tcp://127.0.0.1:0")
     with pytest.raises(reactor.AddressInUseError) as raised:
         second.listen(url)
@@ -85,7 +109,7 @@ def test_an_address_in_use_has_its_errno_and_leaves_the_server_usable() -> None:
 
 def test_what_the_system_refuses_has_its_errno() -> None:
     with pytest.raises(reactor.SystemCallError) as raised:
-        reactor.Server(object()).listen("unix:///no/such/directory/socket")
+        reactor.Server(Recorder()).listen("unix:///no/such/directory/socket")
     assert raised.value.errno == errno.ENOENT
     assert "/no/such/directory/socket" in str(raised.value)
 
@@ -93,7 +117,7 @@ def test_what_the_system_refuses_has_its_errno() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"loops": -1}, "loops must be between 0 and .*, not -1"),
+        ({"loops": -1}, "loops must be between 0 and 1024, not -1"),
         ({"loops": 5000}, "loops is 5000, the maximum is 1024"),
         ({"high_water": -5}, "high_water must be between 0 and .*, not -5"),
         ({"low_water": 1 << 70}, "low_water must be between 0 and .*, not 1180591620717411303424"),
@@ -101,22 +125,41 @@ def test_what_the_system_refuses_has_its_errno() -> None:
         ({"read_budget": -1}, "read_budget must be"),
         ({"high_water": 1, "low_water": 2}, "2 <= 1"),
         ({"linger": -0.5}, "linger must be a number of seconds, 0 or more, not -0.5"),
+        ({"linger": 1e-12}, "linger must be .* 0 or at least a nanosecond, not 0.000000000001"),
         ({"linger": float("inf")}, "linger must be .* not inf"),
         ({"linger": float("nan")}, "linger must be .* not NaN"),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(options: dict[str, float], text: str) -> None:
     with pytest.raises(reactor.InvalidArgumentError, match=text):
-        reactor.Server(object(), **options)  # type: ignore[arg-type]
+        reactor.Server(Recorder(), **options)  # type: ignore[arg-type]
+
+
+class Echo:
+    def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+        conn.write(data)
+
+
+@pytest.mark.parametrize(
+    ("handler", "text"),
+    [
+        (Echo, r"an instance, such as Echo\(\), not the class Echo"),
+        (None, "must have a callback, such as on_data: None has none"),
+        (["text"], r"\['text'\] has none"),
+    ],
+)
+def test_what_cannot_be_a_handler_is_refused(handler: object, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        reactor.Server(handler)
 
 
 def test_options_of_another_type_are_refused_by_name() -> None:
     with pytest.raises(TypeError, match="loops"):
-        reactor.Server(object(), loops="2")  # type: ignore[arg-type]
+        reactor.Server(Recorder(), loops="2")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="linger"):
-        reactor.Server(object(), linger="2")  # type: ignore[arg-type]
+        reactor.Server(Recorder(), linger="2")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="url"):
-        reactor.Server(object()).listen(5000)  # type: ignore[arg-type]
+        reactor.Server(Recorder()).listen(5000)  # type: ignore[arg-type]
 
 
 def test_options_reach_the_engine() -> None:

@@ -68,6 +68,9 @@ def test_echo_ends_at_a_signal_that_comes_early(number: signal.Signals) -> None:
     [
         ([], "--listen"),
         (["--listen"], "--listen"),
+        (["--bogus"], "--bogus"),
+        (["--listen", "bogus://x\ny"], "bogus://x"),
+        (["--listen", "tcp://127.0.0.1:0", "ex\ntra"], "ex tra"),
         (["--listen", "bogus://x"], "bogus://x"),
         (["--listen", "tcp://127.0.0.1:0?color=red"], "color"),
         (["--listen", "tcp://127.0.0.1:0", "--loops", "many"], "'many'"),
@@ -94,6 +97,13 @@ def test_echo_names_an_address_in_use() -> None:
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert url in err
+
+
+def test_echo_says_in_one_line_that_its_output_is_full() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, str(EXAMPLES / "echo.py"), "--listen", "tcp://127.0.0.1:0"]
+        echo = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE)
+    assert (echo.returncode, echo.stderr) == (2, "echo.py: [Errno 28] No space left on device\n")
 
 
 def test_echo_survives_resets_in_silence() -> None:

@@ -159,6 +159,25 @@ def test_a_failing_log_handler_reaches_the_unraisable_hook(monkeypatch: pytest.M
     assert [str(args.exc_value) for args in hooked] == ["no log today"]
 
 
+@pytest.mark.parametrize("error_class", [KeyboardInterrupt, SystemExit])
+def test_on_start_that_ends_the_program_fails_the_start_with_that(error_class: type[BaseException]) -> None:
+    raised = error_class("deliberate")
+
+    def on_start(server: reactor.Server) -> None:
+        raise raised
+
+    recorder = Recorder(on_start=on_start)
+    running = Running(recorder)
+    for start in (running.server.start, running.server.run):
+        with pytest.raises(error_class) as caught:
+            start()
+        assert caught.value is raised
+        assert running.server.loops == 0
+    del recorder.act["on_start"]
+    with running:
+        assert exchange(running.url, b"x") == b""
+
+
 def test_a_failing_on_start_fails_the_start_and_leaves_the_server_startable() -> None:
     recorder = Recorder(on_start=fail)
     running = Running(recorder)

@@ -243,3 +243,19 @@ def test_a_slow_callback_of_one_loop_does_not_stop_the_other() -> None:
         assert receive(two, 5) == b"quick"
         gate.set()
         assert receive(one, 5) == b"block"
+
+
+def test_run_in_a_callback_starts_nothing() -> None:
+    other = reactor.Server(Recorder(), loops=1)
+    raised: list[BaseException] = []
+
+    def run(conn: reactor.Conn, data: bytes) -> None:
+        try:
+            other.run()
+        except reactor.WrongThreadError as error:
+            raised.append(error)
+
+    with Running(Recorder(on_data=run)) as running:
+        assert exchange(running.url, b"x") == b""
+    assert len(raised) == 1
+    assert other.loops == 0

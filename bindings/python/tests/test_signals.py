@@ -23,6 +23,8 @@ handler = Handler()
 server = reactor.Server(handler, loops=2)
 url = server.listen("tcp://127.0.0.1:0")
 """
+
+
 def serving(process: subprocess.Popen[str]) -> str:
     """Waits until the server answers, which is after the start; its URL."""
     assert process.stdout is not None
@@ -108,8 +110,6 @@ server.wait()
 
 def test_a_second_ctrl_c_ends_the_waiting_for_a_callback_that_hangs() -> None:
     code = """
-import os
-
 def on_open(conn):
     print(url, flush=True)
     time.sleep(60)
@@ -121,7 +121,7 @@ try:
     server.run()
 except KeyboardInterrupt:
     print("gave up", flush=True)
-    os._exit(3)
+    sys.exit(3)
 """
     process = run_python(SERVER + code)
     assert process.stdout is not None
@@ -130,7 +130,67 @@ except KeyboardInterrupt:
         for _ in range(2):
             asleep(process)
             process.send_signal(signal.SIGINT)
-        assert finish(process) == (3, "gave up\n", "")
+        assert process.stdout.readline() == "gave up\n"
+        # The third, in the wait at the end of the interpreter.
+        asleep(process)
+        process.send_signal(signal.SIGINT)
+        code_, out, err = finish(process)
+    assert (code_, out) == (3, "")
+    # The interpreter reports what an atexit function raises.
+    assert "KeyboardInterrupt" in err
+
+
+def test_a_signal_handler_runs_with_the_signals_unblocked() -> None:
+    code = """
+def handler(*_):
+    print(signal.pthread_sigmask(signal.SIG_BLOCK, []), flush=True)
+signal.signal(signal.SIGUSR1, handler)
+print(url, flush=True)
+server.run()
+"""
+    assert signalled(code, signal.SIGUSR1, signal.SIGINT) == (0, "set()\nstopped\n", "")
+
+
+FORK = """
+import os, warnings
+warnings.simplefilter("ignore")  # Of forking a process with threads.
+
+def fork(child):
+    pid = os.fork()
+    if pid == 0:
+        child()
+        sys.exit(0)
+    for _ in range(1000):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return print("child ended", flush=True)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    print("child hangs", flush=True)
+"""
+
+
+def test_a_forked_child_does_not_wait_for_the_servers_of_its_parent() -> None:
+    code = f"""
+{FORK}
+server.start()
+print(url, flush=True)
+sys.stdin.read()
+fork(lambda: None)
+"""
+    process = run_python(SERVER + code)
+    with connect(serving(process)) as client:
+        client.sendall(b"x")
+        assert receive(client, 1) == b"x"
+        assert finish(process) == (0, "child ended\nstopped\n", "")
+
+
+def test_a_forked_child_stops_a_server_that_it_has_started() -> None:
+    code = f"""
+{FORK}
+print(url, flush=True)
+fork(server.start)
+"""
+    assert finish(run_python(SERVER + code))[1].splitlines()[1:] == ["stopped", "child ended"]
 
 
 @pytest.mark.parametrize(
