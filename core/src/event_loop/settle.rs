@@ -1,4 +1,5 @@
-//! The end of a turn: connections that changed are brought to rest, and the end of a loop: all of them are parted with.
+//! The end of a turn: connections that changed are brought to rest. The end of a loop: all of them are parted
+//! with.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
