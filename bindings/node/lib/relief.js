@@ -11,7 +11,7 @@ const ROUNDS = 6;
 
 /**
  * Gives memory back after a burst (D5). The buffers of the batches are garbage by then, which V8 would keep while nothing
- * new is allocated. One timer, only after a burst, that does not keep the process alive.
+ * new is allocated; and the allocator keeps what the copies of written bytes took. One timer, only after a burst, that does not keep the process alive.
  */
 class Relief {
   #bytes = 0;
@@ -19,8 +19,8 @@ class Relief {
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
 
-  /** @param {number} bytes */
-  handedOver(bytes) {
+  /** @param {number} bytes that came in or were written */
+  moved(bytes) {
     if (bytes === 0) return;
     this.#bytes += bytes;
     if (this.#bytes < BURST) return;

@@ -210,8 +210,8 @@ class Server {
    */
   #deliver(words, bytes) {
     if (words.length > 0) {
-      this.#relief.handedOver(bytes.length);
-      return this.#dispatcher.deliver(words, bytes);
+      this.#dispatcher.deliver(words, bytes);
+      return this.#relief.moved(bytes.length + this.#native.takeWritten());
     }
     this.#relief.end();
     this.#native.release();

@@ -1,6 +1,6 @@
 //! The server as the JavaScript layer holds it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub struct NativeServer {
     channel: Channel,
     /// From the start to the stop.
     teardown: RefCell<Option<StopAtTeardown>>,
+    /// Bytes that JavaScript has written since it last asked.
+    written: Cell<u32>,
 }
 
 /// Makes a server that is not started and listens nowhere.
@@ -73,7 +75,7 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     match Server::new(Batched(JsSink(channel.clone())), &options.config()) {
         Ok(server) => {
             let life = RefCell::new(Life::Engine(Rc::new(server)));
-            Either::A(NativeServer { life, channel, teardown: RefCell::default() })
+            Either::A(NativeServer { life, channel, teardown: RefCell::default(), written: Cell::new(0) })
         }
         Err(error) => Either::B(error.into()),
     }
@@ -137,9 +139,19 @@ impl NativeServer {
     #[napi(catch_unwind)]
     pub fn write(&self, high: u32, low: u32, data: &[u8]) -> Either<bool, Failure> {
         match self.with_conn(high, low, |handle, id| handle.write(id, data)) {
-            Ok(pressure) => Either::A(pressure == Pressure::Low),
+            Ok(pressure) => {
+                let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                self.written.set(self.written.get().saturating_add(len));
+                Either::A(pressure == Pressure::Low)
+            }
             Err(failure) => Either::B(failure),
         }
+    }
+
+    /// Bytes written since the last call.
+    #[napi(catch_unwind)]
+    pub fn take_written(&self) -> u32 {
+        self.written.take()
     }
 
     /// Closes a connection.

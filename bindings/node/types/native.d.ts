@@ -20,6 +20,8 @@ export declare class NativeServer {
   release(): void
   /** Queues a copy of the bytes: true to go on, false above the high-water mark. */
   write(high: number, low: number, data: Uint8Array): boolean | Failure
+  /** Bytes written since the last call. */
+  takeWritten(): number
   /** Closes a connection. */
   close(high: number, low: number): Failure | null
   /** Closes a connection whose callback failed. */
