@@ -68,12 +68,6 @@ impl Batch {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-
-    /// Gives the bytes away, for a receiver that outlives the batch.
-    #[must_use]
-    pub fn take_bytes(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
-    }
 }
 
 impl Drop for Batch {
@@ -81,8 +75,9 @@ impl Drop for Batch {
         let Some(mailbox) = self.answer_to.take() else { return };
         let answer =
             Answer { events: std::mem::take(&mut self.events), bytes: std::mem::take(&mut self.bytes) };
-        if let Err(answer) = LoopState::if_current(&mailbox, answer, LoopState::answered) {
-            mailbox.send(Command::Answered(answer));
+        match LoopState::current(&mailbox) {
+            Some(state) => state.answered(answer),
+            None => mailbox.send(Command::Answered(answer)),
         }
     }
 }

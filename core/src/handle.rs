@@ -117,9 +117,9 @@ impl Handle {
         remote: impl FnOnce(&Arc<Mailbox>) -> Result<T>,
     ) -> Result<T> {
         let mailbox = self.mailbox(id).ok_or_else(|| closed_error(id))?;
-        match LoopState::if_current(mailbox, (), |state, ()| own(state)) {
-            Ok(result) => result,
-            Err(()) => remote(mailbox),
+        match LoopState::current(mailbox) {
+            Some(state) => own(&state),
+            None => remote(mailbox),
         }
     }
 }

@@ -109,23 +109,11 @@ impl LoopState {
         CURRENT.set(None);
     }
 
-    /// Gives `value` to `f` if the loop with this mailbox runs on this thread; otherwise gives it back.
-    pub(crate) fn if_current<V, T>(
-        mailbox: &Arc<Mailbox>,
-        value: V,
-        f: impl FnOnce(&LoopState, V) -> T,
-    ) -> std::result::Result<T, V> {
-        let mut value = Some(value);
+    /// The loop with this mailbox, if it runs on this thread.
+    pub(crate) fn current(mailbox: &Arc<Mailbox>) -> Option<Rc<LoopState>> {
         // No access means that the thread is ending, and so runs no loop.
-        let done = CURRENT.try_with(|current| match current.borrow().as_deref() {
-            Some(state) if Arc::ptr_eq(&state.mailbox, mailbox) => value.take().map(|value| f(state, value)),
-            _ => None,
-        });
-        match (done.ok().flatten(), value) {
-            (Some(done), _) => Ok(done),
-            (None, Some(value)) => Err(value),
-            (None, None) => unreachable!("a value that was taken has been used"),
-        }
+        let current = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();
+        current.filter(|state| Arc::ptr_eq(&state.mailbox, mailbox))
     }
 
     pub(crate) fn server(&self) -> &Handle {

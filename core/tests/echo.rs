@@ -4,10 +4,12 @@
 
 mod common;
 
+use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::thread;
 
-use common::{connect, loops, read_exactly, serve, tcp, Echo, Random};
+use common::{loops, read_exactly, serve, tcp, Echo, Random};
 use reactor_core::Server;
 
 #[test]
@@ -34,6 +36,22 @@ fn random_blocks_come_back_over_tcp_and_unix() {
     }
 }
 
+/// Both kinds of stream.
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+/// A connection to a `tcp` or `unix` URL.
+fn connect(url: &str) -> Box<dyn Stream> {
+    match url.split_once("://").unwrap() {
+        ("unix", path) => {
+            let stream = UnixStream::connect(path).unwrap();
+            stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+            Box::new(stream)
+        }
+        (_, address) => Box::new(tcp(address)),
+    }
+}
+
 fn exchange(url: &str, seed: u64) {
     let mut random = Random(seed);
     let mut stream = connect(url);
@@ -53,11 +71,11 @@ fn a_client_that_ends_its_side_gets_the_whole_answer() {
     let mut writer = stream.try_clone().unwrap();
     let sent = block.clone();
     let sending = thread::spawn(move || {
-        std::io::Write::write_all(&mut writer, &sent).unwrap();
+        writer.write_all(&sent).unwrap();
         writer.shutdown(Shutdown::Write).unwrap();
     });
     let mut answer = Vec::new();
-    std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
+    stream.read_to_end(&mut answer).unwrap();
     assert!(answer == block);
     sending.join().unwrap();
     drop(server);
