@@ -2,14 +2,20 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::balancer::Balancer;
+use crate::command::{Accepted, Command, Listening};
+use crate::error::{Error, Result};
 use crate::handle::Handle;
-use crate::listener::Listener;
-use crate::mailbox::{Accepted, Command};
+use crate::limits::{Admissions, Refusal};
+use crate::metrics::LoopMetrics;
+use crate::options::ListenerId;
 use crate::panics::report;
 use crate::sys::poller::{Event, Events, Poller};
 use crate::sys::socket;
+use crate::sys::waker::Waker;
 
 /// Connections accepted from one listener before the others, and the loop, have their turn.
 const BATCH: usize = 256;
@@ -18,9 +24,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The token of a thread's waker in its poller; connection ids are never so small.
 pub(crate) const WAKER: u64 = 0;
 
-/// The listeners of a server, polled by one thread. Listener `n` has the token `n + 1`.
+/// The listeners that one thread accepts from. A listener's number is its token in the thread's poller.
+#[derive(Default)]
 pub(crate) struct Acceptor {
-    listeners: Vec<(Listener, bool)>,
+    listeners: Vec<(Listening, bool)>,
     /// Set while accepting pauses.
     retry_at: Option<Instant>,
     /// An outage has been logged and is not over.
@@ -28,24 +35,35 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Registers the listeners with the poller of the thread that will accept.
-    pub(crate) fn register(listeners: &[Listener], poller: &Poller) -> io::Result<()> {
-        let mut tokens = listeners.iter().zip(WAKER + 1..);
-        tokens.try_for_each(|(listener, token)| poller.add(listener.as_fd(), token))
+    /// Takes a listener over.
+    pub(crate) fn add(&mut self, listening: Listening, poller: &Poller) {
+        let token = u64::from(listening.origin.listener.to_u32());
+        match poller.add(listening.listener.as_fd(), token) {
+            // Connections may wait already.
+            Ok(()) => self.listeners.push((listening, true)),
+            Err(error) => {
+                report(format_args!("{}: cannot be polled: {error}", listening.listener.address()));
+            }
+        }
     }
 
-    /// Takes registered listeners over. A connection that waits already is reported by the poller.
-    pub(crate) fn new(listeners: Vec<Listener>) -> Self {
-        let listeners = listeners.into_iter().map(|listener| (listener, false)).collect();
-        Acceptor { listeners, retry_at: None, out: false }
+    /// Forgets a listener; closing it is its last owner's part.
+    pub(crate) fn remove(&mut self, listener: ListenerId) {
+        self.listeners.retain(|(listening, _)| listening.origin.listener != listener);
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        *self = Acceptor::default();
     }
 
     /// The poller reported a token that may be a listener's.
     pub(crate) fn ready(&mut self, token: u64) {
-        let index = usize::try_from(token - WAKER - 1).unwrap_or(usize::MAX);
-        if let Some((_, ready)) = self.listeners.get_mut(index) {
-            *ready = true;
-        }
+        let is_it = |listening: &Listening| u64::from(listening.origin.listener.to_u32()) == token;
+        self.listeners
+            .iter_mut()
+            .filter(|(listening, _)| is_it(listening))
+            .for_each(|(_, ready)| *ready = true);
     }
 
     /// Whether connections can be accepted without polling first.
@@ -54,26 +72,28 @@ impl Acceptor {
     }
 
     /// When accepting resumes after a pause.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.retry_at
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.retry_at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Accepts a batch from every listener that is ready.
-    pub(crate) fn accept(&mut self, mut take: impl FnMut(Accepted)) {
+    pub(crate) fn accept(&mut self, door: &Door<'_>, mut take: impl FnMut(Accepted)) {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
         self.retry_at = None;
-        for (listener, ready) in self.listeners.iter_mut().filter(|(_, ready)| *ready) {
-            match accept_batch(listener, &mut take) {
+        for (listening, ready) in self.listeners.iter_mut().filter(|(_, ready)| *ready) {
+            match door.accept_batch(listening, &mut take) {
                 Ok(more) => {
                     *ready = more;
                     self.out = false;
                 }
                 Err(error) => {
+                    door.metrics.accept_errors.add(1);
                     self.retry_at = Some(Instant::now() + PAUSE);
                     if !std::mem::replace(&mut self.out, true) {
-                        report(format_args!("{}: cannot accept, trying again: {error}", listener.address()));
+                        let address = listening.listener.address();
+                        report(format_args!("{address}: cannot accept, trying again: {error}"));
                     }
                 }
             }
@@ -81,17 +101,35 @@ impl Acceptor {
     }
 }
 
-/// Accepts until the queue is empty or the batch is full; says whether there may be more.
-fn accept_batch(listener: &Listener, take: &mut impl FnMut(Accepted)) -> io::Result<bool> {
-    for _ in 0..BATCH {
-        match socket::accept(listener.as_fd()) {
-            Ok(socket) => take(Accepted { socket, unix: listener.is_unix() }),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => return Err(error),
+/// What decides who comes in, and where that is counted.
+pub(crate) struct Door<'a> {
+    pub(crate) admissions: &'a Arc<Admissions>,
+    pub(crate) metrics: &'a LoopMetrics,
+}
+
+impl Door<'_> {
+    /// Accepts until the queue is empty or the batch is full; says whether there may be more.
+    fn accept_batch(&self, listening: &Listening, take: &mut impl FnMut(Accepted)) -> io::Result<bool> {
+        for _ in 0..BATCH {
+            self.metrics.accepts.add(1);
+            match socket::accept(listening.listener.as_fd()) {
+                Ok((socket, peer)) => match self.admissions.admit(peer.map(|peer| peer.ip())) {
+                    Ok(admission) => {
+                        listening.listener.prepare_accepted(socket.as_fd())?;
+                        take(Accepted { socket, origin: Arc::clone(&listening.origin), peer, admission });
+                    }
+                    Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
+                    Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                // The listener was shut down, and is about to be forgotten.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(false),
+                Err(error) if is_of_one_connection(&error) => self.metrics.accept_errors.add(1),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(true)
     }
-    Ok(true)
 }
 
 /// Errors that concern the connection that would have been accepted, not the listener: accept(2), "Error
@@ -116,43 +154,113 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// The thread that accepts for several loops and deals the connections round-robin.
+/// What the accepting thread is asked for.
+pub(crate) enum AcceptCommand {
+    Listen(Listening),
+    Close(ListenerId),
+}
+
+/// How other threads reach the accepting thread.
+pub(crate) struct AcceptBox {
+    poller: Poller,
+    waker: Waker,
+    pub(crate) metrics: LoopMetrics,
+    commands: Mutex<Vec<AcceptCommand>>,
+}
+
+impl AcceptBox {
+    pub(crate) fn new() -> Result<Self> {
+        let resources = || -> io::Result<(Poller, Waker)> {
+            let (poller, waker) = (Poller::new()?, Waker::new()?);
+            poller.add_level(waker.as_fd(), WAKER)?;
+            Ok((poller, waker))
+        };
+        let (poller, waker) = resources().map_err(|error| Error::system("start accepting", &error))?;
+        Ok(AcceptBox { poller, waker, metrics: LoopMetrics::default(), commands: Mutex::default() })
+    }
+
+    pub(crate) fn send(&self, command: AcceptCommand) {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        self.waker.wake();
+    }
+
+    /// Lets the thread look at the server's state. Async-signal-safe.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Vec<AcceptCommand> {
+        std::mem::take(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The thread that accepts for several loops and deals the connections out.
 pub(crate) struct AcceptThread {
-    pub(crate) server: Handle,
-    pub(crate) poller: Poller,
-    pub(crate) acceptor: Acceptor,
+    server: Handle,
+    acceptor: Acceptor,
+    balancer: Balancer,
 }
 
 impl AcceptThread {
-    /// Accepts until the server stops.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn new(server: Handle) -> Self {
+        let seed = u64::from(std::process::id()).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let balancer = Balancer::new(server.shared.config.balance, seed);
+        AcceptThread { server, acceptor: Acceptor::default(), balancer }
+    }
+
+    /// Accepts until the server stops, or begins to.
+    pub(crate) fn run(mut self, accepting: &AcceptBox) {
         let mut events = Events::new();
-        let mut next = 0;
-        while !self.server.is_stopping() {
+        while !self.server.shared.listeners_are_closing() {
             let timeout = match self.acceptor.is_busy() {
                 true => Some(Duration::ZERO),
-                false => self.acceptor.next_due().map(|at| at.saturating_duration_since(Instant::now())),
+                false => self.acceptor.next_due(),
             };
-            if let Err(error) = self.poller.poll(&mut events, timeout) {
+            accepting.metrics.polls.add(1);
+            if let Err(error) = accepting.poller.poll(&mut events, timeout) {
                 report(format_args!("polling for connections failed: {error}; the server stops"));
                 return self.server.stop();
             }
-            for Event { token, .. } in events.iter() {
-                match token {
-                    WAKER => self.server.shared.drain_accept_waker(),
-                    _ => self.acceptor.ready(token),
-                }
-            }
-            self.deal(&mut next);
+            self.turn(accepting, &events);
+        }
+        // Those who connected before the listeners close are let in, if the server takes its time to stop.
+        if !self.server.shared.is_ending() {
+            self.deal(accepting);
         }
     }
 
-    fn deal(&mut self, next: &mut usize) {
+    fn turn(&mut self, accepting: &AcceptBox, events: &Events) {
+        for Event { token, .. } in events.iter() {
+            match token {
+                WAKER => {
+                    accepting.metrics.wakeups.add(1);
+                    accepting.waker.drain();
+                }
+                _ => self.acceptor.ready(token),
+            }
+        }
+        for command in accepting.take() {
+            match command {
+                AcceptCommand::Listen(listening) => self.acceptor.add(listening, &accepting.poller),
+                AcceptCommand::Close(listener) => self.acceptor.remove(listener),
+            }
+        }
+        self.deal(accepting);
+    }
+
+    fn deal(&mut self, accepting: &AcceptBox) {
+        if !self.acceptor.is_busy() && self.acceptor.next_due() != Some(Duration::ZERO) {
+            return;
+        }
         let loops = self.server.mailboxes();
+        let mut open: Vec<usize> = loops.iter().map(|mailbox| mailbox.connections()).collect();
         let mut dealt: Vec<Vec<Command>> = loops.iter().map(|_| Vec::new()).collect();
-        self.acceptor.accept(|accepted| {
-            dealt[*next].push(Command::Open(accepted));
-            *next = (*next + 1) % loops.len();
+        let door = Door { admissions: &self.server.shared.admissions, metrics: &accepting.metrics };
+        let balancer = &mut self.balancer;
+        self.acceptor.accept(&door, |accepted| {
+            let index = balancer.pick(accepted.peer.map(|peer| peer.ip()), &open);
+            open[index] += 1;
+            dealt[index].push(Command::Open(accepted));
         });
         for (mailbox, commands) in loops.iter().zip(dealt).filter(|(_, commands)| !commands.is_empty()) {
             mailbox.post(commands);

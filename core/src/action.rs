@@ -12,6 +12,8 @@ pub enum Action {
     Close = 1,
     /// Stop the server.
     Stop = 2,
+    /// Hand this connection's descriptor out: see [`Handler::on_detach`](crate::Handler::on_detach).
+    Detach = 3,
 }
 
 /// Why a connection ended. The numbers are fixed for ever; expect values you do not know, more will come.
@@ -25,23 +27,38 @@ pub enum CloseReason {
     Reset = 2,
     /// This side closed it.
     LocalClose = 3,
+    /// This side reset it.
+    Abort = 4,
+    /// Nothing came or went for as long as the idle time-out.
+    Idle = 5,
     /// The server stopped.
     Shutdown = 6,
     /// Unsent output went beyond the hard limit.
     Overflow = 7,
+    /// The input breaks the framing: a frame above the maximum, a malformed one, or half a frame at the end.
+    Protocol = 8,
     /// A callback failed.
     HandlerError = 9,
+    /// An outgoing connection could not be made. The errno says why, where the system had a part in it.
+    ConnectFailed = 10,
+    /// The connect, read or write time-out was over.
+    TimedOut = 11,
 }
 
 impl CloseReason {
     /// Every reason there is so far: what the bindings compare their own tables with.
-    pub const ALL: [CloseReason; 6] = [
+    pub const ALL: [CloseReason; 11] = [
         CloseReason::Eof,
         CloseReason::Reset,
         CloseReason::LocalClose,
+        CloseReason::Abort,
+        CloseReason::Idle,
         CloseReason::Shutdown,
         CloseReason::Overflow,
+        CloseReason::Protocol,
         CloseReason::HandlerError,
+        CloseReason::ConnectFailed,
+        CloseReason::TimedOut,
     ];
 
     /// The name in lower case, the same in every language: `local close`.
@@ -51,9 +68,14 @@ impl CloseReason {
             CloseReason::Eof => "eof",
             CloseReason::Reset => "reset",
             CloseReason::LocalClose => "local close",
+            CloseReason::Abort => "abort",
+            CloseReason::Idle => "idle",
             CloseReason::Shutdown => "shutdown",
             CloseReason::Overflow => "overflow",
+            CloseReason::Protocol => "protocol error",
             CloseReason::HandlerError => "handler error",
+            CloseReason::ConnectFailed => "connect failed",
+            CloseReason::TimedOut => "time-out",
         }
     }
 }
@@ -63,7 +85,7 @@ impl CloseReason {
 pub struct Closed {
     /// Why.
     pub reason: CloseReason,
-    /// The system's error number, for [`CloseReason::Reset`].
+    /// The system's error number, for [`CloseReason::Reset`] and [`CloseReason::ConnectFailed`].
     pub errno: Option<i32>,
 }
 
@@ -77,6 +99,11 @@ impl Closed {
     pub(crate) const fn reset(errno: i32) -> Self {
         Closed { reason: CloseReason::Reset, errno: Some(errno) }
     }
+
+    /// A connection that could not be made.
+    pub(crate) const fn connect_failed(errno: Option<i32>) -> Self {
+        Closed { reason: CloseReason::ConnectFailed, errno }
+    }
 }
 
 /// What a write says of the queue it went to. The bytes are accepted in both cases.
@@ -88,3 +115,17 @@ pub enum Pressure {
     /// The queue is above the high-water mark: better wait for `on_drain`.
     High,
 }
+
+/// What became of a write with a completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Completed {
+    /// The kernel has taken its last byte. That the peer has it, only an answer of the peer's can tell.
+    Sent = 0,
+    /// The connection ended, or was detached, before.
+    Cancelled = 1,
+}
+
+/// What a write with a completion calls, exactly once, on the connection's loop and never from inside the
+/// write.
+pub type Completion = Box<dyn FnOnce(Completed) + Send>;

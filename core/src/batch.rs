@@ -8,10 +8,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::action::{Action, Closed};
-use crate::handle::{Conn, Handle};
+use crate::command::Command;
+use crate::conn_handle::Conn;
+use crate::handle::Handle;
 use crate::handler::{BoxError, Handler};
 use crate::loop_state::LoopState;
-use crate::mailbox::{Command, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::token::ConnId;
 
 /// Bytes gathered for one batch before the loop stops reading: the most that one batch holds, but for the
@@ -77,7 +79,8 @@ impl Drop for Batch {
             Answer { events: std::mem::take(&mut self.events), bytes: std::mem::take(&mut self.bytes) };
         match LoopState::current(&mailbox) {
             Some(state) => state.answered(answer),
-            None => mailbox.send(Command::Answered(answer)),
+            // A loop that has ended waits for no answer.
+            None => drop(mailbox.send(Command::Answered(answer))),
         }
     }
 }
@@ -210,6 +213,11 @@ impl<S: Sink> Handler for Batched<S> {
 
     fn on_stop(&self, server: &Handle) {
         self.0.on_stop(server);
+    }
+
+    /// A batch has no place for a sender.
+    fn takes_datagrams(&self) -> bool {
+        false
     }
 
     fn around_loop(&self, run: &mut dyn FnMut()) {

@@ -61,6 +61,9 @@ impl Block {
 pub(crate) struct BlockPool {
     small: Vec<Vec<u8>>,
     large: Vec<Mapped>,
+    /// Bytes that the loop's connections hold, in queues or as unfinished input; what changed since it was last
+    /// taken.
+    pub(crate) change: isize,
 }
 
 impl BlockPool {
@@ -99,6 +102,11 @@ pub(crate) struct OutQueue {
 }
 
 impl OutQueue {
+    /// Unsent bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -106,6 +114,7 @@ impl OutQueue {
     /// Appends a copy.
     pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut BlockPool) {
         self.len += bytes.len();
+        pool.change += bytes.len() as isize;
         if let Some(tail) = self.rest.back_mut().or(self.first.as_mut()) {
             let taken = tail.extend(bytes);
             bytes = &bytes[taken..];
@@ -127,6 +136,7 @@ impl OutQueue {
             return self.push(&bytes, pool);
         }
         self.len += bytes.len();
+        pool.change += bytes.len() as isize;
         self.append(Block::Heap(bytes));
     }
 
@@ -150,6 +160,7 @@ impl OutQueue {
     pub(crate) fn advance(&mut self, mut sent: usize, pool: &mut BlockPool) {
         debug_assert!(sent <= self.len);
         self.len -= sent;
+        pool.change -= sent as isize;
         while let Some(first) = &self.first {
             let unsent = first.as_slice().len() - self.head;
             if sent < unsent {
@@ -169,6 +180,13 @@ impl OutQueue {
         let unsent = self.len;
         self.advance(unsent, pool);
         unsent
+    }
+
+    /// A copy of the unsent bytes.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let first = self.first.iter().map(|first| &first.as_slice()[self.head..]);
+        let blocks: Vec<&[u8]> = first.chain(self.rest.iter().map(Block::as_slice)).collect();
+        blocks.concat()
     }
 
     fn append(&mut self, block: Block) {

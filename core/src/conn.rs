@@ -2,83 +2,33 @@
 //! that, and asks what to do next.
 //!
 //! ```text
-//!          close, handler error              queue sent
-//!   Open ------------------------> Flushing ------------> Lingering ---> gone
-//!     \                               \  EOF seen, broken                 ^
-//!      `-- EOF and all answered,       `----------------------------------|
-//!          reset, overflow ------------------------------------------------
+//!                   close, handler error           queue sent
+//!   Connecting      .--------------------> Flushing ----------> Lingering ---> Over
+//!        \         /                           \  EOF seen, broken              ^
+//!         `--> Open --- EOF and all answered,   `-------------------------------|
+//!               |       reset, overflow, abort --------------------------------'
+//!               `--- detach ----> (leaves the engine)
 //! ```
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::action::{CloseReason, Closed, Pressure};
+use crate::action::{CloseReason, Closed, Completed, Completion, Pressure};
 use crate::buffer::{BlockPool, OutQueue};
 use crate::config::Config;
-
-/// What other threads may know and change of a connection.
-#[derive(Debug)]
-pub(crate) struct ConnShared {
-    /// Writes are accepted. Cleared by the first close, from whatever thread.
-    live: AtomicBool,
-    /// Bytes written and not taken by the kernel: in the queue, or handed in by other threads and on their
-    /// way.
-    unsent: AtomicUsize,
-    /// The high-water mark was crossed, and `on_drain` is owed.
-    above: AtomicBool,
-}
-
-impl ConnShared {
-    fn new() -> Arc<Self> {
-        Arc::new(ConnShared {
-            live: AtomicBool::new(true),
-            unsent: AtomicUsize::new(0),
-            above: AtomicBool::new(false),
-        })
-    }
-
-    pub(crate) fn is_live(&self) -> bool {
-        self.live.load(Ordering::Acquire)
-    }
-
-    /// Refuses writes from now on; says whether they were accepted before.
-    pub(crate) fn end(&self) -> bool {
-        self.live.swap(false, Ordering::AcqRel)
-    }
-
-    /// Unsent bytes, wherever they wait.
-    pub(crate) fn unsent(&self) -> usize {
-        self.unsent.load(Ordering::Acquire)
-    }
-
-    /// Counts `len` more bytes; `None` if they would exceed the hard limit. Other threads call it with the
-    /// mailbox locked, so that the bytes are on their way before anybody else looks.
-    pub(crate) fn reserve(&self, len: usize, config: &Config) -> Option<Pressure> {
-        let unsent = self.unsent().saturating_add(len);
-        if unsent > config.hard_limit {
-            return None;
-        }
-        self.unsent.fetch_add(len, Ordering::AcqRel);
-        if unsent <= config.high_water {
-            return Some(Pressure::Low);
-        }
-        self.above.store(true, Ordering::Release);
-        Some(Pressure::High)
-    }
-
-    /// Takes `len` bytes off the count: they were sent, or dropped.
-    fn settle(&self, len: usize) {
-        self.unsent.fetch_sub(len, Ordering::AcqRel);
-    }
-}
+use crate::conn_shared::ConnShared;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// An outgoing connection that is not made yet; writes are queued.
+    Connecting,
     Open,
     /// Closed by this side: the queue is being sent, input is discarded.
     Flushing(Closed),
     /// Writing is shut down: input is discarded until EOF or the linger limit.
     Lingering(Closed),
+    /// To be handed out.
+    Detaching,
     /// Nothing is left to wait for.
     Over(Closed),
 }
@@ -97,6 +47,8 @@ pub(crate) enum Step {
     Wait,
     Flush,
     ShutdownWrite,
+    /// Hand the descriptor out.
+    Detach,
     /// Close the descriptor. If `all_sent` is wanted, then only if other threads have no bytes on their way.
     Close {
         closed: Closed,
@@ -111,7 +63,20 @@ pub(crate) enum Refused {
     Overflow,
 }
 
-#[derive(Debug)]
+/// A callback that a connection is owed apart from its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Drain,
+    Wake,
+    Eof,
+}
+
+/// A completion, and the number of sent bytes at which it is called.
+struct Pending {
+    at: u64,
+    completion: Completion,
+}
+
 pub(crate) struct Machine {
     pub(crate) shared: Arc<ConnShared>,
     out: OutQueue,
@@ -125,16 +90,32 @@ pub(crate) struct Machine {
     read_on: bool,
     always_read_on: bool,
     eof: bool,
+    /// EOF is told to the handler, instead of ending the connection.
+    half_open: bool,
+    eof_told: bool,
+    /// Writing is to be shut down behind the queue, by `end`; and it is.
+    ended: bool,
+    write_is_shut: bool,
+    /// Not read, by the handler's wish.
+    paused: bool,
     /// A batch with this connection's events is unanswered.
     held: bool,
     drain_due: bool,
+    /// Bytes that were queued in all, counting as `ConnShared::sent` does.
+    queued: u64,
+    /// None for most connections, hence behind one pointer.
+    #[allow(
+        clippy::box_collection,
+        reason = "a queue in place is three pointers larger, in every connection"
+    )]
+    pending: Option<Box<VecDeque<Pending>>>,
 }
 
 impl Machine {
     /// An open connection; a Unix socket is always read until it would block.
-    pub(crate) fn new(unix: bool) -> Self {
+    pub(crate) fn new(shared: Arc<ConnShared>, unix: bool, half_open: bool) -> Self {
         Machine {
-            shared: ConnShared::new(),
+            shared,
             out: OutQueue::default(),
             stage: Stage::Open,
             broken: None,
@@ -143,8 +124,32 @@ impl Machine {
             read_on: unix,
             always_read_on: unix,
             eof: false,
+            half_open,
+            eof_told: false,
+            ended: false,
+            write_is_shut: false,
+            paused: false,
             held: false,
             drain_due: false,
+            queued: 0,
+            pending: None,
+        }
+    }
+
+    /// An outgoing connection that is not made yet.
+    pub(crate) fn connecting(shared: Arc<ConnShared>, unix: bool, half_open: bool) -> Self {
+        Machine { stage: Stage::Connecting, writable: false, ..Machine::new(shared, unix, half_open) }
+    }
+
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.stage == Stage::Connecting
+    }
+
+    /// The outgoing connection is made.
+    pub(crate) fn connected(&mut self) {
+        if self.stage == Stage::Connecting {
+            self.stage = Stage::Open;
+            self.writable = true;
         }
     }
 
@@ -155,26 +160,33 @@ impl Machine {
         self.read_on |= read_on;
     }
 
-    /// Whether there is something to do before the next poll: input to take, or `on_drain` to call. Not while
-    /// a batch is unanswered; but what the peer still sends to a closed connection is discarded all the same.
-    pub(crate) fn wants_service(&self) -> bool {
+    /// Whether there is something to do before the next poll: input to take, or a callback that is due.
+    /// `backlog` says that input was read and waits. Not while a batch is unanswered; but what the peer still
+    /// sends to a closed connection is discarded all the same.
+    pub(crate) fn wants_service(&self, backlog: bool) -> bool {
         let waits = self.held && self.stage == Stage::Open;
-        !waits && (self.drain_due || self.reading() != Reading::No)
+        let due = self.drain_due || self.owes_wake() || self.owes_eof(backlog);
+        !waits && (due || self.reading() != Reading::No || (backlog && self.takes_input()))
+    }
+
+    /// Whether the handler may be given input.
+    pub(crate) fn takes_input(&self) -> bool {
+        self.stage == Stage::Open && !self.paused && (self.broken.is_some() || !self.owes_drain())
     }
 
     /// What to do with input while the connection is served.
     pub(crate) fn reading(&self) -> Reading {
         match self.stage {
             _ if !self.readable => Reading::No,
-            Stage::Open if self.broken.is_none() && self.owes_drain() => Reading::No,
-            Stage::Open => Reading::Deliver,
+            Stage::Open if self.takes_input() => Reading::Deliver,
             Stage::Flushing(_) | Stage::Lingering(_) => Reading::Discard,
-            Stage::Over(_) => Reading::No,
+            Stage::Open | Stage::Connecting | Stage::Detaching | Stage::Over(_) => Reading::No,
         }
     }
 
     /// A read gave bytes; `full` says that it filled the buffer.
-    pub(crate) fn received(&mut self, full: bool) {
+    pub(crate) fn received(&mut self, len: usize, full: bool) {
+        self.shared.count_received(len);
         self.readable = full || self.read_on;
     }
 
@@ -192,43 +204,94 @@ impl Machine {
 
     pub(crate) fn read_failed(&mut self, errno: i32) {
         self.received_eof();
-        self.shared.end();
+        self.shared.close();
         self.broken.get_or_insert(errno);
+    }
+
+    /// Whether EOF was seen, of an open connection that works.
+    pub(crate) fn is_at_eof(&self) -> bool {
+        self.eof && self.broken.is_none() && self.stage == Stage::Open
+    }
+
+    /// Whether it is open, and not closed or detached by this side.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Stage::Open
     }
 
     /// Queues bytes written on the owner's thread.
     pub(crate) fn write(
         &mut self,
-        bytes: &[u8],
+        slices: &[&[u8]],
         config: &Config,
         pool: &mut BlockPool,
     ) -> Result<Pressure, Refused> {
-        if !self.shared.is_live() || self.broken.is_some() {
+        if !self.shared.takes_writes() || self.broken.is_some() {
             return Err(Refused::Closed);
         }
-        let Some(pressure) = self.shared.reserve(bytes.len(), config) else {
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        let Some(pressure) = self.shared.reserve(len, config) else {
             self.end_now(Closed::by(CloseReason::Overflow), pool);
             return Err(Refused::Overflow);
         };
-        self.out.push(bytes, pool);
+        slices.iter().for_each(|slice| self.out.push(slice, pool));
+        self.queued += len as u64;
         Ok(pressure)
     }
 
-    /// Queues bytes that another thread has handed in, and that were counted there.
-    pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) {
-        if self.broken.is_some() || !matches!(self.stage, Stage::Open | Stage::Flushing(_)) {
-            return self.shared.settle(bytes.len());
+    /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.
+    pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) -> bool {
+        let takes = matches!(self.stage, Stage::Connecting | Stage::Open | Stage::Flushing(_));
+        if self.broken.is_some() || !takes {
+            self.shared.settle(bytes.len());
+            return false;
         }
+        self.queued += bytes.len() as u64;
         self.out.push_owned(bytes, pool);
         // Relief may have come between the count and now, and would have been the last.
         if self.shared.unsent() > config.high_water {
-            self.shared.above.store(true, Ordering::Release);
+            self.shared.owe_drain();
         }
+        true
+    }
+
+    /// The last write is to be followed by this call.
+    pub(crate) fn complete_with(&mut self, completion: Completion) {
+        let pending = Pending { at: self.queued, completion };
+        self.pending.get_or_insert_default().push_back(pending);
+    }
+
+    /// Takes the completions whose bytes were sent.
+    pub(crate) fn take_completed(&mut self, done: &mut Vec<(Completion, Completed)>) {
+        let Some(pending) = &mut self.pending else { return };
+        while pending.front().is_some_and(|first| first.at <= self.shared.sent()) {
+            done.extend(pending.pop_front().map(|first| (first.completion, Completed::Sent)));
+        }
+        if pending.is_empty() {
+            self.pending = None;
+        }
+    }
+
+    /// Takes all completions: they are cancelled.
+    pub(crate) fn cancel_completions(&mut self, done: &mut Vec<(Completion, Completed)>) {
+        let pending = self.pending.take().unwrap_or_default();
+        done.extend(pending.into_iter().map(|pending| (pending.completion, Completed::Cancelled)));
     }
 
     /// Drops the queue.
     fn drop_output(&mut self, pool: &mut BlockPool) {
         self.shared.settle(self.out.clear(pool));
+    }
+
+    /// Takes the queue out, for somebody else to send.
+    pub(crate) fn take_output(&mut self, pool: &mut BlockPool) -> Vec<u8> {
+        let output = self.out.to_vec();
+        self.drop_output(pool);
+        output
+    }
+
+    /// Whether other threads have handed in something that the loop has not taken yet.
+    pub(crate) fn has_bytes_on_the_way(&self) -> bool {
+        self.shared.awaits_completions() || self.shared.unsent() > self.out.len()
     }
 
     pub(crate) fn out(&self) -> &OutQueue {
@@ -238,6 +301,7 @@ impl Machine {
     /// The kernel took `sent` bytes.
     pub(crate) fn sent(&mut self, sent: usize, pool: &mut BlockPool) {
         self.out.advance(sent, pool);
+        self.shared.count_sent(sent);
         self.shared.settle(sent);
     }
 
@@ -247,49 +311,78 @@ impl Machine {
 
     pub(crate) fn write_failed(&mut self, errno: i32, pool: &mut BlockPool) {
         self.broken.get_or_insert(errno);
-        self.shared.end();
+        self.shared.close();
         self.drop_output(pool);
         // An error is an edge that may have been consumed by the write: look for the end by reading.
         self.readable = !self.eof;
         self.read_on = true;
     }
 
-    /// This side ends the connection: what is queued is sent first.
-    pub(crate) fn close(&mut self, reason: CloseReason) {
+    /// This side shuts its writing down: what is queued is sent first. Reading goes on.
+    pub(crate) fn end(&mut self) {
         self.shared.end();
-        if self.stage == Stage::Open {
-            self.stage = Stage::Flushing(Closed::by(reason));
+        self.ended = true;
+    }
+
+    /// This side ends the connection: what is queued is sent first.
+    pub(crate) fn close(&mut self, reason: CloseReason, pool: &mut BlockPool) {
+        self.shared.close();
+        match self.stage {
+            Stage::Open => self.stage = Stage::Flushing(Closed::by(reason)),
+            Stage::Connecting => self.end_now(Closed::by(reason), pool),
+            _ => {}
         }
     }
 
     /// The connection ends without waiting for anything.
     pub(crate) fn end_now(&mut self, closed: Closed, pool: &mut BlockPool) {
-        self.shared.end();
+        self.shared.close();
+        if !matches!(self.stage, Stage::Over(_)) {
+            self.stage = Stage::Over(closed);
+        }
         self.drop_output(pool);
-        self.stage = Stage::Over(closed);
+    }
+
+    /// The descriptor is to be handed out; not of a connection that is closed or not made yet.
+    pub(crate) fn detach(&mut self) -> bool {
+        let detaches = self.stage == Stage::Open && self.broken.is_none();
+        if detaches {
+            self.shared.close();
+            self.stage = Stage::Detaching;
+        }
+        detaches
     }
 
     /// How it ends if the server stops now.
     pub(crate) fn closed_by_stop(&self) -> Closed {
         match (self.stage, self.broken) {
             (Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed), _) => closed,
-            (Stage::Open, Some(errno)) => Closed::reset(errno),
-            (Stage::Open, None) => Closed::by(CloseReason::Shutdown),
+            (Stage::Open | Stage::Detaching, Some(errno)) => Closed::reset(errno),
+            (Stage::Open | Stage::Detaching | Stage::Connecting, _) => Closed::by(CloseReason::Shutdown),
         }
     }
 
-    /// Writing was shut down.
-    pub(crate) fn lingers(&mut self) {
+    /// Writing was shut down; says whether the connection lingers now.
+    pub(crate) fn write_shut_down(&mut self) -> bool {
+        self.ended = false;
         if let Stage::Flushing(closed) = self.stage {
             self.stage = Stage::Lingering(closed);
+            return true;
         }
+        self.write_is_shut = true;
+        false
     }
 
-    /// The linger limit is over.
-    pub(crate) fn linger_over(&mut self) {
-        if let Stage::Lingering(closed) = self.stage {
-            self.stage = Stage::Over(closed);
-        }
+    /// The linger limit is over; says whether it mattered.
+    pub(crate) fn linger_over(&mut self) -> bool {
+        let Stage::Lingering(closed) = self.stage else { return false };
+        self.stage = Stage::Over(closed);
+        true
+    }
+
+    /// Output waits for a peer that takes none.
+    pub(crate) fn is_stuck(&self) -> bool {
+        !self.out.is_empty() && !matches!(self.stage, Stage::Connecting | Stage::Over(_))
     }
 
     pub(crate) fn hold(&mut self) {
@@ -300,48 +393,93 @@ impl Machine {
         self.held = false;
     }
 
-    pub(crate) fn next_step(&self) -> Step {
+    /// Stops or resumes reading, by the handler's wish.
+    pub(crate) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Whether input is wanted, be there some or not.
+    pub(crate) fn awaits_input(&self) -> bool {
+        self.takes_input() && !self.eof && !self.held
+    }
+
+    /// What to do next; `backlog` says that input was read and waits to be delivered.
+    pub(crate) fn next_step(&self, backlog: bool) -> Step {
         if let Stage::Over(closed) = self.stage {
             return Step::Close { closed, all_sent: false };
         }
         if self.eof {
             if let Some(errno) = self.broken {
-                let closed = match self.stage {
-                    Stage::Open => Closed::reset(errno),
-                    Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed) => closed,
-                };
-                return Step::Close { closed, all_sent: false };
+                return Step::Close { closed: self.broken_by(errno), all_sent: false };
             }
-        }
-        if !self.out.is_empty() {
-            return if self.writable { Step::Flush } else { Step::Wait };
         }
         match self.stage {
-            Stage::Open if self.eof && !self.held && !self.drain_due && !self.owes_drain() => {
+            Stage::Connecting => return Step::Wait,
+            Stage::Detaching => return Step::Detach,
+            _ if self.out.is_empty() => {}
+            _ if self.writable => return Step::Flush,
+            _ => return Step::Wait,
+        }
+        let all_handed_in = self.broken.is_none() && self.shared.unsent() == 0;
+        match self.stage {
+            Stage::Open if self.is_finished(backlog) => {
                 Step::Close { closed: Closed::by(CloseReason::Eof), all_sent: true }
             }
+            Stage::Open if self.ended && all_handed_in => Step::ShutdownWrite,
             Stage::Flushing(closed) if self.eof => Step::Close { closed, all_sent: true },
-            Stage::Flushing(_) if self.broken.is_none() && self.shared.unsent() == 0 => Step::ShutdownWrite,
+            Stage::Flushing(_) if all_handed_in => Step::ShutdownWrite,
             Stage::Lingering(closed) if self.eof => Step::Close { closed, all_sent: false },
             _ => Step::Wait,
         }
     }
 
+    fn broken_by(&self, errno: i32) -> Closed {
+        match self.stage {
+            Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed) => closed,
+            Stage::Open | Stage::Connecting | Stage::Detaching => Closed::reset(errno),
+        }
+    }
+
+    /// Whether an open connection has come to its end: EOF was seen, the handler has had everything before it,
+    /// and with `half_open` has ended its side.
+    fn is_finished(&self, backlog: bool) -> bool {
+        let handled = !self.held && !self.drain_due && !self.owes_drain() && !backlog;
+        self.eof && handled && (!self.half_open || (self.eof_told && self.write_is_shut))
+    }
+
     fn owes_drain(&self) -> bool {
-        self.shared.above.load(Ordering::Acquire)
+        self.shared.owes_drain()
+    }
+
+    fn owes_wake(&self) -> bool {
+        self.stage == Stage::Open && self.shared.is_woken()
+    }
+
+    fn owes_eof(&self, backlog: bool) -> bool {
+        self.half_open && !self.eof_told && self.is_at_eof() && !backlog && self.takes_input()
     }
 
     /// Ends pressure once the queue is at the low-water mark: `on_drain` is then due.
     pub(crate) fn relieve(&mut self, low_water: usize) {
         if self.owes_drain() && self.shared.unsent() <= low_water {
-            self.shared.above.store(false, Ordering::Release);
+            self.shared.pay_drain();
             self.drain_due = self.shared.is_live();
         }
     }
 
-    /// Whether `on_drain` is due; asking takes it.
-    pub(crate) fn take_drain(&mut self) -> bool {
-        std::mem::take(&mut self.drain_due) && self.shared.is_live()
+    /// The next callback that is due apart from input; asking takes it.
+    pub(crate) fn take_due(&mut self, backlog: bool) -> Option<Due> {
+        if std::mem::take(&mut self.drain_due) && self.shared.is_live() {
+            return Some(Due::Drain);
+        }
+        if self.stage == Stage::Open && self.shared.take_woken() {
+            return Some(Due::Wake);
+        }
+        if self.owes_eof(backlog) {
+            self.eof_told = true;
+            return Some(Due::Eof);
+        }
+        None
     }
 }
 

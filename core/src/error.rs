@@ -31,11 +31,13 @@ pub enum ErrorKind {
     HandlerFailed = 10,
     /// A defect of the engine, caught at its border.
     Internal = 11,
+    /// The call has no meaning for this kind of socket, for example closing a UDP endpoint.
+    Unsupported = 12,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of its number: what the bindings compare their own tables with.
-    pub const ALL: [ErrorKind; 11] = [
+    pub const ALL: [ErrorKind; 12] = [
         ErrorKind::InvalidArgument,
         ErrorKind::InvalidAddress,
         ErrorKind::AddressInUse,
@@ -47,6 +49,7 @@ impl ErrorKind {
         ErrorKind::Stopped,
         ErrorKind::HandlerFailed,
         ErrorKind::Internal,
+        ErrorKind::Unsupported,
     ];
 
     /// The name in capitals, the same in every language: `ADDRESS_IN_USE`.
@@ -64,6 +67,7 @@ impl ErrorKind {
             ErrorKind::Stopped => "STOPPED",
             ErrorKind::HandlerFailed => "HANDLER_FAILED",
             ErrorKind::Internal => "INTERNAL",
+            ErrorKind::Unsupported => "UNSUPPORTED",
         }
     }
 }
@@ -128,7 +132,7 @@ mod tests {
     #[test]
     fn numbers_count_up_from_one_without_a_gap() {
         let numbers: Vec<i32> = ErrorKind::ALL.iter().map(|kind| *kind as i32).collect();
-        assert_eq!(numbers, (1..=11).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
     }
 
     #[test]

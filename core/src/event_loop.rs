@@ -1,48 +1,55 @@
 //! One event loop: a poller, the connections it owns, and the turn.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::acceptor::{Acceptor, WAKER};
-use crate::action::{Action, CloseReason};
+use crate::acceptor::{Acceptor, Door, WAKER};
+use crate::action::{Action, CloseReason, Completed, Completion};
 use crate::batch::Turn;
-use crate::conn::{Machine, Reading};
+use crate::command::{Accepted, Command, Job, Request};
+use crate::conn_handle::Conn;
 use crate::error::{Error, Result};
-use crate::handle::{Conn, Handle};
+use crate::handle::Handle;
 use crate::handler::Handler;
-use crate::loop_state::{Entry, LoopState};
-use crate::mailbox::{Accepted, Command, Mailbox};
+use crate::loop_state::LoopState;
+use crate::mailbox::Mailbox;
 use crate::panics::{catch, report};
-use crate::slab::Slab;
+use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::{Event, Events, Poller};
-use crate::sys::socket;
 use crate::token::ConnId;
 
+mod arrive;
+mod datagrams;
+mod draining;
+mod serve;
 mod settle;
+mod timers;
 
 /// The buffer that all input of a loop goes through: what libuv and Go's net use for a stream.
 const READ_BUFFER: usize = 64 << 10;
+/// Room in front of it, for what a connection carries from the input before.
+const HEADROOM: usize = 64 << 10;
+/// One turn in so many is sampled: time in callbacks, and delay from ready to handled.
+const SAMPLED: u64 = 64;
 
 /// What a loop is made of before it has a thread.
 pub(crate) struct Seed {
     pub(crate) poller: Poller,
     pub(crate) mailbox: Arc<Mailbox>,
-    slab: Slab<Entry>,
 }
 
 impl Seed {
     pub(crate) fn new() -> Result<Self> {
-        let slab = Slab::new()?;
-        let resources = || -> io::Result<(Poller, Mailbox)> {
-            let (poller, mailbox) = (Poller::new()?, Mailbox::new(slab.lease())?);
+        let mailbox = Mailbox::new()?;
+        let poller = || -> io::Result<Poller> {
+            let poller = Poller::new()?;
             poller.add_level(mailbox.waker(), WAKER)?;
-            Ok((poller, mailbox))
+            Ok(poller)
         };
-        let (poller, mailbox) = resources().map_err(|error| Error::system("open an event loop", &error))?;
-        Ok(Seed { poller, mailbox: Arc::new(mailbox), slab })
+        let poller = poller().map_err(|error| Error::system("open an event loop", &error))?;
+        Ok(Seed { poller, mailbox: Arc::new(mailbox) })
     }
 }
 
@@ -50,94 +57,146 @@ impl Seed {
 pub(crate) struct EventLoop {
     state: Rc<LoopState>,
     handler: Arc<dyn Handler>,
-    poller: Poller,
     events: Events,
+    /// Headroom and read buffer.
     buffer: Box<[u8]>,
     commands: Vec<Command>,
     /// Connections dealt to this loop and not yet taken in.
     arrivals: Vec<Accepted>,
+    /// Outgoing connections of which the poller reported something.
+    dialled: Vec<ConnId>,
     /// New connections are refused, and that was reported.
     refusing: bool,
-    /// The listeners, if this is the server's only loop.
-    acceptor: Option<Acceptor>,
+    /// The listeners that this loop accepts from itself.
+    acceptor: Acceptor,
+    /// Made with the first UDP socket.
+    datagrams: Option<RecvBatch>,
+    /// The graceful stop has begun here.
+    draining: bool,
+    /// Input was left alone, because the server holds more bytes than its budget allows.
+    starved: bool,
+    /// What `on_tick` asked for last.
+    tick: Duration,
+    /// When the poller returned, in a turn that is sampled.
+    sampled: Option<Instant>,
+    turns: u64,
 }
 
 impl EventLoop {
-    pub(crate) fn new(
-        seed: Seed,
-        server: Handle,
-        handler: Arc<dyn Handler>,
-        acceptor: Option<Acceptor>,
-    ) -> Self {
+    pub(crate) fn new(seed: Seed, index: usize, server: Handle, handler: Arc<dyn Handler>) -> Self {
         EventLoop {
-            state: LoopState::new(server, seed.mailbox, seed.slab),
+            state: LoopState::new(server, seed.mailbox, index, seed.poller),
             handler,
-            poller: seed.poller,
             events: Events::new(),
-            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            buffer: vec![0; HEADROOM + READ_BUFFER].into_boxed_slice(),
             commands: Vec::new(),
             arrivals: Vec::new(),
+            dialled: Vec::new(),
             refusing: false,
-            acceptor,
+            acceptor: Acceptor::default(),
+            datagrams: None,
+            draining: false,
+            starved: false,
+            tick: Duration::from_secs(1),
+            sampled: None,
+            turns: 0,
         }
+    }
+
+    pub(crate) fn state(&self) -> &Rc<LoopState> {
+        &self.state
     }
 
     /// Turns until the server stops, then closes every connection. Does not unwind.
     pub(crate) fn run(&mut self) {
         let state = Rc::clone(&self.state);
         state.enter(|| {
-            while !state.server().is_stopping() {
-                let trouble = match catch(|| self.turn()) {
-                    Ok(Ok(())) => continue,
-                    Ok(Err(error)) => format!("polling failed: {error}"),
-                    Err(panic) => format!("a loop panicked: {panic}"),
-                };
-                report(format_args!("{trouble}; the server stops"));
-                state.server().stop();
+            self.start_ticking();
+            while !state.server().shared.is_ending() {
+                self.turn_or_stop(None);
             }
-            if let Err(panic) = catch(|| self.finish()) {
-                report(format_args!("a loop panicked at its end: {panic}"));
-            }
+            self.finish_or_report();
         });
     }
 
-    fn turn(&mut self) -> io::Result<()> {
-        let timeout = self.timeout();
-        let polled = self.poller.poll(&mut self.events, timeout);
+    /// One turn; if the poller or the engine fails, the server stops.
+    pub(crate) fn turn_or_stop(&mut self, longest: Option<Duration>) {
+        let trouble = match catch(|| self.turn(longest)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => format!("polling failed: {error}"),
+            Err(panic) => format!("a loop panicked: {panic}"),
+        };
+        report(format_args!("{trouble}; the server stops"));
+        self.state.server().stop();
+    }
+
+    pub(crate) fn finish_or_report(&mut self) {
+        if let Err(panic) = catch(|| self.finish()) {
+            report(format_args!("a loop panicked at its end: {panic}"));
+        }
+    }
+
+    fn turn(&mut self, longest: Option<Duration>) -> io::Result<()> {
+        let timeout = match (self.timeout(), longest) {
+            (Some(due), Some(longest)) => Some(due.min(longest)),
+            (due, longest) => due.or(longest),
+        };
+        self.state.metrics().polls.add(1);
+        let polled = self.state.poller.poll(&mut self.events, timeout);
         self.state.mailbox().is_awake();
+        self.begin_turn();
         polled?;
         self.note_events();
+        self.expire_timers();
         self.obey_mailbox();
+        self.drain_if_asked();
         self.accept();
+        self.finish_dialling();
         self.serve();
         self.end_turn(false);
-        self.expire_lingering();
+        self.end_sample();
         self.settle();
+        self.publish_change();
         Ok(())
     }
 
+    /// Reads the clock: once a turn, but for what is sampled.
+    fn begin_turn(&mut self) {
+        self.state.now.set(self.state.server().shared.clock.now());
+        self.state.metrics().turns.add(1);
+        self.sampled = self.turns.is_multiple_of(SAMPLED).then(Instant::now);
+        self.turns += 1;
+    }
+
+    fn end_sample(&mut self) {
+        let Some(began) = self.sampled.take() else { return };
+        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.state.metrics().callback_nanos_sampled.add(nanos);
+        self.state.metrics().turns_sampled.add(1);
+    }
+
     /// How long the poller may wait: not at all while there is work, for ever if nothing is due.
-    fn timeout(&mut self) -> Option<Duration> {
-        let may_sleep = self.state.mailbox().may_sleep() && !self.state.server().is_stopping();
+    pub(crate) fn timeout(&mut self) -> Option<Duration> {
+        let shared = &self.state.server().shared;
+        let may_sleep =
+            self.state.mailbox().may_sleep() && !shared.wants_attention(self.state.index, self.draining);
         if !may_sleep || self.has_work() {
             return Some(Duration::ZERO);
         }
-        let conns = &mut *self.state.conns.borrow_mut();
-        while conns.lingering.front().is_some_and(|&(_, id)| conns.slab.get_mut(id).is_none()) {
-            conns.lingering.pop_front();
-        }
-        let linger = conns.lingering.front().map(|&(at, _)| at);
-        let accepting = self.acceptor.as_ref().filter(|_| self.state.takes_input());
-        let due = linger.into_iter().chain(accepting.and_then(Acceptor::next_due)).min();
-        due.map(|at| at.saturating_duration_since(Instant::now()))
+        let timer = self.state.timers.borrow().next_due();
+        let drained = if self.draining { shared.drain_deadline() } else { None };
+        let due = timer.into_iter().chain(drained).min().map(|at| shared.clock.until(at));
+        let accepting = if self.state.takes_input() { self.acceptor.next_due() } else { None };
+        due.into_iter().chain(accepting).min()
     }
 
     /// Whether there is something to do before the next event.
     fn has_work(&self) -> bool {
         let conns = self.state.conns.borrow();
-        let accepting = !self.arrivals.is_empty() || self.acceptor.as_ref().is_some_and(Acceptor::is_busy);
+        let accepting = !self.arrivals.is_empty() || self.acceptor.is_busy();
         let input = self.state.takes_input() && (accepting || !conns.ready.is_empty());
-        input || !conns.discard.is_empty() || !conns.dirty.is_empty() || self.state.gather.borrow().is_due()
+        let idle = conns.discard.is_empty() && conns.dirty.is_empty() && conns.done.is_empty();
+        input || !idle || !self.dialled.is_empty() || self.state.gather.borrow().is_due()
     }
 
     /// Remembers what the poller reported.
@@ -148,13 +207,21 @@ impl EventLoop {
                 Some(id) => {
                     // A stale event finds no entry.
                     if let Some(entry) = conns.slab.get_mut(id) {
+                        if entry.machine.is_connecting() {
+                            self.dialled.push(id);
+                        }
                         entry.machine.ready(readable, writable, read_on);
-                        conns.line_up(id);
-                        conns.mark_dirty(id);
+                    } else if let Some(endpoint) = conns.endpoints.get_mut(&id) {
+                        endpoint.endpoint.ready(readable, writable);
                     }
+                    conns.line_up(id);
+                    conns.mark_dirty(id);
                 }
-                None if token == WAKER => self.state.mailbox().drain_waker(),
-                None => self.acceptor.iter_mut().for_each(|acceptor| acceptor.ready(token)),
+                None if token == WAKER => {
+                    self.state.metrics().wakeups.add(1);
+                    self.state.mailbox().drain_waker();
+                }
+                None => self.acceptor.ready(token),
             }
         }
     }
@@ -174,22 +241,57 @@ impl EventLoop {
         for command in commands.drain(..) {
             match command {
                 Command::Open(accepted) => self.arrivals.push(accepted),
-                Command::Write(id, bytes) => {
-                    let conns = &mut *self.state.conns.borrow_mut();
-                    if let Some(entry) = conns.slab.get_mut(id) {
-                        entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);
-                        conns.mark_dirty(id);
-                    }
+                Command::Write(id, bytes, completion) => self.take_bytes(id, bytes, completion),
+                Command::WriteDatagram(id, bytes, completion) => {
+                    self.take_peer_datagram(id, &bytes, completion);
                 }
-                Command::Close(id, reason) => {
-                    let conns = &mut *self.state.conns.borrow_mut();
-                    if let Some(entry) = conns.slab.get_mut(id) {
-                        entry.machine.close(reason);
-                        conns.mark_dirty(id);
-                    }
+                Command::SendTo(id, to, bytes) => self.take_datagram(id, to, &bytes),
+                Command::Request(id, request) => drop(self.state.carry_out(id, request)),
+                Command::Run(job) => self.run_job(job),
+                Command::Connect(id, dial) => self.connect(id, dial),
+                Command::Resolved(id, found) => self.resolved(id, found),
+                Command::Enroll(id, enrolled) => self.enroll(id, *enrolled),
+                Command::Listen(listening) if !self.draining => {
+                    self.acceptor.add(listening, &self.state.poller);
                 }
+                Command::Listen(_) => {}
+                Command::Endpoint(id, listening) => self.open_endpoint(id, listening),
+                Command::CloseListener(listener) => self.close_listener(listener),
                 Command::Answered(answer) => self.state.answered(answer),
             }
+        }
+    }
+
+    /// Queues bytes that another thread has handed in.
+    fn take_bytes(&mut self, id: ConnId, bytes: Vec<u8>, completion: Option<Completion>) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        // They were counted against the budget when they were handed in; the queue counts them now.
+        conns.pool.change -= bytes.len() as isize;
+        let Some(entry) = conns.slab.get_mut(id) else {
+            return conns.done.extend(completion.map(|completion| (completion, Completed::Cancelled)));
+        };
+        self.state.metrics().messages_written.add(1);
+        completion.iter().for_each(|_| entry.machine.shared.completion_arrived());
+        let was_stuck = entry.machine.is_stuck();
+        let queued = entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);
+        match completion {
+            Some(completion) if queued => entry.machine.complete_with(completion),
+            Some(completion) => conns.done.push((completion, Completed::Cancelled)),
+            None => {}
+        }
+        if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
+            timing.went(self.state.now.get());
+        }
+        conns.mark_dirty(id);
+    }
+
+    fn run_job(&mut self, job: Job) {
+        let ran = match job {
+            Job::OnLoop(run) => catch(|| run(self.state.server())),
+            Job::OnConn(id, run) => catch(|| run(&Conn::new(id, &self.state))),
+        };
+        if let Err(panic) = ran {
+            report(format_args!("a function that was run on a loop panicked: {panic}"));
         }
     }
 
@@ -198,44 +300,17 @@ impl EventLoop {
     /// then.
     fn accept(&mut self) {
         if !self.state.takes_input() {
+            self.starved |= !self.arrivals.is_empty() || self.acceptor.is_busy();
             return;
         }
         for accepted in std::mem::take(&mut self.arrivals) {
             self.open(accepted);
         }
-        let Some(mut acceptor) = self.acceptor.take() else { return };
-        acceptor.accept(|accepted| self.open(accepted));
-        self.acceptor = Some(acceptor);
-    }
-
-    /// Takes a connection in and tells the handler.
-    fn open(&mut self, accepted: Accepted) {
-        match self.register(accepted) {
-            Ok(id) => {
-                self.refusing = false;
-                self.call(id, |handler, conn| handler.on_open(conn));
-            }
-            // Peers can repeat this: it is reported once an outage.
-            Err(error) if !std::mem::replace(&mut self.refusing, true) => {
-                report(format_args!("new connections are refused: {error}"));
-            }
-            Err(_) => {}
-        }
-    }
-
-    fn register(&mut self, Accepted { socket, unix }: Accepted) -> io::Result<ConnId> {
-        let machine = Machine::new(unix);
-        let shared = Arc::clone(&machine.shared);
-        let conns = &mut *self.state.conns.borrow_mut();
-        let id = conns.slab.insert(Entry::new(socket, machine));
-        let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
-        let polled = conns.slab.get_mut(id).map(|entry| self.poller.add(entry.socket.as_fd(), id.to_u64()));
-        if let Some(Err(error)) = polled {
-            conns.slab.remove(id);
-            return Err(error);
-        }
-        self.state.mailbox().register(id, &shared);
-        Ok(id)
+        let mut acceptor = std::mem::take(&mut self.acceptor);
+        let state = Rc::clone(&self.state);
+        let door = Door { admissions: &state.server().shared.admissions, metrics: state.metrics() };
+        acceptor.accept(&door, |accepted| self.open(accepted));
+        self.acceptor = acceptor;
     }
 
     /// Calls the handler for a connection and does what it answers. A panic closes the connection.
@@ -243,84 +318,16 @@ impl EventLoop {
         let conn = Conn::new(id, &self.state);
         let closed = match catch(|| callback(&*self.handler, &conn)) {
             Ok(Action::None) => return,
-            Ok(Action::Close) => self.state.close(id, CloseReason::LocalClose),
+            Ok(Action::Close) => self.state.request(id, Request::Close(CloseReason::LocalClose)),
+            Ok(Action::Detach) => self.state.request(id, Request::Detach),
             Ok(Action::Stop) => return self.state.server().stop(),
             Err(panic) => {
                 report(format_args!("a callback of connection {id} panicked: {panic}"));
-                self.state.close(id, CloseReason::HandlerError)
+                self.state.request(id, Request::Close(CloseReason::HandlerError))
             }
         };
-        // It may have closed the connection itself before.
+        // It may have closed the connection itself before; and a UDP endpoint stays as it is.
         drop(closed);
-    }
-
-    /// Serves the connections that were in line when the round began.
-    fn serve(&mut self) {
-        let round = self.state.conns.borrow().discard.len();
-        for _ in 0..round {
-            let next = self.state.conns.borrow_mut().discard.pop_front();
-            next.into_iter().for_each(|id| self.serve_one(id, |entry| &mut entry.in_discard));
-        }
-        let round = self.state.conns.borrow().ready.len();
-        for _ in 0..round {
-            if !self.state.takes_input() {
-                return;
-            }
-            let next = self.state.conns.borrow_mut().ready.pop_front();
-            next.into_iter().for_each(|id| self.serve_one(id, |entry| &mut entry.in_ready));
-        }
-    }
-
-    /// Serves a connection that stood in a line, which `stands` says.
-    fn serve_one(&mut self, id: ConnId, stands: fn(&mut Entry) -> &mut bool) {
-        let drain = match self.state.conns.borrow_mut().slab.get_mut(id) {
-            None => return,
-            Some(entry) => {
-                *stands(entry) = false;
-                if !entry.machine.wants_service() {
-                    return;
-                }
-                entry.machine.take_drain()
-            }
-        };
-        if drain {
-            self.call(id, |handler, conn| handler.on_drain(conn));
-        }
-        let mut budget = self.state.config().read_budget;
-        while budget > 0 {
-            match self.read(id) {
-                None => break,
-                Some((Reading::Deliver, read)) => {
-                    budget = budget.saturating_sub(read);
-                    self.call(id, |handler, conn| handler.on_data(conn, &self.buffer[..read]));
-                }
-                Some((_, read)) => budget = budget.saturating_sub(read),
-            }
-        }
-        self.state.conns.borrow_mut().mark_dirty(id);
-    }
-
-    /// Reads once into the buffer: how the bytes are to be used and how many there are, or `None` if there
-    /// are none.
-    fn read(&mut self, id: ConnId) -> Option<(Reading, usize)> {
-        let conns = &mut *self.state.conns.borrow_mut();
-        let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;
-        let reading = machine.reading();
-        if reading == Reading::No {
-            return None;
-        }
-        match socket::recv(socket.as_fd(), &mut self.buffer) {
-            Ok(0) => machine.received_eof(),
-            Ok(read) => {
-                machine.received(read == self.buffer.len());
-                return Some((reading, read));
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => machine.read_would_block(),
-            // Nothing was read: the socket is still readable, and is tried again in the next turn.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => machine.read_failed(error.raw_os_error().unwrap_or(0)),
-        }
-        None
     }
 
     /// Lets a batching handler hand over what the turn gave.
@@ -328,6 +335,19 @@ impl EventLoop {
         let turn = Turn { state: &self.state, last };
         if let Err(panic) = catch(|| self.handler.on_turn_end(&turn)) {
             report(format_args!("handing a batch over panicked: {panic}"));
+        }
+    }
+
+    /// Tells the server how many more or fewer bytes this loop holds than a turn ago.
+    fn publish_change(&mut self) {
+        let change = std::mem::take(&mut self.state.conns.borrow_mut().pool.change);
+        let shared = &self.state.server().shared;
+        if change != 0 && shared.budget.change(change) {
+            // The bytes are within the budget again: loops that have stopped reading go on.
+            shared.wake_loops();
+        }
+        if std::mem::take(&mut self.starved) {
+            self.state.metrics().reads_paused_by_budget.add(1);
         }
     }
 }

@@ -1,106 +1,113 @@
-//! Listening sockets: binding, the address really bound, and clearing away Unix paths.
+//! Listening and UDP sockets: binding with options, adopting inherited ones, the address really bound.
 
-use std::fs;
+mod inherited;
+mod path;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::path::Path;
+use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::addr::{wrong, ListenOptions, ListenUrl, Scheme, Target};
-use crate::error::{Error, Result};
+use crate::addr::{check_again, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, Target};
+use crate::error::{Error, ErrorKind, Result};
+use crate::socket_options::{self, apply_while, of_listener, SocketOption};
+use crate::sys::socket::shutdown_listening;
 
-/// A bound and listening socket. Dropping it closes it, and removes a Unix path if it is still its own.
+pub use inherited::inherited;
+use path::OwnPath;
+
+/// As large as Linux's own default for net.core.somaxconn.
+const DEFAULT_BACKLOG: i32 = 4096;
+
+/// A listening socket, or a bound one for UDP. Dropping it closes it, and removes a Unix path if it is still
+/// its own.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// Dropped before the socket: while that is open, nobody takes the path over as a dead server's, and the
+    /// number of its inode is not used again.
+    path: Option<OwnPath>,
+    /// Dropped before the socket: a number that is free is never claimed.
+    _claim: Claim,
     socket: Socket,
     address: String,
-    unix: bool,
-    /// Removed on drop, after the socket was closed.
-    _path: Option<OwnPath>,
-}
-
-/// A path we made, with the inode it had then.
-#[derive(Debug)]
-struct OwnPath {
-    path: PathBuf,
-    inode: (u64, u64),
-}
-
-impl Drop for OwnPath {
-    fn drop(&mut self) {
-        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
-            // Somebody else may have removed it since: nothing to report then.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn inode(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+    kind: SocketKind,
+    /// The process that opened the socket; `None` for an adopted one. Another process may hold it, too.
+    opened_by: Option<u32>,
+    /// How to open another one like it, with reuseport.
+    shared: Option<Inet>,
+    /// What accepted sockets do not inherit.
+    accepted: Option<SocketOption>,
 }
 
 impl Listener {
-    /// Binds and listens. The kernel queues connections from now on.
-    pub(crate) fn open(url: &str) -> Result<Listener> {
-        let ListenUrl { scheme, target, options } = ListenUrl::parse(url)?;
-        let failed = |error: io::Error| Error::system(format_args!("listen on {url:?}"), &error);
+    /// Binds and listens; the kernel queues connections or datagrams from now on. A host name is looked up,
+    /// and a Unix path may wait up to a second for its directory's lock: both block.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidAddress`], which quotes the URL and the option; [`ErrorKind::AddressInUse`] or
+    /// [`ErrorKind::System`] with the system's reason. Nothing is left behind.
+    pub(crate) fn open(url: &str, options: &ListenOptions) -> Result<Listener> {
+        let ListenUrl { scheme, target, options } = ListenUrl::parse(url, options)?;
         match target {
-            Target::Inet { addr, dual_stack } => {
-                Self::inet(scheme, addr, dual_stack, &options).map_err(failed)
-            }
+            Target::Inet { addr, dual_stack } => Inet { scheme, addr, dual_stack, options }.open(url),
             Target::Name { host, port } => {
-                let ip = look_up(url, scheme, &host)?;
-                Self::inet(scheme, (ip, port).into(), false, &options).map_err(failed)
+                let addr = (look_up(url, scheme, &host)?, port).into();
+                check_again(url, scheme, &Target::Inet { addr, dual_stack: false }, &options)?;
+                Inet { scheme, addr, dual_stack: false, options }.open(url)
             }
-            Target::Path(path) => Self::path(path, &options).map_err(failed),
-            Target::Abstract(name) => Self::abstract_name(&name, &options).map_err(failed),
+            Target::Path(path) => Self::path(url, &path, &options),
+            Target::Abstract(name) => Self::abstract_name(url, &name, &options),
+            Target::Descriptor(number) => inherited::adopt(url, number, &options),
         }
     }
 
-    fn inet(scheme: Scheme, addr: SocketAddr, dual_stack: bool, options: &ListenOptions) -> io::Result<Self> {
-        let socket = match Self::inet_socket(addr, dual_stack, options) {
-            // A machine without IPv6 still has all its addresses: the IPv4 ones.
-            Err(error) if dual_stack && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
-                Self::inet_socket((Ipv4Addr::UNSPECIFIED, addr.port()).into(), false, options)?
-            }
-            other => other?,
+    fn new(socket: Socket, kind: SocketKind, address: String) -> Listener {
+        let claim = Claim::of_own(socket.as_raw_fd());
+        let opened_by = Some(process::id());
+        Listener { path: None, _claim: claim, socket, address, kind, opened_by, shared: None, accepted: None }
+    }
+
+    fn path(url: &str, path: &Path, options: &ListenOptions) -> Result<Listener> {
+        let (socket, own) = path::listen(url, path, options)?;
+        let listener = Self::unix(socket, format!("unix://{}", path.display()), options);
+        Ok(Listener { path: Some(own), ..listener })
+    }
+
+    fn abstract_name(url: &str, name: &str, options: &ListenOptions) -> Result<Listener> {
+        let opened = SockAddr::unix(format!("\0{name}")).and_then(|address| {
+            let socket = unix_socket(&address)?;
+            socket.listen(backlog(options)).map(|()| socket)
+        });
+        let socket = opened.map_err(|error| failed(url, &error))?;
+        Ok(Self::unix(socket, format!("unix://@{name}"), options))
+    }
+
+    fn unix(socket: Socket, address: String, options: &ListenOptions) -> Listener {
+        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, address) }
+    }
+
+    /// Opens a further socket on the very same address and with the same options; the kernel deals out
+    /// between the two. Only with [`reuseport`](Self::reuseport).
+    pub(crate) fn another(&self) -> Result<Listener> {
+        let alone = || {
+            let message =
+                format!("{}: only a socket with reuseport can have another beside it", self.address);
+            Error::new(ErrorKind::WrongState, message)
         };
-        let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        Ok(Listener { socket, address: format!("{scheme}://{bound}"), unix: false, _path: None })
+        self.shared.clone().ok_or_else(alone)?.open(&self.address)
     }
 
-    fn inet_socket(addr: SocketAddr, dual_stack: bool, options: &ListenOptions) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM.nonblocking().cloexec(), None)?;
-        socket.set_reuse_address(true)?;
-        if addr.is_ipv6() {
-            socket.set_only_v6(!dual_stack)?;
-        }
-        if options.reuseport {
-            socket.set_reuse_port(true)?;
-        }
-        // Accepted sockets inherit it (Linux: tcp_create_openreq_child copies the listener).
-        socket.set_tcp_nodelay(options.nodelay)?;
-        socket.bind(&addr.into())?;
-        socket.listen(options.backlog)?;
-        Ok(socket)
-    }
-
-    fn path(path: PathBuf, options: &ListenOptions) -> io::Result<Self> {
-        remove_if_dead(&path)?;
-        let socket = unix_socket(&SockAddr::unix(&path)?)?;
-        let path = OwnPath { inode: inode(&path)?, path };
-        socket.listen(options.backlog)?;
-        let address = format!("unix://{}", path.path.display());
-        Ok(Listener { socket, address, unix: true, _path: Some(path) })
-    }
-
-    fn abstract_name(name: &str, options: &ListenOptions) -> io::Result<Self> {
-        let socket = unix_socket(&SockAddr::unix(format!("\0{name}"))?)?;
-        socket.listen(options.backlog)?;
-        Ok(Listener { socket, address: format!("unix://@{name}"), unix: true, _path: None })
+    /// Whether several sockets of this process may be bound to the address: reuseport was asked for.
+    pub(crate) fn reuseport(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// The address really bound, as a URL without a query.
@@ -108,8 +115,46 @@ impl Listener {
         &self.address
     }
 
-    pub(crate) fn is_unix(&self) -> bool {
-        self.unix
+    pub(crate) fn kind(&self) -> SocketKind {
+        self.kind
+    }
+
+    /// Whether a URL's scheme has SO_REUSEPORT; what is wrong with the URL shows when it is opened.
+    pub(crate) fn can_reuse_port(url: &str) -> bool {
+        let scheme = url.split_once("://").map_or("tcp", |(scheme, _)| scheme);
+        !matches!(scheme, "unix" | "fd")
+    }
+
+    /// The bound UDP socket once more, for the endpoint that is to own it.
+    pub(crate) fn udp_socket(&self) -> io::Result<Socket> {
+        self.socket.try_clone()
+    }
+
+    /// Tells an accepted socket what it did not inherit: the size of a Unix socket's send buffer. Everything
+    /// else comes from the listening socket (Linux: TCP copies the listener's options).
+    pub(crate) fn prepare_accepted(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.accepted.as_ref().map_or(Ok(()), |option| socket_options::set(socket, option))
+    }
+
+    /// Makes this process the owner of a Unix path that was bound before a fork: it will remove it.
+    pub(crate) fn adopt_path(&mut self) {
+        if let Some(path) = &mut self.path {
+            path.adopt();
+        }
+    }
+
+    /// Stops listening at once, also while another thread holds the socket: the path is removed, and connects
+    /// are refused. What nobody has accepted yet is reset (TCP), and accept answers EINVAL, or it can still be
+    /// accepted, and then accept answers EAGAIN (Unix). A socket that came from another process, by a fork
+    /// or as a descriptor, is only closed, with the drop: it may still listen there. So is a UDP socket,
+    /// which has nobody to refuse.
+    pub(crate) fn close_now(&self) {
+        if let Some(path) = &self.path {
+            path.remove();
+        }
+        if self.kind != SocketKind::Udp && self.opened_by == Some(process::id()) {
+            shutdown_listening(self.socket.as_fd());
+        }
     }
 }
 
@@ -119,25 +164,104 @@ impl AsFd for Listener {
     }
 }
 
+/// What an Internet socket is bound to, and how.
+#[derive(Clone, Debug)]
+struct Inet {
+    scheme: Scheme,
+    addr: SocketAddr,
+    dual_stack: bool,
+    options: ListenOptions,
+}
+
+impl Inet {
+    fn open(mut self, url: &str) -> Result<Listener> {
+        self.dual_stack = self.options.ipv6_only.map_or(self.dual_stack, |only| !only);
+        let socket = match self.socket(url) {
+            // A machine without IPv6 still has all its addresses: the IPv4 ones.
+            Err(error) if self.is_everywhere() && error.errno() == Some(libc::EAFNOSUPPORT) => {
+                self.addr = (Ipv4Addr::UNSPECIFIED, self.addr.port()).into();
+                self.socket(url)?
+            }
+            other => other?,
+        };
+        let bound = socket.local_addr().map_err(|error| failed(url, &error))?;
+        self.addr = bound.as_socket().ok_or_else(|| wrong(url, "the system bound another family"))?;
+        let address = format!("{}://{}", self.scheme, self.addr);
+        let listener = Listener::new(socket, self.scheme.kind(), address);
+        let shared = self.options.reuseport.unwrap_or(false).then_some(self);
+        Ok(Listener { shared, ..listener })
+    }
+
+    fn is_everywhere(&self) -> bool {
+        self.dual_stack && self.addr.is_ipv6() && self.addr.ip().is_unspecified()
+    }
+
+    fn socket(&self, url: &str) -> Result<Socket> {
+        let failed = |error| failed(url, &error);
+        let tcp = self.scheme.is_tcp();
+        let kind = if tcp { Type::STREAM } else { Type::DGRAM };
+        let socket = Socket::new(Domain::for_address(self.addr), kind.nonblocking().cloexec(), None);
+        let socket = socket.map_err(failed)?;
+        self.share(&socket).map_err(failed)?;
+        self.bind_device(url, &socket)?;
+        // Before the bind and the listen: a receive buffer counts for the window that is offered first.
+        for option in of_listener(&self.options, tcp) {
+            apply_while(Listening(url), socket.as_fd(), &option)?;
+        }
+        socket.bind(&self.addr.into()).map_err(failed)?;
+        if tcp {
+            socket.listen(backlog(&self.options)).map_err(failed)?;
+        }
+        Ok(socket)
+    }
+
+    /// Who else may be bound there. Two UDP sockets that both reuse an address share its port, whoever owns
+    /// them: so only for multicast, where each gets a copy.
+    fn share(&self, socket: &Socket) -> io::Result<()> {
+        socket.set_reuse_address(self.scheme.is_tcp() || !self.options.multicast.is_empty())?;
+        if self.options.reuseport == Some(true) {
+            socket.set_reuse_port(true)?;
+        }
+        if self.addr.is_ipv6() {
+            socket.set_only_v6(!self.dual_stack)?;
+        }
+        Ok(())
+    }
+
+    fn bind_device(&self, url: &str, socket: &Socket) -> Result<()> {
+        let Some(device) = &self.options.device else { return Ok(()) };
+        let bound = socket.bind_device(Some(device.as_bytes()));
+        bound.map_err(|error| Error::system(format_args!("{}: device {device:?}", Listening(url)), &error))
+    }
+}
+
+/// What we are doing, for errors.
+struct Listening<'a>(&'a str);
+
+impl fmt::Display for Listening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "listen on {:?}", self.0)
+    }
+}
+
+fn failed(url: &str, error: &io::Error) -> Error {
+    Error::system(Listening(url), error)
+}
+
+fn backlog(options: &ListenOptions) -> i32 {
+    // Checked to fit.
+    i32::try_from(options.backlog).ok().filter(|&backlog| backlog > 0).unwrap_or(DEFAULT_BACKLOG)
+}
+
 fn unix_socket(address: &SockAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
     socket.bind(address)?;
     Ok(socket)
 }
 
-/// Removes the socket of a server that is gone: one that refuses connections. Everything else is left alone,
-/// and binding then says that the address is in use.
-fn remove_if_dead(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if !is_socket {
-        return Ok(());
-    }
-    // Without blocking: a live server whose backlog is full answers EAGAIN.
-    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
-    match probe.connect(&SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        _ => Ok(()),
-    }
+/// What accepted Unix sockets must be told: the kernel makes them as new ones.
+fn of_accepted(options: &ListenOptions) -> Option<SocketOption> {
+    (options.send_buffer > 0).then_some(SocketOption::SendBuffer(options.send_buffer))
 }
 
 /// The address of a host name. As Go's net.Listen: IPv4 first, so that `localhost` is where most clients
@@ -152,116 +276,34 @@ fn look_up(url: &str, scheme: Scheme, host: &str) -> Result<IpAddr> {
     ips.first().copied().ok_or_else(none)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorKind;
-    use std::net::{Ipv6Addr, TcpStream};
+/// Numbers of the descriptors that listeners of this process own, so that none is adopted a second time.
+static CLAIMED: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
 
-    fn temp_path(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("reactor-{}-{name}", std::process::id()));
-        let _ = fs::remove_file(&path);
-        path
+fn claimed() -> MutexGuard<'static, BTreeSet<RawFd>> {
+    // Whole between any two statements, so also after a panic.
+    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A listener's entry in [`CLAIMED`].
+#[derive(Debug)]
+struct Claim(RawFd);
+
+impl Claim {
+    /// Claims the descriptor of a socket that we have opened.
+    fn of_own(number: RawFd) -> Claim {
+        claimed().insert(number);
+        Claim(number)
     }
 
-    fn url(path: &Path) -> String {
-        format!("unix://{}", path.display())
+    /// Claims a descriptor that somebody names to us; `None` if a listener has it.
+    fn of_inherited(number: RawFd) -> Option<Claim> {
+        // Not then_some: a claim made in vain would take the other's away when it is dropped.
+        claimed().insert(number).then(|| Claim(number))
     }
+}
 
-    #[test]
-    fn port_zero_becomes_the_real_port() {
-        let listener = Listener::open("tcp4://127.0.0.1:0").unwrap();
-        let address = listener.address().strip_prefix("tcp4://").unwrap();
-        assert!(TcpStream::connect(address).is_ok());
-    }
-
-    #[test]
-    fn no_host_listens_on_both_families() {
-        let listener = Listener::open("tcp://:0").unwrap();
-        let port: u16 = listener.address().strip_prefix("tcp://[::]:").unwrap().parse().unwrap();
-        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_ok());
-    }
-
-    #[test]
-    fn a_port_in_use_is_named() {
-        let first = Listener::open("tcp://127.0.0.1:0").unwrap();
-        let error = Listener::open(first.address()).unwrap_err();
-        assert_eq!((error.kind(), error.errno()), (ErrorKind::AddressInUse, Some(libc::EADDRINUSE)));
-        assert!(error.message().contains(first.address()), "{}", error.message());
-    }
-
-    #[test]
-    fn reuseport_lets_two_listen() {
-        let first = Listener::open("tcp://127.0.0.1:0?reuseport=true").unwrap();
-        assert!(Listener::open(&format!("{}?reuseport=true", first.address())).is_ok());
-    }
-
-    #[test]
-    fn a_unix_path_is_removed_at_the_end() {
-        let path = temp_path("removed");
-        let listener = Listener::open(&url(&path)).unwrap();
-        assert!(path.exists());
-        drop(listener);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn a_path_that_is_no_longer_ours_is_left_alone() {
-        let path = temp_path("replaced");
-        let listener = Listener::open(&url(&path)).unwrap();
-        fs::remove_file(&path).unwrap();
-        fs::write(&path, "mine").unwrap();
-        drop(listener);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
-        fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn a_dead_servers_path_is_taken_over_and_a_live_ones_is_not() {
-        let path = temp_path("dead");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(path.exists());
-        let live = Listener::open(&url(&path)).unwrap();
-        assert_eq!(Listener::open(&url(&path)).unwrap_err().kind(), ErrorKind::AddressInUse);
-        assert!(path.exists());
-        drop(live);
-    }
-
-    #[test]
-    fn a_live_server_with_a_full_backlog_is_not_taken_over() {
-        let path = temp_path("busy");
-        let _live = Listener::open(&format!("{}?backlog=1", url(&path))).unwrap();
-        let waiting: Vec<Socket> = std::iter::from_fn(|| {
-            let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).unwrap();
-            socket.connect(&SockAddr::unix(&path).unwrap()).ok().map(|()| socket)
-        })
-        .collect();
-        assert!(!waiting.is_empty());
-        assert_eq!(Listener::open(&url(&path)).unwrap_err().kind(), ErrorKind::AddressInUse);
-    }
-
-    #[test]
-    fn a_file_that_is_no_socket_is_refused_and_left_alone() {
-        let path = temp_path("file");
-        fs::write(&path, "precious").unwrap();
-        assert_eq!(Listener::open(&url(&path)).unwrap_err().kind(), ErrorKind::AddressInUse);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-        fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn an_abstract_name_leaves_no_file() {
-        let name = format!("reactor-{}", std::process::id());
-        let listener = Listener::open(&format!("unix://@{name}")).unwrap();
-        assert_eq!(listener.address(), format!("unix://@{name}"));
-        assert!(!Path::new(&format!("@{name}")).exists());
-    }
-
-    #[test]
-    fn an_unknown_name_is_an_error_that_quotes_it() {
-        let error = Listener::open("tcp://no-such-host.invalid:1").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidAddress);
-        assert!(error.message().contains("no-such-host.invalid"), "{}", error.message());
+impl Drop for Claim {
+    fn drop(&mut self) {
+        claimed().remove(&self.0);
     }
 }

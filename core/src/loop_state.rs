@@ -1,93 +1,165 @@
-//! The part of a loop that calls from within callbacks may reach: its connections, and what is to be done
-//! with them. The `RefCell`s are never borrowed while user code runs (callbacks, destructors, loggers), so
-//! such a call always finds them free.
+//! The part of a loop that calls from within callbacks may reach: its connections, its timers, and what is to
+//! be done with them. The `RefCell`s are never borrowed while user code runs (callbacks, completions,
+//! destructors, loggers), so such a call always finds them free.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use crate::action::{CloseReason, Pressure};
+use crate::action::{CloseReason, Closed, Completed, Completion, Pressure};
 use crate::batch::{Answer, Gather};
 use crate::buffer::BlockPool;
-use crate::config::Config;
-use crate::conn::{Machine, Reading, Refused};
-use crate::error::Result;
+use crate::clock::deadline;
+use crate::codec::Framer;
+use crate::command::Request;
+use crate::config::{Config, Timeouts};
+use crate::conn::{Reading, Refused};
+use crate::conn_shared::ConnShared;
+use crate::entry::{Entry, Timing};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
-use crate::mailbox::{closed_error, full_error, Mailbox};
+use crate::mailbox::{closed_error, full_error, no_sender_error, note_request, Mailbox};
+use crate::metrics::LoopMetrics;
+use crate::options::{ConnInfo, Context, ListenerId};
 use crate::slab::Slab;
+use crate::sys::poller::Poller;
+use crate::timer::{TimerId, Wheel};
 use crate::token::ConnId;
+use crate::udp::{cost, Endpoint};
 
-/// A connection and its socket.
-pub(crate) struct Entry {
-    pub(crate) socket: OwnedFd,
-    pub(crate) machine: Machine,
-    /// Stands in the list of connections to serve, to drain of input, to settle.
+/// A UDP socket as its loop holds it.
+pub(crate) struct UdpEntry {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) shared: Arc<ConnShared>,
+    pub(crate) listener: Option<ListenerId>,
+    pub(crate) paused: bool,
+    /// The poller reports room: only while output waits for it.
+    pub(crate) polls_writable: bool,
+    /// Completions of what is queued.
+    pub(crate) pending: Vec<Completion>,
+    /// To be closed once its queue is sent.
+    pub(crate) closing: Option<Closed>,
+    pub(crate) context: Option<Context>,
     pub(crate) in_ready: bool,
-    pub(crate) in_discard: bool,
     pub(crate) in_dirty: bool,
-}
-
-impl Entry {
-    pub(crate) fn new(socket: OwnedFd, machine: Machine) -> Self {
-        Entry { socket, machine, in_ready: false, in_discard: false, in_dirty: false }
-    }
 }
 
 /// The connections and what is to be done with them.
 pub(crate) struct Conns {
     pub(crate) slab: Slab<Entry>,
+    pub(crate) endpoints: HashMap<ConnId, UdpEntry>,
+    /// The connection whose last callback runs: it has left the slab, so that its slot may be used again.
+    pub(crate) leaving: Option<Box<(ConnId, Entry)>>,
     pub(crate) pool: BlockPool,
-    /// Connections with input for the handler, or with `on_drain` to call; served in turn.
+    /// Connections with input for the handler, or with a callback that is due; served in turn.
     pub(crate) ready: VecDeque<ConnId>,
     /// Connections with input that nobody wants any more. It goes on when the handler takes no more.
     pub(crate) discard: VecDeque<ConnId>,
     /// Connections that changed: to flush, half-close, close or resume at the end of the turn.
     pub(crate) dirty: Vec<ConnId>,
-    /// Connections that linger, in the order in which their time is over. May name some that are gone.
-    pub(crate) lingering: VecDeque<(Instant, ConnId)>,
+    /// Completions to be called.
+    pub(crate) done: Vec<(Completion, Completed)>,
 }
 
 impl Conns {
-    fn new(slab: Slab<Entry>) -> Self {
+    fn new() -> Self {
         Conns {
-            slab,
+            slab: Slab::new(),
+            endpoints: HashMap::new(),
+            leaving: None,
             pool: BlockPool::default(),
             ready: VecDeque::new(),
             discard: VecDeque::new(),
             dirty: Vec::new(),
-            lingering: VecDeque::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// The connection, also while its last callback runs.
+    fn entry_or_leaving(&mut self, id: ConnId) -> Option<&mut Entry> {
+        let leaving = self.leaving.as_deref_mut().filter(|leaving| leaving.0 == id);
+        match leaving {
+            Some(leaving) => Some(&mut leaving.1),
+            None => self.slab.get_mut(id),
         }
     }
 
     pub(crate) fn mark_dirty(&mut self, id: ConnId) {
-        if let Some(entry) = self.slab.get_mut(id).filter(|entry| !entry.in_dirty) {
-            entry.in_dirty = true;
-            self.dirty.push(id);
+        if let Some(entry) = self.slab.get_mut(id) {
+            if !std::mem::replace(&mut entry.in_dirty, true) {
+                self.dirty.push(id);
+            }
+        } else if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            if !std::mem::replace(&mut endpoint.in_dirty, true) {
+                self.dirty.push(id);
+            }
         }
     }
 
     /// Puts a connection in line if it has something to be served.
     pub(crate) fn line_up(&mut self, id: ConnId) {
-        let Some(entry) = self.slab.get_mut(id).filter(|entry| entry.machine.wants_service()) else { return };
-        let (stands, line) = match entry.machine.reading() {
-            Reading::Discard => (&mut entry.in_discard, &mut self.discard),
-            _ => (&mut entry.in_ready, &mut self.ready),
-        };
-        if !std::mem::replace(stands, true) {
-            line.push_back(id);
+        if let Some(entry) = self.slab.get_mut(id) {
+            if !entry.machine.wants_service(entry.backlog) {
+                return;
+            }
+            let (stands, line) = match entry.machine.reading() {
+                Reading::Discard => (&mut entry.in_discard, &mut self.discard),
+                _ => (&mut entry.in_ready, &mut self.ready),
+            };
+            if !std::mem::replace(stands, true) {
+                line.push_back(id);
+            }
+        } else if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            if endpoint.wants_service() && !std::mem::replace(&mut endpoint.in_ready, true) {
+                self.ready.push_back(id);
+            }
         }
     }
+}
+
+/// What a timer of the loop's does.
+pub(crate) enum Alarm {
+    /// `on_tick`.
+    Tick,
+    /// A function of the user's, and the milliseconds of its repeat; `None` while it runs.
+    Loop(Option<LoopTimer>, u64),
+    /// `on_timer` of a connection, and the milliseconds of its repeat.
+    Conn(ConnId, u64),
+    /// Look after a connection's time-outs.
+    Timeouts(ConnId),
+    /// Connecting or lingering took too long.
+    Deadline(ConnId),
+}
+
+/// What a loop's timer calls.
+pub(crate) type LoopTimer = Box<dyn FnMut(&Handle)>;
+
+/// The input that `on_data` is being given.
+#[derive(Clone, Copy)]
+pub(crate) struct Input {
+    pub(crate) id: ConnId,
+    pub(crate) len: usize,
+    /// A datagram's sender, and whether it was truncated.
+    pub(crate) datagram: Option<(SocketAddr, bool)>,
+    /// Bytes that the handler keeps.
+    pub(crate) keep: usize,
 }
 
 /// What a loop shares with the calls from its callbacks.
 pub(crate) struct LoopState {
     server: Handle,
     mailbox: Arc<Mailbox>,
+    pub(crate) index: usize,
+    pub(crate) poller: Poller,
     pub(crate) conns: RefCell<Conns>,
     pub(crate) gather: RefCell<Gather>,
+    pub(crate) timers: RefCell<Wheel<Alarm>>,
+    /// The turn's time, in milliseconds of the server's clock.
+    pub(crate) now: Cell<u64>,
+    pub(crate) input: Cell<Option<Input>>,
 }
 
 thread_local! {
@@ -97,23 +169,37 @@ thread_local! {
 
 impl LoopState {
     /// The state of a loop without connections.
-    pub(crate) fn new(server: Handle, mailbox: Arc<Mailbox>, slab: Slab<Entry>) -> Rc<Self> {
-        let (conns, gather) = (RefCell::new(Conns::new(slab)), RefCell::default());
-        Rc::new(LoopState { server, mailbox, conns, gather })
+    pub(crate) fn new(server: Handle, mailbox: Arc<Mailbox>, index: usize, poller: Poller) -> Rc<Self> {
+        let now = Cell::new(server.shared.clock.now());
+        Rc::new(LoopState {
+            timers: RefCell::new(Wheel::new(mailbox.lease())),
+            server,
+            mailbox,
+            index,
+            poller,
+            conns: RefCell::new(Conns::new()),
+            gather: RefCell::default(),
+            now,
+            input: Cell::new(None),
+        })
     }
 
     /// Makes this the loop of the calling thread, while `run` runs; `run` does not unwind.
-    pub(crate) fn enter(self: &Rc<Self>, run: impl FnOnce()) {
-        CURRENT.set(Some(Rc::clone(self)));
-        run();
-        CURRENT.set(None);
+    pub(crate) fn enter<T>(self: &Rc<Self>, run: impl FnOnce() -> T) -> T {
+        // A host may turn one loop inside a callback of another.
+        let before = CURRENT.replace(Some(Rc::clone(self)));
+        let result = run();
+        CURRENT.set(before);
+        result
     }
 
     /// The loop with this mailbox, if it runs on this thread.
     pub(crate) fn current(mailbox: &Arc<Mailbox>) -> Option<Rc<LoopState>> {
         // No access means that the thread is ending, and so runs no loop.
-        let current = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();
-        current.filter(|state| Arc::ptr_eq(&state.mailbox, mailbox))
+        let find = |current: &RefCell<Option<Rc<LoopState>>>| {
+            current.borrow().as_ref().filter(|state| Arc::ptr_eq(&state.mailbox, mailbox)).cloned()
+        };
+        CURRENT.try_with(find).ok().flatten()
     }
 
     pub(crate) fn server(&self) -> &Handle {
@@ -124,31 +210,282 @@ impl LoopState {
         &self.mailbox
     }
 
+    pub(crate) fn metrics(&self) -> &LoopMetrics {
+        &self.mailbox.metrics
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.server.shared.config
     }
 
-    pub(crate) fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
+    // ---- writing ----
+
+    pub(crate) fn write(
+        &self,
+        id: ConnId,
+        slices: &[&[u8]],
+        completion: Option<Completion>,
+    ) -> Result<Pressure> {
         let conns = &mut *self.conns.borrow_mut();
-        let entry = conns.slab.get_mut(id).ok_or_else(|| closed_error(id))?;
-        let result = entry.machine.write(bytes, self.config(), &mut conns.pool);
-        if result != Err(Refused::Closed) {
-            conns.mark_dirty(id);
+        let Some(entry) = conns.slab.get_mut(id) else {
+            return self.write_datagram(conns, id, slices, completion);
+        };
+        let was_stuck = entry.machine.is_stuck();
+        let result = entry.machine.write(slices, self.config(), &mut conns.pool);
+        if result == Err(Refused::Closed) {
+            return Err(closed_error(id));
         }
-        result.map_err(|refused| match refused {
-            Refused::Closed => closed_error(id),
-            Refused::Overflow => full_error(id, bytes.len(), self.config().hard_limit),
+        if !std::mem::replace(&mut entry.in_dirty, true) {
+            conns.dirty.push(id);
+        }
+        if result.is_ok() {
+            self.metrics().messages_written.add(1);
+            completion.into_iter().for_each(|completion| entry.machine.complete_with(completion));
+            if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
+                timing.went(self.now.get());
+            }
+        }
+        result.map_err(|_| {
+            let len = slices.iter().map(|slice| slice.len()).sum();
+            full_error(id, len, self.config().hard_limit)
         })
     }
 
-    pub(crate) fn close(&self, id: ConnId, reason: CloseReason) -> Result<()> {
+    /// A write to a UDP socket: answers the sender, or goes to the peer.
+    fn write_datagram(
+        &self,
+        conns: &mut Conns,
+        id: ConnId,
+        slices: &[&[u8]],
+        mut completion: Option<Completion>,
+    ) -> Result<Pressure> {
+        let endpoint = conns.endpoints.get(&id).ok_or_else(|| closed_error(id))?;
+        let to = match endpoint.listener {
+            None => None,
+            Some(_) => Some(self.sender(id).ok_or_else(|| no_sender_error(id))?),
+        };
+        let pressure = self.queue_datagram(conns, id, to, slices)?;
+        // Called when the queue has been sent: datagrams are not told apart there.
+        let pending = conns.endpoints.get_mut(&id).map(|entry| &mut entry.pending);
+        pending.into_iter().for_each(|pending| pending.extend(completion.take()));
+        Ok(pressure)
+    }
+
+    pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
         let conns = &mut *self.conns.borrow_mut();
-        let live = |entry: &&mut Entry| entry.machine.shared.is_live();
-        let entry = conns.slab.get_mut(id).filter(live).ok_or_else(|| closed_error(id))?;
-        entry.machine.close(reason);
+        match conns.endpoints.get(&id) {
+            Some(UdpEntry { listener: Some(_), .. }) => self.queue_datagram(conns, id, Some(to), &[bytes]),
+            None if conns.slab.get_mut(id).is_none() => Err(closed_error(id)),
+            _ => {
+                let message = format!("{id} is a connection: it sends to its peer only");
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
+        }
+    }
+
+    fn queue_datagram(
+        &self,
+        conns: &mut Conns,
+        id: ConnId,
+        to: Option<SocketAddr>,
+        slices: &[&[u8]],
+    ) -> Result<Pressure> {
+        let UdpEntry { endpoint, shared, .. } =
+            conns.endpoints.get_mut(&id).ok_or_else(|| closed_error(id))?;
+        if !shared.takes_writes() {
+            return Err(closed_error(id));
+        }
+        let len = cost(slices.iter().map(|slice| slice.len()).sum());
+        let full = || full_error(id, len, self.config().hard_limit);
+        let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
+        if let Err(error) = endpoint.queue(to, slices) {
+            shared.settle(len);
+            return Err(error);
+        }
+        conns.pool.change += len as isize;
+        self.metrics().messages_written.add(1);
         conns.mark_dirty(id);
+        Ok(pressure)
+    }
+
+    // ---- calls on connections ----
+
+    pub(crate) fn request(&self, id: ConnId, request: Request) -> Result<()> {
+        let shared = self.shared(id)?;
+        if note_request(id, &shared, &request)? {
+            drop(self.carry_out(id, request));
+        }
         Ok(())
     }
+
+    fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
+        let conns = &mut *self.conns.borrow_mut();
+        let stream = conns.slab.get_mut(id).map(|entry| Arc::clone(&entry.machine.shared));
+        let found = stream.or_else(|| conns.endpoints.get(&id).map(|endpoint| Arc::clone(&endpoint.shared)));
+        found.ok_or_else(|| closed_error(id))
+    }
+
+    /// Does what was asked for, and noted on the shared part before. Returns a framing that is replaced: a
+    /// function of the user's may go with it, which must not run while anything is borrowed.
+    #[must_use]
+    pub(crate) fn carry_out(&self, id: ConnId, request: Request) -> Option<Framer> {
+        let mut replaced = None;
+        let conns = &mut *self.conns.borrow_mut();
+        let Conns { slab, pool, .. } = conns;
+        let Some(entry) = slab.get_mut(id) else {
+            if let Some(endpoint) = conns.endpoints.get_mut(&id) {
+                endpoint.carry_out(&request);
+            }
+            conns.line_up(id);
+            conns.mark_dirty(id);
+            return None;
+        };
+        match request {
+            Request::Close(reason) => entry.machine.close(reason, pool),
+            Request::Abort => entry.end_now(Closed::by(CloseReason::Abort), pool),
+            Request::End => entry.machine.end(),
+            Request::Detach => {
+                if !entry.machine.detach() {
+                    // Not made yet, or broken: there is nothing to hand out.
+                    entry.machine.close(CloseReason::LocalClose, pool);
+                }
+            }
+            Request::Wake => {}
+            Request::Pause => entry.machine.pause(true),
+            Request::Resume => {
+                entry.machine.pause(false);
+                entry.timing().into_iter().for_each(|timing| timing.came(self.now.get()));
+            }
+            Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
+            Request::Framing(framing) => {
+                entry.machine.shared.set_framing(framing.clone());
+                replaced = std::mem::replace(&mut entry.framer, framing.map(Framer::new));
+                // What is carried is looked at with new eyes.
+                entry.backlog = !entry.carry().is_empty();
+            }
+        }
+        conns.mark_dirty(id);
+        conns.line_up(id);
+        replaced
+    }
+
+    pub(crate) fn set_timeouts(&self, id: ConnId, entry: &mut Entry, timeouts: Timeouts) {
+        let mut timers = self.timers.borrow_mut();
+        let before = entry.timing().and_then(|timing| timing.timer);
+        before.into_iter().for_each(|timer| drop(timers.cancel(timer)));
+        let shortest =
+            [timeouts.idle, timeouts.read, timeouts.write].into_iter().filter(|time| !time.is_zero());
+        let Some(shortest) = shortest.min() else {
+            entry.extra.iter_mut().for_each(|extra| extra.timing = None);
+            return;
+        };
+        let now = self.now.get();
+        let mut timing = Timing::new(timeouts, now);
+        // Without an id for a timer there are 16 million of them: nothing to do but to go on without.
+        timing.timer = timers.insert(deadline(now, shortest), Alarm::Timeouts(id)).ok();
+        entry.extra().timing = Some(timing);
+    }
+
+    pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
+        let wrong = |kind, message: String| Err(Error::new(kind, format!("connection {id}: {message}")));
+        let Some(mut input) = self.input.get().filter(|input| input.id == id && input.datagram.is_none())
+        else {
+            return wrong(ErrorKind::WrongState, "keep is for the on_data of a stream".into());
+        };
+        let framed = self.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.framer.is_some());
+        if framed {
+            return wrong(ErrorKind::WrongState, "a framing cuts the input: there is nothing to keep".into());
+        }
+        if n > input.len {
+            return wrong(ErrorKind::InvalidArgument, format!("cannot keep {n} of {} bytes", input.len));
+        }
+        input.keep = n;
+        self.input.set(Some(input));
+        Ok(())
+    }
+
+    pub(crate) fn sender(&self, id: ConnId) -> Option<SocketAddr> {
+        self.datagram(id).map(|(sender, _)| sender)
+    }
+
+    pub(crate) fn is_truncated(&self, id: ConnId) -> bool {
+        self.datagram(id).is_some_and(|(_, truncated)| truncated)
+    }
+
+    fn datagram(&self, id: ConnId) -> Option<(SocketAddr, bool)> {
+        self.input.get().filter(|input| input.id == id)?.datagram
+    }
+
+    pub(crate) fn set_context(&self, id: ConnId, context: Option<Context>) -> Option<Context> {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(endpoint) = conns.endpoints.get_mut(&id) {
+            return std::mem::replace(&mut endpoint.context, context);
+        }
+        match conns.entry_or_leaving(id) {
+            Some(entry) => std::mem::replace(&mut entry.context, context),
+            // There is nothing to keep it with: back to the caller.
+            None => context,
+        }
+    }
+
+    pub(crate) fn info(&self, id: ConnId) -> Result<ConnInfo> {
+        let leaving =
+            self.conns.borrow_mut().entry_or_leaving(id).map(|entry| Arc::clone(&entry.machine.shared));
+        let shared = leaving.map_or_else(|| self.shared(id), Ok)?;
+        Ok(conn_info(&shared, self.index, self.now.get()))
+    }
+
+    pub(crate) fn peer(&self, id: ConnId) -> Option<SocketAddr> {
+        let shared =
+            self.conns.borrow_mut().entry_or_leaving(id).map(|entry| Arc::clone(&entry.machine.shared));
+        shared.and_then(|shared| shared.peer())
+    }
+
+    // ---- timers ----
+
+    pub(crate) fn start_conn_timer(&self, id: ConnId, delay: Duration, repeat: Duration) -> Result<TimerId> {
+        if !self.shared(id)?.is_live() {
+            return Err(closed_error(id));
+        }
+        let timer = self.insert_timer(delay, Alarm::Conn(id, crate::clock::millis_up(repeat)))?;
+        if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
+            let timers = &mut entry.extra().timers;
+            // Those that are over are forgotten before the list grows.
+            if timers.len() == timers.capacity() {
+                let mut wheel = self.timers.borrow_mut();
+                timers.retain(|timer| wheel.get_mut(*timer).is_some());
+            }
+            timers.push(timer);
+        }
+        Ok(timer)
+    }
+
+    pub(crate) fn start_loop_timer(
+        &self,
+        delay: Duration,
+        repeat: Duration,
+        call: LoopTimer,
+    ) -> Result<TimerId> {
+        self.insert_timer(delay, Alarm::Loop(Some(call), crate::clock::millis_up(repeat)))
+    }
+
+    fn insert_timer(&self, delay: Duration, alarm: Alarm) -> Result<TimerId> {
+        let inserted = self.timers.borrow_mut().insert(deadline(self.now.get(), delay), alarm);
+        inserted.map_err(|refused| {
+            drop(refused);
+            Error::new(ErrorKind::InvalidArgument, "the loop has as many timers as there are ids")
+        })
+    }
+
+    pub(crate) fn cancel_timer(&self, timer: TimerId) -> bool {
+        let is_users = |alarm: &mut Alarm| matches!(alarm, Alarm::Loop(..) | Alarm::Conn(..));
+        let users = self.timers.borrow_mut().get_mut(timer).is_some_and(is_users);
+        // The function is dropped without a borrow: what it owns is the user's.
+        let cancelled = if users { self.timers.borrow_mut().cancel(timer) } else { None };
+        cancelled.is_some()
+    }
+
+    // ---- batched delivery ----
 
     pub(crate) fn hold(&self, id: ConnId) {
         if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
@@ -168,8 +505,63 @@ impl LoopState {
         self.gather.borrow_mut().answered(answer);
     }
 
-    /// Whether events may be gathered, or too much waits for its batch.
+    /// Whether events may be gathered and input be read: not while too much waits for its batch, or the server
+    /// holds more bytes than its budget allows.
     pub(crate) fn takes_input(&self) -> bool {
-        !self.gather.borrow().is_full()
+        !self.gather.borrow().is_full() && !self.server.shared.budget.is_exceeded()
+    }
+}
+
+/// What can be read of a connection whose shared part this is.
+pub(crate) fn conn_info(shared: &ConnShared, on_loop: usize, now: u64) -> ConnInfo {
+    ConnInfo {
+        listener: ListenerId::from_u32(shared.listener),
+        on_loop,
+        age: Duration::from_millis(now.saturating_sub(shared.opened_at)),
+        received: shared.received(),
+        sent: shared.sent(),
+        queued: shared.unsent(),
+    }
+}
+
+impl UdpEntry {
+    pub(crate) fn new(endpoint: Endpoint, shared: Arc<ConnShared>, listener: Option<ListenerId>) -> Self {
+        UdpEntry {
+            endpoint,
+            shared,
+            listener,
+            paused: false,
+            polls_writable: false,
+            pending: Vec::new(),
+            closing: None,
+            context: None,
+            in_ready: false,
+            in_dirty: false,
+        }
+    }
+
+    /// Whether there are datagrams for the handler, or a callback is due.
+    pub(crate) fn wants_service(&self) -> bool {
+        self.closing.is_none() && (self.shared.is_woken() || self.reads())
+    }
+
+    pub(crate) fn reads(&self) -> bool {
+        self.endpoint.is_readable() && !self.paused && !self.shared.owes_drain()
+    }
+
+    fn carry_out(&mut self, request: &Request) {
+        match request {
+            Request::Close(reason) => self.close(Closed::by(*reason)),
+            Request::Abort => self.close(Closed::by(CloseReason::Abort)),
+            Request::Pause => self.paused = true,
+            Request::Resume => self.paused = false,
+            _ => {}
+        }
+    }
+
+    /// It ends once its queue is sent; the first reason counts.
+    pub(crate) fn close(&mut self, closed: Closed) {
+        self.shared.close();
+        self.closing.get_or_insert(closed);
     }
 }

@@ -3,60 +3,40 @@
 //! it is each connection's own limit.
 
 use std::cell::RefCell;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::action::{CloseReason, Pressure};
-use crate::batch::Answer;
+use crate::action::{Completion, Pressure};
+use crate::command::{Command, Request};
 use crate::config::Config;
-use crate::conn::ConnShared;
+use crate::conn_shared::{ConnKind, ConnShared};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Budget;
+use crate::metrics::LoopMetrics;
+use crate::slab::IdTable;
+use crate::sys::socket;
 use crate::sys::waker::Waker;
 use crate::token::ConnId;
-
-/// A connection that was accepted and has no loop yet.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    pub(crate) socket: OwnedFd,
-    pub(crate) unix: bool,
-}
-
-#[derive(Debug)]
-pub(crate) enum Command {
-    Open(Accepted),
-    Write(ConnId, Vec<u8>),
-    Close(ConnId, CloseReason),
-    Answered(Answer),
-}
+use crate::udp::{check_length, cost};
 
 /// Writes below this size are copied with the lock held, which is short then.
 const COPIED_LOCKED: usize = 4 << 10;
 
 /// What the lock guards.
-#[derive(Debug, Default)]
 struct Inner {
     commands: Vec<Command>,
-    /// The loop's connections by slot.
-    conns: Vec<Option<(ConnId, Arc<ConnShared>)>>,
-    open: usize,
+    /// The loop's connections.
+    conns: IdTable<Arc<ConnShared>>,
     /// The loop has ended: nothing is delivered any more.
     ended: bool,
 }
 
 impl Inner {
     /// The connection, if it is there and the loop still carries out what it is asked.
-    fn find(&self, id: ConnId) -> Option<&Arc<ConnShared>> {
-        if self.ended {
-            return None;
-        }
-        self.at(id)
-    }
-
-    fn at(&self, id: ConnId) -> Option<&Arc<ConnShared>> {
-        let (found, shared) = self.conns.get(id.slot() as usize)?.as_ref()?;
-        (*found == id).then_some(shared)
+    fn find(&self, id: ConnId) -> Result<&Arc<ConnShared>> {
+        let found = if self.ended { None } else { self.conns.get(id) };
+        found.ok_or_else(|| closed_error(id))
     }
 }
 
@@ -72,19 +52,88 @@ pub(crate) fn full_error(id: ConnId, len: usize, limit: usize) -> Error {
     Error::new(ErrorKind::Full, message)
 }
 
-#[derive(Debug)]
+/// The error of a write beyond the server's byte budget.
+fn budget_error(id: ConnId, len: usize, limit: usize) -> Error {
+    let message =
+        format!("connection {id}: {len} bytes more would exceed the server's byte budget of {limit} bytes");
+    Error::new(ErrorKind::Full, message)
+}
+
+/// The error of a call that has no meaning for a UDP endpoint.
+pub(crate) fn endpoint_error(id: ConnId, call: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{id} is a UDP endpoint: it cannot {call}"))
+}
+
+/// The error of a write to a UDP endpoint outside the callback of a datagram.
+pub(crate) fn no_sender_error(id: ConnId) -> Error {
+    let message = format!("{id} is a UDP endpoint, and this is no answer to a datagram: use send_to");
+    Error::new(ErrorKind::Unsupported, message)
+}
+
+/// Notes on the shared part what a request asks for, before the loop hears of it; says whether there is
+/// anything left to do. On the connection's own loop and elsewhere alike.
+pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -> Result<bool> {
+    if shared.kind == ConnKind::Endpoint {
+        refuse_endpoint(id, request)?;
+    }
+    let accepted = match request {
+        Request::Close(_) | Request::Detach => shared.close(),
+        Request::End => shared.end(),
+        // Also of a connection that is being closed and takes its time.
+        Request::Abort => {
+            shared.close();
+            true
+        }
+        Request::Wake if shared.is_live() => return Ok(shared.wake()),
+        _ => shared.is_live(),
+    };
+    accepted.then_some(true).ok_or_else(|| closed_error(id))
+}
+
+fn refuse_endpoint(id: ConnId, request: &Request) -> Result<()> {
+    let call = match request {
+        Request::Close(_) => "be closed by itself: close its listener",
+        Request::Abort => "be aborted",
+        Request::End => "be ended",
+        Request::Detach => "be detached",
+        Request::Framing(_) => "have a framing: a datagram is one already",
+        Request::Timeouts(_) => "have time-outs",
+        Request::Wake | Request::Pause | Request::Resume => return Ok(()),
+    };
+    Err(endpoint_error(id, call))
+}
+
+/// What bounds the bytes that are handed in.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) budget: &'a Budget,
+}
+
 pub(crate) struct Mailbox {
     lease: u16,
     waker: Waker,
     /// The loop is about to sleep or sleeps: the next sender must wake it.
     asleep: AtomicBool,
+    /// Streams that have an id, closing ones included. Changes with the lock held.
+    open: AtomicUsize,
+    pub(crate) metrics: LoopMetrics,
     inner: Mutex<Inner>,
 }
 
 impl Mailbox {
-    pub(crate) fn new(lease: u16) -> io::Result<Self> {
-        let (asleep, inner) = (AtomicBool::new(false), Mutex::default());
-        Ok(Mailbox { lease, waker: Waker::new()?, asleep, inner })
+    pub(crate) fn new() -> Result<Self> {
+        let conns = IdTable::new()?;
+        let lease = conns.lease();
+        let waker = Waker::new().map_err(|error| Error::system("open an event loop", &error))?;
+        Ok(Mailbox {
+            lease,
+            waker,
+            asleep: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            metrics: LoopMetrics::default(),
+            inner: Mutex::new(Inner { commands: Vec::new(), conns, ended: false }),
+        })
     }
 
     /// The lease of the loop's ids.
@@ -98,21 +147,26 @@ impl Mailbox {
 
     // ---- any thread ----
 
-    /// Leaves commands without waking the loop.
-    pub(crate) fn post(&self, commands: impl IntoIterator<Item = Command>) {
+    /// Leaves commands without waking the loop; says whether the loop will carry them out.
+    pub(crate) fn post(&self, commands: impl IntoIterator<Item = Command>) -> bool {
         let mut inner = self.lock();
-        if !inner.ended {
+        let takes = !inner.ended;
+        if takes {
             inner.commands.extend(commands);
         }
+        takes
     }
 
-    /// Leaves a command and wakes the loop, now or when the thread's cork is pulled.
-    pub(crate) fn send(self: &Arc<Self>, command: Command) {
+    /// Leaves a command and wakes the loop, now or when the thread's cork is pulled. Says whether the loop will
+    /// carry it out, as far as that can be said now.
+    pub(crate) fn send(self: &Arc<Self>, command: Command) -> bool {
         let mut command = Some(command);
-        if !add_corked(self, |commands| commands.extend(command.take())) {
-            self.post(command);
-            self.wake();
+        if add_corked(self, |commands| commands.extend(command.take())) {
+            return !self.lock().ended;
         }
+        let takes = self.post(command);
+        self.wake();
+        takes
     }
 
     /// Wakes the loop if it sleeps. Async-signal-safe.
@@ -123,27 +177,47 @@ impl Mailbox {
     }
 
     /// Hands bytes in for a connection.
-    pub(crate) fn write(self: &Arc<Self>, id: ConnId, bytes: &[u8], config: &Config) -> Result<Pressure> {
+    pub(crate) fn write(
+        self: &Arc<Self>,
+        id: ConnId,
+        slices: &[&[u8]],
+        completion: Option<Completion>,
+        bounds: Bounds<'_>,
+    ) -> Result<Pressure> {
         // Many bytes are copied without the lock; a few join the command before, if it is for the same
         // connection.
-        let mut copy = if bytes.len() < COPIED_LOCKED { Vec::new() } else { bytes.to_vec() };
+        let len: usize = slices.iter().map(|slice| slice.len()).sum();
+        let mut copy = if len < COPIED_LOCKED { Vec::new() } else { slices.concat() };
+        let mut completion = completion;
         let mut inner = self.lock();
-        let shared = inner.find(id).filter(|shared| shared.is_live()).ok_or_else(|| closed_error(id))?;
-        let full = || full_error(id, bytes.len(), config.hard_limit);
-        let pressure = shared.reserve(bytes.len(), config).ok_or_else(full)?;
-        let mut add = |commands: &mut Vec<Command>| match commands.last_mut() {
-            Some(Command::Write(last, before)) if *last == id && copy.is_empty() => {
-                before.extend_from_slice(bytes)
-            }
-            _ => {
-                let mut copy = std::mem::take(&mut copy);
-                if copy.is_empty() {
-                    copy.extend_from_slice(bytes);
+        let shared = inner.find(id)?;
+        if shared.kind == ConnKind::Endpoint {
+            return Err(no_sender_error(id));
+        }
+        if shared.kind == ConnKind::ConnectedDatagram {
+            let completion = completion.take();
+            return self.write_datagram(inner, id, slices.concat(), completion, bounds);
+        }
+        let pressure = reserve(id, shared, len, bounds)?;
+        if completion.is_some() {
+            shared.await_completion();
+        } else if len == 0 {
+            return Ok(pressure);
+        }
+        let mut add = |commands: &mut Vec<Command>| {
+            if let (Some(Command::Write(last, before, None)), true) = (commands.last_mut(), copy.is_empty()) {
+                if *last == id && before.len() < COPIED_LOCKED {
+                    slices.iter().for_each(|slice| before.extend_from_slice(slice));
+                    if completion.is_none() {
+                        return;
+                    }
+                    return commands.push(Command::Write(id, Vec::new(), completion.take()));
                 }
-                commands.push(Command::Write(id, copy));
             }
+            let bytes = if copy.is_empty() { slices.concat() } else { std::mem::take(&mut copy) };
+            commands.push(Command::Write(id, bytes, completion.take()));
         };
-        if !bytes.is_empty() && !add_corked(self, &mut add) {
+        if !add_corked(self, &mut add) {
             add(&mut inner.commands);
             drop(inner);
             self.wake();
@@ -151,27 +225,98 @@ impl Mailbox {
         Ok(pressure)
     }
 
-    /// Closes a connection: writes are refused from now on.
-    pub(crate) fn close(self: &Arc<Self>, id: ConnId, reason: CloseReason) -> Result<()> {
-        if !self.lock().find(id).is_some_and(|shared| shared.end()) {
-            return Err(closed_error(id));
+    /// Hands a datagram in, for a connected socket to send: never joined with another.
+    fn write_datagram(
+        self: &Arc<Self>,
+        inner: MutexGuard<'_, Inner>,
+        id: ConnId,
+        bytes: Vec<u8>,
+        completion: Option<Completion>,
+        bounds: Bounds<'_>,
+    ) -> Result<Pressure> {
+        let shared = inner.find(id)?;
+        let pressure = reserve(id, shared, cost(bytes.len()), bounds)?;
+        completion.iter().for_each(|_| shared.await_completion());
+        drop(inner);
+        self.send(Command::WriteDatagram(id, bytes, completion));
+        Ok(pressure)
+    }
+
+    /// Hands a datagram in, for an endpoint to send.
+    pub(crate) fn send_to(
+        self: &Arc<Self>,
+        id: ConnId,
+        to: std::net::SocketAddr,
+        bytes: &[u8],
+        bounds: Bounds<'_>,
+    ) -> Result<Pressure> {
+        let pressure = {
+            let inner = self.lock();
+            let shared = inner.find(id)?;
+            if shared.kind != ConnKind::Endpoint {
+                let message = format!("{id} is a connection: it sends to its peer only");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            check_length(to, bytes.len())?;
+            reserve(id, shared, cost(bytes.len()), bounds)?
+        };
+        self.send(Command::SendTo(id, to, bytes.to_vec()));
+        Ok(pressure)
+    }
+
+    /// Asks for something to be done to a connection.
+    pub(crate) fn request(self: &Arc<Self>, id: ConnId, request: Request) -> Result<()> {
+        if note_request(id, self.lock().find(id)?, &request)? {
+            self.send(Command::Request(id, request));
         }
-        self.send(Command::Close(id, reason));
         Ok(())
     }
 
-    pub(crate) fn is_open(&self, id: ConnId) -> bool {
-        self.lock().find(id).is_some_and(|shared| shared.is_live())
+    /// The shared part of a connection.
+    pub(crate) fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
+        self.lock().find(id).cloned()
     }
 
-    /// Connections that have a descriptor, closing ones included.
+    pub(crate) fn is_open(&self, id: ConnId) -> bool {
+        self.lock().find(id).is_ok_and(|shared| shared.takes_writes())
+    }
+
+    /// Makes a call on a connection's descriptor, which cannot be closed meanwhile: it must not block.
+    pub(crate) fn with_descriptor<T>(&self, id: ConnId, call: impl FnOnce(BorrowedFd<'_>) -> T) -> Result<T> {
+        let inner = self.lock();
+        let descriptor = inner.find(id)?.descriptor().ok_or_else(|| closed_error(id))?;
+        Ok(call(socket::borrow_while_registered(&descriptor)))
+    }
+
+    /// The connection's descriptor is about to be closed, and the connection to go on without.
+    pub(crate) fn forget_descriptor(&self, id: ConnId) {
+        if let Ok(shared) = self.lock().find(id) {
+            shared.set_descriptor(None);
+        }
+    }
+
+    /// Streams that have a descriptor or are about to, closing ones included.
     pub(crate) fn connections(&self) -> usize {
-        self.lock().open
+        self.open.load(Ordering::SeqCst)
     }
 
     /// Unsent bytes of all connections.
     pub(crate) fn unsent(&self) -> usize {
-        self.lock().conns.iter().flatten().map(|(_, shared)| shared.unsent()).sum()
+        self.lock().conns.values().map(|shared| shared.unsent()).sum()
+    }
+
+    /// Takes a connection in, and gives it its id; `None` if the loop's ids are used up, or it has ended.
+    pub(crate) fn register(&self, shared: Arc<ConnShared>) -> Option<ConnId> {
+        let mut inner = self.lock();
+        if inner.ended {
+            return None;
+        }
+        let counts = shared.kind != ConnKind::Endpoint;
+        let id = inner.conns.insert(shared)?;
+        if counts {
+            self.open.fetch_add(1, Ordering::SeqCst);
+        }
+        Some(id)
     }
 
     // ---- the loop's thread only ----
@@ -195,32 +340,31 @@ impl Mailbox {
         self.waker.drain();
     }
 
+    /// Makes the waker readable, whether the loop sleeps or not: for a host that polls.
+    pub(crate) fn signal(&self) {
+        self.waker.wake();
+    }
+
     /// Swaps the commands with an empty list.
     pub(crate) fn take(&self, commands: &mut Vec<Command>) {
         debug_assert!(commands.is_empty());
         std::mem::swap(&mut self.lock().commands, commands);
     }
 
-    pub(crate) fn register(&self, id: ConnId, shared: &Arc<ConnShared>) {
-        let mut inner = self.lock();
-        let slot = id.slot() as usize;
-        if inner.conns.len() <= slot {
-            inner.conns.resize(slot + 1, None);
-        }
-        inner.conns[slot] = Some((id, Arc::clone(shared)));
-        inner.open += 1;
-    }
-
-    /// Forgets a connection. With `all_sent` it refuses if other threads have bytes for it on their way.
+    /// Forgets a connection and its descriptor. With `all_sent` it refuses if other threads have bytes for it
+    /// on their way.
     pub(crate) fn unregister(&self, id: ConnId, all_sent: bool) -> bool {
         let mut inner = self.lock();
-        let Some(shared) = inner.at(id) else { return true };
+        let Some(shared) = inner.conns.get(id) else { return true };
         if all_sent && shared.unsent() > 0 {
             return false;
         }
-        shared.end();
-        inner.conns[id.slot() as usize] = None;
-        inner.open -= 1;
+        shared.close();
+        shared.set_descriptor(None);
+        if shared.kind != ConnKind::Endpoint {
+            self.open.fetch_sub(1, Ordering::SeqCst);
+        }
+        inner.conns.remove(id);
         true
     }
 
@@ -229,6 +373,27 @@ impl Mailbox {
         let mut inner = self.lock();
         inner.ended = true;
         std::mem::take(&mut inner.commands)
+    }
+}
+
+/// Counts bytes that are handed in against the connection's limit and the server's.
+fn reserve(id: ConnId, shared: &ConnShared, len: usize, bounds: Bounds<'_>) -> Result<Pressure> {
+    let Bounds { config, budget } = bounds;
+    if !shared.takes_writes() {
+        return Err(closed_error(id));
+    }
+    if !budget.take(len) {
+        return Err(budget_error(id, len, budget.limit()));
+    }
+    shared.reserve(len, config).ok_or_else(|| {
+        budget.change(-(len as isize));
+        full_error(id, len, config.hard_limit)
+    })
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox").field("lease", &self.lease).finish_non_exhaustive()
     }
 }
 

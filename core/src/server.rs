@@ -1,111 +1,25 @@
-//! A server: its listeners, its threads, its start and its stop.
+//! A server: its start, its threads, its end.
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
-use crate::acceptor::{Acceptor, WAKER};
 use crate::action::Action;
+use crate::addr::ListenOptions;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event_loop::Seed;
 use crate::handle::Handle;
 use crate::handler::Handler;
-use crate::listener::Listener;
-use crate::mailbox::Mailbox;
+use crate::hosted::Hosted;
+use crate::listener::inherited;
+use crate::options::{ConnOptions, Listening};
 use crate::panics::catch;
-use crate::sys::poller::Poller;
+use crate::server_state::{lock, Phase, Shared};
 use crate::sys::signal::SignalsBlocked;
-use crate::sys::waker::Waker;
 use crate::threads::{self, Threads};
-
-/// Where a server stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    New,
-    Starting,
-    Running,
-}
-
-/// What the lock of a server guards.
-struct Control {
-    phase: Phase,
-    listeners: Vec<Listener>,
-    addresses: Vec<String>,
-}
-
-/// What a server shares with its threads and handles.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    stopping: AtomicBool,
-    /// The loops, from the start on.
-    loops: OnceLock<Box<[Arc<Mailbox>]>>,
-    /// The process that started the threads; 0 before the start.
-    started_by: AtomicU32,
-    /// Wakes the thread that accepts, so that it sees the stop.
-    accept_waker: Waker,
-    /// Readable when everything has ended. Never drained.
-    ended: Waker,
-    /// Threads that have not ended.
-    running: AtomicUsize,
-    control: Mutex<Control>,
-    /// The threads, until somebody has waited for them.
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-impl Shared {
-    pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        // After a fork the threads are the parent's, and the child must leave them alone.
-        if self.is_started_here() {
-            self.mailboxes().iter().for_each(|mailbox| mailbox.wake());
-            self.accept_waker.wake();
-        }
-    }
-
-    fn is_started_here(&self) -> bool {
-        self.started_by.load(Ordering::SeqCst) == process::id()
-    }
-
-    pub(crate) fn drain_accept_waker(&self) {
-        self.accept_waker.drain();
-    }
-
-    /// A thread has ended; says whether it was the last.
-    pub(crate) fn thread_ended(&self) -> bool {
-        self.running.fetch_sub(1, Ordering::SeqCst) == 1
-    }
-
-    /// Everything has ended: whoever waits goes on.
-    pub(crate) fn has_ended(&self) {
-        self.ended.wake();
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn mailboxes(&self) -> &[Arc<Mailbox>] {
-        self.loops.get().map_or(&[], |loops| loops)
-    }
-
-    pub(crate) fn addresses(&self) -> Vec<String> {
-        self.control().addresses.clone()
-    }
-
-    fn control(&self) -> MutexGuard<'_, Control> {
-        lock(&self.control)
-    }
-}
-
-/// Locks, also after a panic: what these locks guard is whole between any two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A server and its event loops. Dropping it stops it and waits for the loops, unless it is dropped on one of
 /// them.
@@ -144,20 +58,7 @@ impl Server {
     /// [`ErrorKind::InvalidArgument`] for options that contradict each other, [`ErrorKind::System`] when
     /// descriptors have run out.
     pub fn new(handler: impl Handler, config: &Config) -> Result<Server> {
-        let config = config.resolved()?;
-        let waker = || Waker::new().map_err(|error| Error::system("create a server", &error));
-        let control = Control { phase: Phase::New, listeners: Vec::new(), addresses: Vec::new() };
-        let shared = Shared {
-            config,
-            stopping: AtomicBool::new(false),
-            loops: OnceLock::new(),
-            started_by: AtomicU32::new(0),
-            accept_waker: waker()?,
-            ended: waker()?,
-            running: AtomicUsize::new(0),
-            control: Mutex::new(control),
-            threads: Mutex::default(),
-        };
+        let shared = Shared::new(config.resolved()?, handler.takes_datagrams())?;
         let handler: Arc<dyn Handler> = Arc::new(handler);
         Ok(Server { handle: Handle { shared: Arc::new(shared) }, handler: Mutex::new(Some(handler)) })
     }
@@ -172,34 +73,38 @@ impl Server {
     /// start. Returns the address really bound, as a URL without the query. A host name is looked up, which
     /// may block.
     ///
-    /// Schemes: `tcp` (also without a scheme; with no host, IPv4 and IPv6), `tcp4`, `tcp6`, `unix` (a path,
-    /// or `@name` for Linux's abstract namespace). Options: `backlog=N`, and for TCP `nodelay=BOOL` (on by
-    /// default) and `reuseport=BOOL`. Port 0 picks a free one.
+    /// Schemes: `tcp` (also without a scheme; with no host, IPv4 and IPv6), `tcp4`, `tcp6`, `udp`, `udp4`,
+    /// `udp6`, `unix` (a path, or `@name` for Linux's abstract namespace), `fd` (the number of an inherited
+    /// descriptor). Port 0 picks a free one. Options: those of [`ListenOptions`], whose members say how they are
+    /// called here.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidAddress`], which quotes the URL and what is wrong with it;
     /// [`ErrorKind::AddressInUse`] or [`ErrorKind::System`] with the system's reason;
-    /// [`ErrorKind::WrongState`] after the start. Nothing is left behind, and the server can listen again.
+    /// [`ErrorKind::WrongState`] when the server stops. Nothing is left behind, and the server can listen
+    /// again.
     pub fn listen(&self, url: &str) -> Result<String> {
-        // Looked up and bound without the lock: that may take its time.
-        self.expect_new("listen", self.handle.shared.control().phase)?;
-        let listener = Listener::open(url)?;
-        let mut control = self.handle.shared.control();
-        self.expect_new("listen", control.phase)?;
-        let address = listener.address().to_owned();
-        control.addresses.push(address.clone());
-        control.listeners.push(listener);
-        Ok(address)
+        let listening = self.listen_with(url, &ListenOptions::default(), &ConnOptions::default())?;
+        Ok(listening.address)
     }
 
-    fn expect_new(&self, call: &str, phase: Phase) -> Result<()> {
-        match phase {
-            Phase::New => Ok(()),
-            _ => Err(Error::new(
-                ErrorKind::WrongState,
-                format!("cannot {call}: the server was started already"),
-            )),
-        }
+    /// As [`listen`](Self::listen), with options for the socket and for its connections. What the query says wins.
+    /// Before the start, in `on_start`, and while the server runs.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen); [`ErrorKind::InvalidArgument`] for a framing that cannot be.
+    pub fn listen_with(&self, url: &str, options: &ListenOptions, conns: &ConnOptions) -> Result<Listening> {
+        self.handle.shared.listen(url, options, conns)
+    }
+
+    /// Listens on every descriptor that the service manager passed on (LISTEN_PID and LISTEN_FDS, as
+    /// sd_listen_fds(3) has it): none if there are no such variables, or they are another process's.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen); [`ErrorKind::InvalidArgument`] if the variables are malformed. The
+    /// descriptors before the one that failed stay.
+    pub fn listen_inherited(&self, options: &ListenOptions, conns: &ConnOptions) -> Result<Vec<Listening>> {
+        inherited()?.iter().map(|url| self.listen_with(url, options, conns)).collect()
     }
 
     /// Calls `on_start`, then starts the loops and returns. A server can be started once.
@@ -211,79 +116,97 @@ impl Server {
     /// call.
     pub fn start(&self) -> Result<()> {
         let shared = &self.handle.shared;
-        {
-            let mut control = shared.control();
-            self.expect_new("start", control.phase)?;
-            control.phase = Phase::Starting;
-        }
+        shared.begin_start()?;
         let started = self.start_phases();
-        shared.control().phase = if started.is_ok() { Phase::Running } else { Phase::New };
-        if started.is_err() && shared.is_stopping() {
-            self.close_unused_listeners();
-        }
+        shared.end_start(started.is_ok());
         started
-    }
-
-    /// Closes the listeners that no loop has taken over.
-    fn close_unused_listeners(&self) {
-        let unused = std::mem::take(&mut self.handle.shared.control().listeners);
-        // Without the lock: removing a path may take its time.
-        drop(unused);
     }
 
     fn start_phases(&self) -> Result<()> {
         let shared = &self.handle.shared;
-        let handler = lock(&self.handler).clone();
-        let handler = handler.ok_or_else(|| Error::new(ErrorKind::Internal, "the handler is gone"))?;
-        let seeds = (0..shared.config.loops).map(|_| Seed::new()).collect::<Result<Vec<_>>>()?;
-        let accept_poller = self.accept_poller().map_err(|error| Error::system("start", &error))?;
-        let threads = Threads::spawn(&self.handle, &handler, accept_poller.is_some())?;
-        let poller = accept_poller.as_ref().unwrap_or(&seeds[0].poller);
-        if let Err(error) = self.register_listeners(poller).and_then(|()| self.call_on_start(&*handler)) {
-            threads.abandon();
-            return Err(error);
+        let handler = self.handler()?;
+        let seeds = shared.take_seeds()?;
+        let threads = Threads::spawn(&self.handle, &handler, shared.accepting().is_some());
+        let started = threads.and_then(|threads| match self.call_on_start(&*handler) {
+            Ok(()) => Ok(threads),
+            Err(error) => {
+                threads.abandon();
+                Err(error)
+            }
+        });
+        match started {
+            Err(error) => {
+                // For the next attempt: the loops' ids are known already.
+                shared.keep_seeds(seeds);
+                Err(error)
+            }
+            // From here on nothing fails.
+            Ok(threads) => {
+                self.release(threads, seeds);
+                Ok(())
+            }
         }
-        // From here on nothing fails.
-        let mailboxes = seeds.iter().map(|seed| Arc::clone(&seed.mailbox)).collect();
-        let fresh = shared.loops.set(mailboxes);
-        debug_assert!(fresh.is_ok(), "the phase lets one start through");
+    }
+
+    fn release(&self, threads: Threads, seeds: Vec<Seed>) {
+        let shared = &self.handle.shared;
         shared.running.store(threads.len(), Ordering::SeqCst);
         shared.started_by.store(process::id(), Ordering::SeqCst);
-        let acceptor = Acceptor::new(std::mem::take(&mut shared.control().listeners));
-        *lock(&shared.threads) = threads.release(seeds, acceptor, accept_poller);
+        shared.place_listeners(Phase::Running);
+        *lock(&shared.threads) = threads.release(seeds);
         lock(&self.handler).take();
-        Ok(())
     }
 
-    fn register_listeners(&self, poller: &Poller) -> Result<()> {
-        let registered = Acceptor::register(&self.handle.shared.control().listeners, poller);
-        registered.map_err(|error| Error::system("start: poll the listeners", &error))
+    fn handler(&self) -> Result<Arc<dyn Handler>> {
+        let handler = lock(&self.handler).clone();
+        handler.ok_or_else(|| Error::new(ErrorKind::Internal, "the handler is gone"))
     }
 
-    /// The poller of the thread that accepts, which there is with several loops.
-    fn accept_poller(&self) -> io::Result<Option<Poller>> {
-        if self.handle.shared.config.loops == 1 {
-            return Ok(None);
-        }
-        let poller = Poller::new()?;
-        poller.add_level(self.handle.shared.accept_waker.as_fd(), WAKER)?;
-        Ok(Some(poller))
-    }
-
-    fn call_on_start(&self, handler: &dyn Handler) -> Result<()> {
+    pub(crate) fn call_on_start_of(handle: &Handle, handler: &dyn Handler) -> Result<()> {
         let stopped = |why| Err(Error::new(ErrorKind::Stopped, format!("cannot start: {why}")));
         let failed =
             |text: &str| Err(Error::new(ErrorKind::HandlerFailed, format!("on_start failed: {text}")));
-        if self.handle.is_stopping() {
+        if handle.is_stopping() {
             return stopped("stop was called before");
         }
-        match catch(|| handler.on_start(&self.handle)) {
+        match catch(|| handler.on_start(handle)) {
             Err(panic) => failed(&panic),
             Ok(Err(error)) => failed(&error.to_string()),
             Ok(Ok(Action::Stop)) => stopped("on_start returned stop"),
-            Ok(Ok(_)) if self.handle.is_stopping() => stopped("stop was called in on_start"),
+            Ok(Ok(_)) if handle.is_stopping() => stopped("stop was called in on_start"),
             Ok(Ok(_)) => Ok(()),
         }
+    }
+
+    fn call_on_start(&self, handler: &dyn Handler) -> Result<()> {
+        Self::call_on_start_of(&self.handle, handler)
+    }
+
+    /// Starts a server of one loop without a thread: its host, the calling thread, polls
+    /// [`Hosted::poll_fd`] and calls [`Hosted::turn`], in the first of which `on_start` is called. Only looking
+    /// up names uses a thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if the server was not made with `loops: 1`; [`ErrorKind::WrongState`] if
+    /// it was started before; [`ErrorKind::System`] when descriptors have run out.
+    pub fn start_hosted(&self) -> Result<Hosted> {
+        let shared = &self.handle.shared;
+        if shared.config.loops != 1 {
+            let message = format!("a host can drive one loop, not {}: set loops to 1", shared.config.loops);
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        shared.begin_start()?;
+        let hosted = self.handler().and_then(|handler| {
+            let seed = shared.take_seeds()?.pop();
+            let seed = seed.ok_or_else(|| Error::new(ErrorKind::Internal, "a server without a loop"))?;
+            Hosted::new(self.handle.clone(), handler, seed)
+        });
+        if hosted.is_err() {
+            shared.end_start(false);
+        } else {
+            lock(&self.handler).take();
+        }
+        hosted
     }
 
     /// Starts, and waits until the server has stopped.
@@ -301,7 +224,7 @@ impl Server {
     ///
     /// # Errors
     /// [`ErrorKind::WrongThread`] on an event loop's thread, and so in callbacks; [`ErrorKind::WrongState`]
-    /// if the server was not started.
+    /// if the server was not started, or its host drives it.
     pub fn wait(&self) -> Result<()> {
         while !self.wait_with(None)? {}
         Ok(())
@@ -331,6 +254,7 @@ impl Server {
             // A thread of ours ends by itself; its panics are caught and reported where they happen.
             let _ = thread.join();
         }
+        shared.resolver.close();
         Ok(true)
     }
 
@@ -349,7 +273,8 @@ impl Server {
     fn expect_waitable(&self) -> Result<()> {
         Self::check_thread()?;
         let wrong = |message| Err(Error::new(ErrorKind::WrongState, message));
-        match self.handle.shared.control().phase {
+        match self.handle.shared.phase() {
+            phase if phase.is_hosted() => wrong("cannot wait: the server's host drives it, by its turns"),
             Phase::Running if self.handle.shared.is_started_here() => Ok(()),
             Phase::Running => {
                 wrong("cannot wait: the server was started before the fork, and runs in the parent")
@@ -367,10 +292,14 @@ impl fmt::Debug for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // What its host drives is the host's to drop.
+        if self.handle.shared.phase().is_hosted() {
+            return;
+        }
         self.handle.stop();
         // Fails if there is nothing to wait for, or where waiting is impossible.
         let _ = self.wait();
         // A handle that outlives the server must not keep them open.
-        self.close_unused_listeners();
+        self.handle.shared.close_unplaced_listeners();
     }
 }

@@ -1,27 +1,26 @@
-//! The connections of one loop by id: a slot array whose generations make stale ids harmless.
+//! Ids and what they stand for: slot arrays whose generations make stale ids harmless.
 
 use crate::error::Result;
 use crate::token::{ConnId, Lease, LAST_GENERATION, MAX_SLOTS};
 
-/// A value per slot. The value is boxed, so that a burst of connections gives its memory back; what stays is
-/// 16 bytes per slot ever used.
+/// A slot of the table: 16 bytes for a value of pointer size.
 struct Slot<T> {
     /// The generation of the value here, or of the next one if there is none.
     generation: u32,
-    value: Option<Box<T>>,
+    value: Option<T>,
 }
 
-/// Values by [`ConnId`]; the most recently freed slot is used first.
-pub(crate) struct Slab<T> {
+/// Hands ids out, and keeps a value under each. The most recently freed slot is used first.
+pub(crate) struct IdTable<T> {
     lease: Lease,
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
 }
 
-impl<T> Slab<T> {
-    /// An empty slab under a lease of its own.
+impl<T> IdTable<T> {
+    /// An empty table under a lease of its own.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Slab { lease: Lease::take()?, slots: Vec::new(), free: Vec::new() })
+        Ok(IdTable { lease: Lease::take()?, slots: Vec::new(), free: Vec::new() })
     }
 
     pub(crate) fn lease(&self) -> u16 {
@@ -41,39 +40,72 @@ impl<T> Slab<T> {
         Some(ConnId::new(self.slots[slot as usize].generation, self.lease.number(), slot))
     }
 
-    /// Stores a value; `None` when the slab is full.
+    /// Stores a value; `None` when the table is full.
     pub(crate) fn insert(&mut self, value: T) -> Option<ConnId> {
         let id = self.vacant()?;
         self.lease.used(id.generation());
-        self.slots[id.slot() as usize].value = Some(Box::new(value));
+        self.slots[id.slot() as usize].value = Some(value);
         Some(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
-        self.slot_of(id)?.value.as_deref_mut()
+    pub(crate) fn get(&self, id: ConnId) -> Option<&T> {
+        let slot = self.slots.get(id.slot() as usize)?;
+        let same = id.lease() == self.lease.number() && slot.generation == id.generation();
+        slot.value.as_ref().filter(|_| same)
     }
 
     /// Takes the value out; the slot's generation moves on, or the slot is retired after its last one.
-    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Box<T>> {
-        let slot = self.slot_of(id)?;
-        let value = slot.value.take()?;
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<T> {
+        self.get(id)?;
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        let value = slot.value.take();
         if slot.generation < LAST_GENERATION {
             slot.generation += 1;
             self.free.push(id.slot());
         }
-        Some(value)
+        value
+    }
+
+    /// All values.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.value.as_ref())
+    }
+}
+
+/// Values under ids that an [`IdTable`] has handed out, of one loop. A value is boxed, so that a burst of
+/// connections gives its memory back; what stays is 8 bytes per slot ever used.
+pub(crate) struct Slab<T> {
+    slots: Vec<Option<Box<(ConnId, T)>>>,
+}
+
+impl<T> Slab<T> {
+    pub(crate) fn new() -> Self {
+        Slab { slots: Vec::new() }
+    }
+
+    /// Stores a value under an id that is new here.
+    pub(crate) fn insert(&mut self, id: ConnId, value: T) {
+        let slot = id.slot() as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        self.slots[slot] = Some(Box::new((id, value)));
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
+        let slot = self.slots.get_mut(id.slot() as usize)?.as_deref_mut();
+        slot.filter(|(found, _)| *found == id).map(|(_, value)| value)
+    }
+
+    /// Takes the value out.
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Box<(ConnId, T)>> {
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        slot.take_if(|value| value.0 == id)
     }
 
     /// The ids of all values, in the order of their slots.
     pub(crate) fn ids(&self) -> Vec<ConnId> {
-        let lease = self.lease.number();
-        let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.value.is_some());
-        taken.map(|(index, slot)| ConnId::new(slot.generation, lease, index as u32)).collect()
-    }
-
-    fn slot_of(&mut self, id: ConnId) -> Option<&mut Slot<T>> {
-        let same_lease = id.lease() == self.lease.number();
-        self.slots.get_mut(id.slot() as usize).filter(|slot| same_lease && slot.generation == id.generation())
+        self.slots.iter().flatten().map(|value| value.0).collect()
     }
 }
 
@@ -81,45 +113,51 @@ impl<T> Slab<T> {
 mod tests {
     use super::*;
 
-    fn filled() -> (Slab<&'static str>, ConnId) {
-        let mut slab = Slab::new().unwrap();
-        let id = slab.insert("first").unwrap();
-        (slab, id)
+    fn filled() -> (IdTable<&'static str>, ConnId) {
+        let mut table = IdTable::new().unwrap();
+        let id = table.insert("first").unwrap();
+        (table, id)
     }
 
     #[test]
     fn a_removed_id_finds_nothing_even_when_its_slot_is_used_again() {
-        let (mut slab, old) = filled();
-        assert_eq!(slab.remove(old).as_deref(), Some(&"first"));
-        let new = slab.insert("second").unwrap();
+        let (mut table, old) = filled();
+        assert_eq!(table.remove(old), Some("first"));
+        let new = table.insert("second").unwrap();
         assert_eq!(new.slot(), old.slot());
         assert_ne!(new, old);
-        assert!(slab.get_mut(old).is_none() && slab.remove(old).is_none());
-        assert_eq!(slab.get_mut(new), Some(&mut "second"));
+        assert!(table.get(old).is_none() && table.remove(old).is_none());
+        assert_eq!(table.get(new), Some(&"second"));
     }
 
     #[test]
-    fn an_id_of_another_slab_finds_nothing() {
-        let (mut slab, _) = filled();
+    fn an_id_of_another_table_finds_nothing() {
+        let (mut table, _) = filled();
         let (_other, foreign) = filled();
-        assert!(slab.get_mut(foreign).is_none());
+        assert!(table.get(foreign).is_none() && table.remove(foreign).is_none());
     }
 
     #[test]
     fn a_slot_whose_generations_are_used_up_is_retired() {
-        let (mut slab, id) = filled();
-        slab.slots[0].generation = LAST_GENERATION;
+        let (mut table, id) = filled();
+        table.slots[0].generation = LAST_GENERATION;
         let last = ConnId::new(LAST_GENERATION, id.lease(), 0);
-        assert!(slab.remove(last).is_some());
-        assert_eq!(slab.insert("next").unwrap().slot(), 1);
+        assert!(table.remove(last).is_some());
+        assert_eq!(table.insert("next").unwrap().slot(), 1);
     }
 
     #[test]
-    fn ids_lists_what_is_there() {
-        let (mut slab, first) = filled();
-        let second = slab.insert("second").unwrap();
+    fn a_slab_finds_a_value_by_its_whole_id_only() {
+        let (mut table, first) = filled();
+        let (mut slab, second) = (Slab::new(), table.insert("second").unwrap());
+        slab.insert(second, 2);
+        slab.insert(first, 1);
         assert_eq!(slab.ids(), [first, second]);
-        slab.remove(first);
+        let stale = ConnId::new(first.generation() + 1, first.lease(), first.slot());
+        assert!(slab.get_mut(stale).is_none() && slab.remove(stale).is_none());
+        assert_eq!(slab.get_mut(first), Some(&mut 1));
+        assert_eq!(slab.get_mut(second), Some(&mut 2));
+        assert_eq!(slab.remove(first).map(|value| value.1), Some(1));
         assert_eq!(slab.ids(), [second]);
     }
 }

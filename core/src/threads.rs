@@ -5,13 +5,13 @@ use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::acceptor::{AcceptThread, Acceptor};
+use crate::acceptor::AcceptThread;
 use crate::error::{Error, Result};
 use crate::event_loop::{EventLoop, Seed};
 use crate::handle::Handle;
 use crate::handler::Handler;
 use crate::panics::{catch, report};
-use crate::sys::poller::Poller;
+use crate::sys::affinity;
 use crate::sys::signal::SignalsBlocked;
 
 thread_local! {
@@ -24,16 +24,11 @@ pub(crate) fn is_engine_thread() -> bool {
     ON_ENGINE_THREAD.get()
 }
 
-/// What a loop's thread is given when all threads exist.
-type LoopStart = (Seed, Option<Acceptor>);
-/// What the accepting thread is given.
-type AcceptStart = (Poller, Acceptor);
-
 /// Threads that exist and wait for their part.
 pub(crate) struct Threads {
     joins: Vec<JoinHandle<()>>,
-    loops: Vec<SyncSender<LoopStart>>,
-    acceptor: Option<SyncSender<AcceptStart>>,
+    loops: Vec<SyncSender<Seed>>,
+    acceptor: Option<SyncSender<()>>,
 }
 
 impl Threads {
@@ -54,7 +49,8 @@ impl Threads {
         for index in 0..server.shared.config.loops {
             let (sender, receiver) = sync_channel(1);
             let (server, handler) = (server.clone(), Arc::clone(handler));
-            self.start(format!("reactor-{index}"), move || loop_thread(&receiver, &server, &handler))?;
+            let body = move || loop_thread(&receiver, index, &server, &handler);
+            self.start(format!("reactor-{index}"), body)?;
             self.loops.push(sender);
         }
         if accepting {
@@ -77,19 +73,12 @@ impl Threads {
     }
 
     /// Lets the threads begin. They wait for their part, and the channels have room: sending cannot fail.
-    pub(crate) fn release(
-        self,
-        seeds: Vec<Seed>,
-        acceptor: Acceptor,
-        poller: Option<Poller>,
-    ) -> Vec<JoinHandle<()>> {
-        let mut acceptor = Some(acceptor);
-        if let (Some(sender), Some(poller)) = (&self.acceptor, poller) {
-            let _ = acceptor.take().map(|acceptor| sender.send((poller, acceptor)));
+    pub(crate) fn release(self, seeds: Vec<Seed>) -> Vec<JoinHandle<()>> {
+        if let Some(sender) = &self.acceptor {
+            let _ = sender.send(());
         }
-        // Without a thread that accepts, the only loop does.
         for (sender, seed) in self.loops.iter().zip(seeds) {
-            let _ = sender.send((seed, acceptor.take()));
+            let _ = sender.send(seed);
         }
         self.joins
     }
@@ -104,9 +93,14 @@ impl Threads {
     }
 }
 
-fn loop_thread(start: &Receiver<LoopStart>, server: &Handle, handler: &Arc<dyn Handler>) {
-    let Ok((seed, acceptor)) = start.recv() else { return };
-    let mut event_loop = Some(EventLoop::new(seed, server.clone(), Arc::clone(handler), acceptor));
+fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, handler: &Arc<dyn Handler>) {
+    let Ok(seed) = start.recv() else { return };
+    if server.shared.config.pin {
+        if let Err(error) = affinity::pin_to(index) {
+            report(format_args!("loop {index} cannot be bound to a processor: {error}"));
+        }
+    }
+    let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), Arc::clone(handler)));
     engine_thread(server, &**handler, || {
         handler.around_loop(&mut || {
             // Dropped here: what the loop still owns may need what was set up around it.
@@ -117,9 +111,17 @@ fn loop_thread(start: &Receiver<LoopStart>, server: &Handle, handler: &Arc<dyn H
     });
 }
 
-fn accept_thread(start: &Receiver<AcceptStart>, server: &Handle, handler: &Arc<dyn Handler>) {
-    let Ok((poller, acceptor)) = start.recv() else { return };
-    engine_thread(server, &**handler, || AcceptThread { server: server.clone(), poller, acceptor }.run());
+fn accept_thread(start: &Receiver<()>, server: &Handle, handler: &Arc<dyn Handler>) {
+    if start.recv().is_err() {
+        return;
+    }
+    engine_thread(server, &**handler, || {
+        server
+            .shared
+            .accepting()
+            .into_iter()
+            .for_each(|accepting| AcceptThread::new(server.clone()).run(accepting));
+    });
 }
 
 /// Runs a thread's part. A panic of the engine's stops the server, instead of leaving it half alive. The last

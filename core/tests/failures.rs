@@ -145,9 +145,9 @@ fn calls_that_do_not_fit_the_state_say_so() {
     assert_eq!(server.wait().unwrap_err().kind(), ErrorKind::WrongState);
     server.start().unwrap();
     assert_eq!(server.start().unwrap_err().kind(), ErrorKind::WrongState);
+    server.handle().stop();
+    server.handle().stop();
     assert_eq!(server.listen("tcp://127.0.0.1:0").unwrap_err().kind(), ErrorKind::WrongState);
-    server.handle().stop();
-    server.handle().stop();
     server.wait().unwrap();
     server.wait().unwrap();
     assert_eq!(server.start().unwrap_err().kind(), ErrorKind::WrongState);

@@ -3,91 +3,203 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
 
 use super::EventLoop;
-use crate::action::{Action, Closed};
+use crate::action::{Action, CloseReason, Closed};
 use crate::buffer::BlockPool;
+use crate::clock::deadline;
 use crate::conn::{Machine, Step};
-use crate::loop_state::Entry;
+use crate::entry::Entry;
+use crate::handler::Detached;
+use crate::loop_state::{Alarm, Conns};
+use crate::metrics::LoopMetrics;
+use crate::panics::{catch, report};
 use crate::sys::socket;
 use crate::token::ConnId;
 
-impl EventLoop {
-    pub(super) fn expire_lingering(&mut self) {
-        let conns = &mut *self.state.conns.borrow_mut();
-        if conns.lingering.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        while let Some(&(_, id)) = conns.lingering.front().filter(|(at, _)| *at <= now) {
-            conns.lingering.pop_front();
-            if let Some(entry) = conns.slab.get_mut(id) {
-                entry.machine.linger_over();
-                conns.mark_dirty(id);
-            }
-        }
-    }
+/// How a connection leaves the loop.
+enum Leaving {
+    Closed { closed: Closed, all_sent: bool },
+    Detached,
+}
 
+impl EventLoop {
     /// Brings every connection that changed to rest: sends, half-closes, closes, resumes. What on_close
     /// writes to others is sent in the next turn.
     pub(super) fn settle(&mut self) {
+        self.call_pre_write();
         let mut dirty = std::mem::take(&mut self.state.conns.borrow_mut().dirty);
         for id in dirty.drain(..) {
             self.settle_one(id);
         }
-        let conns = &mut *self.state.conns.borrow_mut();
-        if conns.dirty.is_empty() && dirty.capacity() <= 4096 {
-            conns.dirty = dirty;
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            if conns.dirty.is_empty() && dirty.capacity() <= 4096 {
+                conns.dirty = dirty;
+            }
+        }
+        self.call_completions();
+    }
+
+    /// Tells the handler that output is about to be sent, if there is some.
+    fn call_pre_write(&mut self) {
+        let writes = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Conns { slab, endpoints, dirty, .. } = conns;
+            dirty.iter().any(|id| {
+                let stream = slab.get_mut(*id).is_some_and(|entry| !entry.machine.out().is_empty());
+                stream || endpoints.get(id).is_some_and(|endpoint| endpoint.endpoint.queued_bytes() > 0)
+            })
+        };
+        if writes {
+            if let Err(panic) = catch(|| self.handler.on_pre_write(self.state.server())) {
+                report(format_args!("on_pre_write panicked: {panic}"));
+            }
+        }
+    }
+
+    /// Calls the completions that are due.
+    pub(super) fn call_completions(&mut self) {
+        let done = std::mem::take(&mut self.state.conns.borrow_mut().done);
+        for (completion, completed) in done {
+            if let Err(panic) = catch(|| completion(completed)) {
+                report(format_args!("a completion panicked: {panic}"));
+            }
         }
     }
 
     fn settle_one(&mut self, id: ConnId) {
-        if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
-            entry.in_dirty = false;
+        let known = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            conns.slab.get_mut(id).map(|entry| entry.in_dirty = false).is_some()
+        };
+        if !known {
+            return self.settle_endpoint(id);
         }
-        if let Some((closed, all_sent)) = self.advance(id) {
-            self.finish_one(id, closed, all_sent);
+        match self.advance(id) {
+            None => {}
+            Some(Leaving::Closed { closed, all_sent }) => self.finish_one(id, closed, all_sent),
+            Some(Leaving::Detached) => self.detach_one(id),
         }
     }
 
-    /// Takes a connection's steps until it waits, or is to be closed.
-    fn advance(&mut self, id: ConnId) -> Option<(Closed, bool)> {
+    /// Takes a connection's steps until it waits, or is to leave.
+    fn advance(&mut self, id: ConnId) -> Option<Leaving> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;
+        let entry = conns.slab.get_mut(id)?;
+        let (config, metrics) = (self.state.config(), self.state.metrics());
         loop {
-            match machine.next_step() {
+            match entry.machine.next_step(entry.backlog) {
                 Step::Wait => break,
-                Step::Flush => flush(socket, machine, &mut conns.pool),
-                Step::ShutdownWrite => {
-                    socket::shutdown_write(socket.as_fd());
-                    machine.lingers();
-                    conns.lingering.push_back((Instant::now() + self.state.config().linger, id));
+                Step::Flush => {
+                    let sent = flush(entry, &mut conns.pool, metrics);
+                    if let Some(timing) = entry.timing().filter(|_| sent > 0) {
+                        timing.went(self.state.now.get());
+                    }
                 }
-                Step::Close { closed, all_sent } => return Some((closed, all_sent)),
+                Step::ShutdownWrite => {
+                    metrics.other_calls.add(1);
+                    entry.socket.iter().for_each(|socket| socket::shutdown_write(socket.as_fd()));
+                    if entry.machine.write_shut_down() {
+                        let alarm = Alarm::Deadline(id);
+                        let at = deadline(self.state.now.get(), config.linger);
+                        entry.extra().deadline = self.state.timers.borrow_mut().insert(at, alarm).ok();
+                    }
+                }
+                Step::Detach => return Some(Leaving::Detached),
+                Step::Close { closed, all_sent } => return Some(Leaving::Closed { closed, all_sent }),
             }
         }
-        machine.relieve(self.state.config().low_water);
+        entry.machine.take_completed(&mut conns.done);
+        entry.machine.relieve(config.low_water);
         conns.line_up(id);
         None
     }
 
     /// Closes a connection's descriptor and tells the handler, unless bytes are on their way that are wanted.
-    fn finish_one(&mut self, id: ConnId, closed: Closed, all_sent: bool) {
+    pub(super) fn finish_one(&mut self, id: ConnId, closed: Closed, all_sent: bool) {
         if !self.state.mailbox().unregister(id, all_sent) {
             return;
         }
-        let entry = self.state.conns.borrow_mut().slab.remove(id);
-        drop(entry);
-        self.call(id, |handler, conn| {
-            handler.on_close(conn, closed);
-            Action::None
+        let Some(mut leaving) = self.take_out(id) else { return };
+        if let Some(socket) = leaving.1.socket.take() {
+            close(socket, closed.reason);
+        }
+        self.state.metrics().count_closed(closed.reason);
+        self.part(id, leaving, |event_loop| {
+            event_loop.call(id, |handler, conn| {
+                handler.on_close(conn, closed);
+                Action::None
+            });
         });
+    }
+
+    /// Hands a connection's descriptor out. Completions are cancelled first, as nobody would call them later;
+    /// then one attempt is made to send what is queued.
+    fn detach_one(&mut self, id: ConnId) {
+        self.state.mailbox().unregister(id, false);
+        let Some(mut leaving) = self.take_out(id) else { return };
+        let entry = &mut leaving.1;
+        let (input, output) = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            flush(entry, &mut conns.pool, self.state.metrics());
+            (entry.take_carry(&mut conns.pool), entry.machine.take_output(&mut conns.pool))
+        };
+        let Some(descriptor) = entry.socket.take() else { return };
+        // It stays open, so closing does not end the registration.
+        self.state.poller.remove(descriptor.as_fd());
+        self.state.metrics().other_calls.add(1);
+        self.part(id, leaving, |event_loop| {
+            event_loop.call(id, |handler, conn| {
+                handler.on_detach(conn, Detached { descriptor, input, output });
+                Action::None
+            });
+        });
+    }
+
+    /// Takes a connection that was unregistered out of the loop: its completions are called, its timers ended.
+    fn take_out(&mut self, id: ConnId) -> Option<Box<(ConnId, Entry)>> {
+        let on_the_way = self.state.conns.borrow_mut().slab.get_mut(id)?.machine.has_bytes_on_the_way();
+        if on_the_way {
+            // What other threads have handed in and is not obeyed yet must have its completions, too.
+            self.obey_mailbox();
+        }
+        {
+            let Conns { slab, done, .. } = &mut *self.state.conns.borrow_mut();
+            slab.get_mut(id)?.machine.cancel_completions(done);
+        }
+        self.call_completions();
+        let mut leaving = self.state.conns.borrow_mut().slab.remove(id)?;
+        let mut timers = self.state.timers.borrow_mut();
+        for timer in leaving.1.extra.iter_mut().flat_map(|extra| extra.take_timers()) {
+            drop(timers.cancel(timer));
+        }
+        drop(timers);
+        Some(leaving)
+    }
+
+    /// Makes the last call of a connection, and drops what is left of it. The context's destructor is the
+    /// user's: it runs when nothing is borrowed.
+    fn part(&mut self, id: ConnId, leaving: Box<(ConnId, Entry)>, last_call: impl FnOnce(&Self)) {
+        debug_assert_eq!(leaving.0, id);
+        self.state.conns.borrow_mut().leaving = Some(leaving);
+        last_call(self);
+        let leaving = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let mut leaving = conns.leaving.take();
+            // What it still carried is given back to the budget.
+            leaving.iter_mut().for_each(|leaving| drop(leaving.1.take_carry(&mut conns.pool)));
+            leaving
+        };
+        if let Err(panic) = catch(|| drop(leaving)) {
+            report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
+        }
+        self.state.server().shared.connection_ended();
     }
 
     /// The server has stopped: one more attempt to send what is queued, then every connection is closed.
     pub(super) fn finish(&mut self) {
-        self.acceptor = None;
+        self.acceptor.clear();
         // From here on by-id calls answer `closed`; what was accepted before is carried out.
         let mut commands = self.state.mailbox().end();
         self.obey(&mut commands);
@@ -99,18 +211,27 @@ impl EventLoop {
                 self.finish_one(id, closed, false);
             }
         }
+        self.finish_endpoints();
+        self.call_completions();
+        self.drop_timers();
         self.end_turn(true);
+        self.publish_change();
     }
 
     /// Sends what the kernel takes at once, and leaves no unread input behind if it can: closing over unread
     /// input resets the connection, and the peer may lose what it was sent.
     fn part_with(&mut self, id: ConnId) -> Option<Closed> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let Entry { socket, machine, .. } = conns.slab.get_mut(id)?;
-        let closed = machine.closed_by_stop();
-        while machine.next_step() == Step::Flush {
-            flush(socket, machine, &mut conns.pool);
+        let entry = conns.slab.get_mut(id)?;
+        let closed = entry.machine.closed_by_stop();
+        if closed.reason == CloseReason::Abort || entry.machine.is_connecting() {
+            return Some(closed);
         }
+        while entry.machine.next_step(false) == Step::Flush {
+            flush(entry, &mut conns.pool, self.state.metrics());
+        }
+        entry.machine.take_completed(&mut conns.done);
+        let socket = entry.socket.as_ref()?;
         socket::shutdown_write(socket.as_fd());
         let mut budget = self.state.config().read_budget;
         while budget > 0 {
@@ -123,9 +244,43 @@ impl EventLoop {
     }
 }
 
-/// Sends as much of the queue as the kernel takes.
-fn flush(socket: &OwnedFd, machine: &mut Machine, pool: &mut BlockPool) {
-    let (offered, result) = match machine.out().only_block() {
+/// Closes a socket. A connection that was given up is reset: the peer must not take what it has for all there
+/// was.
+fn close(socket: OwnedFd, reason: CloseReason) {
+    if matches!(reason, CloseReason::Abort | CloseReason::TimedOut) {
+        socket::reset_on_close(socket.as_fd());
+    }
+    drop(socket);
+}
+
+/// Sends as much of the queue as the kernel takes, in one call, and says how much that was.
+fn flush(entry: &mut Entry, pool: &mut BlockPool, metrics: &LoopMetrics) -> usize {
+    let Entry { socket: Some(socket), machine, .. } = entry else { return 0 };
+    if machine.out().is_empty() {
+        return 0;
+    }
+    metrics.writes.add(1);
+    let (offered, result) = send(socket, machine);
+    match result {
+        Ok(sent) => {
+            metrics.bytes_written.add(sent as u64);
+            machine.sent(sent, pool);
+            if sent < offered {
+                // The socket's buffer is full: its next room is an edge.
+                machine.write_would_block();
+            }
+            return sent;
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => machine.write_would_block(),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(error) => machine.write_failed(error.raw_os_error().unwrap_or(0), pool),
+    }
+    0
+}
+
+/// Offers the queue to the kernel: how many bytes were offered, and how many it took.
+fn send(socket: &OwnedFd, machine: &Machine) -> (usize, io::Result<usize>) {
+    match machine.out().only_block() {
         Some(block) => (block.len(), socket::send(socket.as_fd(), block)),
         None => {
             let mut slices = [IoSlice::new(&[]); socket::MAX_SLICES];
@@ -133,17 +288,5 @@ fn flush(socket: &OwnedFd, machine: &mut Machine, pool: &mut BlockPool) {
             let offered = slices[..filled].iter().map(|slice| slice.len()).sum();
             (offered, socket::send_gathered(socket.as_fd(), &slices[..filled]))
         }
-    };
-    match result {
-        Ok(sent) => {
-            machine.sent(sent, pool);
-            if sent < offered {
-                // The socket's buffer is full: its next room is an edge.
-                machine.write_would_block();
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => machine.write_would_block(),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-        Err(error) => machine.write_failed(error.raw_os_error().unwrap_or(0), pool),
     }
 }

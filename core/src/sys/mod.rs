@@ -2,10 +2,13 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod affinity;
+pub(crate) mod datagram;
 pub(crate) mod memory;
 pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod timer;
 pub(crate) mod waker;
 
 use std::io;

@@ -1,7 +1,7 @@
 //! The poller on Linux.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::Event;
@@ -58,13 +58,36 @@ impl Poller {
         self.control(fd, token, libc::EPOLLIN)
     }
 
+    pub(crate) fn add_readable(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        self.control(fd, token, libc::EPOLLIN | libc::EPOLLET)
+    }
+
+    pub(crate) fn poll_writable(&self, fd: BorrowedFd<'_>, token: u64, writable: bool) {
+        let interest = libc::EPOLLIN | libc::EPOLLET | if writable { libc::EPOLLOUT } else { 0 };
+        // It fails for descriptors that are not registered only.
+        let _ = self.change(libc::EPOLL_CTL_MOD, fd, token, interest);
+    }
+
+    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
+        // It fails for descriptors that are not registered only.
+        let _ = self.change(libc::EPOLL_CTL_DEL, fd, 0, 0);
+    }
+
     fn control(&self, fd: BorrowedFd<'_>, token: u64, interest: libc::c_int) -> io::Result<()> {
+        self.change(libc::EPOLL_CTL_ADD, fd, token, interest)
+    }
+
+    fn change(
+        &self,
+        operation: libc::c_int,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        interest: libc::c_int,
+    ) -> io::Result<()> {
         let mut event = libc::epoll_event { events: interest as u32, u64: token };
         // SAFETY: both descriptors are open while they are borrowed, and `event` outlives the call.
-        let result = unsafe {
-            libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &mut event)
-        };
-        check(result).map(drop)
+        check(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) })
+            .map(drop)
     }
 
     pub(crate) fn poll(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
@@ -85,12 +108,17 @@ impl Poller {
     }
 }
 
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
     use std::net::Shutdown;
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     fn poll_now(poller: &Poller) -> Vec<Event> {

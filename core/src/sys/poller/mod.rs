@@ -4,6 +4,10 @@
 //! - `add(fd, token)` registers a descriptor once, edge-triggered, for reading, writing and urgent data.
 //!   There is no
 //!   change of interest: whoever polls remembers readiness. Closing the descriptor ends the registration.
+//! - `add_readable(fd, token)` registers one edge-triggered for reading, and `poll_writable(fd, token, yes)` adds
+//!   or ends writing: for UDP, where every datagram that leaves would be an edge.
+//! - `remove(fd)` ends a registration, for descriptors that stay open.
+//! - Its descriptor is readable when a poll would report something.
 //! - `add_level(fd, token)` registers a descriptor for reading, level-triggered: for wakers.
 //! - `poll(events, timeout)` waits until something is ready, the time is over (`None`: never) or a signal
 //!   comes,

@@ -1,0 +1,89 @@
+//! What other threads ask a loop for.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use crate::action::{CloseReason, Completion};
+use crate::batch::Answer;
+use crate::codec::Framing;
+use crate::config::Timeouts;
+use crate::conn_handle::Conn;
+use crate::conn_shared::ConnShared;
+use crate::dial::Dial;
+use crate::handle::Handle;
+use crate::limits::Admission;
+use crate::listener::Listener;
+use crate::options::{ConnOptions, Context, ListenerId};
+use crate::token::ConnId;
+
+/// Where connections of a listener come from, and what they begin with.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) listener: ListenerId,
+    pub(crate) unix: bool,
+    pub(crate) options: ConnOptions,
+}
+
+/// A connection that was accepted and has no loop yet.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) socket: OwnedFd,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) peer: Option<SocketAddr>,
+    /// Its place among the connections that the server admits.
+    pub(crate) admission: Option<Admission>,
+}
+
+/// A descriptor that the user gave to the engine.
+pub(crate) struct Enrolled {
+    pub(crate) shared: Arc<ConnShared>,
+    pub(crate) socket: OwnedFd,
+    pub(crate) unix: bool,
+    pub(crate) options: ConnOptions,
+    pub(crate) context: Option<Context>,
+}
+
+/// A listening socket for a loop or the accepting thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Listening {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) origin: Arc<Origin>,
+}
+
+/// A call on a connection that any thread may make.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    Close(CloseReason),
+    End,
+    Abort,
+    Detach,
+    Wake,
+    Pause,
+    Resume,
+    Timeouts(Timeouts),
+    Framing(Option<Arc<Framing>>),
+}
+
+/// A function to run on a loop.
+pub(crate) enum Job {
+    OnLoop(Box<dyn FnOnce(&Handle) + Send>),
+    OnConn(ConnId, Box<dyn FnOnce(&Conn<'_>) + Send>),
+}
+
+pub(crate) enum Command {
+    Open(Accepted),
+    Write(ConnId, Vec<u8>, Option<Completion>),
+    WriteDatagram(ConnId, Vec<u8>, Option<Completion>),
+    SendTo(ConnId, SocketAddr, Vec<u8>),
+    Request(ConnId, Request),
+    Run(Job),
+    Connect(ConnId, Box<Dial>),
+    Resolved(ConnId, io::Result<Vec<IpAddr>>),
+    Enroll(ConnId, Box<Enrolled>),
+    Listen(Listening),
+    Endpoint(ConnId, Listening),
+    CloseListener(ListenerId),
+    Answered(Answer),
+}

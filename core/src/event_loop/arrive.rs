@@ -1,0 +1,303 @@
+//! Connections that come in: accepted, made, or given to the engine.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+use super::EventLoop;
+use crate::action::{CloseReason, Closed};
+use crate::addr::Address;
+use crate::clock::deadline;
+use crate::codec::Framer;
+use crate::command::{Accepted, Command, Enrolled};
+use crate::conn::Machine;
+use crate::conn_shared::{ConnKind, ConnShared};
+use crate::dial::Dial;
+use crate::entry::Entry;
+use crate::loop_state::{Alarm, LoopState};
+use crate::options::ConnOptions;
+use crate::panics::report;
+use crate::sys::socket;
+use crate::token::ConnId;
+
+impl EventLoop {
+    /// Takes an accepted connection in and tells the handler.
+    pub(super) fn open(&mut self, accepted: Accepted) {
+        match self.register(accepted) {
+            Ok(id) => {
+                self.refusing = false;
+                self.state.metrics().accepted.add(1);
+                self.call(id, |handler, conn| handler.on_open(conn));
+            }
+            // Peers can repeat this: it is reported once an outage.
+            Err(error) if !std::mem::replace(&mut self.refusing, true) => {
+                report(format_args!("new connections are refused: {error}"));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn register(&mut self, accepted: Accepted) -> io::Result<ConnId> {
+        let Accepted { socket, origin, peer, admission } = accepted;
+        let (listener, now) = (origin.listener.to_u32(), self.state.now.get());
+        let shared = ConnShared::new(ConnKind::Stream, listener, now, peer);
+        shared.set_descriptor(Some(socket.as_raw_fd()));
+        let machine = Machine::new(Arc::clone(&shared), origin.unix, origin.options.half_open);
+        let id = self.state.mailbox().register(Arc::clone(&shared));
+        let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
+        self.state.metrics().other_calls.add(1);
+        if let Err(error) = self.state.poller.add(socket.as_fd(), id.to_u64()) {
+            self.state.mailbox().unregister(id, false);
+            return Err(error);
+        }
+        let mut entry = Entry::new(Some(socket), machine);
+        entry.admission = admission;
+        self.state.equip(id, &mut entry, &origin.options);
+        self.state.conns.borrow_mut().slab.insert(id, entry);
+        Ok(id)
+    }
+
+    /// Begins an outgoing connection that another thread asked for, or goes on with one of this thread's.
+    pub(super) fn connect(&mut self, id: ConnId, dial: Box<Dial>) {
+        let Command::Connect(id, mut dial) = self.state.begin_connect(id, dial) else { return };
+        let name = dial.take_name();
+        match self.dialling(id) {
+            Some(entry) => entry(&self.state, dial),
+            // Closed meanwhile.
+            None => return,
+        }
+        match name {
+            Some(name) => self.look_up(id, name),
+            None => self.try_next(id),
+        }
+    }
+
+    /// How to give a connection its dial back, if it is there and still being made.
+    fn dialling(&self, id: ConnId) -> Option<impl FnOnce(&LoopState, Box<Dial>)> {
+        let there = self.state.conns.borrow_mut().slab.get_mut(id)?.machine.is_connecting();
+        there.then_some(move |state: &LoopState, dial| {
+            if let Some(entry) = state.conns.borrow_mut().slab.get_mut(id) {
+                entry.extra().dial = Some(dial);
+            }
+        })
+    }
+
+    fn look_up(&mut self, id: ConnId, name: String) {
+        let mailbox = Arc::clone(self.state.mailbox());
+        let done = move |found: io::Result<Vec<IpAddr>>| {
+            mailbox.send(Command::Resolved(id, found));
+        };
+        if let Err(error) = self.state.server().shared.resolver.submit(name, Box::new(done)) {
+            self.resolved(id, Err(error));
+        }
+    }
+
+    /// A name's addresses are known, or that there are none.
+    pub(super) fn resolved(&mut self, id: ConnId, found: io::Result<Vec<IpAddr>>) {
+        if let Err(error) = &found {
+            let _ = crate::panics::catch(|| log::debug!("connection {id}: cannot look the name up: {error}"));
+        }
+        if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
+            entry.extra().dial.iter_mut().for_each(|dial| {
+                dial.resolved(match &found {
+                    Ok(ips) => Ok(ips.clone()),
+                    Err(error) => {
+                        Err(error.raw_os_error().map_or(io::Error::other(""), io::Error::from_raw_os_error))
+                    }
+                })
+            });
+        }
+        self.try_next(id);
+    }
+
+    /// Connects to the next address, or gives up.
+    fn try_next(&mut self, id: ConnId) {
+        loop {
+            let started = {
+                let conns = &mut *self.state.conns.borrow_mut();
+                let Some(entry) = conns.slab.get_mut(id).filter(|entry| entry.machine.is_connecting()) else {
+                    return;
+                };
+                let Some(dial) = entry.extra.as_mut().and_then(|extra| extra.dial.as_mut()) else { return };
+                match dial.try_next() {
+                    Some(started) => started,
+                    None => {
+                        let closed = Closed::connect_failed(dial.errno());
+                        entry.end_now(closed, &mut conns.pool);
+                        return conns.mark_dirty(id);
+                    }
+                }
+            };
+            match self.attach(id, started.0) {
+                Ok(()) if started.1 => return self.established(id),
+                Ok(()) => return,
+                Err(error) => self.note_failure(id, error.raw_os_error().unwrap_or(0)),
+            }
+        }
+    }
+
+    /// Gives an entry its socket and registers it with the poller.
+    fn attach(&mut self, id: ConnId, socket: OwnedFd) -> io::Result<()> {
+        self.state.metrics().other_calls.add(1);
+        self.state.poller.add(socket.as_fd(), id.to_u64())?;
+        let conns = &mut *self.state.conns.borrow_mut();
+        if let Some(entry) = conns.slab.get_mut(id) {
+            entry.machine.shared.set_descriptor(Some(socket.as_raw_fd()));
+            entry.socket = Some(socket);
+        }
+        Ok(())
+    }
+
+    fn note_failure(&mut self, id: ConnId, errno: i32) {
+        // By-id calls on the descriptor must not meet it closed.
+        self.state.mailbox().forget_descriptor(id);
+        if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
+            entry.socket = None;
+            entry.extra().dial.iter_mut().for_each(|dial| dial.failed(errno));
+        }
+    }
+
+    /// Looks after the outgoing connections of which the poller reported something.
+    pub(super) fn finish_dialling(&mut self) {
+        for id in std::mem::take(&mut self.dialled) {
+            let state = {
+                let conns = &mut *self.state.conns.borrow_mut();
+                let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_connecting());
+                entry
+                    .and_then(|entry| entry.socket.as_ref())
+                    .map(|socket| socket::connect_state(socket.as_fd()))
+            };
+            match state {
+                None | Some(Ok(None)) => {}
+                Some(Ok(Some(()))) => self.established(id),
+                Some(Err(error)) => {
+                    self.note_failure(id, error.raw_os_error().unwrap_or(0));
+                    self.try_next(id);
+                }
+            }
+        }
+    }
+
+    /// The connection is made: from here on it is like any other.
+    fn established(&mut self, id: ConnId) {
+        let dial = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.slab.get_mut(id) else { return };
+            let Some(extra) = entry.extra.as_mut() else { return };
+            let deadline = extra.deadline.take();
+            deadline.into_iter().for_each(|timer| drop(self.state.timers.borrow_mut().cancel(timer)));
+            let Some(dial) = extra.dial.take() else { return };
+            let peer = entry.socket.as_ref().map(|socket| socket::peer_address(socket.as_fd()));
+            if let Some(Ok(Address::Inet(peer))) = peer {
+                entry.machine.shared.set_peer(peer);
+            }
+            dial
+        };
+        if dial.is_udp() {
+            return self.open_connected_datagram(id, &dial);
+        }
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.slab.get_mut(id) else { return };
+            entry.machine.connected();
+            // No edge is lost: what is ready already is found by trying.
+            entry.machine.ready(true, true, false);
+            self.state.equip(id, entry, &dial.conn);
+            conns.mark_dirty(id);
+            conns.line_up(id);
+        }
+        self.state.metrics().connected.add(1);
+        self.call(id, |handler, conn| handler.on_open(conn));
+    }
+
+    /// Takes a descriptor of the user's in.
+    pub(super) fn enroll(&mut self, id: ConnId, enrolled: Enrolled) {
+        let Command::Enroll(id, enrolled) = self.state.begin_enroll(id, Box::new(enrolled)) else { return };
+        let Enrolled { socket, options, .. } = *enrolled;
+        let there =
+            self.state.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_connecting());
+        if !there {
+            return;
+        }
+        if let Err(error) = self.attach(id, socket) {
+            let conns = &mut *self.state.conns.borrow_mut();
+            if let Some(entry) = conns.slab.get_mut(id) {
+                entry.end_now(Closed::connect_failed(error.raw_os_error()), &mut conns.pool);
+            }
+            return conns.mark_dirty(id);
+        }
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.slab.get_mut(id) else { return };
+            entry.machine.connected();
+            entry.machine.ready(true, true, false);
+            self.state.equip(id, entry, &options);
+            conns.mark_dirty(id);
+            conns.line_up(id);
+        }
+        self.state.metrics().enrolled.add(1);
+        self.call(id, |handler, conn| handler.on_open(conn));
+    }
+
+    /// Connecting or lingering took too long.
+    pub(super) fn deadline_over(&mut self, id: ConnId) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Some(entry) = conns.slab.get_mut(id) else { return };
+        entry.extra().deadline = None;
+        if entry.machine.is_connecting() {
+            entry.end_now(Closed::by(CloseReason::TimedOut), &mut conns.pool);
+        } else if entry.machine.linger_over() {
+            self.state.metrics().linger_expired.add(1);
+        }
+        conns.mark_dirty(id);
+    }
+}
+
+impl LoopState {
+    /// Makes the entry of an outgoing connection, unless it is there already, and files its time-out. Returns
+    /// the command that goes on with it.
+    pub(crate) fn begin_connect(&self, id: ConnId, mut dial: Box<Dial>) -> Command {
+        let conns = &mut *self.conns.borrow_mut();
+        // Its id is new, so if it is not there it has not begun: or is over, and then so is its registration.
+        if conns.slab.get_mut(id).is_none() && self.mailbox().shared(id).is_ok() {
+            let machine = Machine::connecting(Arc::clone(&dial.shared), dial.is_unix(), dial.conn.half_open);
+            let mut entry = Entry::new(None, machine);
+            entry.context = dial.context.take();
+            if dial.timeout != std::time::Duration::MAX {
+                let at = deadline(self.now.get(), dial.timeout);
+                entry.extra().deadline = self.timers.borrow_mut().insert(at, Alarm::Deadline(id)).ok();
+            }
+            conns.slab.insert(id, entry);
+        }
+        Command::Connect(id, dial)
+    }
+
+    /// Makes the entry of an enrolled connection, unless it is there already.
+    pub(crate) fn begin_enroll(&self, id: ConnId, mut enrolled: Box<Enrolled>) -> Command {
+        let conns = &mut *self.conns.borrow_mut();
+        if conns.slab.get_mut(id).is_none() && self.mailbox().shared(id).is_ok() {
+            let shared = Arc::clone(&enrolled.shared);
+            let machine = Machine::connecting(shared, enrolled.unix, enrolled.options.half_open);
+            let mut entry = Entry::new(None, machine);
+            entry.context = enrolled.context.take();
+            conns.slab.insert(id, entry);
+        }
+        Command::Enroll(id, enrolled)
+    }
+
+    /// Gives a connection what its options ask for.
+    pub(crate) fn equip(&self, id: ConnId, entry: &mut Entry, options: &ConnOptions) {
+        if let Some(framing) = &options.framing {
+            // An outgoing connection may have been given another one meanwhile.
+            if entry.framer.is_none() {
+                let framing = entry.machine.shared.framing().unwrap_or_else(|| Arc::new(framing.clone()));
+                entry.machine.shared.set_framing(Some(Arc::clone(&framing)));
+                entry.framer = Some(Framer::new(framing));
+            }
+        }
+        if !entry.has_timing() {
+            self.set_timeouts(id, entry, options.timeouts);
+        }
+    }
+}

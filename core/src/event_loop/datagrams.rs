@@ -1,0 +1,286 @@
+//! UDP sockets: taken in, read in batches, flushed, closed.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+
+use super::EventLoop;
+use crate::action::{Action, Closed, Completed, Completion};
+use crate::command::Listening;
+use crate::dial::Dial;
+use crate::loop_state::{Conns, Input, LoopState, UdpEntry};
+use crate::options::ListenerId;
+use crate::panics::{catch, report};
+use crate::sys::datagram::{RecvBatch, MAX_BUFFER};
+use crate::token::ConnId;
+use crate::udp::{cost, Endpoint};
+
+impl EventLoop {
+    /// Takes a bound UDP socket in under the id that it was given.
+    pub(super) fn open_endpoint(&mut self, id: ConnId, listening: Listening) {
+        let Ok(shared) = self.state.mailbox().shared(id) else { return };
+        let opened = listening.listener.udp_socket().and_then(|socket| Endpoint::new(socket, MAX_BUFFER));
+        let taken_in = opened.and_then(|endpoint| {
+            let listener = Some(listening.origin.listener);
+            self.take_endpoint_in(id, UdpEntry::new(endpoint, shared, listener))
+        });
+        if let Err(error) = taken_in {
+            report(format_args!("{}: cannot be polled: {error}", listening.listener.address()));
+            self.state.mailbox().unregister(id, false);
+        }
+    }
+
+    /// An outgoing UDP socket is connected: from here on it is like any other connection.
+    pub(super) fn open_connected_datagram(&mut self, id: ConnId, dial: &Dial) {
+        let Some(leaving) = self.state.conns.borrow_mut().slab.remove(id) else { return };
+        let (socket, context, shared) = (leaving.1.socket, leaving.1.context, Arc::clone(&dial.shared));
+        let Some(socket) = socket else { return };
+        self.state.poller.remove(socket.as_fd());
+        let taken_in = Endpoint::new(socket.into(), MAX_BUFFER).and_then(|endpoint| {
+            let entry = UdpEntry { context, ..UdpEntry::new(endpoint, Arc::clone(&shared), None) };
+            self.take_endpoint_in(id, entry)
+        });
+        if let Err(error) = taken_in {
+            self.state.mailbox().unregister(id, false);
+            let closed = Closed::connect_failed(error.raw_os_error());
+            self.state.metrics().count_closed(closed.reason);
+            return self.call(id, |handler, conn| {
+                handler.on_close(conn, closed);
+                Action::None
+            });
+        }
+        shared.open();
+        self.state.metrics().connected.add(1);
+        self.call(id, |handler, conn| handler.on_open(conn));
+    }
+
+    fn take_endpoint_in(&mut self, id: ConnId, entry: UdpEntry) -> std::io::Result<()> {
+        if self.datagrams.is_none() {
+            self.datagrams = Some(RecvBatch::new()?);
+        }
+        self.state.metrics().other_calls.add(1);
+        self.state.poller.add_readable(entry.endpoint.as_fd(), id.to_u64())?;
+        entry.shared.set_descriptor(Some(entry.endpoint.as_fd().as_raw_fd()));
+        let conns = &mut *self.state.conns.borrow_mut();
+        conns.endpoints.insert(id, entry);
+        Ok(())
+    }
+
+    /// Queues a datagram that another thread has handed in.
+    pub(super) fn take_datagram(&mut self, id: ConnId, to: SocketAddr, bytes: &[u8]) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        conns.pool.change -= cost(bytes.len()) as isize;
+        self.state.queue_handed_in(conns, id, Some(to), bytes);
+    }
+
+    /// Queues a datagram that another thread has written to a connected socket.
+    pub(super) fn take_peer_datagram(&mut self, id: ConnId, bytes: &[u8], completion: Option<Completion>) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        conns.pool.change -= cost(bytes.len()) as isize;
+        if let (Some(entry), Some(_)) = (conns.endpoints.get(&id), &completion) {
+            entry.shared.completion_arrived();
+        }
+        let queued = self.state.queue_handed_in(conns, id, None, bytes);
+        match (conns.endpoints.get_mut(&id), completion) {
+            (Some(entry), Some(completion)) if queued => entry.pending.push(completion),
+            (_, Some(completion)) => conns.done.push((completion, Completed::Cancelled)),
+            _ => {}
+        }
+    }
+
+    /// Gives the handler what has come for a UDP socket, up to its budget.
+    pub(super) fn serve_endpoint(&mut self, id: ConnId) {
+        let wakes = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            entry.in_ready = false;
+            if !entry.wants_service() {
+                return;
+            }
+            entry.shared.take_woken()
+        };
+        self.sample_delay();
+        if wakes {
+            self.call(id, |handler, conn| handler.on_wake(conn));
+        }
+        let Some(mut batch) = self.datagrams.take() else { return };
+        let mut budget = self.state.config().read_budget;
+        while budget > 0 {
+            match self.receive(id, &mut batch) {
+                None => break,
+                Some(read) => budget = budget.saturating_sub(read.max(1)),
+            }
+        }
+        self.datagrams = Some(batch);
+        self.state.conns.borrow_mut().mark_dirty(id);
+    }
+
+    /// Receives a batch and gives it to the handler; how many bytes that were, `None` if nothing came.
+    fn receive(&mut self, id: ConnId, batch: &mut RecvBatch) -> Option<usize> {
+        let metrics = self.state.metrics();
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let entry =
+                conns.endpoints.get_mut(&id).filter(|entry| entry.closing.is_none() && entry.reads())?;
+            metrics.reads.add(1);
+            match entry.endpoint.receive(batch) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                // An ICMP error of an earlier datagram: UDP promises nothing, and nobody is told.
+                Err(_) => return Some(0),
+            }
+        }
+        let mut received = 0;
+        for datagram in batch.iter() {
+            received += datagram.bytes.len();
+            self.deliver_datagram(id, datagram.bytes, datagram.sender, datagram.truncated);
+        }
+        Some(received)
+    }
+
+    fn deliver_datagram(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
+        let metrics = self.state.metrics();
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.endpoints.get_mut(&id).filter(|entry| entry.closing.is_none()) else {
+                return;
+            };
+            entry.shared.count_received(bytes.len());
+        }
+        metrics.datagrams_read.add(1);
+        metrics.messages_read.add(1);
+        metrics.bytes_read.add(bytes.len() as u64);
+        metrics.datagrams_truncated.add(u64::from(truncated));
+        let datagram = Some((sender, truncated));
+        self.state.input.set(Some(Input { id, len: bytes.len(), datagram, keep: 0 }));
+        self.call(id, |handler, conn| handler.on_data(conn, bytes));
+        self.state.input.set(None);
+    }
+
+    /// Sends what a UDP socket has queued, and closes it if that is what is left to do.
+    pub(super) fn settle_endpoint(&mut self, id: ConnId) {
+        let (closed, drained) = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            entry.in_dirty = false;
+            let drained = self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
+            let finished = entry.endpoint.queued_bytes() == 0;
+            (entry.closing.filter(|_| finished), drained)
+        };
+        if drained {
+            self.call(id, |handler, conn| handler.on_drain(conn));
+        }
+        match closed {
+            Some(closed) => self.finish_endpoint(id, closed),
+            None => self.state.conns.borrow_mut().line_up(id),
+        }
+    }
+
+    /// One attempt to send; says whether `on_drain` is due.
+    fn flush_endpoint(
+        &self,
+        id: ConnId,
+        entry: &mut UdpEntry,
+        change: &mut isize,
+        done: &mut Vec<(Completion, Completed)>,
+    ) -> bool {
+        let before = entry.endpoint.queued_bytes();
+        let waited = entry.endpoint.wants_write();
+        let metrics = self.state.metrics();
+        if before > 0 && !waited {
+            let flushed = entry.endpoint.flush();
+            metrics.writes.add(flushed.system_calls as u64);
+            metrics.datagrams_written.add(flushed.sent as u64);
+            metrics.datagrams_dropped.add(flushed.dropped as u64);
+            metrics.bytes_written.add(flushed.sent_bytes as u64);
+            entry.shared.count_sent(flushed.sent_bytes);
+        }
+        let gone = before - entry.endpoint.queued_bytes();
+        entry.shared.settle(gone);
+        *change -= gone as isize;
+        if entry.endpoint.wants_write() != entry.polls_writable {
+            entry.polls_writable = entry.endpoint.wants_write();
+            metrics.other_calls.add(1);
+            self.state.poller.poll_writable(entry.endpoint.as_fd(), id.to_u64(), entry.polls_writable);
+        }
+        if entry.endpoint.queued_bytes() == 0 {
+            done.extend(entry.pending.drain(..).map(|completion| (completion, Completed::Sent)));
+        }
+        let relieved = entry.shared.owes_drain() && entry.shared.unsent() <= self.state.config().low_water;
+        if relieved {
+            entry.shared.pay_drain();
+        }
+        relieved && entry.closing.is_none()
+    }
+
+    /// Forgets a UDP socket. Only one that was connected has an `on_close`.
+    fn finish_endpoint(&mut self, id: ConnId, closed: Closed) {
+        self.state.mailbox().unregister(id, false);
+        let context = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(mut entry) = conns.endpoints.remove(&id) else { return };
+            conns.pool.change -= entry.endpoint.queued_bytes() as isize;
+            conns.done.extend(entry.pending.drain(..).map(|completion| (completion, Completed::Cancelled)));
+            (entry.listener.is_none(), entry.context.take())
+        };
+        self.call_completions();
+        let (connected, context) = context;
+        if connected {
+            self.state.metrics().count_closed(closed.reason);
+            self.call(id, |handler, conn| {
+                handler.on_close(conn, closed);
+                Action::None
+            });
+            self.state.server().shared.connection_ended();
+        }
+        if let Err(panic) = catch(|| drop(context)) {
+            report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
+        }
+    }
+
+    /// A listener was closed: its endpoints end once their queues are sent.
+    pub(super) fn close_listener(&mut self, listener: ListenerId) {
+        self.acceptor.remove(listener);
+        let conns = &mut *self.state.conns.borrow_mut();
+        let ours = conns.endpoints.iter().filter(|(_, entry)| entry.listener == Some(listener));
+        let ids: Vec<ConnId> = ours.map(|(id, _)| *id).collect();
+        for id in ids {
+            if let Some(entry) = conns.endpoints.get_mut(&id) {
+                entry.close(Closed::by(crate::action::CloseReason::LocalClose));
+            }
+            conns.mark_dirty(id);
+        }
+    }
+
+    /// The loop ends: one more attempt to send, then all UDP sockets are closed.
+    pub(super) fn finish_endpoints(&mut self) {
+        let ids: Vec<ConnId> = self.state.conns.borrow().endpoints.keys().copied().collect();
+        for id in ids {
+            let closed = {
+                let conns = &mut *self.state.conns.borrow_mut();
+                let Some(entry) = conns.endpoints.get_mut(&id) else { continue };
+                entry.close(Closed::by(crate::action::CloseReason::Shutdown));
+                self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
+                entry.closing
+            };
+            closed.into_iter().for_each(|closed| self.finish_endpoint(id, closed));
+        }
+    }
+}
+
+impl LoopState {
+    /// Queues a datagram whose cost was counted on its shared part before; says whether it was.
+    fn queue_handed_in(&self, conns: &mut Conns, id: ConnId, to: Option<SocketAddr>, bytes: &[u8]) -> bool {
+        let Some(entry) = conns.endpoints.get_mut(&id) else { return false };
+        let queued = entry.closing.is_none() && entry.endpoint.queue(to, &[bytes]).is_ok();
+        if queued {
+            conns.pool.change += cost(bytes.len()) as isize;
+            self.metrics().messages_written.add(1);
+        } else {
+            entry.shared.settle(cost(bytes.len()));
+            self.metrics().datagrams_dropped.add(1);
+        }
+        conns.mark_dirty(id);
+        queued
+    }
+}

@@ -1,0 +1,40 @@
+//! The graceful stop, as a loop sees it.
+
+use super::EventLoop;
+use crate::action::{CloseReason, Closed};
+use crate::panics::{catch, report};
+
+impl EventLoop {
+    /// Begins the graceful stop when it was asked for, and ends it at its deadline.
+    pub(super) fn drain_if_asked(&mut self) {
+        let shared = std::sync::Arc::clone(&self.state.server().shared);
+        if self.state.index == 0 && shared.is_drain_asked() {
+            if let Err(panic) = catch(|| self.handler.on_stopping(self.state.server())) {
+                report(format_args!("on_stopping panicked: {panic}"));
+            }
+            shared.begin_draining();
+        }
+        if shared.is_draining() && !self.draining {
+            self.draining = true;
+            self.begin_draining();
+        }
+        if self.draining && shared.drain_deadline().is_some_and(|at| at <= self.state.now.get()) {
+            shared.stop();
+        }
+    }
+
+    /// Lets those in who had connected before, closes the listeners, and the endpoints once they have sent.
+    fn begin_draining(&mut self) {
+        self.accept();
+        self.acceptor.clear();
+        let endpoints: Vec<_> = self.state.conns.borrow().endpoints.keys().copied().collect();
+        for id in endpoints {
+            let conns = &mut *self.state.conns.borrow_mut();
+            if let Some(endpoint) = conns.endpoints.get_mut(&id).filter(|entry| entry.listener.is_some()) {
+                endpoint.close(Closed::by(CloseReason::Shutdown));
+            }
+            conns.mark_dirty(id);
+        }
+        self.state.server().shared.connection_ended();
+    }
+}

@@ -1,0 +1,278 @@
+//! Input: reading, cutting into frames, and giving it to the handler.
+//!
+//! ```text
+//!   the loop's buffer      0          HEADROOM                 HEADROOM + READ_BUFFER
+//!                          |     carried ^ read                |
+//! ```
+//!
+//! What a connection carries from the input before is copied to just in front of what is read, so that the
+//! handler sees both together and what was read stays where it is. What is too large for the headroom grows in
+//! the connection instead.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+
+use super::{EventLoop, HEADROOM};
+use crate::action::CloseReason;
+use crate::codec::Cut;
+use crate::conn::{Due, Reading};
+use crate::entry::Entry;
+use crate::loop_state::Input;
+use crate::panics::{catch, report};
+use crate::sys::socket;
+use crate::token::ConnId;
+
+/// What to do with the front of a connection's input.
+enum Piece {
+    /// Give this part of it to the handler; the next piece begins behind `consumed` bytes. `raw`: it is all there
+    /// is, and no frame.
+    Deliver { part: Range<usize>, consumed: usize, raw: bool },
+    /// There is no more to give now. If `backlog`, then because the handler takes none, not for want of bytes.
+    Keep { backlog: bool },
+}
+
+impl EventLoop {
+    /// Serves the connections that were in line when the round began.
+    pub(super) fn serve(&mut self) {
+        let round = self.state.conns.borrow().discard.len();
+        for _ in 0..round {
+            let next = self.state.conns.borrow_mut().discard.pop_front();
+            next.into_iter().for_each(|id| self.serve_one(id, |entry| &mut entry.in_discard));
+        }
+        let round = self.state.conns.borrow().ready.len();
+        for _ in 0..round {
+            if !self.state.takes_input() {
+                self.starved = true;
+                return;
+            }
+            let next = self.state.conns.borrow_mut().ready.pop_front();
+            next.into_iter().for_each(|id| self.serve_one(id, |entry| &mut entry.in_ready));
+        }
+    }
+
+    /// Serves a connection that stood in a line, which `stands` says.
+    fn serve_one(&mut self, id: ConnId, stands: fn(&mut Entry) -> &mut bool) {
+        let backlog = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            match conns.slab.get_mut(id) {
+                None => None,
+                Some(entry) => {
+                    *stands(entry) = false;
+                    if !entry.machine.wants_service(entry.backlog) {
+                        return;
+                    }
+                    Some(entry.backlog)
+                }
+            }
+        };
+        let Some(backlog) = backlog else { return self.serve_endpoint(id) };
+        self.sample_delay();
+        self.call_due(id);
+        if backlog {
+            self.deliver_backlog(id);
+        }
+        self.read_all(id);
+        self.call_due(id);
+        self.state.conns.borrow_mut().mark_dirty(id);
+    }
+
+    /// In a sampled turn: how long a connection that was ready has waited.
+    pub(super) fn sample_delay(&self) {
+        if let Some(began) = self.sampled {
+            let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.state.metrics().delay.record(nanos);
+        }
+    }
+
+    /// Calls the callbacks that a connection is owed apart from input.
+    fn call_due(&mut self, id: ConnId) {
+        // Each once: what a callback brings about is served in the next round.
+        for _ in 0..3 {
+            let due = {
+                let conns = &mut *self.state.conns.borrow_mut();
+                conns.slab.get_mut(id).and_then(|entry| entry.machine.take_due(entry.backlog))
+            };
+            match due {
+                None => return,
+                Some(Due::Drain) => self.call(id, |handler, conn| handler.on_drain(conn)),
+                Some(Due::Wake) => self.call(id, |handler, conn| handler.on_wake(conn)),
+                Some(Due::Eof) => self.call(id, |handler, conn| handler.on_eof(conn)),
+            }
+        }
+    }
+
+    /// Reads a connection and delivers what comes, up to its budget.
+    fn read_all(&mut self, id: ConnId) {
+        let mut budget = self.state.config().read_budget;
+        while budget > 0 {
+            match self.read(id) {
+                None => break,
+                Some((Reading::Deliver, read)) => {
+                    budget = budget.saturating_sub(read);
+                    self.deliver_read(id, read);
+                }
+                Some((_, read)) => budget = budget.saturating_sub(read),
+            }
+        }
+    }
+
+    /// Reads once into the buffer: how the bytes are to be used and how many there are, or `None` if there
+    /// are none.
+    fn read(&mut self, id: ConnId) -> Option<(Reading, usize)> {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let entry = conns.slab.get_mut(id)?;
+        let reading = entry.machine.reading();
+        let socket = entry.socket.as_ref().filter(|_| reading != Reading::No)?;
+        self.state.metrics().reads.add(1);
+        let buffer = &mut self.buffer[HEADROOM..];
+        match socket::recv(socket.as_fd(), buffer) {
+            Ok(0) => {
+                entry.machine.received_eof();
+                entry.check_end(&mut conns.pool);
+            }
+            Ok(read) => {
+                self.state.metrics().bytes_read.add(read as u64);
+                entry.machine.received(read, read == buffer.len());
+                entry.timing().into_iter().for_each(|timing| timing.came(self.state.now.get()));
+                return Some((reading, read));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.machine.read_would_block(),
+            // Nothing was read: the socket is still readable, and is tried again in the next turn.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => entry.machine.read_failed(error.raw_os_error().unwrap_or(0)),
+        }
+        None
+    }
+
+    /// Delivers what was read into the buffer, behind what the connection carries.
+    fn deliver_read(&mut self, id: ConnId, read: usize) {
+        let mut carried = self.take_carry(id);
+        if carried.len() > HEADROOM {
+            carried.extend_from_slice(&self.buffer[HEADROOM..HEADROOM + read]);
+            let rest = self.deliver(id, &carried, true);
+            carried.drain(..rest.start);
+            return self.carry(id, carried);
+        }
+        let start = HEADROOM - carried.len();
+        self.buffer[start..HEADROOM].copy_from_slice(&carried);
+        // Lent out for the callbacks, which cannot reach it otherwise.
+        let buffer = std::mem::take(&mut self.buffer);
+        let rest = self.deliver(id, &buffer[start..HEADROOM + read], true);
+        if !rest.is_empty() {
+            let rest = &buffer[start + rest.start..start + rest.end];
+            carried.clear();
+            carried.extend_from_slice(rest);
+            self.carry(id, carried);
+        }
+        self.buffer = buffer;
+    }
+
+    /// Delivers what waits in the connection, without reading.
+    fn deliver_backlog(&mut self, id: ConnId) {
+        let mut carried = self.take_carry(id);
+        let rest = self.deliver(id, &carried, true);
+        carried.drain(..rest.start);
+        self.carry(id, carried);
+    }
+
+    fn take_carry(&mut self, id: ConnId) -> Vec<u8> {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Some(entry) = conns.slab.get_mut(id) else { return Vec::new() };
+        entry.take_carry(&mut conns.pool)
+    }
+
+    /// Leaves unconsumed input with the connection; too much of what the handler keeps is an error.
+    fn carry(&mut self, id: ConnId, bytes: Vec<u8>) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Some(entry) = conns.slab.get_mut(id) else { return };
+        if entry.framer.is_none() && !entry.backlog && bytes.len() > crate::codec::Framing::DEFAULT_MAX_FRAME
+        {
+            return entry.machine.close(CloseReason::Protocol, &mut conns.pool);
+        }
+        entry.set_carry(bytes, &mut conns.pool);
+        entry.check_end(&mut conns.pool);
+    }
+
+    /// Gives input to the handler, piece by piece, and says which part of it is left over. `fresh` input goes to
+    /// a handler without framing even if it has kept some of it before.
+    fn deliver(&mut self, id: ConnId, input: &[u8], mut fresh: bool) -> Range<usize> {
+        let mut at = 0;
+        loop {
+            let backlog = match self.next_piece(id, &input[at..], fresh) {
+                Piece::Deliver { part, consumed, raw } => {
+                    let kept = self.call_on_data(id, &input[at..][part]);
+                    // Without a framing, what was kept waits for more.
+                    fresh &= !raw;
+                    at += consumed - kept;
+                    continue;
+                }
+                Piece::Keep { backlog } => backlog,
+            };
+            if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
+                entry.backlog = backlog && at < input.len();
+            }
+            return at..input.len();
+        }
+    }
+
+    /// Calls `on_data`, and says how many of the bytes the handler keeps.
+    fn call_on_data(&mut self, id: ConnId, data: &[u8]) -> usize {
+        self.state.metrics().messages_read.add(1);
+        self.state.input.set(Some(Input { id, len: data.len(), datagram: None, keep: 0 }));
+        self.call(id, |handler, conn| handler.on_data(conn, data));
+        self.state.input.take().map_or(0, |input| input.keep)
+    }
+
+    /// What to do with the input from here on. A framing's function is called without a borrow.
+    fn next_piece(&mut self, id: ConnId, input: &[u8], fresh: bool) -> Piece {
+        let mut framer = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.slab.get_mut(id) else { return Piece::Keep { backlog: false } };
+            if input.is_empty() {
+                return Piece::Keep { backlog: false };
+            }
+            if !entry.machine.takes_input() {
+                let wanted = fresh || entry.framer.is_some();
+                return Piece::Keep { backlog: wanted && entry.machine.is_open() };
+            }
+            match entry.framer.take() {
+                Some(framer) => framer,
+                None if fresh => {
+                    return Piece::Deliver { part: 0..input.len(), consumed: input.len(), raw: true };
+                }
+                None => return Piece::Keep { backlog: false },
+            }
+        };
+        let cut = catch(|| framer.next(input));
+        // Dropped when nothing is borrowed any more: it may be the last owner of a function of the user's.
+        let mut framer = Some(framer);
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Some(entry) = conns.slab.get_mut(id) else { return Piece::Keep { backlog: false } };
+        if entry.framer.is_none() {
+            // The function has not set another one.
+            entry.framer = framer.take();
+        }
+        let (reason, trouble) = match cut {
+            Ok(Ok(Cut::Frame { frame, consumed })) => {
+                return Piece::Deliver { part: frame, consumed, raw: false };
+            }
+            Ok(Ok(Cut::Need(_))) => return Piece::Keep { backlog: false },
+            Ok(Err(error)) => (CloseReason::Protocol, error.to_string()),
+            Err(panic) => (CloseReason::HandlerError, format!("the framing's function panicked: {panic}")),
+        };
+        entry.machine.close(reason, &mut conns.pool);
+        log_trouble(id, reason, &trouble);
+        Piece::Keep { backlog: false }
+    }
+}
+
+/// A handler's failure is reported as an error; what a peer sends is no more than a matter for debugging.
+fn log_trouble(id: ConnId, reason: CloseReason, trouble: &str) {
+    match reason {
+        CloseReason::HandlerError => report(format_args!("connection {id}: {trouble}")),
+        _ => {
+            let _ = catch(|| log::debug!("connection {id}: {trouble}"));
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! What a server shares with its threads and handles: where it stands in its life, its loops, its listeners.
+
+use std::process;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::acceptor::AcceptBox;
+use crate::clock::{deadline, Clock};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event_loop::Seed;
+use crate::limits::{Admissions, Budget};
+use crate::listening::Records;
+use crate::mailbox::{Bounds, Mailbox};
+use crate::metrics::Metrics;
+use crate::resolver::Resolver;
+use crate::sys::memory;
+use crate::sys::waker::Waker;
+
+/// Where a server stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    New,
+    Starting,
+    Running,
+    /// Its host drives it, and the first turn is still to come.
+    HostedNew,
+    /// Its host drives it.
+    Hosted,
+}
+
+impl Phase {
+    /// Whether there are loops that take listeners over.
+    pub(crate) fn is_running(self) -> bool {
+        matches!(self, Phase::Running | Phase::Hosted)
+    }
+
+    pub(crate) fn is_hosted(self) -> bool {
+        matches!(self, Phase::HostedNew | Phase::Hosted)
+    }
+}
+
+/// What the lock of a server guards.
+pub(crate) struct Control {
+    pub(crate) phase: Phase,
+    pub(crate) listeners: Records,
+}
+
+/// Nobody has asked the server to stop.
+const GOING: u8 = 0;
+/// A graceful stop was asked for, and `on_stopping` is owed.
+const ASKED: u8 = 1;
+/// The listeners close, and connections finish.
+const DRAINING: u8 = 2;
+/// The loops end.
+const ENDING: u8 = 3;
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) takes_datagrams: bool,
+    pub(crate) clock: Clock,
+    pub(crate) admissions: Arc<Admissions>,
+    pub(crate) budget: Budget,
+    pub(crate) resolver: Resolver,
+    /// How far the stop has come.
+    stop: AtomicU8,
+    /// When the graceful stop is over, in milliseconds of the clock.
+    drain_until: AtomicU64,
+    /// The loops, from the start on.
+    loops: OnceLock<Box<[Arc<Mailbox>]>>,
+    /// What the loops are made of, between a start that failed and the next.
+    seeds: Mutex<Vec<Seed>>,
+    /// How to reach the thread that accepts, which there is with several loops.
+    accepting: OnceLock<AcceptBox>,
+    /// The loop that gets the next outgoing connection.
+    next_loop: AtomicUsize,
+    /// The process that started the threads; 0 before the start.
+    pub(crate) started_by: AtomicU32,
+    /// Readable when everything has ended. Never drained.
+    pub(crate) ended: Waker,
+    /// Threads that have not ended.
+    pub(crate) running: AtomicUsize,
+    control: Mutex<Control>,
+    /// The threads, until somebody has waited for them.
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Locks, also after a panic: what these locks guard is whole between any two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(mut config: Config, takes_datagrams: bool) -> Result<Self> {
+        if config.byte_budget == 0 {
+            config.byte_budget = (memory::usable() / 4).max(1);
+        }
+        let ended = Waker::new().map_err(|error| Error::system("create a server", &error))?;
+        Ok(Shared {
+            takes_datagrams,
+            clock: Clock::new(),
+            admissions: Admissions::new(config.max_connections, config.max_connections_per_address),
+            budget: Budget::new(config.byte_budget),
+            resolver: Resolver::new(),
+            stop: AtomicU8::new(GOING),
+            drain_until: AtomicU64::new(u64::MAX),
+            loops: OnceLock::new(),
+            seeds: Mutex::default(),
+            accepting: OnceLock::new(),
+            next_loop: AtomicUsize::new(0),
+            started_by: AtomicU32::new(0),
+            ended,
+            running: AtomicUsize::new(0),
+            control: Mutex::new(Control { phase: Phase::New, listeners: Records::default() }),
+            threads: Mutex::default(),
+            config,
+        })
+    }
+
+    pub(crate) fn control(&self) -> MutexGuard<'_, Control> {
+        lock(&self.control)
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.control().phase
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds<'_> {
+        Bounds { config: &self.config, budget: &self.budget }
+    }
+
+    // ---- start ----
+
+    /// Lets one start through.
+    pub(crate) fn begin_start(&self) -> Result<()> {
+        let mut control = self.control();
+        if control.phase != Phase::New {
+            return Err(Error::new(ErrorKind::WrongState, "cannot start: the server was started already"));
+        }
+        control.phase = Phase::Starting;
+        Ok(())
+    }
+
+    /// The start is over. One that failed leaves the server as it was, or, when it is to stop, for good.
+    pub(crate) fn end_start(&self, started: bool) {
+        self.control().phase = if started { Phase::Running } else { Phase::New };
+        if !started && self.is_stopping() {
+            self.close_unplaced_listeners();
+        }
+    }
+
+    pub(crate) fn set_hosted(&self) {
+        self.control().phase = Phase::HostedNew;
+        self.started_by.store(process::id(), Ordering::SeqCst);
+    }
+
+    /// What the loops are made of: new, or left over from a start that failed. From here on the loops are
+    /// known.
+    pub(crate) fn take_seeds(&self) -> Result<Vec<Seed>> {
+        let mut seeds = std::mem::take(&mut *lock(&self.seeds));
+        if seeds.is_empty() {
+            seeds = (0..self.config.loops).map(|_| Seed::new()).collect::<Result<Vec<_>>>()?;
+            if self.config.loops > 1 {
+                let accepting = AcceptBox::new()?;
+                let fresh = self.accepting.set(accepting);
+                debug_assert!(fresh.is_ok(), "the phase lets one start through");
+            }
+            let mailboxes = seeds.iter().map(|seed| Arc::clone(&seed.mailbox)).collect();
+            let fresh = self.loops.set(mailboxes);
+            debug_assert!(fresh.is_ok(), "the seeds are made once");
+            self.register_endpoints();
+        }
+        Ok(seeds)
+    }
+
+    pub(crate) fn keep_seeds(&self, seeds: Vec<Seed>) {
+        *lock(&self.seeds) = seeds;
+    }
+
+    pub(crate) fn accepting(&self) -> Option<&AcceptBox> {
+        self.accepting.get()
+    }
+
+    pub(crate) fn is_started_here(&self) -> bool {
+        self.started_by.load(Ordering::SeqCst) == process::id()
+    }
+
+    // ---- loops ----
+
+    pub(crate) fn mailboxes(&self) -> &[Arc<Mailbox>] {
+        self.loops.get().map_or(&[], |loops| loops)
+    }
+
+    pub(crate) fn mailbox_at(&self, index: usize) -> Result<&Arc<Mailbox>> {
+        let mailboxes = self.mailboxes();
+        if mailboxes.is_empty() {
+            return Err(Error::new(ErrorKind::WrongState, "the server is not started: it has no loops yet"));
+        }
+        mailboxes.get(index).ok_or_else(|| {
+            let message = format!("there is no loop {index}: the server has {}", mailboxes.len());
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+    }
+
+    /// Each loop in its turn, for outgoing connections.
+    pub(crate) fn next_mailbox(&self) -> Result<&Arc<Mailbox>> {
+        let next = self.next_loop.fetch_add(1, Ordering::Relaxed);
+        self.mailbox_at(next % self.mailboxes().len().max(1))
+    }
+
+    /// Refuses what only a server that runs, or is starting, can do.
+    pub(crate) fn expect_running(&self, call: &str) -> Result<()> {
+        let wrong = |why| Err(Error::new(ErrorKind::WrongState, format!("cannot {call}: {why}")));
+        match self.mailboxes().is_empty() {
+            true => wrong("the server is not started"),
+            false if self.is_stopping() => wrong("the server is stopping"),
+            false if self.started_by.load(Ordering::SeqCst) != 0 && !self.is_started_here() => {
+                wrong("the server was started before the fork, and runs in the parent")
+            }
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn wake_loops(&self) {
+        self.mailboxes().iter().for_each(|mailbox| mailbox.wake());
+    }
+
+    // ---- stop ----
+
+    /// Async-signal-safe.
+    pub(crate) fn stop(&self) {
+        self.stop.store(ENDING, Ordering::SeqCst);
+        self.wake_all();
+    }
+
+    /// Async-signal-safe.
+    pub(crate) fn stop_gracefully(&self, limit: Duration) {
+        let limit = if limit.is_zero() { self.config.stop_deadline } else { limit.min(Config::MAX_LINGER) };
+        self.drain_until.fetch_min(deadline(self.clock.now(), limit), Ordering::SeqCst);
+        let asked = self.stop.compare_exchange(GOING, ASKED, Ordering::SeqCst, Ordering::SeqCst);
+        // Before the start there is nothing to finish.
+        if asked.is_ok() && self.started_by.load(Ordering::SeqCst) == 0 {
+            return self.stop();
+        }
+        self.wake_all();
+    }
+
+    /// Wakes everybody who may have to look at the stop.
+    fn wake_all(&self) {
+        // After a fork the threads are the parent's, and the child must leave them alone.
+        if self.is_started_here() {
+            self.wake_loops();
+            self.accepting.get().into_iter().for_each(AcceptBox::wake);
+        }
+    }
+
+    /// `on_stopping` was called: the loops close their listeners and let the connections finish.
+    pub(crate) fn begin_draining(&self) {
+        // Unless it was told meanwhile to stop at once.
+        let began = self.stop.compare_exchange(ASKED, DRAINING, Ordering::SeqCst, Ordering::SeqCst);
+        if began.is_ok() {
+            self.wake_all();
+        }
+    }
+
+    /// A connection is gone: when the last goes, a graceful stop is over.
+    pub(crate) fn connection_ended(&self) {
+        let all_gone = || self.mailboxes().iter().all(|mailbox| mailbox.connections() == 0);
+        if self.is_draining() && all_gone() {
+            self.stop();
+        }
+    }
+
+    /// Whether a stop of either kind was asked for.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) != GOING
+    }
+
+    pub(crate) fn is_drain_asked(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) == ASKED
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) == DRAINING
+    }
+
+    /// Whether nobody is to be accepted any more.
+    pub(crate) fn listeners_are_closing(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) >= DRAINING
+    }
+
+    /// Whether the loops are to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) == ENDING
+    }
+
+    /// Whether loop `index`, which `drains` already or not, has to look at the stop before it sleeps.
+    pub(crate) fn wants_attention(&self, index: usize, drains: bool) -> bool {
+        match self.stop.load(Ordering::SeqCst) {
+            GOING => false,
+            // Loop 0 calls on_stopping, and then tells the others.
+            ASKED => index == 0,
+            DRAINING => !drains,
+            _ => true,
+        }
+    }
+
+    /// When the graceful stop is over, in milliseconds of the clock.
+    pub(crate) fn drain_deadline(&self) -> Option<u64> {
+        Some(self.drain_until.load(Ordering::SeqCst)).filter(|&at| at != u64::MAX)
+    }
+
+    /// A thread has ended; says whether it was the last.
+    pub(crate) fn thread_ended(&self) -> bool {
+        self.running.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// Everything has ended: whoever waits goes on.
+    pub(crate) fn has_ended(&self) {
+        self.ended.wake();
+    }
+
+    // ---- seeing inside ----
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut sum =
+            self.accepting().map_or_else(Metrics::default, |accepting| accepting.metrics.snapshot());
+        for mailbox in self.mailboxes() {
+            sum += &snapshot(mailbox);
+        }
+        sum
+    }
+
+    pub(crate) fn loop_metrics(&self, index: usize) -> Option<Metrics> {
+        self.mailboxes().get(index).map(|mailbox| snapshot(mailbox))
+    }
+}
+
+fn snapshot(mailbox: &Mailbox) -> Metrics {
+    let mut metrics = mailbox.metrics.snapshot();
+    metrics.connections = mailbox.connections() as u64;
+    metrics.queued_bytes = mailbox.unsent() as u64;
+    metrics
+}
