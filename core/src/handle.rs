@@ -212,6 +212,24 @@ impl Handle {
         takes.then_some(()).ok_or_else(|| closed_error(id))
     }
 
+    /// Uses a connection of the calling loop's, as its callbacks would, also the one whose last callback runs.
+    ///
+    /// # Errors
+    /// [`Closed`](crate::ErrorKind::Closed) if the connection is gone, or belongs to another server;
+    /// [`WrongThread`](crate::ErrorKind::WrongThread) elsewhere than on its loop: see
+    /// [`run_on_conn`](Self::run_on_conn).
+    pub fn with_conn<T>(&self, id: ConnId, use_it: impl FnOnce(&Conn<'_>) -> T) -> Result<T> {
+        let mailbox = self.mailbox(id)?;
+        let Some(state) = LoopState::current(mailbox) else {
+            mailbox.shared(id)?;
+            let message = format!("connection {id} lives on another loop than the calling thread's");
+            return Err(Error::new(ErrorKind::WrongThread, message));
+        };
+        let conn = Conn::new(id, &state);
+        conn.info()?;
+        Ok(use_it(&conn))
+    }
+
     /// What can be read of a connection.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! A server of one loop without a thread of its own: its host polls one descriptor and lets it turn.
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Hosted {
     /// postponed work included. It stays the same, and is closed with this.
     #[must_use]
     pub fn poll_fd(&self) -> RawFd {
-        self.event_loop.state().poller.as_fd().as_raw_fd()
+        self.as_fd().as_raw_fd()
     }
 
     /// Handles what is ready, waiting for something at most `timeout`; `None` waits for ever. The first turn calls
@@ -122,6 +122,12 @@ impl Hosted {
             Some(Duration::ZERO) => self.event_loop.state().mailbox().signal(),
             Some(due) => self.timer.arm(due),
         }
+    }
+}
+
+impl AsFd for Hosted {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event_loop.state().poller.as_fd()
     }
 }
 
