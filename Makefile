@@ -8,10 +8,14 @@ SHELL := /bin/bash
 VENV := target/venv
 PYTHON := $(VENV)/bin/python
 CORE := $(shell find core/src core/Cargo.toml Cargo.toml -type f)
+C_LIBRARY := $(CORE) $(shell find ffi/src ffi/build.rs ffi/Cargo.toml Cargo.lock -type f)
 PYTHON_PACKAGE := $(CORE) $(shell find bindings/python -type f -not -path '*/tests/*' -not -name '*.pyc')
 NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_modules/*' -not -name '*.node')
 
-.PHONY: help setup build rust c python node demo test conformance lint format header clean
+# For ffi/install.sh and ffi/Doxyfile. PREFIX, LIBDIR, INCLUDEDIR and DESTDIR reach the former by themselves.
+export REACTOR_VERSION := $(shell sed -nE '/^\[workspace\.package\]/,/^\[/s/^version = "(.*)"$$/\1/p' Cargo.toml)
+
+.PHONY: help setup build rust c python node demo install uninstall test conformance lint format header docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -50,6 +54,17 @@ target/node.stamp: $(NODE_PACKAGE) | setup
 demo: build ## serve echo from C, Python and Node, each answering real clients
 	python3 tools/demo.py
 
+# It needs cargo and a C compiler, and once the library is built, neither: root may have none.
+install: target/release/libreactor.so ## install the C library; PREFIX, LIBDIR, INCLUDEDIR, DESTDIR say where
+	@ffi/install.sh install
+
+uninstall: ## take away what install put there, given the same variables
+	@ffi/install.sh uninstall
+
+target/release/libreactor.so: $(C_LIBRARY)
+	cargo build --release --package reactor-ffi
+	touch $@
+
 test: build ## run every suite of every language
 	tools/test
 
@@ -62,8 +77,13 @@ lint: build ## check formatting, lints, types, layers and generated files
 format: ## format the Rust code
 	cargo fmt --all
 
-header: ## generate include/reactor.h anew
+header: ## generate include/reactor.h and ffi/layout.txt anew
 	UPDATE_HEADER=1 cargo test --package reactor-ffi --test header
+	ffi/tests/c/layout.py --update
+
+docs: setup ## write the C library's manual to target/docs/c/index.html
+	mkdir -p target/docs/c
+	doxygen ffi/Doxyfile
 
 clean: ## remove everything that was built
 	cargo clean

@@ -7,8 +7,22 @@ cargo build --release --package reactor-ffi
 # Programs look for the library by its soname.
 ln -sf libreactor.so target/release/libreactor.so.0
 
+# llhttp, for those that speak HTTP: the library, or where only its sources are packaged (Debian 12) an archive of them.
+# They do not compile without warnings.
+if pkg-config --exists libllhttp; then
+    llhttp=$(pkg-config --cflags --libs libllhttp)
+else
+    mkdir -p target/llhttp
+    llhttp=-I/usr/share/include/llhttp
+    for part in api http llhttp; do
+        ${CC:-cc} -O2 -g -c $llhttp "/usr/share/llhttp/$part.c" -o "target/llhttp/$part.o"
+    done
+    ar rcs target/llhttp/libllhttp.a target/llhttp/*.o
+    llhttp="$llhttp -Ltarget/llhttp -lllhttp"
+fi
+
 flags="-std=c11 -O2 -g -Wall -Wextra -Werror -pedantic -Iinclude"
-libraries="-Ltarget/release -lreactor -lpthread -Wl,-rpath,$PWD/target/release"
+libraries="-Ltarget/release -lreactor -lpthread -Wl,-rpath,$PWD/target/release -Wl,--as-needed $llhttp"
 
 mkdir -p target/examples/c target/conformance
 for source in examples/c/*.c; do
