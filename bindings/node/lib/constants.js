@@ -18,12 +18,22 @@ const CloseReason = Object.freeze({
   Reset: /** @type {const} */ ('reset'),
   /** This side closed it. */
   LocalClose: /** @type {const} */ ('local close'),
+  /** This side reset it. */
+  Abort: /** @type {const} */ ('abort'),
+  /** Nothing came or went for as long as the idle time-out. */
+  Idle: /** @type {const} */ ('idle'),
   /** The server stopped. */
   Shutdown: /** @type {const} */ ('shutdown'),
   /** Unsent output went beyond the hard limit. */
   Overflow: /** @type {const} */ ('overflow'),
+  /** The input breaks the framing. */
+  Protocol: /** @type {const} */ ('protocol error'),
   /** A callback failed. */
   HandlerError: /** @type {const} */ ('handler error'),
+  /** An outgoing connection could not be made. The errno says why. */
+  ConnectFailed: /** @type {const} */ ('connect failed'),
+  /** The connect, read or write time-out was over. */
+  TimedOut: /** @type {const} */ ('time-out'),
 });
 
 /** The codes of a {@link ReactorError}. Expect values you do not know; more will come. */
@@ -50,6 +60,8 @@ const ErrorCode = Object.freeze({
   HandlerFailed: /** @type {const} */ ('HANDLER_FAILED'),
   /** A defect of the engine, caught at its border. */
   Internal: /** @type {const} */ ('INTERNAL'),
+  /** The call has no meaning for this kind of socket, or this way of delivery. */
+  Unsupported: /** @type {const} */ ('UNSUPPORTED'),
 });
 
 module.exports = { Action, CloseReason, ErrorCode };

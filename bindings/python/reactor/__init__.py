@@ -15,6 +15,7 @@ from ._errors import (
     InvalidArgumentError,
     StoppedError,
     SystemCallError,
+    UnsupportedError,
     WrongStateError,
     WrongThreadError,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Server",
     "StoppedError",
     "SystemCallError",
+    "UnsupportedError",
     "WrongStateError",
     "WrongThreadError",
 ]

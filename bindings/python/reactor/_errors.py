@@ -74,6 +74,12 @@ class HandlerFailedError(Error):
     kind = "HANDLER_FAILED"
 
 
+class UnsupportedError(Error, ValueError):
+    """The call has no meaning for this kind of socket, or this way of delivery."""
+
+    kind = "UNSUPPORTED"
+
+
 class InternalError(Error, RuntimeError):
     """A defect of the engine, caught at its border."""
 
@@ -96,5 +102,6 @@ CLASSES: dict[str, type[Error]] = {
         StoppedError,
         HandlerFailedError,
         InternalError,
+        UnsupportedError,
     )
 }

@@ -25,16 +25,26 @@ class CloseReason(enum.IntEnum):
     """The connection broke; the errno says how."""
     LOCAL_CLOSE = 3
     """This side closed it."""
+    ABORT = 4
+    """This side reset it."""
+    IDLE = 5
+    """Nothing came or went for as long as the idle time-out."""
     SHUTDOWN = 6
     """The server stopped."""
     OVERFLOW = 7
     """Unsent output went beyond the hard limit."""
+    PROTOCOL_ERROR = 8
+    """The input breaks the framing."""
     HANDLER_ERROR = 9
     """A callback failed."""
+    CONNECT_FAILED = 10
+    """An outgoing connection could not be made; the errno says why."""
+    TIME_OUT = 11
+    """The connect, read or write time-out was over."""
 
     def __str__(self) -> str:
         """The name as the engine writes it in every language: `local close`."""
-        return self.name.lower().replace("_", " ")
+        return self.name.lower().replace("_", "-" if self is CloseReason.TIME_OUT else " ")
 
 
 KNOWN_REASONS = {reason.value: reason for reason in CloseReason}

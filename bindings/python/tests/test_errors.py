@@ -32,6 +32,7 @@ def test_there_is_a_class_for_every_kind_of_the_core() -> None:
         (reactor.StoppedError, reactor.Error),
         (reactor.HandlerFailedError, reactor.Error),
         (reactor.InternalError, RuntimeError),
+        (reactor.UnsupportedError, ValueError),
     ],
 )
 def test_the_class_tree(error: type[reactor.Error], base: type[Exception]) -> None:
