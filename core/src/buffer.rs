@@ -64,6 +64,19 @@ pub(crate) struct BlockPool {
     /// Bytes that the loop's connections hold, in queues or as unfinished input; what changed since it was last
     /// taken.
     pub(crate) change: isize,
+    /// Of these, unfinished input: what changed, and how much there is.
+    pub(crate) input_change: isize,
+    pub(crate) input: usize,
+}
+
+impl BlockPool {
+    /// A connection carries `now` bytes of unfinished input instead of `before`.
+    pub(crate) fn count_input(&mut self, before: usize, now: usize) {
+        let by = now as isize - before as isize;
+        self.change += by;
+        self.input_change += by;
+        self.input = self.input.saturating_add_signed(by);
+    }
 }
 
 impl BlockPool {

@@ -398,6 +398,10 @@ impl Machine {
         self.paused = paused;
     }
 
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     /// Whether input is wanted, be there some or not.
     pub(crate) fn awaits_input(&self) -> bool {
         self.takes_input() && !self.eof && !self.held

@@ -194,6 +194,7 @@ impl<'a> Conn<'a> {
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing;
+    /// [`WrongState`](crate::ErrorKind::WrongState) before `on_open`;
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) beyond 16,777,216 timers on one loop.
     pub fn start_timer(&self, delay: Duration, repeat: Duration) -> Result<TimerId> {
         self.state.start_conn_timer(self.id, delay, repeat)

@@ -92,13 +92,13 @@ impl Entry {
 
     /// Takes what is carried.
     pub(crate) fn take_carry(&mut self, pool: &mut BlockPool) -> Vec<u8> {
-        pool.change -= self.carry.len() as isize;
+        pool.count_input(self.carry.len(), 0);
         std::mem::take(&mut self.carry)
     }
 
     /// Carries these bytes from now on.
     pub(crate) fn set_carry(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
-        pool.change += bytes.len() as isize - self.carry.len() as isize;
+        pool.count_input(self.carry.len(), bytes.len());
         self.carry = bytes;
     }
 
@@ -164,7 +164,7 @@ impl Timing {
     pub(crate) fn look(&self, now: u64, reads: bool, stuck: bool) -> Expiry {
         // A time-out whose condition does not hold is looked at again after its whole time.
         let due = |length: u64, from: u64, holds: bool| {
-            (length > 0).then(|| if holds { from.saturating_add(length) } else { now + length })
+            (length > 0).then(|| if holds { from.saturating_add(length) } else { now.saturating_add(length) })
         };
         let write = due(self.write, self.went, stuck);
         let read = due(self.read, self.came, reads);

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::acceptor::{Acceptor, Door, WAKER};
-use crate::action::{Action, CloseReason, Completed, Completion};
+use crate::action::{Action, CloseReason, Closed, Completed, Completion};
 use crate::batch::Turn;
 use crate::command::{Accepted, Command, Job, Request};
 use crate::conn_handle::Conn;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
 use crate::handler::Handler;
-use crate::loop_state::LoopState;
+use crate::loop_state::{Conns, LoopState};
 use crate::mailbox::Mailbox;
 use crate::panics::{catch, report};
 use crate::sys::datagram::RecvBatch;
@@ -33,6 +33,9 @@ const READ_BUFFER: usize = 64 << 10;
 const HEADROOM: usize = 64 << 10;
 /// One turn in so many is sampled: time in callbacks, and delay from ready to handled.
 const SAMPLED: u64 = 64;
+
+/// How often a loop that may not read looks whether it may.
+const STARVED: Duration = Duration::from_millis(100);
 
 /// What a loop is made of before it has a thread.
 pub(crate) struct Seed {
@@ -186,8 +189,12 @@ impl EventLoop {
         let timer = self.state.timers.borrow().next_due();
         let drained = if self.draining { shared.drain_deadline() } else { None };
         let due = timer.into_iter().chain(drained).min().map(|at| shared.clock.until(at));
-        let accepting = if self.state.takes_input() { self.acceptor.next_due() } else { None };
-        due.into_iter().chain(accepting).min()
+        let other = match self.state.takes_input() {
+            true => self.acceptor.next_due(),
+            // Who brings the bytes back within the budget wakes the loops; but nobody shall wait on that alone.
+            false => (!self.state.conns.borrow().ready.is_empty()).then_some(STARVED),
+        };
+        due.into_iter().chain(other).min()
     }
 
     /// Whether there is something to do before the next event.
@@ -340,14 +347,39 @@ impl EventLoop {
 
     /// Tells the server how many more or fewer bytes this loop holds than a turn ago.
     fn publish_change(&mut self) {
-        let change = std::mem::take(&mut self.state.conns.borrow_mut().pool.change);
+        let (change, input) = {
+            let pool = &mut self.state.conns.borrow_mut().pool;
+            (std::mem::take(&mut pool.change), std::mem::take(&mut pool.input_change))
+        };
         let shared = &self.state.server().shared;
+        if input != 0 {
+            shared.budget.change_input(input);
+        }
         if change != 0 && shared.budget.change(change) {
             // The bytes are within the budget again: loops that have stopped reading go on.
             shared.wake_loops();
         }
+        if shared.budget.is_exceeded_by_input() {
+            self.close_largest_input();
+        }
         if std::mem::take(&mut self.starved) {
             self.state.metrics().reads_paused_by_budget.add(1);
+        }
+    }
+
+    /// Unfinished input never ends by itself while nothing is read, so whoever holds most of it has to go: peers
+    /// that send half frames must not stop the server for the others.
+    fn close_largest_input(&mut self) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        if conns.pool.input == 0 {
+            return;
+        }
+        let Conns { slab, pool, .. } = conns;
+        let largest = slab.iter_mut().max_by_key(|value| value.1.carry().len());
+        if let Some((id, entry)) = largest.map(|value| (value.0, &mut value.1)) {
+            entry.end_now(Closed::by(CloseReason::Overflow), pool);
+            drop(entry.take_carry(pool));
+            conns.mark_dirty(id);
         }
     }
 }

@@ -87,12 +87,14 @@ impl Drop for Admission {
 #[derive(Debug)]
 pub(crate) struct Budget {
     held: AtomicUsize,
+    /// Of these, unfinished input.
+    input: AtomicUsize,
     limit: usize,
 }
 
 impl Budget {
     pub(crate) fn new(limit: usize) -> Self {
-        Budget { held: AtomicUsize::new(0), limit }
+        Budget { held: AtomicUsize::new(0), input: AtomicUsize::new(0), limit }
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -101,12 +103,23 @@ impl Budget {
 
     /// Counts `len` more bytes, unless they would go beyond the limit.
     pub(crate) fn take(&self, len: usize) -> bool {
-        let held = self.held.fetch_add(len, Ordering::AcqRel);
-        let fits = held.saturating_add(len) <= self.limit;
-        if !fits {
-            self.held.fetch_sub(len, Ordering::AcqRel);
-        }
-        fits
+        // In one step: it must never look exceeded to a loop for the sake of bytes that are refused.
+        let within = |held: usize| held.checked_add(len).filter(|sum| *sum <= self.limit);
+        self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, within).is_ok()
+    }
+
+    /// Counts a turn's change of unfinished input, which [`change`](Self::change) counts as well.
+    pub(crate) fn change_input(&self, by: isize) {
+        match by >= 0 {
+            true => self.input.fetch_add(by.unsigned_abs(), Ordering::AcqRel),
+            false => self.input.fetch_sub(by.unsigned_abs(), Ordering::AcqRel),
+        };
+    }
+
+    /// Whether it is unfinished input that makes the bytes exceed the limit: without it they would not.
+    pub(crate) fn is_exceeded_by_input(&self) -> bool {
+        let held = self.held.load(Ordering::Acquire);
+        held > self.limit && held.saturating_sub(self.input.load(Ordering::Acquire)) <= self.limit
     }
 
     /// Counts a turn's change; says whether the bytes have come back within the limit by it.

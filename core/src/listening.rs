@@ -11,6 +11,7 @@ use crate::conn_shared::{ConnKind, ConnShared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::listener::Listener;
 use crate::options::{ConnOptions, ListenerId, Listening};
+use crate::outgoing::refuse_for_datagrams;
 use crate::server_state::{Control, Phase, Shared};
 use crate::token::ConnId;
 
@@ -48,6 +49,9 @@ impl Shared {
         self.expect_listening()?;
         conns.framing.iter().try_for_each(Framing::check)?;
         let listeners = self.open(url, options)?;
+        if listeners[0].kind() == SocketKind::Udp {
+            refuse_for_datagrams(url, conns)?;
+        }
         let mut control = self.control();
         self.expect_listening()?;
         let id = control.listeners.add(listeners, conns);
@@ -150,6 +154,14 @@ impl Shared {
             listeners.remove(listener)?
         };
         self.close_record(&record);
+        if record.placed.is_empty() {
+            // No loop has heard of its endpoints: nobody else will end them.
+            for id in &record.endpoints {
+                for mailbox in self.mailboxes() {
+                    mailbox.unregister(*id, false);
+                }
+            }
+        }
         // Without the lock: removing a path may take its time.
         drop(record);
         Ok(())

@@ -30,12 +30,21 @@ use crate::timer::{TimerId, Wheel};
 use crate::token::ConnId;
 use crate::udp::{cost, Endpoint};
 
+/// A datagram that was received and waits for a handler that has paused.
+pub(crate) struct Kept {
+    pub(crate) bytes: Box<[u8]>,
+    pub(crate) sender: SocketAddr,
+    pub(crate) truncated: bool,
+}
+
 /// A UDP socket as its loop holds it.
 pub(crate) struct UdpEntry {
     pub(crate) endpoint: Endpoint,
     pub(crate) shared: Arc<ConnShared>,
     pub(crate) listener: Option<ListenerId>,
     pub(crate) paused: bool,
+    /// Less than a batch.
+    pub(crate) kept: VecDeque<Kept>,
     /// The poller reports room: only while output waits for it.
     pub(crate) polls_writable: bool,
     /// Completions of what is queued.
@@ -224,7 +233,17 @@ impl LoopState {
         &self,
         id: ConnId,
         slices: &[&[u8]],
-        completion: Option<Completion>,
+        mut completion: Option<Completion>,
+    ) -> Result<Pressure> {
+        // One that is refused is dropped here, when nothing is borrowed: it is the user's.
+        self.write_borrowing(id, slices, &mut completion)
+    }
+
+    fn write_borrowing(
+        &self,
+        id: ConnId,
+        slices: &[&[u8]],
+        completion: &mut Option<Completion>,
     ) -> Result<Pressure> {
         let conns = &mut *self.conns.borrow_mut();
         let Some(entry) = conns.slab.get_mut(id) else {
@@ -240,7 +259,7 @@ impl LoopState {
         }
         if result.is_ok() {
             self.metrics().messages_written.add(1);
-            completion.into_iter().for_each(|completion| entry.machine.complete_with(completion));
+            completion.take().into_iter().for_each(|completion| entry.machine.complete_with(completion));
             if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
                 timing.went(self.now.get());
             }
@@ -257,7 +276,7 @@ impl LoopState {
         conns: &mut Conns,
         id: ConnId,
         slices: &[&[u8]],
-        mut completion: Option<Completion>,
+        completion: &mut Option<Completion>,
     ) -> Result<Pressure> {
         let endpoint = conns.endpoints.get(&id).ok_or_else(|| closed_error(id))?;
         let to = match endpoint.listener {
@@ -447,6 +466,10 @@ impl LoopState {
         if !self.shared(id)?.is_live() {
             return Err(closed_error(id));
         }
+        if self.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_connecting()) {
+            let message = format!("connection {id} is not made yet: start its timers in on_open");
+            return Err(Error::new(ErrorKind::WrongState, message));
+        }
         let timer = self.insert_timer(delay, Alarm::Conn(id, crate::clock::millis_up(repeat)))?;
         if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
             let timers = &mut entry.extra().timers;
@@ -531,6 +554,7 @@ impl UdpEntry {
             shared,
             listener,
             paused: false,
+            kept: VecDeque::new(),
             polls_writable: false,
             pending: Vec::new(),
             closing: None,
@@ -542,11 +566,13 @@ impl UdpEntry {
 
     /// Whether there are datagrams for the handler, or a callback is due.
     pub(crate) fn wants_service(&self) -> bool {
-        self.closing.is_none() && (self.shared.is_woken() || self.reads())
+        let input = self.endpoint.is_readable() || !self.kept.is_empty();
+        self.closing.is_none() && (self.shared.is_woken() || (input && self.takes_input()))
     }
 
-    pub(crate) fn reads(&self) -> bool {
-        self.endpoint.is_readable() && !self.paused && !self.shared.owes_drain()
+    /// Whether the handler may be given datagrams.
+    pub(crate) fn takes_input(&self) -> bool {
+        self.closing.is_none() && !self.paused && !self.shared.owes_drain()
     }
 
     fn carry_out(&mut self, request: &Request) {

@@ -59,9 +59,9 @@ fn budget_error(id: ConnId, len: usize, limit: usize) -> Error {
     Error::new(ErrorKind::Full, message)
 }
 
-/// The error of a call that has no meaning for a UDP endpoint.
-pub(crate) fn endpoint_error(id: ConnId, call: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("{id} is a UDP endpoint: it cannot {call}"))
+/// The error of a call that has no meaning for a UDP socket.
+fn datagram_error(id: ConnId, call: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{id} is a UDP socket: it cannot {call}"))
 }
 
 /// The error of a write to a UDP endpoint outside the callback of a datagram.
@@ -73,8 +73,8 @@ pub(crate) fn no_sender_error(id: ConnId) -> Error {
 /// Notes on the shared part what a request asks for, before the loop hears of it; says whether there is
 /// anything left to do. On the connection's own loop and elsewhere alike.
 pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -> Result<bool> {
-    if shared.kind == ConnKind::Endpoint {
-        refuse_endpoint(id, request)?;
+    if shared.kind != ConnKind::Stream {
+        refuse_datagram(id, shared.kind, request)?;
     }
     let accepted = match request {
         Request::Close(_) | Request::Detach => shared.close(),
@@ -90,17 +90,18 @@ pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -
     accepted.then_some(true).ok_or_else(|| closed_error(id))
 }
 
-fn refuse_endpoint(id: ConnId, request: &Request) -> Result<()> {
+fn refuse_datagram(id: ConnId, kind: ConnKind, request: &Request) -> Result<()> {
     let call = match request {
+        Request::Close(_) | Request::Abort if kind == ConnKind::ConnectedDatagram => return Ok(()),
         Request::Close(_) => "be closed by itself: close its listener",
         Request::Abort => "be aborted",
         Request::End => "be ended",
         Request::Detach => "be detached",
         Request::Framing(_) => "have a framing: a datagram is one already",
-        Request::Timeouts(_) => "have time-outs",
+        Request::Timeouts(_) => "have time-outs: use a timer",
         Request::Wake | Request::Pause | Request::Resume => return Ok(()),
     };
-    Err(endpoint_error(id, call))
+    Err(datagram_error(id, call))
 }
 
 /// What bounds the bytes that are handed in.
@@ -181,21 +182,30 @@ impl Mailbox {
         self: &Arc<Self>,
         id: ConnId,
         slices: &[&[u8]],
-        completion: Option<Completion>,
+        mut completion: Option<Completion>,
+        bounds: Bounds<'_>,
+    ) -> Result<Pressure> {
+        // One that is refused is dropped here, without the lock: it is the user's.
+        self.write_locking(id, slices, &mut completion, bounds)
+    }
+
+    fn write_locking(
+        self: &Arc<Self>,
+        id: ConnId,
+        slices: &[&[u8]],
+        completion: &mut Option<Completion>,
         bounds: Bounds<'_>,
     ) -> Result<Pressure> {
         // Many bytes are copied without the lock; a few join the command before, if it is for the same
         // connection.
         let len: usize = slices.iter().map(|slice| slice.len()).sum();
         let mut copy = if len < COPIED_LOCKED { Vec::new() } else { slices.concat() };
-        let mut completion = completion;
         let mut inner = self.lock();
         let shared = inner.find(id)?;
         if shared.kind == ConnKind::Endpoint {
             return Err(no_sender_error(id));
         }
         if shared.kind == ConnKind::ConnectedDatagram {
-            let completion = completion.take();
             return self.write_datagram(inner, id, slices.concat(), completion, bounds);
         }
         let pressure = reserve(id, shared, len, bounds)?;
@@ -231,14 +241,14 @@ impl Mailbox {
         inner: MutexGuard<'_, Inner>,
         id: ConnId,
         bytes: Vec<u8>,
-        completion: Option<Completion>,
+        completion: &mut Option<Completion>,
         bounds: Bounds<'_>,
     ) -> Result<Pressure> {
         let shared = inner.find(id)?;
         let pressure = reserve(id, shared, cost(bytes.len()), bounds)?;
         completion.iter().for_each(|_| shared.await_completion());
         drop(inner);
-        self.send(Command::WriteDatagram(id, bytes, completion));
+        self.send(Command::WriteDatagram(id, bytes, completion.take()));
         Ok(pressure)
     }
 
@@ -275,6 +285,11 @@ impl Mailbox {
     /// The shared part of a connection.
     pub(crate) fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
         self.lock().find(id).cloned()
+    }
+
+    /// Whether the id is a connection's, also when the loop takes no more calls.
+    pub(crate) fn knows(&self, id: ConnId) -> bool {
+        self.lock().conns.get(id).is_some()
     }
 
     pub(crate) fn is_open(&self, id: ConnId) -> bool {

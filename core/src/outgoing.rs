@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::addr::{Address, ConnectUrl};
 use crate::codec::Framing;
 use crate::command::{Command, Enrolled};
+use crate::config::Timeouts;
 use crate::conn_shared::{ConnKind, ConnShared};
 use crate::dial::Dial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
 use crate::loop_state::LoopState;
 use crate::mailbox::Mailbox;
-use crate::options::ConnectOptions;
+use crate::options::{ConnOptions, ConnectOptions};
 use crate::sys::socket;
 use crate::token::ConnId;
 
@@ -23,6 +24,9 @@ pub(crate) fn connect(server: &Handle, url: &str, options: ConnectOptions) -> Re
     if udp && !server.shared.takes_datagrams {
         let message = format!("connect to {url:?}: this way of delivery has no datagrams");
         return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    if udp {
+        refuse_for_datagrams(url, &options.conn)?;
     }
     let kind = if udp { ConnKind::ConnectedDatagram } else { ConnKind::Stream };
     let shared = new_shared(server, kind, &options);
@@ -62,6 +66,22 @@ pub(crate) fn enroll(server: &Handle, descriptor: OwnedFd, options: ConnectOptio
         Some(state) => state.begin_enroll(id, Box::new(enrolled)),
         None => Command::Enroll(id, Box::new(enrolled)),
     })
+}
+
+/// What has no meaning for datagrams is refused, not ignored.
+pub(crate) fn refuse_for_datagrams(url: &str, options: &ConnOptions) -> Result<()> {
+    let asks = [
+        (options.framing.is_some(), "a framing"),
+        (options.timeouts != Timeouts::default(), "time-outs"),
+        (options.half_open, "half_open"),
+    ];
+    match asks.iter().find(|(asked, _)| *asked) {
+        None => Ok(()),
+        Some((_, what)) => {
+            let message = format!("{url:?}: {what} is for streams, and this is UDP");
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
+    }
 }
 
 /// The loop that a connection is to live on.

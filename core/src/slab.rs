@@ -97,6 +97,11 @@ impl<T> Slab<T> {
         slot.filter(|(found, _)| *found == id).map(|(_, value)| value)
     }
 
+    /// All ids and values.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (ConnId, T)> {
+        self.slots.iter_mut().flatten().map(|value| &mut **value)
+    }
+
     /// Takes the value out.
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<Box<(ConnId, T)>> {
         let slot = self.slots.get_mut(id.slot() as usize)?;

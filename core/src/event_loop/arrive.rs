@@ -260,7 +260,7 @@ impl LoopState {
     pub(crate) fn begin_connect(&self, id: ConnId, mut dial: Box<Dial>) -> Command {
         let conns = &mut *self.conns.borrow_mut();
         // Its id is new, so if it is not there it has not begun: or is over, and then so is its registration.
-        if conns.slab.get_mut(id).is_none() && self.mailbox().shared(id).is_ok() {
+        if conns.slab.get_mut(id).is_none() && self.mailbox().knows(id) {
             let machine = Machine::connecting(Arc::clone(&dial.shared), dial.is_unix(), dial.conn.half_open);
             let mut entry = Entry::new(None, machine);
             entry.context = dial.context.take();
@@ -276,7 +276,7 @@ impl LoopState {
     /// Makes the entry of an enrolled connection, unless it is there already.
     pub(crate) fn begin_enroll(&self, id: ConnId, mut enrolled: Box<Enrolled>) -> Command {
         let conns = &mut *self.conns.borrow_mut();
-        if conns.slab.get_mut(id).is_none() && self.mailbox().shared(id).is_ok() {
+        if conns.slab.get_mut(id).is_none() && self.mailbox().knows(id) {
             let shared = Arc::clone(&enrolled.shared);
             let machine = Machine::connecting(shared, enrolled.unix, enrolled.options.half_open);
             let mut entry = Entry::new(None, machine);

@@ -8,10 +8,10 @@ use super::EventLoop;
 use crate::action::{Action, Closed, Completed, Completion};
 use crate::command::Listening;
 use crate::dial::Dial;
-use crate::loop_state::{Conns, Input, LoopState, UdpEntry};
+use crate::loop_state::{Conns, Input, Kept, LoopState, UdpEntry};
 use crate::options::ListenerId;
 use crate::panics::{catch, report};
-use crate::sys::datagram::{RecvBatch, MAX_BUFFER};
+use crate::sys::datagram::{Datagram, RecvBatch, MAX_BUFFER};
 use crate::token::ConnId;
 use crate::udp::{cost, Endpoint};
 
@@ -33,11 +33,12 @@ impl EventLoop {
     /// An outgoing UDP socket is connected: from here on it is like any other connection.
     pub(super) fn open_connected_datagram(&mut self, id: ConnId, dial: &Dial) {
         let Some(leaving) = self.state.conns.borrow_mut().slab.remove(id) else { return };
+        let paused = leaving.1.machine.is_paused();
         let (socket, context, shared) = (leaving.1.socket, leaving.1.context, Arc::clone(&dial.shared));
         let Some(socket) = socket else { return };
         self.state.poller.remove(socket.as_fd());
         let taken_in = Endpoint::new(socket.into(), MAX_BUFFER).and_then(|endpoint| {
-            let entry = UdpEntry { context, ..UdpEntry::new(endpoint, Arc::clone(&shared), None) };
+            let entry = UdpEntry { context, paused, ..UdpEntry::new(endpoint, Arc::clone(&shared), None) };
             self.take_endpoint_in(id, entry)
         });
         if let Err(error) = taken_in {
@@ -52,6 +53,7 @@ impl EventLoop {
         shared.open();
         self.state.metrics().connected.add(1);
         self.call(id, |handler, conn| handler.on_open(conn));
+        self.state.conns.borrow_mut().line_up(id);
     }
 
     fn take_endpoint_in(&mut self, id: ConnId, entry: UdpEntry) -> std::io::Result<()> {
@@ -103,39 +105,67 @@ impl EventLoop {
         if wakes {
             self.call(id, |handler, conn| handler.on_wake(conn));
         }
+        self.deliver_kept(id);
         let Some(mut batch) = self.datagrams.take() else { return };
         let mut budget = self.state.config().read_budget;
         while budget > 0 {
             match self.receive(id, &mut batch) {
                 None => break,
-                Some(read) => budget = budget.saturating_sub(read.max(1)),
+                Some(read) => budget = budget.saturating_sub(read),
             }
         }
         self.datagrams = Some(batch);
         self.state.conns.borrow_mut().mark_dirty(id);
     }
 
-    /// Receives a batch and gives it to the handler; how many bytes that were, `None` if nothing came.
+    /// Receives a batch and gives it to the handler; how much of the budget that took, `None` if nothing came.
     fn receive(&mut self, id: ConnId, batch: &mut RecvBatch) -> Option<usize> {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let entry =
-                conns.endpoints.get_mut(&id).filter(|entry| entry.closing.is_none() && entry.reads())?;
+            let entry = conns
+                .endpoints
+                .get_mut(&id)
+                .filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
             metrics.reads.add(1);
             match entry.endpoint.receive(batch) {
                 Ok(0) => return None,
                 Ok(_) => {}
                 // An ICMP error of an earlier datagram: UDP promises nothing, and nobody is told.
-                Err(_) => return Some(0),
+                Err(_) => return Some(cost(0)),
             }
         }
-        let mut received = 0;
-        for datagram in batch.iter() {
-            received += datagram.bytes.len();
-            self.deliver_datagram(id, datagram.bytes, datagram.sender, datagram.truncated);
+        let mut taken = 0;
+        for Datagram { bytes, sender, truncated } in batch.iter() {
+            taken += cost(bytes.len());
+            self.deliver_or_keep(id, bytes, sender, truncated);
         }
-        Some(received)
+        Some(taken)
+    }
+
+    /// A handler that has paused the socket in the middle of a batch gets the rest when it resumes.
+    fn deliver_or_keep(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            if !entry.takes_input() || !entry.kept.is_empty() {
+                return entry.kept.push_back(Kept { bytes: bytes.into(), sender, truncated });
+            }
+        }
+        self.deliver_datagram(id, bytes, sender, truncated);
+    }
+
+    /// Gives the handler what it was spared before.
+    fn deliver_kept(&mut self, id: ConnId) {
+        loop {
+            let kept = {
+                let conns = &mut *self.state.conns.borrow_mut();
+                let entry = conns.endpoints.get_mut(&id).filter(|entry| entry.takes_input());
+                entry.and_then(|entry| entry.kept.pop_front())
+            };
+            let Some(Kept { bytes, sender, truncated }) = kept else { return };
+            self.deliver_datagram(id, &bytes, sender, truncated);
+        }
     }
 
     fn deliver_datagram(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {

@@ -96,6 +96,7 @@ impl EventLoop {
                     if let Some(timing) = entry.timing().filter(|_| sent > 0) {
                         timing.went(self.state.now.get());
                     }
+                    entry.machine.take_completed(&mut conns.done);
                 }
                 Step::ShutdownWrite => {
                     metrics.other_calls.add(1);

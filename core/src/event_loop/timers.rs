@@ -66,7 +66,7 @@ impl EventLoop {
         match due {
             Due::Loop(_, repeat) | Due::Conn(_, repeat) if repeat > 0 => {
                 // Counted from when it was due, so that it does not drift; what was missed is left out.
-                timers.reschedule(timer, (at + repeat).max(now + 1));
+                timers.reschedule(timer, at.saturating_add(repeat).max(now + 1));
             }
             _ => drop(timers.cancel(timer)),
         }
