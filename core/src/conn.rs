@@ -240,7 +240,7 @@ impl Machine {
 
     /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.
     pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) -> bool {
-        let takes = matches!(self.stage, Stage::Connecting | Stage::Open | Stage::Flushing(_));
+        let takes = !matches!(self.stage, Stage::Lingering(_) | Stage::Over(_));
         if self.broken.is_some() || !takes {
             self.shared.settle(bytes.len());
             return false;

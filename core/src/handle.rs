@@ -18,7 +18,7 @@ use crate::mailbox::{closed_error, Mailbox};
 use crate::metrics::Metrics;
 use crate::options::{ConnInfo, ConnOptions, ConnectOptions, ListenerId, Listening};
 use crate::outgoing;
-use crate::server_state::Shared;
+use crate::server_state::{Phase, Shared};
 use crate::socket_options::{self, SocketOption};
 use crate::sys::socket;
 use crate::timer::TimerId;
@@ -404,7 +404,10 @@ impl Handle {
     /// The number of event loops; 0 before the start.
     #[must_use]
     pub fn loops(&self) -> usize {
-        self.mailboxes().len()
+        match self.shared.phase() {
+            Phase::New => 0,
+            _ => self.mailboxes().len(),
+        }
     }
 }
 
@@ -471,6 +474,7 @@ impl Handle {
     }
 
     fn mailbox(&self, id: ConnId) -> Result<&Arc<Mailbox>> {
+        self.shared.expect_own_process()?;
         let found = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease());
         found.ok_or_else(|| closed_error(id))
     }

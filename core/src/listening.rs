@@ -70,11 +70,7 @@ impl Shared {
         if self.is_stopping() {
             return wrong("the server is stopping");
         }
-        let started_by = self.started_by.load(std::sync::atomic::Ordering::SeqCst);
-        if started_by != 0 && started_by != std::process::id() {
-            return wrong("the server was started before the fork, and runs in the parent");
-        }
-        Ok(())
+        self.expect_own_process()
     }
 
     /// Opens the socket, or one for each loop where the kernel is to shard.
@@ -148,6 +144,7 @@ impl Shared {
     }
 
     pub(crate) fn close_listener(&self, listener: ListenerId) -> Result<()> {
+        self.expect_own_process()?;
         let record = {
             let mut control = self.control();
             let Control { listeners, .. } = &mut *control;

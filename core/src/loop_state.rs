@@ -377,7 +377,6 @@ impl LoopState {
             }
             Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
             Request::Framing(framing) => {
-                entry.machine.shared.set_framing(framing.clone());
                 replaced = std::mem::replace(&mut entry.framer, framing.map(Framer::new));
                 // What is carried is looked at with new eyes.
                 entry.backlog = !entry.carry().is_empty();

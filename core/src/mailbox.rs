@@ -85,6 +85,11 @@ pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -
             true
         }
         Request::Wake if shared.is_live() => return Ok(shared.wake()),
+        Request::Framing(framing) if shared.is_live() => {
+            // At once, for the frames that the calling thread writes next.
+            shared.set_framing(framing.clone());
+            true
+        }
         _ => shared.is_live(),
     };
     accepted.then_some(true).ok_or_else(|| closed_error(id))
@@ -276,7 +281,8 @@ impl Mailbox {
 
     /// Asks for something to be done to a connection.
     pub(crate) fn request(self: &Arc<Self>, id: ConnId, request: Request) -> Result<()> {
-        if note_request(id, self.lock().find(id)?, &request)? {
+        let shared = self.shared(id)?;
+        if note_request(id, &shared, &request)? {
             self.send(Command::Request(id, request));
         }
         Ok(())

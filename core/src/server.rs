@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::process;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -151,7 +150,7 @@ impl Server {
     fn release(&self, threads: Threads, seeds: Vec<Seed>) {
         let shared = &self.handle.shared;
         shared.running.store(threads.len(), Ordering::SeqCst);
-        shared.started_by.store(process::id(), Ordering::SeqCst);
+        shared.set_started_here();
         shared.place_listeners(Phase::Running);
         *lock(&shared.threads) = threads.release(seeds);
         lock(&self.handler).take();

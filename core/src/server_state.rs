@@ -1,6 +1,5 @@
 //! What a server shares with its threads and handles: where it stands in its life, its loops, its listeners.
 
-use std::process;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -16,8 +15,8 @@ use crate::listening::Records;
 use crate::mailbox::{Bounds, Mailbox};
 use crate::metrics::Metrics;
 use crate::resolver::Resolver;
-use crate::sys::memory;
 use crate::sys::waker::Waker;
+use crate::sys::{fork, memory};
 
 /// Where a server stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +75,8 @@ pub(crate) struct Shared {
     accepting: OnceLock<AcceptBox>,
     /// The loop that gets the next outgoing connection.
     next_loop: AtomicUsize,
-    /// The process that started the threads; 0 before the start.
-    pub(crate) started_by: AtomicU32,
+    /// The process that started the threads, as [`fork::process`] numbers it; 0 before the start.
+    started_by: AtomicU32,
     /// Readable when everything has ended. Never drained.
     pub(crate) ended: Waker,
     /// Threads that have not ended.
@@ -153,7 +152,7 @@ impl Shared {
 
     pub(crate) fn set_hosted(&self) {
         self.control().phase = Phase::HostedNew;
-        self.started_by.store(process::id(), Ordering::SeqCst);
+        self.set_started_here();
     }
 
     /// What the loops are made of: new, or left over from a start that failed. From here on the loops are
@@ -183,8 +182,29 @@ impl Shared {
         self.accepting.get()
     }
 
+    /// The threads belong to this process: not to its parent.
     pub(crate) fn is_started_here(&self) -> bool {
-        self.started_by.load(Ordering::SeqCst) == process::id()
+        // In this order: a signal handler may ask before there is anything to compare.
+        self.is_started() && self.started_by.load(Ordering::SeqCst) == fork::process()
+    }
+
+    /// Remembers whose threads they are.
+    pub(crate) fn set_started_here(&self) {
+        self.started_by.store(fork::process(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.started_by.load(Ordering::SeqCst) != 0
+    }
+
+    /// Refuses calls in a child of the process that started the server, before they meet a lock that one of the
+    /// parent's threads may have held at the fork.
+    pub(crate) fn expect_own_process(&self) -> Result<()> {
+        if self.is_started() && !self.is_started_here() {
+            let message = "the server was started before the fork, and runs in the parent";
+            return Err(Error::new(ErrorKind::WrongState, message));
+        }
+        Ok(())
     }
 
     // ---- loops ----
@@ -194,6 +214,7 @@ impl Shared {
     }
 
     pub(crate) fn mailbox_at(&self, index: usize) -> Result<&Arc<Mailbox>> {
+        self.expect_own_process()?;
         let mailboxes = self.mailboxes();
         if mailboxes.is_empty() {
             return Err(Error::new(ErrorKind::WrongState, "the server is not started: it has no loops yet"));
@@ -216,10 +237,7 @@ impl Shared {
         match self.mailboxes().is_empty() {
             true => wrong("the server is not started"),
             false if self.is_stopping() => wrong("the server is stopping"),
-            false if self.started_by.load(Ordering::SeqCst) != 0 && !self.is_started_here() => {
-                wrong("the server was started before the fork, and runs in the parent")
-            }
-            false => Ok(()),
+            false => self.expect_own_process(),
         }
     }
 
@@ -241,7 +259,7 @@ impl Shared {
         self.drain_until.fetch_min(deadline(self.clock.now(), limit), Ordering::SeqCst);
         let asked = self.stop.compare_exchange(GOING, ASKED, Ordering::SeqCst, Ordering::SeqCst);
         // Before the start there is nothing to finish.
-        if asked.is_ok() && self.started_by.load(Ordering::SeqCst) == 0 {
+        if asked.is_ok() && !self.is_started() {
             return self.stop();
         }
         self.wake_all();

@@ -215,8 +215,8 @@ impl EventLoop {
             let backlog = match self.next_piece(id, &input[at..], fresh) {
                 Piece::Deliver { part, consumed, raw } => {
                     let kept = self.call_on_data(id, &input[at..][part]);
-                    // Without a framing, what was kept waits for more.
-                    fresh &= !raw;
+                    // What was shown without a framing, and kept, waits for more.
+                    fresh = !raw;
                     at += consumed - kept;
                     continue;
                 }

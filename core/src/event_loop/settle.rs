@@ -248,7 +248,7 @@ impl EventLoop {
 /// Closes a socket. A connection that was given up is reset: the peer must not take what it has for all there
 /// was.
 fn close(socket: OwnedFd, reason: CloseReason) {
-    if matches!(reason, CloseReason::Abort | CloseReason::TimedOut) {
+    if matches!(reason, CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow) {
         socket::reset_on_close(socket.as_fd());
     }
     drop(socket);

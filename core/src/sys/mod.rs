@@ -4,6 +4,7 @@
 
 pub(crate) mod affinity;
 pub(crate) mod datagram;
+pub(crate) mod fork;
 pub(crate) mod memory;
 pub(crate) mod poller;
 pub(crate) mod signal;
