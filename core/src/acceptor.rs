@@ -253,7 +253,7 @@ impl AcceptThread {
             return;
         }
         let loops = self.server.mailboxes();
-        let mut open: Vec<usize> = loops.iter().map(|mailbox| mailbox.connections()).collect();
+        let mut open: Vec<usize> = loops.iter().map(|mailbox| mailbox.load()).collect();
         let mut dealt: Vec<Vec<Command>> = loops.iter().map(|_| Vec::new()).collect();
         let door = Door { admissions: &self.server.shared.admissions, metrics: &accepting.metrics };
         let balancer = &mut self.balancer;
@@ -263,8 +263,7 @@ impl AcceptThread {
             dealt[index].push(Command::Open(accepted));
         });
         for (mailbox, commands) in loops.iter().zip(dealt).filter(|(_, commands)| !commands.is_empty()) {
-            mailbox.post(commands);
-            mailbox.wake();
+            mailbox.deal(commands);
         }
     }
 }

@@ -312,6 +312,7 @@ impl EventLoop {
         }
         for accepted in std::mem::take(&mut self.arrivals) {
             self.open(accepted);
+            self.state.mailbox().took_in();
         }
         let mut acceptor = std::mem::take(&mut self.acceptor);
         let state = Rc::clone(&self.state);

@@ -123,6 +123,8 @@ pub(crate) struct Mailbox {
     asleep: AtomicBool,
     /// Streams that have an id, closing ones included. Changes with the lock held.
     open: AtomicUsize,
+    /// Connections that were dealt to the loop and are not taken in yet.
+    dealt: AtomicUsize,
     pub(crate) metrics: LoopMetrics,
     inner: Mutex<Inner>,
 }
@@ -137,6 +139,7 @@ impl Mailbox {
             waker,
             asleep: AtomicBool::new(false),
             open: AtomicUsize::new(0),
+            dealt: AtomicUsize::new(0),
             metrics: LoopMetrics::default(),
             inner: Mutex::new(Inner { commands: Vec::new(), conns, ended: false }),
         })
@@ -319,6 +322,23 @@ impl Mailbox {
     /// Streams that have a descriptor or are about to, closing ones included.
     pub(crate) fn connections(&self) -> usize {
         self.open.load(Ordering::SeqCst)
+    }
+
+    /// The loop's connections, those that were dealt to it included: for a balancer.
+    pub(crate) fn load(&self) -> usize {
+        self.connections() + self.dealt.load(Ordering::SeqCst)
+    }
+
+    /// Connections are dealt to the loop.
+    pub(crate) fn deal(&self, commands: Vec<Command>) {
+        self.dealt.fetch_add(commands.len(), Ordering::SeqCst);
+        self.post(commands);
+        self.wake();
+    }
+
+    /// The loop has taken one in, or refused it.
+    pub(crate) fn took_in(&self) {
+        self.dealt.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Unsent bytes of all connections.

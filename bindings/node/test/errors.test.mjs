@@ -156,7 +156,6 @@ test('R5: the wrong state', async (t) => {
   t.after(() => server.stop());
   await assert.rejects(server.start(), failure('WRONG_STATE', /started already/));
   await assert.rejects(server.run(), failure('WRONG_STATE', /started already/));
-  assert.throws(() => server.listen(LOOPBACK), failure('WRONG_STATE', /started already/));
   await server.stop();
   await server.wait();
   await assert.rejects(server.start(), failure('WRONG_STATE', /started already/));
@@ -168,7 +167,7 @@ test('S1: calls on the server in onStart', async (t) => {
   const server = new Server({
     onStart(self) {
       results.push(self.start(), self.wait());
-      assert.throws(() => self.listen(LOOPBACK), failure('WRONG_STATE'));
+      assert.notEqual(self.listen(LOOPBACK), LOOPBACK);
     },
   });
   await server.start();
