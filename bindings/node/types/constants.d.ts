@@ -15,12 +15,22 @@ export const CloseReason: Readonly<{
     Reset: "reset";
     /** This side closed it. */
     LocalClose: "local close";
+    /** This side reset it. */
+    Abort: "abort";
+    /** Nothing came or went for as long as the idle time-out. */
+    Idle: "idle";
     /** The server stopped. */
     Shutdown: "shutdown";
     /** Unsent output went beyond the hard limit. */
     Overflow: "overflow";
+    /** The input breaks the framing. */
+    Protocol: "protocol error";
     /** A callback failed. */
     HandlerError: "handler error";
+    /** An outgoing connection could not be made. The errno says why. */
+    ConnectFailed: "connect failed";
+    /** The connect, read or write time-out was over. */
+    TimedOut: "time-out";
 }>;
 /** The codes of a {@link ReactorError}. Expect values you do not know; more will come. */
 export const ErrorCode: Readonly<{
@@ -46,4 +56,6 @@ export const ErrorCode: Readonly<{
     HandlerFailed: "HANDLER_FAILED";
     /** A defect of the engine, caught at its border. */
     Internal: "INTERNAL";
+    /** The call has no meaning for this kind of socket, or this way of delivery. */
+    Unsupported: "UNSUPPORTED";
 }>;

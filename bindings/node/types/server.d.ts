@@ -50,7 +50,7 @@ export class Server {
      * @param {string} url
      * @returns {string} the address really bound, as a URL without the options
      * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL; `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
-     *   `WRONG_STATE` after the start. The server can listen again.
+     *   `WRONG_STATE` once the server stops. The server can listen again.
      */
     listen(url: string): string;
     /**
