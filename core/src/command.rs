@@ -24,6 +24,8 @@ pub(crate) struct Origin {
     pub(crate) listener: ListenerId,
     pub(crate) unix: bool,
     pub(crate) options: ConnOptions,
+    /// The options' framing, for all connections together.
+    pub(crate) framing: Option<Arc<Framing>>,
 }
 
 /// A connection that was accepted and has no loop yet.

@@ -149,7 +149,8 @@ impl Handle {
     }
 
     /// Takes a connection out of the engine: its completions are cancelled, one attempt is made to send what is
-    /// queued, then [`on_detach`](crate::Handler::on_detach) gets the descriptor.
+    /// queued, then [`on_detach`](crate::Handler::on_detach) gets the descriptor. One that is broken, or not made
+    /// yet, has nothing to hand out, and is closed.
     ///
     /// # Errors
     /// As [`close`](Self::close).

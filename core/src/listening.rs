@@ -203,8 +203,12 @@ impl Records {
         let id = ListenerId::new(self.last);
         let first = &listeners[0];
         let (address, kind, sharded) = (first.address().to_owned(), first.kind(), listeners.len() > 1);
-        let origin =
-            Arc::new(Origin { listener: id, unix: kind == SocketKind::Unix, options: conns.clone() });
+        let origin = Arc::new(Origin {
+            listener: id,
+            unix: kind == SocketKind::Unix,
+            options: conns.clone(),
+            framing: conns.framing.clone().map(Arc::new),
+        });
         let sockets = listeners
             .into_iter()
             .map(|listener| Placement { listener: Arc::new(listener), origin: Arc::clone(&origin) });

@@ -43,6 +43,9 @@ impl EventLoop {
         let (listener, now) = (origin.listener.to_u32(), self.state.now.get());
         let shared = ConnShared::new(ConnKind::Stream, listener, now, peer);
         shared.set_descriptor(Some(socket.as_raw_fd()));
+        if let Some(framing) = &origin.framing {
+            shared.set_framing(Some(Arc::clone(framing)));
+        }
         let machine = Machine::new(Arc::clone(&shared), origin.unix, origin.options.half_open);
         let id = self.state.mailbox().register(Arc::clone(&shared));
         let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
@@ -288,13 +291,9 @@ impl LoopState {
 
     /// Gives a connection what its options ask for.
     pub(crate) fn equip(&self, id: ConnId, entry: &mut Entry, options: &ConnOptions) {
-        if let Some(framing) = &options.framing {
-            // An outgoing connection may have been given another one meanwhile.
-            if entry.framer.is_none() {
-                let framing = entry.machine.shared.framing().unwrap_or_else(|| Arc::new(framing.clone()));
-                entry.machine.shared.set_framing(Some(Arc::clone(&framing)));
-                entry.framer = Some(Framer::new(framing));
-            }
+        // Another framing may have been asked for before an outgoing connection was made.
+        if entry.framer.is_none() {
+            entry.framer = entry.machine.shared.framing().map(Framer::new);
         }
         if !entry.has_timing() {
             self.set_timeouts(id, entry, options.timeouts);
