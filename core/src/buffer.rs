@@ -110,7 +110,9 @@ impl BlockPool {
 pub(crate) struct OutQueue {
     first: Option<Block>,
     head: usize,
-    rest: VecDeque<Block>,
+    /// None for most queues, and behind one pointer, as every connection has a queue.
+    #[allow(clippy::box_collection, reason = "in place it is three pointers larger, in every connection")]
+    rest: Option<Box<VecDeque<Block>>>,
     len: usize,
 }
 
@@ -128,7 +130,8 @@ impl OutQueue {
     pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut BlockPool) {
         self.len += bytes.len();
         pool.change += bytes.len() as isize;
-        if let Some(tail) = self.rest.back_mut().or(self.first.as_mut()) {
+        let last = self.rest.as_mut().and_then(|rest| rest.back_mut());
+        if let Some(tail) = last.or(self.first.as_mut()) {
             let taken = tail.extend(bytes);
             bytes = &bytes[taken..];
         }
@@ -155,14 +158,14 @@ impl OutQueue {
 
     /// The unsent bytes if they lie in one block, as they nearly always do.
     pub(crate) fn only_block(&self) -> Option<&[u8]> {
-        self.first.as_ref().filter(|_| self.rest.is_empty()).map(|first| &first.as_slice()[self.head..])
+        self.first.as_ref().filter(|_| self.rest.is_none()).map(|first| &first.as_slice()[self.head..])
     }
 
     /// The unsent bytes as slices for a gathered write; says how many of `slices` it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let first = self.first.iter().map(|first| &first.as_slice()[self.head..]);
         let mut filled = 0;
-        for (slot, block) in slices.iter_mut().zip(first.chain(self.rest.iter().map(Block::as_slice))) {
+        for (slot, block) in slices.iter_mut().zip(first.chain(self.rest().map(Block::as_slice))) {
             *slot = IoSlice::new(block);
             filled += 1;
         }
@@ -182,10 +185,13 @@ impl OutQueue {
             }
             sent -= unsent;
             self.head = 0;
-            let done = std::mem::replace(&mut self.first, self.rest.pop_front());
+            let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
+            let done = std::mem::replace(&mut self.first, next);
             done.into_iter().for_each(|block| pool.give(block));
+            if self.rest.as_ref().is_some_and(|rest| rest.is_empty()) {
+                self.rest = None;
+            }
         }
-        self.rest = VecDeque::new();
     }
 
     /// Drops everything unsent and says how much it was.
@@ -195,17 +201,21 @@ impl OutQueue {
         unsent
     }
 
+    fn rest(&self) -> impl Iterator<Item = &Block> {
+        self.rest.iter().flat_map(|rest| rest.iter())
+    }
+
     /// A copy of the unsent bytes.
     pub(crate) fn to_vec(&self) -> Vec<u8> {
         let first = self.first.iter().map(|first| &first.as_slice()[self.head..]);
-        let blocks: Vec<&[u8]> = first.chain(self.rest.iter().map(Block::as_slice)).collect();
+        let blocks: Vec<&[u8]> = first.chain(self.rest().map(Block::as_slice)).collect();
         blocks.concat()
     }
 
     fn append(&mut self, block: Block) {
         match self.first {
             None => self.first = Some(block),
-            Some(_) => self.rest.push_back(block),
+            Some(_) => self.rest.get_or_insert_default().push_back(block),
         }
     }
 }
@@ -262,7 +272,7 @@ mod tests {
         }
         queue.advance(100 * SMALL, &mut pool);
         assert!(queue.first.is_none());
-        assert_eq!(queue.rest.capacity(), 0);
+        assert!(queue.rest.is_none());
     }
 
     #[test]
@@ -286,8 +296,8 @@ mod tests {
             queue.push_owned(vec![7; OWNED], &mut pool);
         }
         assert!(matches!(queue.first, Some(Block::Heap(_))));
-        assert!(queue.rest.iter().all(|block| matches!(block, Block::Large(_))));
-        assert_eq!(queue.rest.len(), (199 * OWNED).div_ceil(Mapped::CAPACITY));
+        assert!(queue.rest().all(|block| matches!(block, Block::Large(_))));
+        assert_eq!(queue.rest().count(), (199 * OWNED).div_ceil(Mapped::CAPACITY));
     }
 
     #[test]

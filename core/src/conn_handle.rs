@@ -134,7 +134,9 @@ impl<'a> Conn<'a> {
     // ---- reading ----
 
     /// In `on_data`: the last `n` bytes of the input do not count as consumed; they come again in front of the
-    /// next. Only without a framing, and not on UDP.
+    /// next. Only without a framing, and not on UDP. More than 16 MiB
+    /// ([`Framing::DEFAULT_MAX_FRAME`]) is a protocol error: a handler that waits for more than that takes the bytes
+    /// itself.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the input has fewer bytes;

@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     pub(crate) socket: Option<OwnedFd>,
     pub(crate) machine: Machine,
     /// Cuts the input, if the connection has a framing.
-    pub(crate) framer: Option<Framer>,
+    pub(crate) framer: Option<Box<Framer>>,
     /// Input that was read and is not consumed: half a frame, what was kept, or what waits for a handler that
     /// takes none now. Counted in the pool's `change`.
     carry: Vec<u8>,
@@ -27,7 +27,7 @@ pub(crate) struct Entry {
     pub(crate) backlog: bool,
     pub(crate) context: Option<Context>,
     /// Its place among the connections admitted.
-    pub(crate) admission: Option<Admission>,
+    pub(crate) admission: Option<Box<Admission>>,
     /// What most connections do not have.
     pub(crate) extra: Option<Box<Extra>>,
     /// Stands in the list of connections to serve, to drain of input, to settle.

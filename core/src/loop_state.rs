@@ -347,7 +347,7 @@ impl LoopState {
     /// Does what was asked for, and noted on the shared part before. Returns a framing that is replaced: a
     /// function of the user's may go with it, which must not run while anything is borrowed.
     #[must_use]
-    pub(crate) fn carry_out(&self, id: ConnId, request: Request) -> Option<Framer> {
+    pub(crate) fn carry_out(&self, id: ConnId, request: Request) -> Option<Box<Framer>> {
         let mut replaced = None;
         let conns = &mut *self.conns.borrow_mut();
         let Conns { slab, pool, .. } = conns;
@@ -377,7 +377,7 @@ impl LoopState {
             }
             Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
             Request::Framing(framing) => {
-                replaced = std::mem::replace(&mut entry.framer, framing.map(Framer::new));
+                replaced = std::mem::replace(&mut entry.framer, framing.map(Framer::new).map(Box::new));
                 // What is carried is looked at with new eyes.
                 entry.backlog = !entry.carry().is_empty();
             }

@@ -55,7 +55,7 @@ impl EventLoop {
             return Err(error);
         }
         let mut entry = Entry::new(Some(socket), machine);
-        entry.admission = admission;
+        entry.admission = admission.map(Box::new);
         self.state.equip(id, &mut entry, &origin.options);
         self.state.conns.borrow_mut().slab.insert(id, entry);
         Ok(id)
@@ -293,7 +293,7 @@ impl LoopState {
     pub(crate) fn equip(&self, id: ConnId, entry: &mut Entry, options: &ConnOptions) {
         // Another framing may have been asked for before an outgoing connection was made.
         if entry.framer.is_none() {
-            entry.framer = entry.machine.shared.framing().map(Framer::new);
+            entry.framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
         }
         if !entry.has_timing() {
             self.set_timeouts(id, entry, options.timeouts);
