@@ -1,0 +1,159 @@
+"""http: one page, and everything else refused as the protocol says."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import LIMIT, Client, Start
+
+PAGE = b"Hello from reactor\n"
+
+
+def response(client: Client, has_body: bool = True) -> tuple[str, dict[str, str], bytes]:
+    """The status, the headers and the body of the next response."""
+    status = client.line().rstrip("\r")
+    headers: dict[str, str] = {}
+    while line := client.line().rstrip("\r"):
+        name, _, value = line.partition(": ")
+        headers[name.lower()] = value
+    body = client.read(int(headers["content-length"])) if has_body else b""
+    return status, headers, body
+
+
+def get(path: str = "/", *headers: str, version: str = "1.1", method: str = "GET") -> bytes:
+    lines = [f"{method} {path} HTTP/{version}", "Host: localhost", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def refused(start: Start, request: bytes) -> str:
+    """What a request is answered with that ends the connection."""
+    with start("http").connect() as client:
+        client.send(request)
+        answer = response(client)
+        assert answer[1]["connection"] == "close"
+        assert client.rest() == b""
+        return answer[0]
+
+
+def test_curl_gets_the_page(start: Start) -> None:
+    url = f"http://127.0.0.1:{start('http').port}/"
+
+    def curl(*flags: str) -> bytes:
+        return subprocess.run(["curl", "-s", "-i", *flags], capture_output=True, timeout=LIMIT, check=True).stdout
+
+    head, _, body = curl(url, url).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n") and body.startswith(PAGE) and body.endswith(PAGE)
+    head, _, body = curl("-I", url).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n") and f"Content-Length: {len(PAGE)}".encode() in head and body == b""
+    assert curl(url + "other").startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert curl("--data", "a=1", url).startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
+    assert curl("--http1.0", url).endswith(PAGE)
+
+
+def test_uploads_are_taken_and_the_connection_goes_on(start: Start, tmp_path: Path) -> None:
+    http = start("http")
+    # It looks like requests, and is none.
+    body = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 100_000
+    with http.connect() as client:
+        client.send(get("/", f"Content-Length: {len(body)}", method="POST") + body + get())
+        assert response(client)[0] == "HTTP/1.1 405 Method Not Allowed"
+        assert response(client)[2] == PAGE
+    upload = tmp_path / "upload"
+    upload.write_bytes(body)
+    url = f"http://127.0.0.1:{http.port}/"
+    for upload_flag in ("-T", "--data-binary"):
+        source = str(upload) if upload_flag == "-T" else f"@{upload}"
+        command = ["curl", "-s", "-w", "%{http_code} ", upload_flag, source, url + "?", "--next", "-s", url]
+        answer = subprocess.run(command, capture_output=True, timeout=LIMIT, check=True).stdout
+        assert answer in (b"405 Method Not Allowed405 " + PAGE, b"404 Not Found404 " + PAGE)
+
+
+def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
+    with start("http").connect() as client:
+        client.send((get() + get("/none") + get("/", "Content-Length: 5", method="POST") + b"12345") * 200 + get("/?q"))
+        for _ in range(200):
+            assert response(client)[0] == "HTTP/1.1 200 OK"
+            assert response(client)[0] == "HTTP/1.1 404 Not Found"
+            status, headers, _ = response(client)
+            assert (status, headers["allow"]) == ("HTTP/1.1 405 Method Not Allowed", "GET, HEAD")
+        assert response(client) == ("HTTP/1.1 200 OK", response_headers(), PAGE)
+
+
+def response_headers(**more: str) -> dict[str, str]:
+    return {"content-type": "text/plain", "content-length": str(len(PAGE)), **more}
+
+
+def test_a_request_may_come_byte_by_byte(start: Start) -> None:
+    with start("http").connect() as client:
+        client.socket.setsockopt(6, 1, 1)
+        for byte in get("/", "Content-Length: 3", method="HEAD") + b"abc" + get():
+            client.send(bytes([byte]))
+        assert response(client, has_body=False)[1] == response_headers()
+        assert response(client)[2] == PAGE
+
+
+def test_the_client_says_how_long_the_connection_lives(start: Start) -> None:
+    http = start("http")
+    for request in (get("/", "Connection: close"), get(version="1.0"), get("/", "Connection: x, Close")):
+        with http.connect() as client:
+            client.send(request + get())
+            assert response(client) == ("HTTP/1.1 200 OK", response_headers(connection="close"), PAGE)
+            assert client.rest() == b""
+    with http.connect() as client:
+        client.send(get("/", "Connection: Keep-Alive", version="1.0") * 2)
+        for _ in range(2):
+            assert response(client)[1] == response_headers(connection="keep-alive")
+
+
+def test_a_body_that_is_announced_is_asked_for(start: Start) -> None:
+    with start("http").connect() as client:
+        client.send(get("/", "Expect: 100-continue", "Content-Length: 3", method="PUT"))
+        assert client.line() == "HTTP/1.1 100 Continue\r" and client.line() == "\r"
+        assert response(client)[0] == "HTTP/1.1 405 Method Not Allowed"
+        client.send(b"abc" + get())
+        assert response(client)[2] == PAGE
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        get("/", "Content-Length: 1x"),
+        get("/", "Content-Length: -1"),
+        get("/", "Content-Length: +1"),
+        get("/", "Content-Length: 99999999999999999999"),
+        get("/", "Content-Length: 1", "Content-Length: 2"),
+        get("/", "no colon"),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused(start: Start, request_: bytes) -> None:
+    assert refused(start, request_) == "HTTP/1.1 400 Bad Request"
+
+
+def test_a_body_in_chunks_is_refused(start: Start) -> None:
+    assert refused(start, get("/", "Transfer-Encoding: chunked")) == "HTTP/1.1 501 Not Implemented"
+
+
+@pytest.mark.parametrize(
+    "request_", [get("/" + "x" * 20_000), get("/", "A: " + "x" * 20_000), b"GET /" + b"x" * 20_000]
+)
+def test_a_head_that_is_too_long_is_refused(start: Start, request_: bytes) -> None:
+    assert refused(start, request_) == "HTTP/1.1 431 Request Header Fields Too Large"
+
+
+def test_too_many_headers_are_refused(start: Start) -> None:
+    assert refused(start, get("/", *["A: b"] * 200)) == "HTTP/1.1 431 Request Header Fields Too Large"
+
+
+def test_wrk_finds_no_error(start: Start) -> None:
+    url = f"http://127.0.0.1:{start('http').port}/"
+    command = ["wrk", "-t", "1", "-c", "50", "-d", "1", url]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True).stdout
+    assert "Requests/sec" in said and "Socket errors" not in said and "Non-2xx" not in said, said
+    assert int(said.split(" requests in ")[0].split()[-1]) > 100

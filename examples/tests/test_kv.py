@@ -1,0 +1,284 @@
+"""kv: what clients of Redis rely on; where a Redis server is to be had, compared with its own answers."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+import redis
+
+from harness import LIMIT, Client, Example, Start, in_background, within_limit
+
+MIB = 1 << 20
+
+
+def request(*words: bytes | str | int) -> bytes:
+    """As a client sends it."""
+    parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def reply(client: Client) -> bytes:
+    """The next reply as it came, whole."""
+    line = client.line().encode("utf-8") + b"\n"
+    if line[:1] == b"$" and line != b"$-1\r\n":
+        line += client.read(int(line[1:]) + 2)
+    if line[:1] in b"*%":
+        line += b"".join(reply(client) for _ in range(int(line[1:]) * (2 if line[:1] == b"%" else 1)))
+    return line
+
+
+@pytest.fixture
+def kv(start: Start) -> Example:
+    return start("kv")
+
+
+@pytest.fixture
+def client(kv: Example) -> Iterator[Client]:
+    with kv.connect() as client:
+        yield client
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[Client]:
+    """A connection to a Redis server."""
+    if not shutil.which("redis-server"):
+        pytest.skip("there is no redis-server")
+    path = tmp_path / "redis.sock"
+    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        within_limit(path.exists, "listening")
+        with Client(socket.socket(socket.AF_UNIX)) as client:
+            client.socket.connect(str(path))
+            yield client
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(LIMIT)
+
+
+# Each is sent to both servers, which have to answer the same.
+SAME = """
+PING|ping|PING hello|PING a b|ECHO hello|ECHO|ECHO a b
+GET missing|SET a 1|GET a|GET|GET a b|SET a|set A upper|GET A|GET a
+SET n 1 NX|SET n 2 NX|GET n|SET n 3 XX|GET n|SET m 1 XX|GET m|SET n 4 NX XX|SET n 5 XX NX|SET n 6 GET|SET o 1 GET|GET o
+SET n 7 XX GET|SET p 1 XX GET|GET p|SET n 8 NX GET
+SET e 1 EX 100|TTL e|SET e 1 PX 100400|TTL e|SET e 2 KEEPTTL|TTL e|SET e 3|TTL e|SET e 4 EX 100 XX|TTL e
+SET e 1 EX|SET e 1 EX x|SET e 1 EX 0|SET e 1 EX -1|SET e 1 PX 0|SET e 1 EX 9223372036854775807|SET e 1 EX 1 PX 1
+SET e 1 WHAT|SET e 1 EX 10 KEEPTTL|SET e 1 EX 9223372036854775808|GET e
+INCR i|INCR i|DECR i|DECR i|DECR i|GET i|INCR|SET i x|INCR i|DECR i|SET i 9223372036854775807|INCR i|GET i|DECR i
+SET i -9223372036854775808|DECR i|SET i 9223372036854775808|INCR i|SET i 01|INCR i|SET i +1|INCR i|SET i -0|INCR i
+SET i -5|INCR i|SET i 1 EX 100|INCR i|TTL i|TTL missing|TTL
+SET i 1|INCRBY i 41|DECRBY i 2|INCRBY i x|INCRBY i 9223372036854775807|DECRBY i -9223372036854775808
+INCRBY i -41|INCRBY i|DECRBY i
+SETNX i 1|SETNX j 1|GET j|SETEX j 100 2|TTL j|GET j|SETEX j 0 2|SETEX j x 2|SETEX j 1
+DEL a|DEL a|DEL|SET a 1|SET b 2|DEL a b a missing|EXISTS a|SET a 1|EXISTS a|EXISTS a a missing|EXISTS
+SET x 1|EXPIRE x 100|TTL x|EXPIRE missing 100|EXPIRE x y|EXPIRE x|EXPIRE x 9223372036854775807|TTL x|EXPIRE x 0|GET x
+SET x 1|EXPIRE x -5|EXISTS x|SET x 1|PEXPIRE x 100400|TTL x|PERSIST x|PERSIST x|TTL x|PERSIST missing
+MSET k1 1 k2 2|MGET k1 k2 k3 k1|MSET k1|MSET k1 1 k2|MGET|MSET k1 3 k1 4|GET k1|STRLEN k1|STRLEN none|TYPE k1|TYPE none
+SELECT 0|SELECT x|CLIENT SETNAME me|CONFIG GET save|CONFIG GET appendonly|CONFIG GET none
+FLUSHALL|DBSIZE|MSET a 1 b 2|DBSIZE|FLUSHALL ASYNC|DBSIZE|FLUSHALL WHAT|FLUSHALL SYNC x
+KEYS *|KEYS|SET one 1|KEYS *|KEYS o?e
+HELLO x|HELLO 4|HELLO 3 WHAT|CONFIG WHAT|GET missing|MGET missing|HELLO 2|GET missing
+FOO|foo bar|FOO 'BAR' baz|VERYLONGCOMMANDNAMETHATISNONE a b c d e f g
+""".replace("|", "\n").split("\n")
+
+
+def test_the_answers_are_those_of_redis(client: Client, real: Client) -> None:
+    for line in filter(None, SAME):
+        words = line.split(" ")
+        answers = []
+        for server in (real, client):
+            server.send(request(*words))
+            answers.append(reply(server))
+        # What they say of themselves is their own.
+        if words[0] == "HELLO" and answers[0][:1] in b"*%":
+            answers = [answer[:1] for answer in answers]
+        assert answers[0] == answers[1], line
+
+
+def test_what_breaks_the_protocol_is_refused_as_by_redis(kv: Example, real: Client) -> None:
+    address = real.socket.getpeername()
+    wrong = [
+        b"*1\r\n$-5\r\n",
+        b"*1\r\n$x\r\n",
+        b"*1\r\n$536870913\r\n",
+        b"*2\r\n$4\r\nECHO\r\n$99999999999999999999\r\n",
+        b"*1\r\n:5\r\n",
+        b"*1\r\nPING\r\n",
+        b"*x\r\n",
+        b"*99999999999\r\n",
+        b"x" * 70_000,
+        request("PING") + b"*1\r\n!\r\n",
+    ]
+    for text in wrong:
+        answers = []
+        with Client(socket.socket(socket.AF_UNIX)) as theirs, kv.connect() as ours:
+            theirs.socket.connect(address)
+            for client in (theirs, ours):
+                client.send(text)
+                answers.append(client.rest())
+        assert answers[0] == answers[1], text[:50]
+        assert b"-ERR Protocol error: " in answers[1]
+
+
+def test_empty_requests_and_inline_ones(client: Client) -> None:
+    requests = b"\r\n\r\n*0\r\n*-1\r\nPING\r\nset  key\tvalue \r\nGET key\nEXISTS key\r\n"
+    client.ask(requests, b"+PONG\r\n+OK\r\n$5\r\nvalue\r\n:1\r\n")
+
+
+def test_keys_and_values_are_bytes(client: Client) -> None:
+    every = bytes(range(256))
+    value = random.Random(1).randbytes(100_000)
+    client.ask(request("SET", every, value), b"+OK\r\n")
+    client.ask(request("GET", every), b"$100000\r\n" + value + b"\r\n")
+    client.ask(request("SET", b"", b""), b"+OK\r\n")
+    client.ask(request("GET", b""), b"$0\r\n\r\n")
+    client.ask(request("KEYS", b"\0*"), b"*1\r\n$256\r\n" + every + b"\r\n")
+
+
+def test_requests_may_be_cut_anywhere(client: Client) -> None:
+    requests = request("SET", "key", b"1\r\n2") + b"GET key\r\n" + request("MGET", "key", "none", "key")
+    client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    answer = b"+OK\r\n$4\r\n1\r\n2\r\n" + b"*3\r\n$4\r\n1\r\n2\r\n$-1\r\n$4\r\n1\r\n2\r\n"
+    for byte in requests:
+        client.send(bytes([byte]))
+    assert client.read(len(answer)) == answer
+    for _ in range(200):
+        client.send(requests * 50)
+        assert client.read(len(answer) * 50) == answer * 50
+
+
+def test_a_pipeline_is_answered_in_order(client: Client) -> None:
+    count = 20_000
+    asker = in_background(lambda: client.send(b"".join(request("SET", f"k{n}", n) for n in range(count))))
+    assert client.read(5 * count) == b"+OK\r\n" * count
+    asker.join(LIMIT)
+    asker = in_background(lambda: client.send(b"".join(request("GET", f"k{n}") for n in range(count))))
+    for number in range(count):
+        assert reply(client) == b"$%d\r\n%d\r\n" % (len(str(number)), number)
+    asker.join(LIMIT)
+
+
+def test_a_value_of_64_mebibytes_comes_back(client: Client) -> None:
+    value = random.Random(2).randbytes(64 * MIB)
+    sender = in_background(lambda: client.send(request("SET", "large", value) + request("GET", "large")))
+    assert reply(client) == b"+OK\r\n"
+    assert client.line() == f"${len(value)}\r"
+    assert client.read(len(value)) == value
+    sender.join(LIMIT)
+
+
+def test_a_request_may_have_very_many_arguments(client: Client) -> None:
+    count = 400_000
+    words = [word for number in range(count) for word in (f"key:{number}", number)]
+    sender = in_background(lambda: client.send(request("MSET", *words)))
+    assert reply(client) == b"+OK\r\n"
+    client.ask(request("DBSIZE"), b":%d\r\n" % count)
+    sender.join(LIMIT)
+
+
+def test_a_client_that_does_not_read_gets_all_of_it_in_the_end(kv: Example, client: Client) -> None:
+    value = random.Random(3).randbytes(MIB)
+    client.ask(request("SET", "v", value), b"+OK\r\n")
+    client.ask(b"INCR n\r\n", b":1\r\n")
+    # 200 MiB of replies to a few kilobytes of requests; the last one is cut.
+    client.send((request("GET", "v") + b"INCR n\r\n") * 200 + b"ECHO e")
+    client.send(b"nd\r\n")
+    client.end()
+    for number in range(200):
+        assert client.line() == f"${MIB}\r"
+        assert client.read(MIB + 2) == value + b"\r\n"
+        assert client.line() == f":{number + 2}\r"
+    assert client.rest() == b"$3\r\nend\r\n"
+    assert kv.peak_memory() < 64 * MIB
+
+
+def test_values_expire_unseen_and_are_removed(client: Client) -> None:
+    client.send(b"SET seen 1 PX 50\r\nSET kept 1\r\nSET longer 1 PX 50\r\nEXPIRE longer 1000\r\n")
+    client.send(b"SET new 1 PX 50\r\nSET new 2\r\n")
+    for number in range(1000):
+        client.send(f"SET swept{number} 1 PX 50\r\n".encode())
+    assert client.read(5 * 5 + 4 + 5000) == b"+OK\r\n" * 3 + b":1\r\n" + b"+OK\r\n" * 1002
+
+    def size() -> str:
+        client.send(b"DBSIZE\r\n")
+        return client.line()
+
+    within_limit(lambda: size() == ":3\r", "swept")
+    client.send(b"INFO\r\n")
+    assert "db0:keys=3,expires=1,avg_ttl=0\r\n" in reply(client).decode()
+    client.ask(b"GET seen\r\nGET kept\r\nGET longer\r\nGET new\r\n", b"$-1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n2\r\n")
+
+
+def test_quit_answers_and_ends(client: Client) -> None:
+    client.send(b"PING\r\nQUIT\r\nPING\r\n")
+    assert client.rest() == b"+PONG\r\n+OK\r\n"
+
+
+def test_counting_from_many_connections_loses_nothing(start: Start) -> None:
+    kv = start("kv", loops=4)
+    clients = [kv.connect() for _ in range(8)]
+    for client in clients:
+        client.send(b"INCR shared\r\nMSET a 1 b 1\r\nMGET a b\r\nDEL a b\r\n" * 500)
+    for client in clients:
+        for _ in range(500):
+            assert reply(client)[:1] == b":"
+            assert reply(client) == b"+OK\r\n"
+            # Another client may have removed them, but both or neither.
+            assert reply(client) in (b"*2\r\n$1\r\n1\r\n$1\r\n1\r\n", b"*2\r\n$-1\r\n$-1\r\n")
+            assert reply(client) in (b":2\r\n", b":0\r\n")
+    clients[0].ask(b"GET shared\r\n", b"$4\r\n4000\r\n")
+    for client in clients:
+        client.socket.close()
+
+
+def test_redis_cli_and_benchmark(kv: Example) -> None:
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True, input="")
+
+    port = str(kv.port)
+    assert run("redis-cli", "-p", port, "SET", "greeting", "hello there").stdout == "OK\n"
+    assert run("redis-cli", "-p", port, "GET", "greeting").stdout == "hello there\n"
+    assert run("redis-cli", "-p", port, "KEYS", "gr*").stdout == "greeting\n"
+    assert run("redis-cli", "-p", port, "-3", "PING").stdout.endswith("PONG\n")
+    tests = "ping,set,get,incr,mset"
+    said = run("redis-benchmark", "-p", port, "-q", "-n", "5000", "-P", "16", "-r", "100", "-t", tests)
+    lines = [line for line in said.stdout.replace("\r", "\n").splitlines() if "requests per second" in line]
+    names = [line.split(":")[0] for line in lines]
+    assert names == ["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"]
+    assert "WARN" not in said.stdout + said.stderr and "rror" not in said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_redis_py(kv: Example, protocol: int) -> None:
+    with redis.Redis(port=kv.port, client_name="me", socket_timeout=LIMIT, protocol=protocol) as client:
+        assert client.set("a", b"\x00\xff", ex=100) is True
+        assert client.get("a") == b"\x00\xff" and client.ttl("a") in (99, 100)
+        assert client.mset({"b": 1, "c": 2}) and client.mget("b", "none", "c") == [b"1", None, b"2"]
+        assert client.incr("b") == 2 and client.decr("b") == 1
+        assert client.set("a", 1, nx=True) is None and client.setnx("a", 1) is False
+        assert client.execute_command("SETEX", "d", 100, 1) and client.delete("d") == 1
+        assert sorted(client.keys("*")) == [b"a", b"b", b"c"] and client.dbsize() == 3
+        assert client.info()["redis_version"] == "7.0.0" and client.info()["db0"]["keys"] == 3
+        with pytest.raises(redis.ResponseError, match="not an integer"):
+            client.incr("a")
+        pipeline = client.pipeline(transaction=False)
+        for number in range(1000):
+            pipeline.set(number, number).get(number)
+        assert pipeline.execute()[1::2] == [str(number).encode() for number in range(1000)]
+        assert client.flushall() and client.keys() == []
+
+
+def test_it_ends_soon_with_clients_connected(start: Start) -> None:
+    kv = start("kv")
+    with kv.connect() as client:
+        client.ask(b"PING\r\n", b"+PONG\r\n")
+        kv.stop()
+        assert client.rest() == b""
