@@ -74,9 +74,17 @@ pub(crate) enum Job {
     OnConn(ConnId, Box<dyn FnOnce(&Conn<'_>) + Send>),
 }
 
+/// Bytes that another thread has written: those of several writes, if they came one after the other.
+pub(crate) struct HandedIn {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) writes: u32,
+    /// Of the last of them.
+    pub(crate) completion: Option<Completion>,
+}
+
 pub(crate) enum Command {
     Open(Accepted),
-    Write(ConnId, Vec<u8>, Option<Completion>),
+    Write(ConnId, HandedIn),
     WriteDatagram(ConnId, Vec<u8>, Option<Completion>),
     SendTo(ConnId, SocketAddr, Vec<u8>),
     Request(ConnId, Request),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::acceptor::{Acceptor, Door, WAKER};
-use crate::action::{Action, CloseReason, Closed, Completed, Completion};
+use crate::action::{Action, CloseReason, Closed, Completed};
 use crate::batch::Turn;
-use crate::command::{Accepted, Command, Job, Request};
+use crate::command::{Accepted, Command, HandedIn, Job, Request};
 use crate::conn_handle::Conn;
 use crate::error::{Error, Result};
 use crate::handle::Handle;
@@ -248,7 +248,7 @@ impl EventLoop {
         for command in commands.drain(..) {
             match command {
                 Command::Open(accepted) => self.arrivals.push(accepted),
-                Command::Write(id, bytes, completion) => self.take_bytes(id, bytes, completion),
+                Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
                 Command::WriteDatagram(id, bytes, completion) => {
                     self.take_peer_datagram(id, &bytes, completion);
                 }
@@ -270,14 +270,15 @@ impl EventLoop {
     }
 
     /// Queues bytes that another thread has handed in.
-    fn take_bytes(&mut self, id: ConnId, bytes: Vec<u8>, completion: Option<Completion>) {
+    fn take_bytes(&mut self, id: ConnId, handed_in: HandedIn) {
+        let HandedIn { bytes, writes, completion } = handed_in;
         let conns = &mut *self.state.conns.borrow_mut();
         // They were counted against the budget when they were handed in; the queue counts them now.
         conns.pool.change -= bytes.len() as isize;
         let Some(entry) = conns.slab.get_mut(id) else {
             return conns.done.extend(completion.map(|completion| (completion, Completed::Cancelled)));
         };
-        self.state.metrics().messages_written.add(1);
+        self.state.metrics().messages_written.add(writes.into());
         completion.iter().for_each(|_| entry.machine.shared.completion_arrived());
         let was_stuck = entry.machine.is_stuck();
         let queued = entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::action::{Completion, Pressure};
-use crate::command::{Command, Request};
+use crate::command::{Command, HandedIn, Request};
 use crate::config::Config;
 use crate::conn_shared::{ConnKind, ConnShared};
 use crate::error::{Error, ErrorKind, Result};
@@ -223,17 +223,16 @@ impl Mailbox {
             return Ok(pressure);
         }
         let mut add = |commands: &mut Vec<Command>| {
-            if let (Some(Command::Write(last, before, None)), true) = (commands.last_mut(), copy.is_empty()) {
-                if *last == id && before.len() < COPIED_LOCKED {
-                    slices.iter().for_each(|slice| before.extend_from_slice(slice));
-                    if completion.is_none() {
-                        return;
-                    }
-                    return commands.push(Command::Write(id, Vec::new(), completion.take()));
+            if let (Some(Command::Write(last, before)), true) = (commands.last_mut(), copy.is_empty()) {
+                if *last == id && before.completion.is_none() && before.bytes.len() < COPIED_LOCKED {
+                    slices.iter().for_each(|slice| before.bytes.extend_from_slice(slice));
+                    before.writes += 1;
+                    before.completion = completion.take();
+                    return;
                 }
             }
             let bytes = if copy.is_empty() { slices.concat() } else { std::mem::take(&mut copy) };
-            commands.push(Command::Write(id, bytes, completion.take()));
+            commands.push(Command::Write(id, HandedIn { bytes, writes: 1, completion: completion.take() }));
         };
         if !add_corked(self, &mut add) {
             add(&mut inner.commands);

@@ -69,13 +69,13 @@ impl ConnId {
 
 impl fmt::Debug for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConnId({:#x})", self.to_u64())
+        write!(f, "ConnId({})", self.to_u64())
     }
 }
 
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.to_u64())
+        self.0.fmt(f)
     }
 }
 

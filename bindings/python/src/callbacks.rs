@@ -145,7 +145,7 @@ fn try_log(py: Python<'_>, failed: &Callback, conn: Option<&Bound<'_, Conn>>, er
     let args = (
         "%s failed (%s)",
         failed.name,
-        conn.map_or_else(|| "server".to_owned(), |conn| format!("connection {:#x}", conn.get().id())),
+        conn.map_or_else(|| "server".to_owned(), |conn| format!("connection {}", conn.get().id())),
     );
     logger.call_method("error", args, Some(&details)).map(drop)
 }

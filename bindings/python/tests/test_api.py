@@ -117,12 +117,12 @@ def test_a_conn_takes_attributes_and_hashes_by_id() -> None:
         assert hash(first) == hash(first.id)
         assert {first, second, first} == {first, second}
         assert first.is_open
-        assert repr(first) == f"<reactor.Conn {first.id:#x} open>"
+        assert repr(first) == f"<reactor.Conn {first.id} open>"
         assert weakref.ref(first)() is first
     recorder.wait_for("on_close", 2)
     assert first.name == "kept"
     assert [conn.is_open for conn in recorder.conns] == [False, False]
-    assert repr(first) == f"<reactor.Conn {first.id:#x} closed>"
+    assert repr(first) == f"<reactor.Conn {first.id} closed>"
 
 
 def test_a_conn_is_not_made_by_hand_and_keeps_its_id() -> None:

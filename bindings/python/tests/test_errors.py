@@ -181,7 +181,7 @@ def test_options_reach_the_engine() -> None:
                 client.recv(1)
         recorder.wait_for("on_close")
     assert [str(error) for error in raised] == [
-        f"connection {recorder.conns[0].id:#x}: 3000 bytes more would exceed the hard limit of 2000 unsent bytes"
+        f"connection {recorder.conns[0].id}: 3000 bytes more would exceed the hard limit of 2000 unsent bytes"
     ]
     assert recorder.closed() == [(reactor.CloseReason.OVERFLOW, None)]
 
@@ -201,7 +201,7 @@ def test_calls_on_a_connection_that_is_gone_raise_closed() -> None:
             with pytest.raises(reactor.ClosedError) as raised:
                 call()
             assert raised.value.kind == "CLOSED"
-            assert f"{conn.id:#x}" in str(raised.value)
+            assert f"{conn.id}" in str(raised.value)
     with pytest.raises(reactor.ClosedError):
         conn.write(b"after the stop")
 
