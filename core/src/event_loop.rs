@@ -332,7 +332,7 @@ impl EventLoop {
             Ok(Action::Stop) => return self.state.server().stop(),
             Err(panic) => {
                 report(format_args!("a callback of connection {id} panicked: {panic}"));
-                self.state.request(id, Request::Close(CloseReason::HandlerError))
+                return self.state.fail(id);
             }
         };
         // It may have closed the connection itself before; and a UDP endpoint stays as it is.

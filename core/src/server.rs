@@ -243,7 +243,9 @@ impl Server {
     fn wait_with(&self, blocked: Option<&SignalsBlocked>) -> Result<bool> {
         self.expect_waitable()?;
         let shared = &self.handle.shared;
-        match shared.ended.wait(blocked) {
+        let ended =
+            shared.ended().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without an end"))?;
+        match ended.wait(blocked) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             Err(error) => return Err(Error::system("wait for the server", &error)),
             Ok(()) => {}

@@ -77,8 +77,11 @@ pub(crate) struct Shared {
     next_loop: AtomicUsize,
     /// The process that started the threads, as [`fork::process`] numbers it; 0 before the start.
     started_by: AtomicU32,
-    /// Readable when everything has ended. Never drained.
-    pub(crate) ended: Waker,
+    /// Readable when everything has ended. Never drained. Made with the loops: forked processes that each start
+    /// their copy of the server must not share it.
+    ended: OnceLock<Waker>,
+    /// The process that made the loops, as [`fork::process`] numbers it.
+    made_by: AtomicU32,
     /// Threads that have not ended.
     pub(crate) running: AtomicUsize,
     control: Mutex<Control>,
@@ -96,7 +99,6 @@ impl Shared {
         if config.byte_budget == 0 {
             config.byte_budget = (memory::usable() / 4).max(1);
         }
-        let ended = Waker::new().map_err(|error| Error::system("create a server", &error))?;
         Ok(Shared {
             takes_datagrams,
             clock: Clock::new(),
@@ -110,7 +112,8 @@ impl Shared {
             accepting: OnceLock::new(),
             next_loop: AtomicUsize::new(0),
             started_by: AtomicU32::new(0),
-            ended,
+            ended: OnceLock::new(),
+            made_by: AtomicU32::new(0),
             running: AtomicUsize::new(0),
             control: Mutex::new(Control { phase: Phase::New, listeners: Records::default() }),
             threads: Mutex::default(),
@@ -138,6 +141,10 @@ impl Shared {
         if control.phase != Phase::New {
             return Err(Error::new(ErrorKind::WrongState, "cannot start: the server was started already"));
         }
+        if !self.mailboxes().is_empty() && self.made_by.load(Ordering::SeqCst) != fork::process() {
+            let message = "cannot start: a start has failed before the fork, and its loops are the parent's";
+            return Err(Error::new(ErrorKind::WrongState, message));
+        }
         control.phase = Phase::Starting;
         Ok(())
     }
@@ -160,12 +167,15 @@ impl Shared {
     pub(crate) fn take_seeds(&self) -> Result<Vec<Seed>> {
         let mut seeds = std::mem::take(&mut *lock(&self.seeds));
         if seeds.is_empty() {
+            let ended = Waker::new().map_err(|error| Error::system("start", &error))?;
+            self.made_by.store(fork::process(), Ordering::SeqCst);
             seeds = (0..self.config.loops).map(|_| Seed::new()).collect::<Result<Vec<_>>>()?;
             if self.config.loops > 1 {
                 let accepting = AcceptBox::new()?;
-                let fresh = self.accepting.set(accepting);
-                debug_assert!(fresh.is_ok(), "the phase lets one start through");
+                let _ = self.accepting.set(accepting);
             }
+            // A start that failed before this point left nothing, but perhaps this.
+            let _ = self.ended.set(ended);
             let mailboxes = seeds.iter().map(|seed| Arc::clone(&seed.mailbox)).collect();
             let fresh = self.loops.set(mailboxes);
             debug_assert!(fresh.is_ok(), "the seeds are made once");
@@ -337,7 +347,12 @@ impl Shared {
 
     /// Everything has ended: whoever waits goes on.
     pub(crate) fn has_ended(&self) {
-        self.ended.wake();
+        self.ended.get().into_iter().for_each(Waker::wake);
+    }
+
+    /// Readable when everything has ended; `None` before the start.
+    pub(crate) fn ended(&self) -> Option<&Waker> {
+        self.ended.get()
     }
 
     // ---- seeing inside ----
