@@ -334,6 +334,21 @@ impl Machine {
         }
     }
 
+    /// A callback failed: that outdoes a close or detach that it had asked for.
+    pub(crate) fn fail(&mut self, pool: &mut BlockPool) {
+        let failed = Closed::by(CloseReason::HandlerError);
+        match self.stage {
+            Stage::Flushing(Closed { reason: CloseReason::LocalClose, .. }) | Stage::Detaching => {
+                self.stage = Stage::Flushing(failed);
+            }
+            _ => self.close(CloseReason::HandlerError, pool),
+        }
+    }
+
+    pub(crate) fn is_unix(&self) -> bool {
+        self.always_read_on
+    }
+
     /// The connection ends without waiting for anything.
     pub(crate) fn end_now(&mut self, closed: Closed, pool: &mut BlockPool) {
         self.shared.close();

@@ -250,13 +250,13 @@ impl<'a> Conn<'a> {
         self.state.info(self.id)
     }
 
-    /// As [`Handle::remote_address`]; in `on_close`, too.
+    /// As [`Handle::remote_address`]; in `on_close`, too, where that of a Unix socket is unnamed.
     ///
     /// # Errors
     /// As [`Handle::remote_address`].
     pub fn remote_address(&self) -> Result<Address> {
         match self.state.peer(self.id) {
-            Some(peer) => Ok(Address::Inet(peer)),
+            Some(peer) => Ok(peer),
             None => self.server().remote_address(self.id),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::{CloseReason, Closed, Completed, Completion, Pressure};
+use crate::addr::Address;
 use crate::batch::{Answer, Gather};
 use crate::buffer::BlockPool;
 use crate::clock::deadline;
@@ -337,6 +338,17 @@ impl LoopState {
         Ok(())
     }
 
+    /// A callback of the connection's failed, whatever it had asked for before. A UDP endpoint stays as it is.
+    pub(crate) fn fail(&self, id: ConnId) {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(entry) = conns.slab.get_mut(id) {
+            entry.machine.fail(&mut conns.pool);
+        } else if let Some(endpoint) = conns.endpoints.get_mut(&id).filter(|entry| entry.listener.is_none()) {
+            endpoint.close(Closed::by(CloseReason::HandlerError));
+        }
+        conns.mark_dirty(id);
+    }
+
     fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
         let conns = &mut *self.conns.borrow_mut();
         let stream = conns.slab.get_mut(id).map(|entry| Arc::clone(&entry.machine.shared));
@@ -453,10 +465,13 @@ impl LoopState {
         Ok(conn_info(&shared, self.index, self.now.get()))
     }
 
-    pub(crate) fn peer(&self, id: ConnId) -> Option<SocketAddr> {
-        let shared =
-            self.conns.borrow_mut().entry_or_leaving(id).map(|entry| Arc::clone(&entry.machine.shared));
-        shared.and_then(|shared| shared.peer())
+    /// The peer's address, as far as it is remembered; what it is in the last callback, when the socket is closed.
+    pub(crate) fn peer(&self, id: ConnId) -> Option<Address> {
+        let conns = &mut *self.conns.borrow_mut();
+        let entry = conns.entry_or_leaving(id)?;
+        let left = entry.socket.is_none() && !entry.machine.is_connecting();
+        let inet = entry.machine.shared.peer().map(Address::Inet);
+        inet.or_else(|| (left && entry.machine.is_unix()).then_some(Address::Unnamed))
     }
 
     // ---- timers ----
