@@ -54,9 +54,9 @@ def real(tmp_path: Path) -> Iterator[Client]:
     command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        within_limit(path.exists, "listening")
         with Client(socket.socket(socket.AF_UNIX)) as client:
-            client.socket.connect(str(path))
+            # The path is there before the server listens.
+            within_limit(lambda: client.socket.connect_ex(str(path)) == 0, "listening")
             yield client
     finally:
         process.send_signal(signal.SIGTERM)
