@@ -239,7 +239,8 @@ metrics! {
     turns,
     /// Timers that fired, time-outs included.
     timers_fired,
-    /// Nanoseconds spent in callbacks, in the turns that were sampled.
+    /// Nanoseconds that the sampled turns took from the poller's return until their callbacks had returned: what is
+    /// read in between is included, what is sent at the end is not.
     callback_nanos_sampled,
     /// Turns whose time in callbacks was measured.
     turns_sampled,
