@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::balancer::Balancer;
@@ -19,6 +20,8 @@ use crate::sys::waker::Waker;
 
 /// Connections accepted from one listener before the others, and the loop, have their turn.
 const BATCH: usize = 256;
+/// Batches that are accepted at most when listeners close: more than the kernel queues by default.
+pub(crate) const LAST_BATCHES: usize = 64;
 /// How long accepting pauses when the system is out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The token of a thread's waker in its poller; connection ids are never so small.
@@ -165,7 +168,10 @@ pub(crate) struct AcceptBox {
     poller: Poller,
     waker: Waker,
     pub(crate) metrics: LoopMetrics,
-    commands: Mutex<Vec<AcceptCommand>>,
+    /// `None` once the thread takes no more.
+    commands: Mutex<Option<Vec<AcceptCommand>>>,
+    /// The thread has dealt the last connection.
+    done: AtomicBool,
 }
 
 impl AcceptBox {
@@ -176,12 +182,32 @@ impl AcceptBox {
             Ok((poller, waker))
         };
         let (poller, waker) = resources().map_err(|error| Error::system("start accepting", &error))?;
-        Ok(AcceptBox { poller, waker, metrics: LoopMetrics::default(), commands: Mutex::default() })
+        let commands = Mutex::new(Some(Vec::new()));
+        Ok(AcceptBox {
+            poller,
+            waker,
+            metrics: LoopMetrics::default(),
+            commands,
+            done: AtomicBool::new(false),
+        })
     }
 
+    /// Asks the thread for something; when it has ended, nobody does it, and a listener is closed.
     pub(crate) fn send(&self, command: AcceptCommand) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        match &mut *self.lock() {
+            Some(commands) => commands.push(command),
+            None => return,
+        }
         self.waker.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<AcceptCommand>>> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether no further connection will be dealt.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Ordering::SeqCst)
     }
 
     /// Lets the thread look at the server's state. Async-signal-safe.
@@ -190,7 +216,12 @@ impl AcceptBox {
     }
 
     fn take(&self) -> Vec<AcceptCommand> {
-        std::mem::take(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner))
+        self.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The thread ends: what is left to do, and nothing more is taken.
+    fn end(&self) -> Vec<AcceptCommand> {
+        self.lock().take().unwrap_or_default()
     }
 }
 
@@ -223,10 +254,21 @@ impl AcceptThread {
             }
             self.turn(accepting, &events);
         }
-        // Those who connected before the listeners close are let in, if the server takes its time to stop.
-        if !self.server.shared.is_ending() {
+        self.end(accepting);
+    }
+
+    /// Those who connected before the listeners close are let in, if the server takes its time to stop.
+    fn end(mut self, accepting: &AcceptBox) {
+        self.obey(accepting.end(), accepting);
+        for _ in 0..LAST_BATCHES {
+            if self.server.shared.is_ending() || !self.acceptor.is_busy() {
+                break;
+            }
             self.deal(accepting);
         }
+        self.acceptor.clear();
+        accepting.done.store(true, Ordering::SeqCst);
+        self.server.shared.connection_ended();
     }
 
     fn turn(&mut self, accepting: &AcceptBox, events: &Events) {
@@ -239,13 +281,17 @@ impl AcceptThread {
                 _ => self.acceptor.ready(token),
             }
         }
-        for command in accepting.take() {
+        self.obey(accepting.take(), accepting);
+        self.deal(accepting);
+    }
+
+    fn obey(&mut self, commands: Vec<AcceptCommand>, accepting: &AcceptBox) {
+        for command in commands {
             match command {
                 AcceptCommand::Listen(listening) => self.acceptor.add(listening, &accepting.poller),
                 AcceptCommand::Close(listener) => self.acceptor.remove(listener),
             }
         }
-        self.deal(accepting);
     }
 
     fn deal(&mut self, accepting: &AcceptBox) {

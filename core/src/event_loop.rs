@@ -374,7 +374,8 @@ impl EventLoop {
     fn close_largest_input(&mut self) {
         let conns = &mut *self.state.conns.borrow_mut();
         if conns.pool.input == 0 {
-            return;
+            // It is another loop's, which may be asleep.
+            return self.state.server().shared.wake_loops();
         }
         let Conns { slab, pool, .. } = conns;
         let largest = slab.iter_mut().max_by_key(|value| value.1.carry().len());

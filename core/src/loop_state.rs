@@ -388,8 +388,10 @@ impl LoopState {
                 entry.timing().into_iter().for_each(|timing| timing.came(self.now.get()));
             }
             Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
-            Request::Framing(framing) => {
-                replaced = std::mem::replace(&mut entry.framer, framing.map(Framer::new).map(Box::new));
+            Request::Framing(_) => {
+                // The one that was noted last, so that cutting and `write_frame` agree whoever came first.
+                let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
+                replaced = std::mem::replace(&mut entry.framer, framer);
                 // What is carried is looked at with new eyes.
                 entry.backlog = !entry.carry().is_empty();
             }

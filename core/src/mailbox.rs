@@ -408,6 +408,23 @@ impl Mailbox {
         true
     }
 
+    /// A start has failed: what was asked for before there was a loop is forgotten, but for the endpoints of
+    /// listeners, which stay.
+    pub(crate) fn reset(&self) {
+        let (commands, streams) = {
+            let mut inner = self.lock();
+            let is_stream = |shared: &Arc<ConnShared>| shared.kind != ConnKind::Endpoint;
+            let ids: Vec<ConnId> =
+                inner.conns.iter().filter(|(_, shared)| is_stream(shared)).map(|(id, _)| id).collect();
+            (std::mem::take(&mut inner.commands), ids)
+        };
+        // What the user gave along is dropped without the lock.
+        drop(commands);
+        for id in streams {
+            self.unregister(id, false);
+        }
+    }
+
     /// The loop ends: it carries out the commands that are left, and takes no more.
     pub(crate) fn end(&self) -> Vec<Command> {
         let mut inner = self.lock();

@@ -135,7 +135,8 @@ impl Server {
         });
         match started {
             Err(error) => {
-                // For the next attempt: the loops' ids are known already.
+                // For the next attempt: the loops' ids are known already. What on_start began is forgotten.
+                seeds.iter().for_each(|seed| seed.mailbox.reset());
                 shared.keep_seeds(seeds);
                 Err(error)
             }

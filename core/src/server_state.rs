@@ -295,7 +295,10 @@ impl Shared {
 
     /// A connection is gone: when the last goes, a graceful stop is over.
     pub(crate) fn connection_ended(&self) {
-        let all_gone = || self.mailboxes().iter().all(|mailbox| mailbox.connections() == 0);
+        let all_gone = || {
+            let dealt = self.accepting().is_none_or(AcceptBox::is_done);
+            dealt && self.mailboxes().iter().all(|mailbox| mailbox.load() == 0)
+        };
         if self.is_draining() && all_gone() {
             self.stop();
         }

@@ -1,6 +1,7 @@
 //! The graceful stop, as a loop sees it.
 
 use super::EventLoop;
+use crate::acceptor::LAST_BATCHES;
 use crate::action::{CloseReason, Closed};
 use crate::panics::{catch, report};
 
@@ -25,7 +26,12 @@ impl EventLoop {
 
     /// Lets those in who had connected before, closes the listeners, and the endpoints once they have sent.
     fn begin_draining(&mut self) {
-        self.accept();
+        for _ in 0..LAST_BATCHES {
+            self.accept();
+            if !self.acceptor.is_busy() {
+                break;
+            }
+        }
         self.acceptor.clear();
         let endpoints: Vec<_> = self.state.conns.borrow().endpoints.keys().copied().collect();
         for id in endpoints {
