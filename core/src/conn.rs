@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::num::NonZeroI32;
 use std::sync::Arc;
 
 use crate::action::{CloseReason, Closed, Completed, Completion, Pressure};
@@ -83,7 +84,7 @@ pub(crate) struct Machine {
     stage: Stage,
     /// The errno of a failed write. Reading goes on: what the peer sent before it vanished is still
     /// delivered.
-    broken: Option<i32>,
+    broken: Option<NonZeroI32>,
     readable: bool,
     writable: bool,
     /// A short read proves nothing: end of file or urgent data was reported, or the socket is a Unix socket.
@@ -205,7 +206,7 @@ impl Machine {
     pub(crate) fn read_failed(&mut self, errno: i32) {
         self.received_eof();
         self.shared.close();
-        self.broken.get_or_insert(errno);
+        self.broken.get_or_insert(NonZeroI32::new(errno).unwrap_or(NonZeroI32::MAX));
     }
 
     /// Whether EOF was seen, of an open connection that works.
@@ -310,7 +311,7 @@ impl Machine {
     }
 
     pub(crate) fn write_failed(&mut self, errno: i32, pool: &mut BlockPool) {
-        self.broken.get_or_insert(errno);
+        self.broken.get_or_insert(NonZeroI32::new(errno).unwrap_or(NonZeroI32::MAX));
         self.shared.close();
         self.drop_output(pool);
         // An error is an edge that may have been consumed by the write: look for the end by reading.
@@ -372,7 +373,7 @@ impl Machine {
     pub(crate) fn closed_by_stop(&self) -> Closed {
         match (self.stage, self.broken) {
             (Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed), _) => closed,
-            (Stage::Open | Stage::Detaching, Some(errno)) => Closed::reset(errno),
+            (Stage::Open | Stage::Detaching, Some(errno)) => Closed::reset(errno.get()),
             (Stage::Open | Stage::Detaching | Stage::Connecting, _) => Closed::by(CloseReason::Shutdown),
         }
     }
@@ -429,7 +430,7 @@ impl Machine {
         }
         if self.eof {
             if let Some(errno) = self.broken {
-                return Step::Close { closed: self.broken_by(errno), all_sent: false };
+                return Step::Close { closed: self.broken_by(errno.get()), all_sent: false };
             }
         }
         match self.stage {

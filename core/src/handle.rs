@@ -259,7 +259,8 @@ impl Handle {
     /// The address of this side.
     ///
     /// # Errors
-    /// As [`info`](Self::info).
+    /// As [`info`](Self::info); [`WrongState`](crate::ErrorKind::WrongState) of an outgoing connection that has no
+    /// socket yet.
     pub fn local_address(&self, id: ConnId) -> Result<Address> {
         let failed = |error| Error::system(format_args!("connection {id}: ask for its own address"), &error);
         self.mailbox(id)?.with_descriptor(id, socket::local_address)?.map_err(failed)
@@ -278,7 +279,7 @@ impl Handle {
     /// Sets an option of a connection's socket, at once.
     ///
     /// # Errors
-    /// As [`info`](Self::info); [`System`](crate::ErrorKind::System) with the system's reason.
+    /// As [`local_address`](Self::local_address); [`System`](crate::ErrorKind::System) with the system's reason.
     pub fn set_option(&self, id: ConnId, option: &SocketOption) -> Result<()> {
         self.mailbox(id)?.with_descriptor(id, |descriptor| socket_options::apply(descriptor, option))?
     }
@@ -294,7 +295,8 @@ impl Handle {
 impl Handle {
     /// Connects to `[scheme://]address[?option=value&…]`, over TCP, UDP (`udp`, `udp4`, `udp6`) or a Unix
     /// socket. Names are looked up on a thread of their own, and every address is tried. The id is good at once:
-    /// writes are queued until the connection is made and `on_open` is called. If it fails `on_close` is called
+    /// writes are queued until the connection is made and `on_open` is called; but over UDP they answer `closed`
+    /// before `on_open`, because a queue of bytes keeps no borders. If it fails `on_close` is called
     /// alone, with [`CloseReason::ConnectFailed`] or [`CloseReason::TimedOut`].
     ///
     /// Options: `nodelay=BOOL`, `keepalive=IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`, `device=NAME`,

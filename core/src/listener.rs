@@ -19,6 +19,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::addr::{check_again, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::socket_options::{self, apply_while, of_listener, SocketOption};
+use crate::sys::datagram::MAX_BUFFER;
 use crate::sys::socket::shutdown_listening;
 
 pub use inherited::inherited;
@@ -45,6 +46,15 @@ pub(crate) struct Listener {
     shared: Option<Inet>,
     /// What accepted sockets do not inherit.
     accepted: Option<SocketOption>,
+    /// Bytes of a datagram that are received at most.
+    datagram_size: usize,
+}
+
+fn datagram_size(options: &ListenOptions) -> usize {
+    match options.datagram_size {
+        0 => MAX_BUFFER,
+        size => size,
+    }
 }
 
 impl Listener {
@@ -65,14 +75,27 @@ impl Listener {
             }
             Target::Path(path) => Self::path(url, &path, &options),
             Target::Abstract(name) => Self::abstract_name(url, &name, &options),
-            Target::Descriptor(number) => inherited::adopt(url, number, &options),
+            Target::Descriptor(number) => {
+                let listener = inherited::adopt(url, number, &options)?;
+                Ok(Listener { datagram_size: datagram_size(&options), ..listener })
+            }
         }
     }
 
     fn new(socket: Socket, kind: SocketKind, address: String) -> Listener {
         let claim = Claim::of_own(socket.as_raw_fd());
         let opened_by = Some(process::id());
-        Listener { path: None, _claim: claim, socket, address, kind, opened_by, shared: None, accepted: None }
+        Listener {
+            path: None,
+            _claim: claim,
+            socket,
+            address,
+            kind,
+            opened_by,
+            shared: None,
+            accepted: None,
+            datagram_size: MAX_BUFFER,
+        }
     }
 
     fn path(url: &str, path: &Path, options: &ListenOptions) -> Result<Listener> {
@@ -123,6 +146,11 @@ impl Listener {
     pub(crate) fn can_reuse_port(url: &str) -> bool {
         let scheme = url.split_once("://").map_or("tcp", |(scheme, _)| scheme);
         !matches!(scheme, "unix" | "fd")
+    }
+
+    /// Bytes of a datagram that are received at most.
+    pub(crate) fn datagram_size(&self) -> usize {
+        self.datagram_size
     }
 
     /// The bound UDP socket once more, for the endpoint that is to own it.
@@ -188,8 +216,9 @@ impl Inet {
         self.addr = bound.as_socket().ok_or_else(|| wrong(url, "the system bound another family"))?;
         let address = format!("{}://{}", self.scheme, self.addr);
         let listener = Listener::new(socket, self.scheme.kind(), address);
+        let datagram_size = datagram_size(&self.options);
         let shared = self.options.reuseport.unwrap_or(false).then_some(self);
-        Ok(Listener { shared, ..listener })
+        Ok(Listener { shared, datagram_size, ..listener })
     }
 
     fn is_everywhere(&self) -> bool {

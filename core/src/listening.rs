@@ -1,5 +1,6 @@
 //! A server's listeners: made by any thread, placed with the loops or the accepting thread, closed.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Weak};
 
 use crate::acceptor::AcceptCommand;
@@ -102,6 +103,8 @@ impl Shared {
         }
         for index in 0..record.sockets.len() {
             let shared = ConnShared::new(ConnKind::Endpoint, record.id.to_u32(), self.clock.now(), None);
+            // Until its loop has taken it in, and has one of its own.
+            shared.set_descriptor(Some(record.sockets[index].listener.as_fd().as_raw_fd()));
             let mailbox = &self.mailboxes()[record.loop_of(index, self.mailboxes().len())];
             record.endpoints.extend(mailbox.register(shared));
         }

@@ -3,7 +3,7 @@
 //! it is each connection's own limit.
 
 use std::cell::RefCell;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -307,8 +307,19 @@ impl Mailbox {
     /// Makes a call on a connection's descriptor, which cannot be closed meanwhile: it must not block.
     pub(crate) fn with_descriptor<T>(&self, id: ConnId, call: impl FnOnce(BorrowedFd<'_>) -> T) -> Result<T> {
         let inner = self.lock();
-        let descriptor = inner.find(id)?.descriptor().ok_or_else(|| closed_error(id))?;
+        let none = || {
+            let message = format!("connection {id} has no socket yet: wait for on_open");
+            Error::new(ErrorKind::WrongState, message)
+        };
+        let descriptor = inner.find(id)?.descriptor().ok_or_else(none)?;
         Ok(call(socket::borrow_while_registered(&descriptor)))
+    }
+
+    /// The connection has another descriptor from now on: nobody uses the one before any more when this returns.
+    pub(crate) fn set_descriptor(&self, id: ConnId, descriptor: BorrowedFd<'_>) {
+        if let Ok(shared) = self.lock().find(id) {
+            shared.set_descriptor(Some(descriptor.as_raw_fd()));
+        }
     }
 
     /// The connection's descriptor is about to be closed, and the connection to go on without.

@@ -1,7 +1,9 @@
 //! Arguments as they come from C, checked. Errors name the function and the parameter.
 
 use std::ffi::{c_char, CStr};
+use std::mem::size_of;
 
+use libc::iovec;
 use reactor_core::{Error, ErrorKind, Result};
 
 /// An argument outside what `function` accepts.
@@ -43,7 +45,29 @@ pub(crate) unsafe fn bytes<'a>(data: *const u8, len: usize, function: &str) -> R
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
-/// A listen URL.
+/// Several runs of bytes.
+///
+/// # Safety
+/// The pointer is NULL or valid for reads of `count` elements, each of which is valid as [`bytes`] says.
+pub(crate) unsafe fn slices<'a>(slices: *const iovec, count: usize, function: &str) -> Result<Vec<&'a [u8]>> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    not_null(slices, function, "slices")?;
+    if count > isize::MAX as usize / size_of::<iovec>() {
+        return Err(invalid(function, format_args!("count is {count}, more than there can be")));
+    }
+    // SAFETY: not NULL, not too many, and the rest is what the caller promises.
+    let slices = unsafe { std::slice::from_raw_parts(slices, count) };
+    // SAFETY: what the caller promises.
+    let slice = |slice: &iovec| unsafe { bytes(slice.iov_base.cast::<u8>(), slice.iov_len, function) };
+    let slices = slices.iter().map(slice).collect::<Result<Vec<_>>>()?;
+    let total = slices.iter().try_fold(0_usize, |sum, slice| sum.checked_add(slice.len()));
+    let too_long = || invalid(function, "the slices together have more bytes than there can be");
+    total.map(|_| slices).ok_or_else(too_long)
+}
+
+/// A URL to listen at or connect to.
 ///
 /// # Safety
 /// The pointer is NULL or points to a string that ends with a zero byte and stays as it is for `'a`.
@@ -52,7 +76,97 @@ pub(crate) unsafe fn url<'a>(url: *const c_char, function: &str) -> Result<&'a s
     // SAFETY: not NULL, and the rest is what the caller promises.
     let url = unsafe { CStr::from_ptr(url) };
     url.to_str().map_err(|_| {
-        let message = format!("listen address {:?}: not UTF-8", url.to_string_lossy());
+        let message = format!("address {:?}: not UTF-8", url.to_string_lossy());
         Error::new(ErrorKind::InvalidAddress, message)
     })
+}
+
+/// A text that may be left out: `None` for NULL.
+///
+/// # Safety
+/// As for [`url`].
+pub(crate) unsafe fn text<'a>(
+    text: *const c_char,
+    function: &str,
+    parameter: &str,
+) -> Result<Option<&'a str>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, and the rest is what the caller promises.
+    let text = unsafe { CStr::from_ptr(text) };
+    let not_utf8 =
+        |_| invalid(function, format_args!("{parameter} is {:?}: not UTF-8", text.to_string_lossy()));
+    text.to_str().map(Some).map_err(not_utf8)
+}
+
+/// Gives a result that the caller may not want.
+///
+/// # Safety
+/// The pointer is NULL or has room for the value.
+pub(crate) unsafe fn put<T>(out: *mut T, value: T) {
+    if !out.is_null() {
+        // SAFETY: not NULL, and the rest is what the caller promises.
+        unsafe { out.write(value) };
+    }
+}
+
+/// Gives a text, with a zero byte behind it, and its length without; to a NULL with room for nothing, only
+/// the length.
+///
+/// # Safety
+/// `buffer` is NULL or has room for `capacity` bytes; `out_length` is NULL or has room for a number.
+pub(crate) unsafe fn put_text(
+    text: &str,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_length: *mut usize,
+    function: &str,
+) -> Result<()> {
+    if !buffer.is_null() || capacity > 0 {
+        not_null(buffer, function, "buffer")?;
+        let needed = text.len() + 1;
+        if capacity < needed {
+            return Err(invalid(function, format_args!("capacity is {capacity}, needed are {needed} bytes")));
+        }
+        let buffer = buffer.cast::<u8>();
+        // SAFETY: the room is enough, as was checked, and Rust's text does not overlap with C's buffer.
+        unsafe {
+            buffer.copy_from_nonoverlapping(text.as_ptr(), text.len());
+            buffer.add(text.len()).write(0);
+        }
+    }
+    // SAFETY: what the caller promises.
+    unsafe { put(out_length, text.len()) };
+    Ok(())
+}
+
+/// Gives a list and its length; to a NULL with room for nothing, only the length.
+///
+/// # Safety
+/// `buffer` is NULL or has room for `capacity` elements; `out_count` is NULL or has room for a number.
+pub(crate) unsafe fn put_list<T: Copy>(
+    list: &[T],
+    buffer: *mut T,
+    capacity: usize,
+    out_count: *mut usize,
+    function: &str,
+) -> Result<()> {
+    if !buffer.is_null() || capacity > 0 {
+        not_null(buffer, function, "buffer")?;
+        let needed = list.len();
+        if capacity < needed {
+            return Err(invalid(function, format_args!("capacity is {capacity}, needed are {needed}")));
+        }
+        // SAFETY: the room is enough, as was checked, and Rust's list does not overlap with C's buffer.
+        unsafe { buffer.copy_from_nonoverlapping(list.as_ptr(), needed) };
+    }
+    // SAFETY: what the caller promises.
+    unsafe { put(out_count, list.len()) };
+    Ok(())
+}
+
+/// A function of the program's that must be there.
+pub(crate) fn function<F>(given: Option<F>, function: &str, parameter: &str) -> Result<F> {
+    given.ok_or_else(|| invalid(function, format_args!("{parameter} is NULL")))
 }

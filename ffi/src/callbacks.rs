@@ -1,17 +1,12 @@
-//! The callbacks of a C program, as the engine's handler.
+//! The callbacks of a C program.
 
 use std::ffi::c_void;
-use std::mem::offset_of;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::Arc;
 
-use reactor_core::{Action, BoxError, Closed, Conn, Handle, Handler};
-
-use crate::action::from_c;
-use crate::conn::reactor_conn;
+use crate::conn::{reactor_conn, reactor_timer};
 use crate::inside::Inside;
 use crate::server::reactor_server;
-use crate::sized::SizedStruct;
+use crate::sized::{ends, SizedStruct};
 
 /// What a program wants to be called for. Set size to sizeof; a callback that is NULL is not called.
 ///
@@ -30,15 +25,17 @@ pub struct reactor_callbacks {
     /// must not use the server any more. Not called when reactor_server_new() fails: user_data is the
     /// caller's then.
     pub destroy: Option<unsafe extern "C" fn(user_data: *mut c_void)>,
-    /// The server starts: once per start, before any other callback, on the thread that starts it. Returning
-    /// REACTOR_ACTION_STOP refuses the start (REACTOR_STATUS_STOPPED), a number that is no action fails it
-    /// (REACTOR_STATUS_HANDLER_FAILED).
+    /// The server starts: once per start, before any other callback, on the thread that starts it, and for a
+    /// server that its host drives in the first turn. Returning REACTOR_ACTION_STOP refuses the start
+    /// (REACTOR_STATUS_STOPPED), a number that is no action fails it (REACTOR_STATUS_HANDLER_FAILED).
     pub on_start: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server) -> i32>,
-    /// A connection is open and takes writes.
+    /// A connection is open and takes writes. UDP endpoints have no such event.
     pub on_open: Option<
         unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server, conn: reactor_conn) -> i32,
     >,
-    /// Bytes came in. They are valid until the callback returns, and count as consumed; len is never 0.
+    /// Bytes came in: whatever there is; with a framing, one whole frame; on UDP, one datagram, whose sender
+    /// reactor_conn_datagram() tells. They are valid until the callback returns, and count as consumed but
+    /// for what reactor_conn_keep() keeps. data is never NULL; len may be 0 for a frame or a datagram.
     pub on_data: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,
@@ -48,13 +45,49 @@ pub struct reactor_callbacks {
             len: usize,
         ) -> i32,
     >,
+    /// The peer has shut its writing side down, and everything before was delivered. Only for connections
+    /// with half_open; others are closed then, and so are these if it is NULL. The connection goes on until
+    /// reactor_conn_end() or close.
+    pub on_eof: Option<
+        unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server, conn: reactor_conn) -> i32,
+    >,
     /// The queue of unsent output, once above the high-water mark, has fallen to the low-water mark.
     pub on_drain: Option<
         unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server, conn: reactor_conn) -> i32,
     >,
-    /// The connection is gone: the last of its callbacks, exactly once after each on_open. reason is one of
-    /// REACTOR_CLOSE_..., or a number that this program does not know; error_number is the system's for
-    /// REACTOR_CLOSE_RESET, and 0 where there is none.
+    /// reactor_conn_wake() was called for the connection, once or several times.
+    pub on_wake: Option<
+        unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server, conn: reactor_conn) -> i32,
+    >,
+    /// A timer of the connection's is due: the one that reactor_conn_start_timer() gave.
+    pub on_timer: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            server: *mut reactor_server,
+            conn: reactor_conn,
+            timer: reactor_timer,
+        ) -> i32,
+    >,
+    /// The connection was detached: the last of its callbacks, instead of on_close. descriptor is its socket,
+    /// non-blocking and close-on-exec; it is the program's from now on, to be closed by it. input was read
+    /// and not consumed, output was written and not taken by the kernel; both are valid until the callback
+    /// returns. If this is NULL, the descriptor is closed.
+    pub on_detach: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            server: *mut reactor_server,
+            conn: reactor_conn,
+            descriptor: i32,
+            input: *const u8,
+            input_len: usize,
+            output: *const u8,
+            output_len: usize,
+        ),
+    >,
+    /// The connection is gone: the last of its callbacks, exactly once after each on_open, and for an
+    /// outgoing connection that failed the only one. reason is one of REACTOR_CLOSE_..., or a number that
+    /// this program does not know; error_number is the system's for REACTOR_CLOSE_RESET and
+    /// REACTOR_CLOSE_CONNECT_FAILED, and 0 where there is none.
     pub on_close: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,
@@ -64,26 +97,30 @@ pub struct reactor_callbacks {
             error_number: i32,
         ),
     >,
+    /// Time passes: called on loop 0 as soon as the loops run, and again after as many milliseconds as it
+    /// returns; REACTOR_NEVER, or any negative number, ends it.
+    pub on_tick: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server) -> i64>,
+    /// A loop is about to send the first output of a turn: once a turn at most, on the loop's thread. What is
+    /// written here leaves along.
+    pub on_pre_write: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server)>,
+    /// A graceful stop has begun: once, on loop 0. The listeners are closed; connections may finish until the
+    /// deadline.
+    pub on_stopping: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server)>,
     /// The server has stopped: once, after the last callback of any connection, when all loops have ended.
     pub on_stop: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server)>,
 }
 
 // SAFETY: `size` first, then pointers, which have no padding between them and may be NULL.
 unsafe impl SizedStruct for reactor_callbacks {
-    const ENDS: &'static [usize] = &[
-        offset_of!(reactor_callbacks, destroy),
-        offset_of!(reactor_callbacks, on_start),
-        offset_of!(reactor_callbacks, on_open),
-        offset_of!(reactor_callbacks, on_data),
-        offset_of!(reactor_callbacks, on_drain),
-        offset_of!(reactor_callbacks, on_close),
-        offset_of!(reactor_callbacks, on_stop),
-    ];
+    const ENDS: &'static [usize] = ends!(
+        reactor_callbacks: destroy, on_start, on_open, on_data, on_eof, on_drain, on_wake, on_timer,
+        on_detach, on_close, on_tick, on_pre_write, on_stopping, on_stop,
+    );
 }
 
 /// The callbacks and the server that they are given.
 pub(crate) struct Table {
-    callbacks: reactor_callbacks,
+    pub(crate) callbacks: reactor_callbacks,
     server: AtomicPtr<reactor_server>,
 }
 
@@ -103,90 +140,22 @@ impl Table {
         self.server.store(server, Ordering::Release);
     }
 
-    fn server(&self) -> *mut reactor_server {
+    pub(crate) fn server(&self) -> *mut reactor_server {
         self.server.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn user_data(&self) -> *mut c_void {
+        self.callbacks.user_data
     }
 
     /// Releases the program's `user_data`; once, last.
     pub(crate) fn destroy(&self) {
         if let Some(destroy) = self.callbacks.destroy {
+            let _inside = Inside::mark();
             // SAFETY: the program's own function, with the value that it expects.
             unsafe { destroy(self.callbacks.user_data) };
         }
     }
-}
-
-/// The handler that calls C.
-pub(crate) struct CHandler(pub(crate) Arc<Table>);
-
-impl Handler for CHandler {
-    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
-        let Table { callbacks, .. } = &*self.0;
-        let Some(on_start) = callbacks.on_start else { return Ok(Action::None) };
-        let _inside = Inside::mark();
-        // SAFETY: the program's own function, with its data and its server, which lives until it is freed,
-        // and that waits for the start to return.
-        let action = unsafe { on_start(callbacks.user_data, self.0.server()) };
-        from_c(action).ok_or_else(|| format!("it returned {action}, which is no action").into())
-    }
-
-    fn on_open(&self, conn: &Conn<'_>) -> Action {
-        let Table { callbacks, .. } = &*self.0;
-        callbacks.on_open.map_or(Action::None, |on_open| {
-            // SAFETY: the program's own function, with its data and its server, which outlives its loops.
-            done(conn, unsafe { on_open(callbacks.user_data, self.0.server(), conn.id().to_u64()) })
-        })
-    }
-
-    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        let Table { callbacks, .. } = &*self.0;
-        callbacks.on_data.map_or(Action::None, |on_data| {
-            let (id, server) = (conn.id().to_u64(), self.0.server());
-            // SAFETY: as in `on_open`; the bytes are valid while the callback runs, as it was promised.
-            done(conn, unsafe { on_data(callbacks.user_data, server, id, data.as_ptr(), data.len()) })
-        })
-    }
-
-    fn on_drain(&self, conn: &Conn<'_>) -> Action {
-        let Table { callbacks, .. } = &*self.0;
-        callbacks.on_drain.map_or(Action::None, |on_drain| {
-            // SAFETY: as in `on_open`.
-            done(conn, unsafe { on_drain(callbacks.user_data, self.0.server(), conn.id().to_u64()) })
-        })
-    }
-
-    fn on_close(&self, conn: &Conn<'_>, closed: Closed) {
-        let Table { callbacks, .. } = &*self.0;
-        if let Some(on_close) = callbacks.on_close {
-            let (id, server) = (conn.id().to_u64(), self.0.server());
-            let (reason, error_number) = (closed.reason as i32, closed.errno.unwrap_or(0));
-            // SAFETY: as in `on_open`.
-            unsafe { on_close(callbacks.user_data, server, id, reason, error_number) };
-        }
-    }
-
-    fn on_stop(&self, _: &Handle) {
-        let Table { callbacks, .. } = &*self.0;
-        if let Some(on_stop) = callbacks.on_stop {
-            let _inside = Inside::mark();
-            // SAFETY: as in `on_open`: the thread that calls it is waited for.
-            unsafe { on_stop(callbacks.user_data, self.0.server()) };
-        }
-    }
-
-    fn around_loop(&self, run: &mut dyn FnMut()) {
-        let _inside = Inside::mark();
-        run();
-    }
-}
-
-/// The action that a callback returned; a number that is none fails the connection.
-fn done(conn: &Conn<'_>, action: i32) -> Action {
-    from_c(action).unwrap_or_else(|| {
-        // Refused if the connection is closed or closing already, and then there is nothing left to do.
-        let _ = conn.fail();
-        Action::None
-    })
 }
 
 #[cfg(test)]

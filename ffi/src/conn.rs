@@ -1,50 +1,38 @@
-//! Connections, which are named by their ids.
+//! Connections, which are named by their ids: ending, reading, calling back.
 
-use reactor_core::{ConnId, Error, ErrorKind, Pressure, Result};
+use std::ffi::c_void;
 
-use crate::action::{REACTOR_PRESSURE_HIGH, REACTOR_PRESSURE_LOW};
-use crate::argument;
+use reactor_core::{Conn, ConnId, Error, ErrorKind, Handle, Result, TimerId};
+
+use crate::argument::{self, not_null};
 use crate::guard::guard;
+use crate::owned::{hand_over, reactor_destroy, Owned};
 use crate::server::{self, reactor_server};
 use crate::status::reactor_status;
+use crate::value;
 
-/// The id of a connection: never 0, and never used again in this process. It may be kept, copied and used by
-/// any thread; calls on the id of a dead connection answer REACTOR_STATUS_CLOSED and touch nothing.
+/// The id of a connection or UDP endpoint: never 0, and never used again in this process. It may be kept,
+/// copied and used by any thread; calls on the id of a dead connection answer REACTOR_STATUS_CLOSED and touch
+/// nothing.
 pub type reactor_conn = u64;
 
-/// Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Never blocks. The
-/// order of the calls of one thread is kept. data may be NULL if len is 0.
+/// The id of a timer: never 0, and never used again in this process.
+pub type reactor_timer = u64;
+
+/// A function that runs on the loop of a connection; calls on conn answer REACTOR_STATUS_CLOSED if it has
+/// gone meanwhile.
+pub type reactor_conn_function =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server, conn: reactor_conn)>;
+
+/// Shuts the writing side of a connection down, behind what is queued: the peer sees EOF. Reading goes on;
+/// the connection is closed when the peer's side has ended, too. Never blocks.
 ///
-/// out_pressure, which may be NULL, is given REACTOR_PRESSURE_LOW or REACTOR_PRESSURE_HIGH.
-///
-/// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
-/// REACTOR_STATUS_FULL if the queue would exceed the hard limit, and on the connection's own loop it is
-/// closed then with REACTOR_CLOSE_OVERFLOW; REACTOR_STATUS_INVALID_ARGUMENT for a NULL. Nothing is queued
-/// then.
+/// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, was ended before, or belongs to
+/// another server; REACTOR_STATUS_UNSUPPORTED for a UDP endpoint; REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
 #[no_mangle]
-pub unsafe extern "C" fn reactor_conn_write(
-    server: *mut reactor_server,
-    conn: reactor_conn,
-    data: *const u8,
-    len: usize,
-    out_pressure: *mut u32,
-) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_write";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { server::server(server, FUNCTION) }?;
-        // SAFETY: the caller passes `len` bytes, which nobody changes during the call.
-        let bytes = unsafe { argument::bytes(data, len, FUNCTION) }?;
-        let pressure = match server.core.handle().write(id(conn)?, bytes)? {
-            Pressure::Low => REACTOR_PRESSURE_LOW,
-            Pressure::High => REACTOR_PRESSURE_HIGH,
-        };
-        if !out_pressure.is_null() {
-            // SAFETY: not NULL, and the caller passes room for the number.
-            unsafe { out_pressure.write(pressure) };
-        }
-        Ok(())
-    })
+pub unsafe extern "C" fn reactor_conn_end(server: *mut reactor_server, conn: reactor_conn) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_end", Handle::end) }
 }
 
 /// Closes a connection: from now on writes answer REACTOR_STATUS_CLOSED; what is queued is sent, then writing
@@ -52,16 +40,218 @@ pub unsafe extern "C" fn reactor_conn_write(
 /// on_close. Never blocks.
 ///
 /// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
-/// REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+/// REACTOR_STATUS_UNSUPPORTED for a UDP endpoint; REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_conn_close(
     server: *mut reactor_server,
     conn: reactor_conn,
 ) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_close", Handle::close) }
+}
+
+/// Closes a connection as if a callback of its had failed: the same as reactor_conn_close(), with the reason
+/// REACTOR_CLOSE_HANDLER_ERROR.
+///
+/// Errors: as reactor_conn_close().
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_fail(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_fail", Handle::fail) }
+}
+
+/// Resets a connection at once: what is queued is dropped. Also one that is being closed. Never blocks.
+///
+/// Errors: REACTOR_STATUS_CLOSED if the connection is gone, or belongs to another server;
+/// REACTOR_STATUS_UNSUPPORTED for a UDP endpoint; REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_abort(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_abort", Handle::abort) }
+}
+
+/// Takes a connection out of the engine: its completions are cancelled, one attempt is made to send what is
+/// queued, then on_detach gets the descriptor. Never blocks.
+///
+/// Errors: as reactor_conn_close().
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_detach(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_detach", Handle::detach) }
+}
+
+/// Has on_wake called. Several calls before it comes are one. Never blocks.
+///
+/// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
+/// REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_wake(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_wake", Handle::wake) }
+}
+
+/// Stops reading a connection, until reactor_conn_resume(): the peer feels it as backpressure. Frames that
+/// were read already wait, too. Never blocks.
+///
+/// Errors: as reactor_conn_wake().
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_pause(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_pause", Handle::pause) }
+}
+
+/// Reads a connection again. Never blocks.
+///
+/// Errors: as reactor_conn_wake().
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_resume(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_resume", Handle::resume) }
+}
+
+/// In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
+/// next. Only without a framing, and not on UDP. The last call counts.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT if the input has fewer bytes, and for a NULL;
+/// REACTOR_STATUS_WRONG_STATE outside on_data of this connection, or with a framing;
+/// REACTOR_STATUS_WRONG_THREAD elsewhere than on its loop; REACTOR_STATUS_CLOSED if the connection is gone,
+/// or belongs to another server.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_keep(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    count: usize,
+) -> reactor_status {
+    let keep = |handle: &Handle, id| handle.with_conn(id, |conn| conn.keep(count))?;
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { by_id(server, conn, "reactor_conn_keep", keep) }
+}
+
+/// Calls on_timer after delay_ms milliseconds, and again after each repeat_ms if that is not 0. It ends with
+/// the connection, or by reactor_server_cancel_timer(). out_timer may be NULL.
+///
+/// Errors: REACTOR_STATUS_WRONG_THREAD elsewhere than on the connection's loop, where
+/// reactor_conn_run_on_loop() leads; REACTOR_STATUS_CLOSED if it is closed or closing, or belongs to another
+/// server; REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a negative time, and beyond 16,777,216 timers on one
+/// loop.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_start_timer(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    delay_ms: i64,
+    repeat_ms: i64,
+    out_timer: *mut reactor_timer,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_conn_start_timer";
+    let start = |handle: &Handle, id| {
+        let delay = value::time(delay_ms, FUNCTION, "delay_ms")?;
+        let repeat = value::time(repeat_ms, FUNCTION, "repeat_ms")?;
+        let timer: TimerId = handle.with_conn(id?, |conn: &Conn<'_>| conn.start_timer(delay, repeat))??;
+        // SAFETY: NULL, or the caller passes room for the number.
+        unsafe { argument::put(out_timer, timer.to_u64()) };
+        Ok(())
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { with_id(server, conn, FUNCTION, start) }
+}
+
+/// Runs a function on the loop of a connection. Never blocks. destroy, which may be NULL, is called after the
+/// function, or alone if the loop ends before.
+///
+/// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, or belongs to another server;
+/// REACTOR_STATUS_INVALID_ARGUMENT for a NULL. user_data is the caller's then, and destroy is not called.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_run_on_loop(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    function: reactor_conn_function,
+    user_data: *mut c_void,
+    destroy: reactor_destroy,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_conn_run_on_loop";
+    let called_with = Server(server);
+    let run = |handle: &Handle, id| {
+        let (function, id) = (argument::function(function, FUNCTION, "function")?, id?);
+        hand_over(user_data, destroy, |owned: Owned| {
+            handle.run_on_conn(id, move |conn| {
+                // SAFETY: the program's own function, with its data and its server, which outlives its loops.
+                unsafe { function(owned.data(), called_with.get(), conn.id().to_u64()) };
+            })
+        })
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { with_id(server, conn, FUNCTION, run) }
+}
+
+/// Says whether a connection takes writes: writes 1 or 0 to *out_open. Not an error for the id of a dead
+/// connection, or of another server's.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_is_open(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    out_open: *mut u32,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_conn_is_open";
     guard(|| {
         // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { server::server(server, "reactor_conn_close") }?;
-        server.core.handle().close(id(conn)?)
+        let server = unsafe { server::server(server, FUNCTION) }?;
+        not_null(out_open, FUNCTION, "out_open")?;
+        let is_open = id(conn).is_ok_and(|id| server.core.handle().is_open(id));
+        // SAFETY: not NULL, and the caller passes room for the number.
+        unsafe { out_open.write(is_open.into()) };
+        Ok(())
+    })
+}
+
+/// The body of a function that makes a call on a connection by its id, and has no other argument.
+///
+/// # Safety
+/// The server is NULL or not freed during the call.
+unsafe fn by_id(
+    server: *const reactor_server,
+    conn: reactor_conn,
+    function: &str,
+    call: impl FnOnce(&Handle, ConnId) -> Result<()>,
+) -> reactor_status {
+    // SAFETY: what the caller promises.
+    unsafe { with_id(server, conn, function, |handle, id| call(handle, id?)) }
+}
+
+/// The body of a function that makes a call on a connection by its id: which may be none, and is asked for when
+/// the other arguments are checked.
+///
+/// # Safety
+/// The server is NULL or not freed during the call.
+pub(crate) unsafe fn with_id(
+    server: *const reactor_server,
+    conn: reactor_conn,
+    function: &str,
+    call: impl FnOnce(&Handle, Result<ConnId>) -> Result<()>,
+) -> reactor_status {
+    guard(|| {
+        // SAFETY: what the caller promises.
+        let server = unsafe { server::server(server, function) }?;
+        call(server.core.handle(), id(conn))
     })
 }
 
@@ -69,4 +259,18 @@ pub unsafe extern "C" fn reactor_conn_close(
 fn id(conn: reactor_conn) -> Result<ConnId> {
     ConnId::from_u64(conn)
         .ok_or_else(|| Error::new(ErrorKind::Closed, format!("there is no connection {conn:#x}")))
+}
+
+/// The server's pointer, for a function of the program's that is called with it later.
+#[derive(Clone, Copy)]
+pub(crate) struct Server(pub(crate) *mut reactor_server);
+
+// SAFETY: any thread may use a server; the pointer is only passed on.
+unsafe impl Send for Server {}
+
+impl Server {
+    /// Takes the whole, so that a closure takes it, too, and not just the pointer.
+    pub(crate) fn get(self) -> *mut reactor_server {
+        self.0
+    }
 }

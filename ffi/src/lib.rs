@@ -9,17 +9,39 @@
     clippy::missing_safety_doc,
     reason = "the documentation says to C programmers what they must keep to"
 )]
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the documentation is for C programmers, to whom brackets are brackets"
+)]
 
 pub mod action;
 mod argument;
 pub mod callbacks;
+pub mod close;
 pub mod conn;
+pub mod connect;
+pub mod context;
+pub mod framing;
 mod guard;
+mod handler;
+pub mod hosted;
+pub mod info;
 mod inside;
 pub mod last_error;
+pub mod listen;
+pub mod listen_options;
+pub mod log;
+pub mod loops;
+pub mod metrics;
 pub mod options;
+pub mod owned;
 pub mod server;
+pub mod settings;
 mod sized;
+mod socket_address;
+
 pub mod status;
 mod usage;
+pub mod value;
 pub mod version;
+pub mod write;

@@ -1,11 +1,25 @@
 //! The options of a server.
 
-use std::mem::offset_of;
 use std::time::Duration;
 
-use reactor_core::Config;
+use reactor_core::{Balance, Config, Result};
 
-use crate::sized::SizedStruct;
+use crate::argument::invalid;
+use crate::sized::{ends, SizedStruct};
+use crate::value::{self, REACTOR_NO_LINGER};
+
+/// How incoming connections are spread over the loops: each loop in its turn. The default.
+pub const REACTOR_BALANCE_ROUND_ROBIN: u32 = 0;
+/// How incoming connections are spread over the loops: to the one with the fewest connections.
+pub const REACTOR_BALANCE_LEAST_CONNECTIONS: u32 = 1;
+/// How incoming connections are spread over the loops: to any.
+pub const REACTOR_BALANCE_RANDOM: u32 = 2;
+/// How incoming connections are spread over the loops: by the client's IP address; a client always meets the
+/// same loop. Unix sockets go round-robin.
+pub const REACTOR_BALANCE_SOURCE_HASH: u32 = 3;
+/// How incoming connections are spread over the loops: one listening socket per loop (SO_REUSEPORT), and the
+/// kernel shards. Unix sockets go round-robin.
+pub const REACTOR_BALANCE_REUSEPORT: u32 = 4;
 
 /// Options of a server. Set size to sizeof; a member that is zero has its default.
 #[derive(Clone, Copy)]
@@ -14,11 +28,13 @@ pub struct reactor_options {
     /// sizeof(struct reactor_options), by which a later library knows the members that this program knows.
     pub size: usize,
     /// Event loops, each on a thread of its own, at most 1024. Default: one per processor that this process
-    /// may use.
-    pub loops: u32,
-    /// Milliseconds that a connection closed by this side waits for the peer to close too. Default: 2000.
-    /// More than 3,600,000, an hour, is REACTOR_STATUS_INVALID_ARGUMENT.
-    pub linger_ms: u32,
+    /// may use (affinity and cgroup limits counted).
+    pub loops: usize,
+    /// How incoming connections are spread over the loops: REACTOR_BALANCE_.... Default: round-robin.
+    pub balance: u32,
+    /// Whether each loop's thread is bound to one of the processors that this process may use: REACTOR_ON or
+    /// REACTOR_OFF. Default: off.
+    pub pin: u32,
     /// Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
     pub high_water: usize,
     /// Bytes of unsent output at which on_drain is called and reading resumes. Default: half the high-water
@@ -28,67 +44,133 @@ pub struct reactor_options {
     /// loop closes it with REACTOR_CLOSE_OVERFLOW, and a write from elsewhere answers REACTOR_STATUS_FULL.
     /// Default: 64 MiB.
     pub hard_limit: usize,
+    /// Bytes that the whole server may hold, of unsent output and of unfinished input. Above it reading
+    /// stops, and writes from other threads answer REACTOR_STATUS_FULL. REACTOR_UNLIMITED for no budget.
+    /// Default: a quarter of the memory that this process may use.
+    pub byte_budget: usize,
     /// Bytes read from one connection before the others of its loop have their turn. Default: 256 KiB.
     pub read_budget: usize,
+    /// Incoming connections that may be open at once; further ones are closed without a callback. Default: no
+    /// limit.
+    pub max_connections: usize,
+    /// The same for each client address. Unix sockets do not count. Default: no limit.
+    pub max_connections_per_address: usize,
+    /// Milliseconds that a connection closed by this side waits for the peer to close too, at most 3,600,000,
+    /// an hour; REACTOR_NO_LINGER for not at all. Default: 2000.
+    pub linger_ms: i64,
+    /// Milliseconds that a graceful stop waits for the connections to finish if it does not say itself, at
+    /// most 3,600,000. Default: 30,000.
+    pub stop_deadline_ms: i64,
 }
 
 // SAFETY: integers only, `size` first; the test below adds them up.
 unsafe impl SizedStruct for reactor_options {
-    const ENDS: &'static [usize] = &[
-        offset_of!(reactor_options, linger_ms),
-        offset_of!(reactor_options, high_water),
-        offset_of!(reactor_options, low_water),
-        offset_of!(reactor_options, hard_limit),
-        offset_of!(reactor_options, read_budget),
-    ];
+    const ENDS: &'static [usize] = ends!(
+        reactor_options: balance, pin, high_water, low_water, hard_limit, byte_budget, read_budget,
+        max_connections, max_connections_per_address, linger_ms, stop_deadline_ms,
+    );
 }
 
 impl reactor_options {
-    pub(crate) fn config(&self) -> Config {
+    pub(crate) fn config(&self, function: &str) -> Result<Config> {
+        let balance = Balance::ALL.into_iter().find(|balance| *balance as u32 == self.balance);
+        let no_balance =
+            || invalid(function, format_args!("options->balance is {}, which is none", self.balance));
         let mut config = Config::default();
-        config.loops = self.loops as usize;
-        config.linger = Duration::from_millis(self.linger_ms.into());
+        config.loops = self.loops;
+        config.balance = balance.ok_or_else(no_balance)?;
+        config.pin = value::switch(self.pin, function, "options->pin")?.unwrap_or(false);
         config.high_water = self.high_water;
         config.low_water = self.low_water;
         config.hard_limit = self.hard_limit;
+        config.byte_budget = self.byte_budget;
         config.read_budget = self.read_budget;
-        config
+        config.max_connections = self.max_connections;
+        config.max_connections_per_address = self.max_connections_per_address;
+        config.linger = linger(self.linger_ms, function)?;
+        config.stop_deadline = value::time(self.stop_deadline_ms, function, "options->stop_deadline_ms")?;
+        Ok(config)
+    }
+}
+
+fn linger(linger_ms: i64, function: &str) -> Result<Duration> {
+    match linger_ms {
+        REACTOR_NO_LINGER => Ok(Config::NO_LINGER),
+        _ => value::time(linger_ms, function, "options->linger_ms"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::mem::size_of;
+    use std::mem::{offset_of, size_of};
 
     use super::*;
     use crate::sized;
+    use crate::value::REACTOR_ON;
 
     const FULL: reactor_options = reactor_options {
         size: size_of::<reactor_options>(),
         loops: 2,
-        linger_ms: 3,
+        balance: REACTOR_BALANCE_SOURCE_HASH,
+        pin: REACTOR_ON,
         high_water: 5,
         low_water: 4,
         hard_limit: 6,
-        read_budget: 7,
+        byte_budget: 7,
+        read_budget: 8,
+        max_connections: 9,
+        max_connections_per_address: 10,
+        linger_ms: 11,
+        stop_deadline_ms: 12,
     };
 
-    fn read(options: &reactor_options) -> reactor_core::Result<Config> {
+    fn read(options: &reactor_options) -> Result<Config> {
         // SAFETY: the sizes that the tests put in lie inside of what they pass.
-        unsafe { sized::read(options, "f", "options") }.map(|options| options.config())
+        unsafe { sized::read(options, "f", "options") }?.config("f")
     }
 
     #[test]
     fn there_is_no_padding_that_could_be_taken_for_a_member() {
-        assert_eq!(size_of::<reactor_options>(), 5 * size_of::<usize>() + 2 * size_of::<u32>());
+        let (words, ints, times) = (9 * size_of::<usize>(), 2 * size_of::<u32>(), 2 * size_of::<i64>());
+        assert_eq!(size_of::<reactor_options>(), words + ints + times);
     }
 
     #[test]
     fn every_member_arrives() {
         let config = read(&FULL).unwrap();
-        assert_eq!((config.loops, config.linger), (2, Duration::from_millis(3)));
+        assert_eq!((config.loops, config.balance, config.pin), (2, Balance::SourceHash, true));
         assert_eq!((config.low_water, config.high_water, config.hard_limit), (4, 5, 6));
-        assert_eq!(config.read_budget, 7);
+        assert_eq!((config.byte_budget, config.read_budget), (7, 8));
+        assert_eq!((config.max_connections, config.max_connections_per_address), (9, 10));
+        let millis = Duration::from_millis;
+        assert_eq!((config.linger, config.stop_deadline), (millis(11), millis(12)));
+    }
+
+    #[test]
+    fn every_balance_has_the_number_of_the_engine() {
+        let ours = [
+            REACTOR_BALANCE_ROUND_ROBIN,
+            REACTOR_BALANCE_LEAST_CONNECTIONS,
+            REACTOR_BALANCE_RANDOM,
+            REACTOR_BALANCE_SOURCE_HASH,
+            REACTOR_BALANCE_REUSEPORT,
+        ];
+        assert_eq!(Balance::ALL.map(|balance| balance as u32), ours);
+    }
+
+    #[test]
+    fn numbers_that_mean_nothing_are_refused_by_their_names() {
+        let error = |options: reactor_options| read(&options).unwrap_err().message().to_owned();
+        assert!(error(reactor_options { balance: 5, ..FULL }).contains("options->balance is 5"));
+        assert!(error(reactor_options { pin: 3, ..FULL }).contains("options->pin is 3"));
+        assert!(error(reactor_options { linger_ms: -2, ..FULL }).contains("options->linger_ms is -2"));
+        assert!(error(reactor_options { stop_deadline_ms: -1, ..FULL }).contains("stop_deadline_ms is -1"));
+    }
+
+    #[test]
+    fn no_linger_is_not_the_default() {
+        let linger = |linger_ms| read(&reactor_options { linger_ms, ..FULL }).unwrap().linger;
+        assert_eq!((linger(REACTOR_NO_LINGER), linger(0)), (Config::NO_LINGER, Duration::ZERO));
     }
 
     #[test]
@@ -116,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_size_that_cannot_be_is_refused() {
-        let ends = [12, 16, 24, 32, 40, 48];
+        let ends = [16, 20, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96];
         let cut = (0..size_of::<reactor_options>()).filter(|size| !ends.contains(size));
         for size in cut.chain([4097, usize::MAX]) {
             let error = read(&reactor_options { size, ..FULL }).unwrap_err();

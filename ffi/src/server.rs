@@ -1,25 +1,26 @@
 //! A server: made, listening, started, stopped, freed.
 
-use std::ffi::c_char;
 use std::sync::Arc;
 
 use reactor_core::{Config, ErrorKind, Result, Server};
 
-use crate::argument::{self, invalid, not_null};
-use crate::callbacks::{reactor_callbacks, CHandler, Table};
+use crate::argument::{self, not_null};
+use crate::callbacks::{reactor_callbacks, Table};
 use crate::guard::{guard, guard_value};
+use crate::handler::CHandler;
+use crate::hosted::Host;
 use crate::inside;
 use crate::options::reactor_options;
 use crate::sized;
 use crate::status::reactor_status;
 use crate::usage::Usage;
-
-/// Bytes that hold every address that reactor_server_address() gives, the zero at the end included.
-pub const REACTOR_ADDRESS_CAPACITY: usize = 128;
+use crate::value;
 
 /// A server: its listeners, its event loops and their connections. Made by reactor_server_new(), used by any
 /// thread, freed by reactor_server_free().
 pub struct reactor_server {
+    /// Ended before everything else.
+    pub(crate) host: Host,
     pub(crate) core: Server,
     usage: Arc<Usage>,
     /// Dropped last, when nothing calls the program any more.
@@ -65,101 +66,23 @@ pub unsafe extern "C" fn reactor_server_new(
         let config = match options.is_null() {
             true => Config::default(),
             // SAFETY: as above.
-            false => unsafe { sized::read(options, FUNCTION, "options") }?.config(),
+            false => unsafe { sized::read(options, FUNCTION, "options") }?.config(FUNCTION)?,
         };
         not_null(out_server, FUNCTION, "out_server")?;
         let table = Arc::new(Table::new(callbacks));
         let core = Server::new(CHandler(Arc::clone(&table)), &config)?;
-        let server = reactor_server { core, usage: Arc::default(), _user_data: UserData(Arc::clone(&table)) };
+        let server = reactor_server {
+            host: Host::default(),
+            core,
+            usage: Arc::default(),
+            _user_data: UserData(Arc::clone(&table)),
+        };
         let server = Box::into_raw(Box::new(server));
         table.set_server(server);
         // SAFETY: not NULL, and the caller passes room for a pointer.
         unsafe { out_server.write(server) };
         Ok(())
     })
-}
-
-/// Binds and listens at url, as "tcp://127.0.0.1:5000"; the kernel queues connections until the start. Any
-/// number of times, before the start. A host name is looked up, which may block.
-///
-/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
-/// IPv6), tcp4, tcp6, unix (a path, or @name for Linux's abstract namespace). Options: backlog=N, and for TCP
-/// nodelay=BOOL (on by default) and reuseport=BOOL. Port 0 picks a free one; reactor_server_address() tells
-/// which.
-///
-/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes
-/// url; REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason;
-/// REACTOR_STATUS_WRONG_STATE after the start. Nothing is left behind then, and the server can listen again.
-#[no_mangle]
-pub unsafe extern "C" fn reactor_server_listen(
-    server: *mut reactor_server,
-    url: *const c_char,
-) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_listen";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        // SAFETY: the caller passes a string that ends with a zero byte.
-        let url = unsafe { argument::url(url, FUNCTION) }?;
-        server.core.listen(url).map(drop)
-    })
-}
-
-/// Gives the address really bound by the listener number index, counted from 0 in the order of the calls of
-/// reactor_server_listen() that succeeded, as a URL without options.
-///
-/// Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
-/// are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
-/// the length, pass NULL and 0.
-///
-/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, an index that no listener has, and a buffer
-/// that is too small; nothing is written then.
-#[no_mangle]
-pub unsafe extern "C" fn reactor_server_address(
-    server: *mut reactor_server,
-    index: usize,
-    buffer: *mut c_char,
-    capacity: usize,
-    out_length: *mut usize,
-) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_address";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let addresses = unsafe { self::server(server, FUNCTION) }?.core.handle().addresses();
-        let address = addresses.get(index).ok_or_else(|| {
-            let count = addresses.len();
-            invalid(FUNCTION, format_args!("index is {index}, the number of listeners is {count}"))
-        })?;
-        // SAFETY: the caller passes NULL and 0, or room for `capacity` bytes.
-        unsafe { copy_out(address, buffer, capacity, FUNCTION) }?;
-        if !out_length.is_null() {
-            // SAFETY: not NULL, and the caller passes room for a length.
-            unsafe { out_length.write(address.len()) };
-        }
-        Ok(())
-    })
-}
-
-/// Copies a text to C, with a zero byte; nothing to NULL with room for nothing.
-///
-/// # Safety
-/// The buffer is NULL or has room for `capacity` bytes.
-unsafe fn copy_out(text: &str, buffer: *mut c_char, capacity: usize, function: &str) -> Result<()> {
-    if buffer.is_null() && capacity == 0 {
-        return Ok(());
-    }
-    not_null(buffer, function, "buffer")?;
-    let needed = text.len() + 1;
-    if capacity < needed {
-        return Err(invalid(function, format_args!("capacity is {capacity}, needed are {needed} bytes")));
-    }
-    let buffer = buffer.cast::<u8>();
-    // SAFETY: the room is enough, as was checked, and Rust's text does not overlap with C's buffer.
-    unsafe {
-        buffer.copy_from_nonoverlapping(text.as_ptr(), text.len());
-        buffer.add(text.len()).write(0);
-    }
-    Ok(())
 }
 
 /// Calls on_start, then starts the event loops and returns. A server can be started once.
@@ -236,7 +159,46 @@ pub unsafe extern "C" fn reactor_server_stop_from_signal(server: *mut reactor_se
     });
 }
 
-/// Gives the number of connections that are open, those being closed included.
+/// Asks the server to stop when its connections have finished: on_stopping is called, the listeners are
+/// closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
+/// over; what is left is then closed as by reactor_server_stop(). 0 is the server's stop_deadline_ms. A
+/// further call can only bring the deadline forward. Does not wait. Async-signal-safe where it does not fail.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL and a negative time.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_stop_gracefully(
+    server: *mut reactor_server,
+    deadline_ms: i64,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_stop_gracefully";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let server = unsafe { self::server(server, FUNCTION) }?;
+        server.core.handle().stop_gracefully(value::time(deadline_ms, FUNCTION, "deadline_ms")?);
+        Ok(())
+    })
+}
+
+/// Says whether the server was asked to stop, in whichever way: writes 1 or 0 to *out_stopping.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_is_stopping(
+    server: *mut reactor_server,
+    out_stopping: *mut u32,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_is_stopping";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let server = unsafe { self::server(server, FUNCTION) }?;
+        not_null(out_stopping, FUNCTION, "out_stopping")?;
+        // SAFETY: not NULL, and the caller passes room for a number.
+        unsafe { out_stopping.write(server.core.handle().is_stopping().into()) };
+        Ok(())
+    })
+}
+
+/// Gives the number of connections that are open, those being made or closed included.
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
 #[no_mangle]
@@ -282,8 +244,9 @@ pub unsafe extern "C" fn reactor_server_queued_bytes(
 /// In a forked child, a server that was started before the fork runs in the parent only: the child neither
 /// stops it nor waits, and releases its copy.
 ///
-/// Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server: then nothing was done.
-/// REACTOR_STATUS_SYSTEM if the system does not let us wait: then the server is stopping, and not freed.
+/// Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server, and for a server that its host
+/// drives on another thread than the host's: then nothing was done. REACTOR_STATUS_SYSTEM if the system does
+/// not let us wait: then the server is stopping, and not freed.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> reactor_status {
     const FUNCTION: &str = "reactor_server_free";
@@ -294,7 +257,7 @@ pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> rea
         inside::refuse(FUNCTION)?;
         // SAFETY: the caller's server, which nobody else frees. Callbacks may use it until it has ended,
         // hence `&`.
-        unsafe { self::server(server, FUNCTION) }?.end()?;
+        unsafe { self::server(server, FUNCTION) }?.end(FUNCTION)?;
         // SAFETY: made by `Box::into_raw`; its threads have ended, and the caller promises to use it no more.
         drop(unsafe { Box::from_raw(server) });
         Ok(())
@@ -303,8 +266,10 @@ pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> rea
 
 impl reactor_server {
     /// Stops, and waits until nobody uses the server any more.
-    fn end(&self) -> Result<()> {
+    fn end(&self, function: &str) -> Result<()> {
+        self.host.refuse_elsewhere(function)?;
         self.core.handle().stop();
+        self.host.end();
         self.usage.wait_for_end();
         match self.core.wait() {
             Err(error) if error.kind() != ErrorKind::WrongState => Err(error),

@@ -3,7 +3,7 @@
 
 use std::mem::{size_of, MaybeUninit};
 
-use reactor_core::Result;
+use reactor_core::{Error, Result};
 
 use crate::argument::{invalid, not_null};
 
@@ -11,7 +11,7 @@ use crate::argument::{invalid, not_null};
 /// a page, as for Linux's system calls.
 const MOST: usize = 4096;
 
-/// A structure that C passes in: plain data, whose first member is its size.
+/// A structure that C passes in, or has filled in: plain data, whose first member is its size.
 ///
 /// # Safety
 /// `repr(C)`, the first member is a `usize`, there is no padding, all zeroes is a valid value, and `ENDS` are
@@ -21,6 +21,12 @@ pub(crate) unsafe trait SizedStruct: Copy {
     /// The first is the least size.
     const ENDS: &'static [usize];
 }
+
+/// The offsets of the members named, for [`SizedStruct::ENDS`].
+macro_rules! ends {
+    ($of:ty: $($member:ident),+ $(,)?) => { &[$(std::mem::offset_of!($of, $member)),+] };
+}
+pub(crate) use ends;
 
 /// Copies a structure, with the rules of Linux's `copy_struct_from_user` (include/linux/uaccess.h): what a
 /// shorter one of an older program lacks is zero; what a longer one of a newer program has in excess must be
@@ -34,10 +40,7 @@ pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, function: &str, par
     // SAFETY: the size is there, and it is read without asking for alignment.
     let size = unsafe { bytes.cast::<usize>().read_unaligned() };
     if !is_possible::<T>(size) {
-        return Err(invalid(
-            function,
-            format_args!("{parameter}->size is {size}, at which no structure ends: set it to sizeof"),
-        ));
+        return Err(impossible(size, function, parameter));
     }
     let known = size.min(size_of::<T>());
     // SAFETY: the caller promises `size` bytes, and `known` is not more.
@@ -55,6 +58,44 @@ pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, function: &str, par
         value.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes, known);
         Ok(value.assume_init())
     }
+}
+
+/// Refuses a structure that is to be filled in and says a size that cannot be; before anything is done.
+///
+/// # Safety
+/// The pointer is NULL or valid for reads of a size.
+pub(crate) unsafe fn check_out<T: SizedStruct>(out: *const T, function: &str, parameter: &str) -> Result<()> {
+    not_null(out, function, parameter)?;
+    // SAFETY: the size is there, and it is read without asking for alignment.
+    let size = unsafe { out.cast::<usize>().read_unaligned() };
+    match is_possible::<T>(size) {
+        true => Ok(()),
+        false => Err(impossible(size, function, parameter)),
+    }
+}
+
+/// Fills a structure in, as far as the program knows its members; what it knows beyond is zero. Its size
+/// stays as it is.
+///
+/// # Safety
+/// It passed [`check_out`], and has room for as many bytes as it says.
+pub(crate) unsafe fn write<T: SizedStruct>(out: *mut T, value: &T) {
+    let (from, to) = (std::ptr::from_ref(value).cast::<u8>(), out.cast::<u8>());
+    let first = size_of::<usize>();
+    // SAFETY: the size is there; `known` bytes are in both, and the rest is inside of what C passes.
+    unsafe {
+        let size = to.cast::<usize>().read_unaligned();
+        let known = size.min(size_of::<T>());
+        to.add(first).copy_from_nonoverlapping(from.add(first), known - first);
+        to.add(known).write_bytes(0, size - known);
+    }
+}
+
+fn impossible(size: usize, function: &str, parameter: &str) -> Error {
+    invalid(
+        function,
+        format_args!("{parameter}->size is {size}, at which no structure ends: set it to sizeof"),
+    )
 }
 
 /// Whether a structure may have this size: half a member would be half a pointer.

@@ -13,7 +13,7 @@ pub type reactor_status = i32;
 pub const REACTOR_OK: reactor_status = 0;
 /// An argument is outside what the call accepts: a NULL, say.
 pub const REACTOR_STATUS_INVALID_ARGUMENT: reactor_status = 1;
-/// A listen address cannot be parsed, or carries an unknown or malformed option.
+/// An address to listen at or connect to cannot be parsed, or carries an unknown or malformed option.
 pub const REACTOR_STATUS_INVALID_ADDRESS: reactor_status = 2;
 /// The address of a listener is taken.
 pub const REACTOR_STATUS_ADDRESS_IN_USE: reactor_status = 3;
@@ -21,7 +21,7 @@ pub const REACTOR_STATUS_ADDRESS_IN_USE: reactor_status = 3;
 pub const REACTOR_STATUS_SYSTEM: reactor_status = 4;
 /// The connection is closed or closing, or the id belongs to another server.
 pub const REACTOR_STATUS_CLOSED: reactor_status = 5;
-/// The connection's queue is at its hard limit; nothing was queued.
+/// The connection's queue is at its hard limit, or the server at its byte budget; nothing was queued.
 pub const REACTOR_STATUS_FULL: reactor_status = 6;
 /// The call does not fit the server's state, for example starting it twice.
 pub const REACTOR_STATUS_WRONG_STATE: reactor_status = 7;
@@ -33,6 +33,8 @@ pub const REACTOR_STATUS_STOPPED: reactor_status = 9;
 pub const REACTOR_STATUS_HANDLER_FAILED: reactor_status = 10;
 /// A defect of the engine, caught at its border.
 pub const REACTOR_STATUS_INTERNAL: reactor_status = 11;
+/// The call has no meaning for this kind of socket, for example closing a UDP endpoint.
+pub const REACTOR_STATUS_UNSUPPORTED: reactor_status = 12;
 
 /// The name of a status in capitals, as "ADDRESS_IN_USE"; "UNKNOWN" for a number that is none. Static text:
 /// never NULL, never freed.
@@ -55,6 +57,7 @@ fn name(status: reactor_status) -> &'static CStr {
         REACTOR_STATUS_STOPPED => c"STOPPED",
         REACTOR_STATUS_HANDLER_FAILED => c"HANDLER_FAILED",
         REACTOR_STATUS_INTERNAL => c"INTERNAL",
+        REACTOR_STATUS_UNSUPPORTED => c"UNSUPPORTED",
         _ => c"UNKNOWN",
     }
 }
@@ -68,7 +71,7 @@ pub(crate) fn of(kind: ErrorKind) -> reactor_status {
 mod tests {
     use super::*;
 
-    const ALL: [reactor_status; 11] = [
+    const ALL: [reactor_status; 12] = [
         REACTOR_STATUS_INVALID_ARGUMENT,
         REACTOR_STATUS_INVALID_ADDRESS,
         REACTOR_STATUS_ADDRESS_IN_USE,
@@ -80,6 +83,7 @@ mod tests {
         REACTOR_STATUS_STOPPED,
         REACTOR_STATUS_HANDLER_FAILED,
         REACTOR_STATUS_INTERNAL,
+        REACTOR_STATUS_UNSUPPORTED,
     ];
 
     #[test]
@@ -93,7 +97,7 @@ mod tests {
     #[test]
     fn other_numbers_have_names_too() {
         assert_eq!(name(REACTOR_OK), c"OK");
-        for unknown in [-1, 12, i32::MIN, i32::MAX] {
+        for unknown in [-1, 13, i32::MIN, i32::MAX] {
             assert_eq!(name(unknown), c"UNKNOWN");
         }
     }

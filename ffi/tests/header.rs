@@ -5,13 +5,28 @@
 use std::path::{Path, PathBuf};
 
 /// The sources, in the order in which the header shows what they export.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 23] = [
     "status.rs",
     "action.rs",
+    "close.rs",
+    "value.rs",
     "server.rs",
+    "listen.rs",
+    "connect.rs",
+    "hosted.rs",
+    "loops.rs",
+    "metrics.rs",
     "conn.rs",
+    "write.rs",
+    "context.rs",
+    "settings.rs",
+    "info.rs",
     "callbacks.rs",
     "options.rs",
+    "listen_options.rs",
+    "framing.rs",
+    "owned.rs",
+    "log.rs",
     "last_error.rs",
     "version.rs",
 ];

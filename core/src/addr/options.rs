@@ -33,6 +33,9 @@ pub struct ListenOptions {
     /// The permission bits of a Unix socket's path, whatever the umask: 0 to 0o777. Default: what the umask
     /// leaves of 0o777. `mode=OCTAL`.
     pub unix_mode: Option<u32>,
+    /// Bytes of a datagram that are received at most: a longer one comes truncated, and says so (UDP). 0 means the
+    /// default, 65,535: nothing is truncated. `datagram=N`.
+    pub datagram_size: usize,
     /// Multicast groups to receive from (UDP). `join=GROUP[@INTERFACE]`, once per group; groups in the query
     /// replace those given here.
     pub multicast: Vec<Multicast>,

@@ -9,7 +9,7 @@ use super::{KeepAlive, ListenOptions, Multicast, Scheme, Source, Target};
 use crate::error::Result;
 
 /// Every option: its name in the query, and its member in [`ListenOptions`].
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 11] = [
     ("reuseport", "reuseport"),
     ("backlog", "backlog"),
     ("nodelay", "nodelay"),
@@ -19,6 +19,7 @@ const NAMES: [(&str, &str); 10] = [
     ("device", "device"),
     ("ipv6only", "ipv6_only"),
     ("mode", "unix_mode"),
+    ("datagram", "datagram_size"),
     ("join", "multicast"),
 ];
 
@@ -85,7 +86,7 @@ fn knows(scheme: Scheme, name: &str) -> bool {
         "reuseport" | "device" => scheme.is_tcp() || scheme.is_udp(),
         "ipv6only" => matches!(scheme, Scheme::Tcp | Scheme::Tcp6 | Scheme::Udp | Scheme::Udp6),
         "mode" => scheme == Scheme::Unix,
-        "join" => scheme.is_udp() || scheme == Scheme::Fd,
+        "datagram" | "join" => scheme.is_udp() || scheme == Scheme::Fd,
         _ => false,
     }
 }
@@ -102,6 +103,7 @@ fn given(options: &ListenOptions) -> [bool; NAMES.len()] {
         options.device.is_some(),
         options.ipv6_only.is_some(),
         options.unix_mode.is_some(),
+        options.datagram_size != 0,
         !options.multicast.is_empty(),
     ]
 }
@@ -118,6 +120,7 @@ pub(super) fn set(options: &mut ListenOptions, name: &str, value: &str) -> Optio
         "device" => options.device = Some(value.to_owned()),
         "ipv6only" => options.ipv6_only = Some(value.parse().ok()?),
         "mode" => options.unix_mode = Some(octal(value)?),
+        "datagram" => options.datagram_size = number(value).filter(|&bytes| bytes > 0)?,
         "join" => options.multicast.push(join(value)?),
         _ => return None,
     }
@@ -163,6 +166,7 @@ fn fault(options: &ListenOptions, scheme: Scheme, target: &Target) -> Option<(&'
         ("device", options.device.as_deref().and_then(device_fault)),
         ("ipv6_only", options.ipv6_only.and_then(|only| ipv6_only_fault(only, scheme, target))),
         ("unix_mode", options.unix_mode.and_then(|mode| mode_fault(mode, target))),
+        ("datagram_size", datagram_fault(options.datagram_size)),
         ("multicast", options.multicast.iter().find_map(|multicast| join_fault(multicast, scheme, target))),
     ];
     faults.into_iter().find_map(|(member, why)| Some((member, why?)))
@@ -184,6 +188,11 @@ fn mode_fault(mode: u32, target: &Target) -> Option<String> {
         Target::Abstract(_) => Some("an abstract name has no mode".to_owned()),
         _ => (mode > ALL_BITS).then(|| format!("the mode {mode:#o} is above {ALL_BITS:#o}")),
     }
+}
+
+fn datagram_fault(size: usize) -> Option<String> {
+    const LONGEST: usize = 65_535;
+    (size > LONGEST).then(|| format!("no datagram has more than {LONGEST} bytes"))
 }
 
 fn join_fault(multicast: &Multicast, scheme: Scheme, target: &Target) -> Option<String> {
@@ -208,6 +217,7 @@ fn overlaid(query: ListenOptions, beside: &ListenOptions) -> ListenOptions {
         device: query.device.or_else(|| beside.device.clone()),
         ipv6_only: query.ipv6_only.or(beside.ipv6_only),
         unix_mode: query.unix_mode.or(beside.unix_mode),
+        datagram_size: or(query.datagram_size, beside.datagram_size),
         multicast: if query.multicast.is_empty() { beside.multicast.clone() } else { query.multicast },
     }
 }

@@ -1,7 +1,7 @@
 //! UDP sockets: taken in, read in batches, flushed, closed.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::EventLoop;
@@ -19,7 +19,8 @@ impl EventLoop {
     /// Takes a bound UDP socket in under the id that it was given.
     pub(super) fn open_endpoint(&mut self, id: ConnId, listening: Listening) {
         let Ok(shared) = self.state.mailbox().shared(id) else { return };
-        let opened = listening.listener.udp_socket().and_then(|socket| Endpoint::new(socket, MAX_BUFFER));
+        let size = listening.listener.datagram_size();
+        let opened = listening.listener.udp_socket().and_then(|socket| Endpoint::new(socket, size));
         let taken_in = opened.and_then(|endpoint| {
             let listener = Some(listening.origin.listener);
             self.take_endpoint_in(id, UdpEntry::new(endpoint, shared, listener))
@@ -62,7 +63,7 @@ impl EventLoop {
         }
         self.state.metrics().other_calls.add(1);
         self.state.poller.add_readable(entry.endpoint.as_fd(), id.to_u64())?;
-        entry.shared.set_descriptor(Some(entry.endpoint.as_fd().as_raw_fd()));
+        self.state.mailbox().set_descriptor(id, entry.endpoint.as_fd());
         let conns = &mut *self.state.conns.borrow_mut();
         conns.endpoints.insert(id, entry);
         Ok(())

@@ -65,7 +65,17 @@ pub(super) fn adopt(url: &str, number: RawFd, options: &ListenOptions) -> Result
     let accepted = of_accepted(options).filter(|_| scheme == Scheme::Unix);
     let address = format!("{scheme}://{bound}");
     let socket = Socket::from(fd);
-    Ok(Listener { path: None, _claim: claim, socket, address, kind, opened_by: None, shared: None, accepted })
+    Ok(Listener {
+        path: None,
+        _claim: claim,
+        socket,
+        address,
+        kind,
+        opened_by: None,
+        shared: None,
+        accepted,
+        datagram_size: 0,
+    })
 }
 
 /// Checks a descriptor and makes it fit for a loop. O_NONBLOCK holds for every process that has the socket.

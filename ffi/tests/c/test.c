@@ -59,6 +59,7 @@ void check_contains(const char *file, int line, const char *text, const char *pa
 
 void record_init(struct record *record) {
     memset(record, 0, sizeof *record);
+    record->tick_delay = REACTOR_NEVER;
     pthread_mutex_init(&record->lock, NULL);
     pthread_cond_init(&record->changed, NULL);
 }
@@ -80,33 +81,80 @@ static int32_t on_start(void *user_data, reactor_server *server) {
     return count(record, server, &record->starts, &record->start_action);
 }
 
-static int32_t on_open(void *user_data, reactor_server *server, reactor_conn conn) {
-    struct record *record = user_data;
+static void remember(struct record *record, reactor_conn conn) {
     CHECK(conn != 0);
-    if (record->in_open != NULL) record->in_open(record, server, conn);
     pthread_mutex_lock(&record->lock);
     record->conn = conn;
     pthread_mutex_unlock(&record->lock);
+}
+
+static int32_t on_open(void *user_data, reactor_server *server, reactor_conn conn) {
+    struct record *record = user_data;
+    if (record->in_open != NULL) record->in_open(record, server, conn);
+    remember(record, conn);
     return count(record, server, &record->opens, &record->open_action);
+}
+
+static void note_frame(struct record *record, const uint8_t *data, size_t len) {
+    size_t used = strlen(record->frames);
+    if (used + len + 2 > sizeof record->frames) return;
+    memcpy(record->frames + used, data, len);
+    strcpy(record->frames + used + len, "|");
 }
 
 static int32_t on_data(void *user_data, reactor_server *server, reactor_conn conn, const uint8_t *data, size_t len) {
     struct record *record = user_data;
-    CHECK(data != NULL && len > 0);
+    CHECK(data != NULL);
     if (record->in_data != NULL) record->in_data(record, server, conn);
     if (record->echo && reactor_conn_write(server, conn, data, len, NULL) != REACTOR_OK) return REACTOR_ACTION_CLOSE;
     pthread_mutex_lock(&record->lock);
-    int32_t action = record->data_action;
     record->received += len;
-    pthread_cond_broadcast(&record->changed);
+    note_frame(record, data, len);
+    if (record->opens == 0) record->conn = conn;
     pthread_mutex_unlock(&record->lock);
-    return action;
+    return count(record, server, &record->datas, &record->data_action);
+}
+
+static int32_t on_eof(void *user_data, reactor_server *server, reactor_conn conn) {
+    struct record *record = user_data;
+    if (record->in_eof != NULL) record->in_eof(record, server, conn);
+    return count(record, server, &record->eofs, &record->eof_action);
 }
 
 static int32_t on_drain(void *user_data, reactor_server *server, reactor_conn conn) {
     struct record *record = user_data;
     CHECK(conn != 0);
     return count(record, server, &record->drains, &record->drain_action);
+}
+
+static int32_t on_wake(void *user_data, reactor_server *server, reactor_conn conn) {
+    struct record *record = user_data;
+    if (record->in_wake != NULL) record->in_wake(record, server, conn);
+    return count(record, server, &record->wakes, &record->wake_action);
+}
+
+static int32_t on_timer(void *user_data, reactor_server *server, reactor_conn conn, reactor_timer timer) {
+    struct record *record = user_data;
+    record->timer = timer;
+    if (record->in_timer != NULL) record->in_timer(record, server, conn);
+    return count(record, server, &record->timers, &record->timer_action);
+}
+
+static size_t copy_some(char *to, size_t capacity, const uint8_t *from, size_t len) {
+    CHECK(from != NULL);
+    memcpy(to, from, len < capacity ? len : capacity);
+    return len;
+}
+
+static void on_detach(void *user_data, reactor_server *server, reactor_conn conn, int32_t descriptor,
+                      const uint8_t *input, size_t input_len, const uint8_t *output, size_t output_len) {
+    struct record *record = user_data;
+    if (record->in_detach != NULL) record->in_detach(record, server, conn);
+    record->descriptor = descriptor;
+    record->detached_input_len = copy_some(record->detached_input, sizeof record->detached_input, input, input_len);
+    record->detached_output_len = copy_some(record->detached_output, sizeof record->detached_output, output,
+                                            output_len);
+    count(record, server, &record->detaches, NULL);
 }
 
 static void on_close(void *user_data, reactor_server *server, reactor_conn conn, int32_t reason, int32_t error_number) {
@@ -117,6 +165,26 @@ static void on_close(void *user_data, reactor_server *server, reactor_conn conn,
     record->error_number = error_number;
     pthread_mutex_unlock(&record->lock);
     count(record, server, &record->closes, NULL);
+}
+
+static int64_t on_tick(void *user_data, reactor_server *server) {
+    struct record *record = user_data;
+    int64_t delay = record->tick_delay;
+    if (record->in_tick != NULL) record->in_tick(record, server);
+    count(record, server, &record->ticks, NULL);
+    return delay;
+}
+
+static void on_pre_write(void *user_data, reactor_server *server) {
+    struct record *record = user_data;
+    if (record->in_pre_write != NULL) record->in_pre_write(record, server);
+    count(record, server, &record->pre_writes, NULL);
+}
+
+static void on_stopping(void *user_data, reactor_server *server) {
+    struct record *record = user_data;
+    if (record->in_stopping != NULL) record->in_stopping(record, server);
+    count(record, server, &record->stoppings, NULL);
 }
 
 static void on_stop(void *user_data, reactor_server *server) {
@@ -133,7 +201,9 @@ static void destroy(void *user_data) {
 reactor_callbacks record_callbacks(struct record *record) {
     return (reactor_callbacks){
         .size = sizeof(reactor_callbacks), .user_data = record, .destroy = destroy, .on_start = on_start,
-        .on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close, .on_stop = on_stop,
+        .on_open = on_open, .on_data = on_data, .on_eof = on_eof, .on_drain = on_drain, .on_wake = on_wake,
+        .on_timer = on_timer, .on_detach = on_detach, .on_close = on_close, .on_tick = on_tick,
+        .on_pre_write = on_pre_write, .on_stopping = on_stopping, .on_stop = on_stop,
     };
 }
 
@@ -142,6 +212,27 @@ reactor_server *record_server(struct record *record, const reactor_options *opti
     CHECK_OK(reactor_server_new(&callbacks, options, &record->server));
     CHECK_OK(reactor_server_listen(record->server, "tcp://127.0.0.1:0"));
     return record->server;
+}
+
+reactor_server *record_start(struct record *record, const reactor_options *options) {
+    reactor_options one = {.size = sizeof one, .loops = 1};
+    record_server(record, options == NULL ? &one : options);
+    CHECK_OK(reactor_server_start(record->server));
+    return record->server;
+}
+
+void record_count(struct record *record, int *counter) {
+    pthread_mutex_lock(&record->lock);
+    ++*counter;
+    pthread_cond_broadcast(&record->changed);
+    pthread_mutex_unlock(&record->lock);
+}
+
+int record_look(struct record *record, const int *counter) {
+    pthread_mutex_lock(&record->lock);
+    int value = *counter;
+    pthread_mutex_unlock(&record->lock);
+    return value;
 }
 
 static struct timespec deadline(void) {
@@ -203,6 +294,13 @@ int client_connect(reactor_server *server, size_t index) {
     return client;
 }
 
+int client_open(struct record *record) {
+    int before = record_look(record, &record->opens);
+    int client = client_connect(record->server, 0);
+    record_wait(record, &record->opens, before + 1);
+    return client;
+}
+
 void client_send(int client, const void *bytes, size_t length) {
     for (const char *at = bytes; length > 0;) {
         ssize_t sent = send(client, at, length, MSG_NOSIGNAL);
@@ -216,7 +314,8 @@ void client_expect(int client, const void *bytes, size_t length) {
     char buffer[16384];
     for (const char *at = bytes; length > 0;) {
         ssize_t got = recv(client, buffer, length < sizeof buffer ? length : sizeof buffer, 0);
-        if (got <= 0) failed(__FILE__, __LINE__, "%zu bytes are missing: %s", length, got == 0 ? "EOF" : strerror(errno));
+        if (got <= 0) failed(__FILE__, __LINE__, "%zu bytes are missing: %s", length,
+                             got == 0 ? "EOF" : strerror(errno));
         if (memcmp(buffer, at, (size_t)got) != 0) failed(__FILE__, __LINE__, "received other bytes than expected");
         at += got;
         length -= (size_t)got;

@@ -148,7 +148,7 @@ static void fail_one(int32_t *action, int32_t value, bool needs_data) {
 }
 
 static void a_number_that_is_no_action_closes_with_handler_error(void) {
-    fail_one(&record.open_action, 3, false);
+    fail_one(&record.open_action, 4, false);
     fail_one(&record.open_action, -1, false);
     fail_one(&record.data_action, INT32_MAX, true);
     fail_one(&record.data_action, INT32_MIN, true);
@@ -198,7 +198,8 @@ static void a_drain_that_fails(void) {
 }
 
 static void beyond_the_hard_limit(void) {
-    reactor_options options = {.size = sizeof options, .loops = 1, .high_water = 1000, .low_water = 500, .hard_limit = 1000};
+    reactor_options options = {.size = sizeof options, .loops = 1, .high_water = 1000, .low_water = 500,
+                               .hard_limit = 1000};
     set_up(&options);
     uint8_t bytes[1001] = {0};
     int client = open_client();
@@ -215,7 +216,8 @@ static void write_too_much(struct record *of, reactor_server *at, reactor_conn c
 }
 
 static void beyond_the_hard_limit_on_the_loop(void) {
-    reactor_options options = {.size = sizeof options, .loops = 1, .high_water = 1000, .low_water = 500, .hard_limit = 1000};
+    reactor_options options = {.size = sizeof options, .loops = 1, .high_water = 1000, .low_water = 500,
+                               .hard_limit = 1000};
     set_up(&options);
     record.in_data = write_too_much;
     int client = open_client();

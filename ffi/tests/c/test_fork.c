@@ -1,4 +1,4 @@
-/* A child that is forked while threads of the parent wait for the server. */
+/* A child that is forked while threads of the parent wait for the server, or between the turns of a host. */
 #define _POSIX_C_SOURCE 200809L
 #include "test.h"
 
@@ -75,4 +75,38 @@ static void a_child_ends_its_copy_while_the_parent_serves(void) {
     close(later);
 }
 
-TESTS(TEST(a_child_ends_its_copy_while_the_parent_serves))
+static void end_hosted_as_child(struct record *record, reactor_server *server) {
+    alarm(CHILD_SECONDS);
+    uint32_t running = 7;
+    CHECK_FAILS(reactor_server_turn(server, 0, &running), REACTOR_STATUS_WRONG_STATE, "runs in the parent");
+    CHECK_OK(reactor_server_stop(server));
+    CHECK_OK(reactor_server_free(server));
+    CHECK_EQUAL(record->destroys, 1);
+    CHECK_EQUAL(record->closes + record->stops, 0);
+    _exit(0);
+}
+
+static void turn_until(struct record *record, const int *counter, int value) {
+    uint32_t running = 1;
+    while (*counter < value && running == 1) CHECK_OK(reactor_server_turn(record->server, REACTOR_NEVER, &running));
+}
+
+static void a_child_of_a_host_ends_its_copy(void) {
+    struct record record;
+    record_init(&record);
+    record.echo = true;
+    reactor_options one = {.size = sizeof one, .loops = 1};
+    record_server(&record, &one);
+    CHECK_OK(reactor_server_start_hosted(record.server));
+    int client = client_connect(record.server, 0);
+    turn_until(&record, &record.opens, 1);
+    fork_and_join(&record, end_hosted_as_child);
+    client_send(client, "hello", 5);
+    turn_until(&record, &record.datas, 1);
+    client_expect(client, "hello", 5);
+    CHECK_OK(reactor_server_free(record.server));
+    CHECK_EQUAL(record.closes, 1);
+    close(client);
+}
+
+TESTS(TEST(a_child_ends_its_copy_while_the_parent_serves), TEST(a_child_of_a_host_ends_its_copy))

@@ -87,7 +87,8 @@ static void echo_among_resets(void) {
         pthread_t threads[2 * CLIENTS];
         struct load loads[2 * CLIENTS];
         for (int i = 0; i < 2 * CLIENTS; i++) {
-            loads[i] = (struct load){.seed = (unsigned)i + loops, .listener = (size_t)i / 2 % 2, .disturbs = i % 2 == 1};
+            loads[i] = (struct load){.seed = (unsigned)i + loops, .listener = (size_t)i / 2 % 2,
+                                     .disturbs = i % 2 == 1};
             CHECK_EQUAL(pthread_create(&threads[i], NULL, loads[i].disturbs ? disturb : echo_blocks, &loads[i]), 0);
         }
         for (int i = 0; i < 2 * CLIENTS; i++) pthread_join(threads[i], NULL);

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void try_all(struct record *record, reactor_server *server) {
@@ -47,6 +48,48 @@ static void waiting_inside_every_callback(void) {
     CHECK_EQUAL(record.destroys, 0);
     CHECK_OK(reactor_server_free(server));
     CHECK_EQUAL(record.destroys, 1);
+}
+
+static void start_timer(struct record *record, reactor_server *server, reactor_conn conn) {
+    try_all_on_conn(record, server, conn);
+    CHECK_OK(reactor_conn_start_timer(server, conn, 1, 0, NULL));
+}
+
+static void waiting_inside_the_other_callbacks(void) {
+    struct record record;
+    record_init(&record);
+    record.in_tick = record.in_pre_write = record.in_stopping = try_all;
+    record.in_wake = start_timer;
+    record.in_timer = record.in_eof = record.in_detach = try_all_on_conn;
+    reactor_callbacks callbacks = record_callbacks(&record);
+    reactor_options one = {.size = sizeof one, .loops = 1};
+    reactor_listen_options half_open = {.size = sizeof half_open, .half_open = REACTOR_ON};
+    CHECK_OK(reactor_server_new(&callbacks, &one, &record.server));
+    CHECK_OK(reactor_server_listen_with(record.server, "tcp://127.0.0.1:0", &half_open, NULL));
+    CHECK_OK(reactor_server_start(record.server));
+    record_wait(&record, &record.ticks, 1);
+    check_refused(&record);
+    int client = client_open(&record);
+    CHECK_OK(reactor_conn_write(record.server, record.conn, (const uint8_t *)"x", 1, NULL));
+    record_wait(&record, &record.pre_writes, 1);
+    check_refused(&record);
+    CHECK_OK(reactor_conn_wake(record.server, record.conn));
+    record_wait(&record, &record.wakes, 1);
+    record_wait(&record, &record.timers, 1);
+    check_refused(&record);
+    shutdown(client, SHUT_WR);
+    record_wait(&record, &record.eofs, 1);
+    check_refused(&record);
+    CHECK_OK(reactor_conn_detach(record.server, record.conn));
+    record_wait(&record, &record.detaches, 1);
+    check_refused(&record);
+    CHECK_OK(reactor_server_stop_gracefully(record.server, 0));
+    CHECK_OK(reactor_server_wait(record.server));
+    CHECK_EQUAL(record.stoppings, 1);
+    check_refused(&record);
+    CHECK_OK(reactor_server_free(record.server));
+    close(record.descriptor);
+    close(client);
 }
 
 static reactor_server *other;
@@ -184,6 +227,7 @@ static void writes_of_each_thread_arrive_in_order(void) {
     fclose(lines);
 }
 
-TESTS(TEST(waiting_inside_every_callback), TEST(freeing_another_server_inside_a_callback),
+TESTS(TEST(waiting_inside_every_callback), TEST(waiting_inside_the_other_callbacks),
+      TEST(freeing_another_server_inside_a_callback),
       TEST(freeing_while_callbacks_run_and_another_thread_waits), TEST(freeing_waits_for_a_start_on_another_thread),
       TEST(writes_of_each_thread_arrive_in_order))

@@ -1,0 +1,136 @@
+//! The engine's handler that calls a C program.
+
+use std::ffi::c_void;
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reactor_core::{Action, BoxError, Closed, Conn, Detached, Handle, Handler, TimerId};
+
+use crate::action::from_c;
+use crate::callbacks::Table;
+use crate::conn::reactor_conn;
+use crate::inside::Inside;
+use crate::server::reactor_server;
+
+/// The handler that calls C.
+pub(crate) struct CHandler(pub(crate) Arc<Table>);
+
+type OnConn = unsafe extern "C" fn(*mut c_void, *mut reactor_server, reactor_conn) -> i32;
+type OnServer = unsafe extern "C" fn(*mut c_void, *mut reactor_server);
+
+impl CHandler {
+    /// Calls a callback of a connection that is told nothing else; if there is none, `otherwise`.
+    fn on_conn(&self, conn: &Conn<'_>, callback: Option<OnConn>, otherwise: Action) -> Action {
+        callback.map_or(otherwise, |callback| {
+            // SAFETY: the program's own function, with its data and its server, which outlives its loops.
+            done(conn, unsafe { callback(self.0.user_data(), self.0.server(), conn.id().to_u64()) })
+        })
+    }
+
+    fn on_server(&self, callback: Option<OnServer>) {
+        if let Some(callback) = callback {
+            let _inside = Inside::mark();
+            // SAFETY: as in `on_conn`.
+            unsafe { callback(self.0.user_data(), self.0.server()) };
+        }
+    }
+}
+
+impl Handler for CHandler {
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        let Some(on_start) = self.0.callbacks.on_start else { return Ok(Action::None) };
+        let _inside = Inside::mark();
+        // SAFETY: the program's own function, with its data and its server, which lives until it is freed,
+        // and that waits for the start to return.
+        let action = unsafe { on_start(self.0.user_data(), self.0.server()) };
+        from_c(action).ok_or_else(|| format!("it returned {action}, which is no action").into())
+    }
+
+    fn on_open(&self, conn: &Conn<'_>) -> Action {
+        self.on_conn(conn, self.0.callbacks.on_open, Action::None)
+    }
+
+    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        self.0.callbacks.on_data.map_or(Action::None, |on_data| {
+            let (id, server) = (conn.id().to_u64(), self.0.server());
+            // SAFETY: as in `on_conn`; the bytes are valid while the callback runs, as it was promised.
+            done(conn, unsafe { on_data(self.0.user_data(), server, id, data.as_ptr(), data.len()) })
+        })
+    }
+
+    fn on_eof(&self, conn: &Conn<'_>) -> Action {
+        self.on_conn(conn, self.0.callbacks.on_eof, Action::Close)
+    }
+
+    fn on_drain(&self, conn: &Conn<'_>) -> Action {
+        self.on_conn(conn, self.0.callbacks.on_drain, Action::None)
+    }
+
+    fn on_wake(&self, conn: &Conn<'_>) -> Action {
+        self.on_conn(conn, self.0.callbacks.on_wake, Action::None)
+    }
+
+    fn on_timer(&self, conn: &Conn<'_>, timer: TimerId) -> Action {
+        self.0.callbacks.on_timer.map_or(Action::None, |on_timer| {
+            let (id, server) = (conn.id().to_u64(), self.0.server());
+            // SAFETY: as in `on_conn`.
+            done(conn, unsafe { on_timer(self.0.user_data(), server, id, timer.to_u64()) })
+        })
+    }
+
+    fn on_detach(&self, conn: &Conn<'_>, detached: Detached) {
+        let Some(on_detach) = self.0.callbacks.on_detach else { return };
+        let (id, server) = (conn.id().to_u64(), self.0.server());
+        let Detached { descriptor, input, output } = detached;
+        let ((input, input_len), (output, output_len)) =
+            ((input.as_ptr(), input.len()), (output.as_ptr(), output.len()));
+        let descriptor = descriptor.into_raw_fd();
+        // SAFETY: as in `on_data`, twice; the descriptor is the program's, and nobody else's, from here on.
+        unsafe {
+            on_detach(self.0.user_data(), server, id, descriptor, input, input_len, output, output_len);
+        }
+    }
+
+    fn on_close(&self, conn: &Conn<'_>, closed: Closed) {
+        if let Some(on_close) = self.0.callbacks.on_close {
+            let (id, server) = (conn.id().to_u64(), self.0.server());
+            let (reason, error_number) = (closed.reason as i32, closed.errno.unwrap_or(0));
+            // SAFETY: as in `on_conn`.
+            unsafe { on_close(self.0.user_data(), server, id, reason, error_number) };
+        }
+    }
+
+    fn on_tick(&self, _: &Handle) -> Option<Duration> {
+        let on_tick = self.0.callbacks.on_tick?;
+        // SAFETY: as in `on_conn`.
+        let next = unsafe { on_tick(self.0.user_data(), self.0.server()) };
+        u64::try_from(next).ok().map(Duration::from_millis)
+    }
+
+    fn on_pre_write(&self, _: &Handle) {
+        self.on_server(self.0.callbacks.on_pre_write);
+    }
+
+    fn on_stopping(&self, _: &Handle) {
+        self.on_server(self.0.callbacks.on_stopping);
+    }
+
+    fn on_stop(&self, _: &Handle) {
+        self.on_server(self.0.callbacks.on_stop);
+    }
+
+    fn around_loop(&self, run: &mut dyn FnMut()) {
+        let _inside = Inside::mark();
+        run();
+    }
+}
+
+/// The action that a callback returned; a number that is none fails the connection.
+fn done(conn: &Conn<'_>, action: i32) -> Action {
+    from_c(action).unwrap_or_else(|| {
+        // Refused if the connection is closed or closing already, and then there is nothing left to do.
+        let _ = conn.fail();
+        Action::None
+    })
+}

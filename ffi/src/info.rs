@@ -1,0 +1,243 @@
+//! What can be read of a connection.
+
+use std::cell::Cell;
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+
+use libc::{sockaddr, sockaddr_storage};
+use reactor_core::{Address, ConnId, ConnInfo, Error, ErrorKind, Handle, Result};
+
+use crate::argument;
+use crate::conn::{reactor_conn, with_id};
+use crate::listen::reactor_listener;
+use crate::server::reactor_server;
+use crate::sized::{self, ends, SizedStruct};
+use crate::socket_address;
+use crate::status::reactor_status;
+
+/// What can be read of a connection at any time. Set size to sizeof before the call.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct reactor_info {
+    /// sizeof(struct reactor_info).
+    pub size: usize,
+    /// The listener it came from; 0 for outgoing connections and descriptors taken over.
+    pub listener: reactor_listener,
+    /// The index of its loop, from 0.
+    pub on_loop: u32,
+    /// Milliseconds since it was taken in.
+    pub age_ms: u64,
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes that the kernel took.
+    pub sent: u64,
+    /// Bytes written and not taken by the kernel.
+    pub queued: u64,
+}
+
+// SAFETY: integers only, `size` first; on 64-bit systems there is no padding, as the test checks.
+unsafe impl SizedStruct for reactor_info {
+    const ENDS: &'static [usize] = ends!(reactor_info: on_loop, age_ms, received, sent, queued);
+}
+
+/// A datagram's circumstances. Set size to sizeof before the call.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct reactor_datagram {
+    /// sizeof(struct reactor_datagram).
+    pub size: usize,
+    /// Who sent it: a struct sockaddr_in or sockaddr_in6, valid until the callback returns, and fit for
+    /// reactor_conn_send_to(). An IPv4 peer of a dual-stack socket appears as IPv4.
+    pub sender: *const sockaddr,
+    /// The bytes of sender.
+    pub sender_len: usize,
+    /// 1 if the datagram was longer than the buffer, and its end is lost; otherwise 0.
+    pub truncated: u64,
+}
+
+// SAFETY: integers and a pointer that may be NULL, `size` first, all of 64 bits on 64-bit systems.
+unsafe impl SizedStruct for reactor_datagram {
+    const ENDS: &'static [usize] = ends!(reactor_datagram: truncated);
+}
+
+/// Tells what can be read of a connection; on its loop, in on_close and on_detach, too.
+///
+/// Errors: REACTOR_STATUS_CLOSED if the connection is gone, or belongs to another server;
+/// REACTOR_STATUS_INVALID_ARGUMENT for a NULL and a size that cannot be.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_info(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    out_info: *mut reactor_info,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_conn_info";
+    let get = |handle: &Handle, id: Result<ConnId>| {
+        // SAFETY: the caller passes NULL or a structure of the size that it says.
+        unsafe { sized::check_out(out_info, FUNCTION, "out_info") }?;
+        let info = from_core(&info(handle, id?)?);
+        // SAFETY: as above.
+        unsafe { sized::write(out_info, &info) };
+        Ok(())
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { with_id(server, conn, FUNCTION, get) }
+}
+
+/// On the connection's loop, its own view, which lasts until after its last callback.
+fn info(handle: &Handle, id: ConnId) -> Result<ConnInfo> {
+    handle.with_conn(id, |conn| conn.info()).and_then(|info| info).or_else(|_| handle.info(id))
+}
+
+fn from_core(info: &ConnInfo) -> reactor_info {
+    reactor_info {
+        size: 0,
+        listener: info.listener.map_or(0, |listener| listener.to_u32()),
+        on_loop: info.on_loop as u32,
+        age_ms: u64::try_from(info.age.as_millis()).unwrap_or(u64::MAX),
+        received: info.received,
+        sent: info.sent,
+        queued: info.queued as u64,
+    }
+}
+
+/// In on_data of a UDP endpoint: tells who sent the datagram.
+///
+/// Errors: REACTOR_STATUS_WRONG_STATE outside on_data of this endpoint, and so for connections;
+/// REACTOR_STATUS_WRONG_THREAD elsewhere than on its loop; REACTOR_STATUS_CLOSED if it is closed, or belongs
+/// to another server; REACTOR_STATUS_INVALID_ARGUMENT for a NULL and a size that cannot be.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_datagram(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    out_datagram: *mut reactor_datagram,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_conn_datagram";
+    let get = |handle: &Handle, id: Result<ConnId>| {
+        // SAFETY: the caller passes NULL or a structure of the size that it says.
+        unsafe { sized::check_out(out_datagram, FUNCTION, "out_datagram") }?;
+        let (sender, truncated) = handle.with_conn(id?, |conn| (conn.sender(), conn.is_truncated()))?;
+        let no_datagram = || {
+            let message = format!("{FUNCTION}: {conn:#x} is not handling a datagram");
+            Error::new(ErrorKind::WrongState, message)
+        };
+        let (sender, sender_len) = keep(socket_address::write(sender.ok_or_else(no_datagram)?));
+        let datagram = reactor_datagram { size: 0, sender, sender_len, truncated: truncated.into() };
+        // SAFETY: as above.
+        unsafe { sized::write(out_datagram, &datagram) };
+        Ok(())
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { with_id(server, conn, FUNCTION, get) }
+}
+
+/// Keeps the sender of the datagram that the calling loop delivers: until the next one is asked for.
+fn keep((address, len): (sockaddr_storage, usize)) -> (*const sockaddr, usize) {
+    thread_local! {
+        static SENDER: Cell<MaybeUninit<sockaddr_storage>> = const { Cell::new(MaybeUninit::uninit()) };
+    }
+    SENDER.with(|sender| {
+        sender.set(MaybeUninit::new(address));
+        // The value lies at the same place for as long as the thread lives.
+        (sender.as_ptr().cast::<sockaddr>().cast_const(), len)
+    })
+}
+
+/// Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "/run/x.sock", "@name", and nothing for
+/// an unnamed one. On the connection's loop, in on_close, too.
+///
+/// Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
+/// are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
+/// the length, pass NULL and 0.
+///
+/// Errors: REACTOR_STATUS_CLOSED if the connection is gone, or belongs to another server;
+/// REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, and a buffer that is too small; REACTOR_STATUS_SYSTEM
+/// if the socket has no peer.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_remote_address(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_length: *mut usize,
+) -> reactor_status {
+    let remote = |handle: &Handle, id| {
+        let own = handle.with_conn(id, |conn| conn.remote_address()).and_then(|address| address);
+        own.or_else(|_| handle.remote_address(id))
+    };
+    // SAFETY: what the caller passes.
+    unsafe { address(server, conn, buffer, capacity, out_length, "reactor_conn_remote_address", remote) }
+}
+
+/// Gives the address of this side as text; otherwise as reactor_conn_remote_address().
+///
+/// Errors: as reactor_conn_remote_address().
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_local_address(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_length: *mut usize,
+) -> reactor_status {
+    let local = |handle: &Handle, id| handle.local_address(id);
+    // SAFETY: what the caller passes.
+    unsafe { address(server, conn, buffer, capacity, out_length, "reactor_conn_local_address", local) }
+}
+
+unsafe fn address(
+    server: *const reactor_server,
+    conn: reactor_conn,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_length: *mut usize,
+    function: &str,
+    address: impl FnOnce(&Handle, ConnId) -> Result<Address>,
+) -> reactor_status {
+    let get = |handle: &Handle, id: Result<ConnId>| {
+        let address = address(handle, id?)?.to_string();
+        // SAFETY: the caller passes NULL and 0, or room for `capacity` bytes.
+        unsafe { argument::put_text(&address, buffer, capacity, out_length, function) }
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { with_id(server, conn, function, get) }
+}
+
+/// Tells who is at the other end of a Unix connection, as it was when it connected: the process, 0 where it
+/// has no number here, and the effective user and group. Each of the out_ parameters may be NULL.
+///
+/// Errors: REACTOR_STATUS_CLOSED if the connection is gone, or belongs to another server;
+/// REACTOR_STATUS_SYSTEM if it is no Unix socket; REACTOR_STATUS_INVALID_ARGUMENT for a NULL server.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_peer_credentials(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+    out_pid: *mut i32,
+    out_uid: *mut u32,
+    out_gid: *mut u32,
+) -> reactor_status {
+    let get = |handle: &Handle, id: Result<ConnId>| {
+        let credentials = handle.peer_credentials(id?)?;
+        // SAFETY: each NULL, or the caller passes room for the number.
+        unsafe {
+            argument::put(out_pid, credentials.pid.unwrap_or(0));
+            argument::put(out_uid, credentials.uid);
+            argument::put(out_gid, credentials.gid);
+        }
+        Ok(())
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { with_id(server, conn, "reactor_conn_peer_credentials", get) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+
+    #[test]
+    fn there_is_no_padding_that_could_be_taken_for_a_member() {
+        assert_eq!(size_of::<reactor_info>(), size_of::<usize>() + 2 * size_of::<u32>() + 4 * 8);
+        assert_eq!(size_of::<reactor_datagram>(), 3 * size_of::<usize>() + 8);
+    }
+}

@@ -1,0 +1,241 @@
+//! Listeners: added, asked, closed, at any time.
+
+use std::ffi::c_char;
+
+use reactor_core::{ConnOptions, Error, ListenOptions, ListenerId, Result};
+
+use crate::argument::{self, invalid};
+use crate::conn::reactor_conn;
+use crate::guard::guard;
+use crate::listen_options::reactor_listen_options;
+use crate::server::{reactor_server, server};
+use crate::sized;
+use crate::status::reactor_status;
+
+/// Bytes that hold every address that the library gives, the zero at the end included.
+pub const REACTOR_ADDRESS_CAPACITY: usize = 512;
+
+/// The number of a listener, unique in its server; never 0.
+pub type reactor_listener = u32;
+
+/// Binds and listens at url, as "tcp://127.0.0.1:5000", with default options: reactor_server_listen_with().
+///
+/// Errors: its.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_listen(
+    server: *mut reactor_server,
+    url: *const c_char,
+) -> reactor_status {
+    let (options, out_listener) = (std::ptr::null(), std::ptr::null_mut());
+    // SAFETY: what the caller passes, and NULL where it may be.
+    unsafe { listen(server, url, options, out_listener, "reactor_server_listen") }
+}
+
+/// Binds and listens at url; before the start, when the kernel queues connections until the start, in
+/// on_start, and while the server runs. Any number of times. A host name is looked up, which may block.
+/// options and out_listener may be NULL.
+///
+/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+/// IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
+/// of an inherited descriptor). Options of the query: reuseport=BOOL, backlog=N, nodelay=BOOL,
+/// keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL, mode=OCTAL,
+/// join=GROUP[@INTERFACE], as struct reactor_listen_options explains them. Port 0 picks a free one;
+/// reactor_server_address() tells which.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
+/// not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url;
+/// REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason;
+/// REACTOR_STATUS_WRONG_STATE after a stop. Nothing is left behind then, and the server can listen again.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_listen_with(
+    server: *mut reactor_server,
+    url: *const c_char,
+    options: *const reactor_listen_options,
+    out_listener: *mut reactor_listener,
+) -> reactor_status {
+    // SAFETY: what the caller passes.
+    unsafe { listen(server, url, options, out_listener, "reactor_server_listen_with") }
+}
+
+unsafe fn listen(
+    server: *const reactor_server,
+    url: *const c_char,
+    options: *const reactor_listen_options,
+    out_listener: *mut reactor_listener,
+    function: &str,
+) -> reactor_status {
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call; it passes a string that ends with a zero
+        // byte, a structure of the size that it says, and NULL or room for the number.
+        unsafe {
+            let server = self::server(server, function)?;
+            let url = argument::url(url, function)?;
+            let (options, conns) = read(options, function)?;
+            let listening = server.core.listen_with(url, &options, &conns)?;
+            argument::put(out_listener, listening.id.to_u32());
+        }
+        Ok(())
+    })
+}
+
+/// # Safety
+/// The pointer is NULL or a structure of the size that it says, whose pointers are what they say they are.
+unsafe fn read(
+    options: *const reactor_listen_options,
+    function: &str,
+) -> Result<(ListenOptions, ConnOptions)> {
+    if options.is_null() {
+        return Ok((ListenOptions::default(), ConnOptions::default()));
+    }
+    // SAFETY: what the caller promises.
+    unsafe { sized::read(options, function, "options")?.to_core(function) }
+}
+
+/// Listens at the descriptors that the process inherited by the LISTEN_FDS convention (sd_listen_fds(3)): none if
+/// there are no such variables, or they are another process's. options and out_count, which is given their
+/// number, may be NULL; the listeners are the last in reactor_server_listeners().
+///
+/// Errors: as reactor_server_listen_with(); REACTOR_STATUS_INVALID_ARGUMENT also if the variables are malformed,
+/// and REACTOR_STATUS_INVALID_ADDRESS if a descriptor is nothing to listen at, or was taken before. The
+/// descriptors before the one that failed stay.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_listen_inherited(
+    server: *mut reactor_server,
+    options: *const reactor_listen_options,
+    out_count: *mut usize,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_listen_inherited";
+    guard(|| {
+        // SAFETY: as in `listen`.
+        unsafe {
+            let server = self::server(server, FUNCTION)?;
+            let (options, conns) = read(options, FUNCTION)?;
+            let listening = server.core.listen_inherited(&options, &conns)?;
+            argument::put(out_count, listening.len());
+        }
+        Ok(())
+    })
+}
+
+/// Stops listening: connects are refused when this returns. Connections of the listener go on; a UDP endpoint
+/// is closed once its queue is sent.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and if the server has no such listener any more.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_close_listener(
+    server: *mut reactor_server,
+    listener: reactor_listener,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_close_listener";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let server = unsafe { self::server(server, FUNCTION) }?;
+        server.core.handle().close_listener(id(listener, FUNCTION)?)
+    })
+}
+
+/// Gives the listeners that are open, in the order of the calls that made them.
+///
+/// Writes them to listeners, which has room for capacity; out_count, which may be NULL, is given their
+/// number. To learn only the number, pass NULL and 0.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, and too little room; nothing is written then.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_listeners(
+    server: *mut reactor_server,
+    listeners: *mut reactor_listener,
+    capacity: usize,
+    out_count: *mut usize,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_listeners";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let all = unsafe { self::server(server, FUNCTION) }?.core.handle().listeners();
+        let all: Vec<_> = all.iter().map(|listening| listening.id.to_u32()).collect();
+        // SAFETY: the caller passes NULL and 0, or room for `capacity` numbers.
+        unsafe { argument::put_list(&all, listeners, capacity, out_count, FUNCTION) }
+    })
+}
+
+/// Gives the address really bound by the listener number index, counted from 0 among those that are open, in
+/// the order of the calls that made them, as a URL without options.
+///
+/// Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
+/// are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
+/// the length, pass NULL and 0.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL server, an index that no listener has, and a buffer
+/// that is too small; nothing is written then.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_address(
+    server: *mut reactor_server,
+    index: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_length: *mut usize,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_address";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let addresses = unsafe { self::server(server, FUNCTION) }?.core.handle().addresses();
+        let address = addresses.get(index).ok_or_else(|| {
+            let count = addresses.len();
+            invalid(FUNCTION, format_args!("index is {index}, the number of listeners is {count}"))
+        })?;
+        // SAFETY: the caller passes NULL and 0, or room for `capacity` bytes.
+        unsafe { argument::put_text(address, buffer, capacity, out_length, FUNCTION) }
+    })
+}
+
+/// Gives the address really bound by a listener; otherwise as reactor_server_address().
+///
+/// Errors: as reactor_server_address().
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_listener_address(
+    server: *mut reactor_server,
+    listener: reactor_listener,
+    buffer: *mut c_char,
+    capacity: usize,
+    out_length: *mut usize,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_listener_address";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let all = unsafe { self::server(server, FUNCTION) }?.core.handle().listeners();
+        let found = all.iter().find(|listening| listening.id.to_u32() == listener);
+        let found = found.ok_or_else(|| no_listener(listener, FUNCTION))?;
+        // SAFETY: the caller passes NULL and 0, or room for `capacity` bytes.
+        unsafe { argument::put_text(&found.address, buffer, capacity, out_length, FUNCTION) }
+    })
+}
+
+/// Gives the ids of a UDP listener's endpoints, from on_start on: one, or with reuseport one per loop; none
+/// for other listeners. Otherwise as reactor_server_listeners().
+///
+/// Errors: as reactor_server_listeners().
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_endpoints(
+    server: *mut reactor_server,
+    listener: reactor_listener,
+    endpoints: *mut reactor_conn,
+    capacity: usize,
+    out_count: *mut usize,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_endpoints";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let server = unsafe { self::server(server, FUNCTION) }?;
+        let all = server.core.handle().endpoints(id(listener, FUNCTION)?);
+        let all: Vec<_> = all.iter().map(|endpoint| endpoint.to_u64()).collect();
+        // SAFETY: the caller passes NULL and 0, or room for `capacity` ids.
+        unsafe { argument::put_list(&all, endpoints, capacity, out_count, FUNCTION) }
+    })
+}
+
+fn id(listener: reactor_listener, function: &str) -> Result<ListenerId> {
+    ListenerId::from_u32(listener).ok_or_else(|| no_listener(listener, function))
+}
+
+fn no_listener(listener: reactor_listener, function: &str) -> Error {
+    invalid(function, format_args!("the server has no listener {listener}"))
+}

@@ -1,0 +1,164 @@
+//! The engine's log, given to a C function.
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_void, CString};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use reactor_core::{Error, ErrorKind, Result};
+
+use crate::argument::invalid;
+use crate::guard::guard;
+use crate::inside::Inside;
+use crate::owned::{hand_over, reactor_destroy, Owned};
+use crate::status::reactor_status;
+
+/// The level of a message: something failed.
+pub const REACTOR_LOG_ERROR: i32 = 1;
+/// The level of a message: something is not as it should be, and the engine copes.
+pub const REACTOR_LOG_WARN: i32 = 2;
+/// The level of a message: something happened.
+pub const REACTOR_LOG_INFO: i32 = 3;
+/// The level of a message: for whoever looks for a defect.
+pub const REACTOR_LOG_DEBUG: i32 = 4;
+/// The level of a message: for whoever looks for a defect, and has patience.
+pub const REACTOR_LOG_TRACE: i32 = 5;
+
+/// Called with each message: level is one of REACTOR_LOG_..., message a text on one line or more, valid until
+/// the call returns. On whichever thread has something to say, on several at once. What the engine has to say
+/// about calls made inside of it is dropped.
+pub type reactor_log =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, message: *const c_char)>;
+
+/// Sends what the engine logs to a function, for the whole process, in place of the one before: messages up
+/// to max_level, one of REACTOR_LOG_.... NULL turns the log off, as it is in the beginning; user_data,
+/// destroy and max_level are ignored then.
+///
+/// destroy, which may be NULL, is called once, when another call has replaced the function and the last of
+/// its calls on other threads has returned.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a max_level that is none; REACTOR_STATUS_WRONG_STATE if the
+/// program has set another logger for the log crate of Rust. user_data is the caller's then.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_set_log(
+    function: reactor_log,
+    user_data: *mut c_void,
+    destroy: reactor_destroy,
+    max_level: i32,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_set_log";
+    guard(|| {
+        let Some(function) = function else {
+            log::set_max_level(LevelFilter::Off);
+            LOGGER.replace(None);
+            return Ok(());
+        };
+        let max_level = level_filter(max_level, FUNCTION)?;
+        install()?;
+        hand_over(user_data, destroy, |owned: Owned| {
+            LOGGER.replace(Some(Arc::new(Sink { function, owned })));
+            Ok(())
+        })?;
+        log::set_max_level(max_level);
+        Ok(())
+    })
+}
+
+/// The program's function and its data.
+struct Sink {
+    function: unsafe extern "C" fn(*mut c_void, i32, *const c_char),
+    owned: Owned,
+}
+
+/// The one logger of the process, whose sink changes.
+struct Logger(RwLock<Option<Arc<Sink>>>);
+
+static LOGGER: Logger = Logger(RwLock::new(None));
+
+thread_local! {
+    /// Whether this thread is in the program's function.
+    static LOGGING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Logger {
+    fn replace(&self, sink: Option<Arc<Sink>>) {
+        let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), sink);
+        // Without the lock: it may call the program's destroy.
+        drop(before);
+    }
+
+    /// Without the lock, so that the function can be replaced from inside of it.
+    fn sink(&self) -> Option<Arc<Sink>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) || LOGGING.replace(true) {
+            return;
+        }
+        if let Some(sink) = self.sink() {
+            let message =
+                CString::new(record.args().to_string().replace('\0', "\u{fffd}")).unwrap_or_default();
+            let _inside = Inside::mark();
+            // SAFETY: the program's own function, with its data; the message is valid while it runs.
+            unsafe { (sink.function)(sink.owned.data(), level(record.level()), message.as_ptr()) };
+        }
+        LOGGING.set(false);
+    }
+
+    fn flush(&self) {}
+}
+
+/// Makes it the logger of the process, once.
+fn install() -> Result<()> {
+    static INSTALLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    match INSTALLED.get_or_init(|| log::set_logger(&LOGGER).is_ok()) {
+        true => Ok(()),
+        false => {
+            let message = "reactor_set_log: the program has set another logger for the log crate";
+            Err(Error::new(ErrorKind::WrongState, message))
+        }
+    }
+}
+
+fn level(level: Level) -> i32 {
+    match level {
+        Level::Error => REACTOR_LOG_ERROR,
+        Level::Warn => REACTOR_LOG_WARN,
+        Level::Info => REACTOR_LOG_INFO,
+        Level::Debug => REACTOR_LOG_DEBUG,
+        Level::Trace => REACTOR_LOG_TRACE,
+    }
+}
+
+fn level_filter(level: i32, function: &str) -> Result<LevelFilter> {
+    match level {
+        REACTOR_LOG_ERROR => Ok(LevelFilter::Error),
+        REACTOR_LOG_WARN => Ok(LevelFilter::Warn),
+        REACTOR_LOG_INFO => Ok(LevelFilter::Info),
+        REACTOR_LOG_DEBUG => Ok(LevelFilter::Debug),
+        REACTOR_LOG_TRACE => Ok(LevelFilter::Trace),
+        _ => Err(invalid(function, format_args!("max_level is {level}, which is none of REACTOR_LOG_..."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_go_there_and_back() {
+        for each in Level::iter() {
+            assert_eq!(level_filter(level(each), "f"), Ok(each.to_level_filter()));
+        }
+        for unknown in [-1, 0, 6] {
+            assert!(level_filter(unknown, "f").is_err());
+        }
+    }
+}

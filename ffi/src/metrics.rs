@@ -1,0 +1,222 @@
+//! What happened so far.
+
+use reactor_core::{Handle, Metrics, Result};
+
+use crate::argument::{invalid, not_null};
+use crate::guard::guard;
+use crate::server::{reactor_server, server};
+use crate::sized::{self, ends, SizedStruct};
+use crate::status::reactor_status;
+
+/// For functions that take a loop: all loops of the server together, and what accepts for them.
+pub const REACTOR_ALL_LOOPS: u32 = u32::MAX;
+/// Reasons that struct reactor_metrics has room for, those to come included.
+pub const REACTOR_METRICS_REASONS: usize = 32;
+/// Magnitudes of a delay: one per bit of a number of nanoseconds.
+pub const REACTOR_METRICS_DELAYS: usize = 64;
+
+/// What a loop, or all loops of a server together, did since the start. Set size to sizeof before the call.
+/// Counters only grow; connections and queued_bytes say how it is now. Numbers are read one after the other
+/// while the loops go on, so two of them may be some events apart.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct reactor_metrics {
+    /// sizeof(struct reactor_metrics).
+    pub size: usize,
+    /// Connections that are open now.
+    pub connections: u64,
+    /// Bytes of output that wait to be sent now.
+    pub queued_bytes: u64,
+    /// Connections that ended, by reason: the number at REACTOR_CLOSE_EOF, and so on. Failed outgoing
+    /// connections count.
+    pub closed: [u64; REACTOR_METRICS_REASONS],
+    /// Delays from ready to handled, from the moment the poller reported a connection to the call of its
+    /// callback, in the turns that were sampled, by magnitude: the number at n counts those from 2^n to
+    /// 2^(n+1)-1 nanoseconds, and the first 0, too.
+    pub delay: [u64; REACTOR_METRICS_DELAYS],
+    /// Connections accepted from listeners.
+    pub accepted: u64,
+    /// Outgoing connections established.
+    pub connected: u64,
+    /// Connections taken over by their descriptor.
+    pub enrolled: u64,
+    /// Connections refused because the server held max_connections.
+    pub refused_by_total: u64,
+    /// Connections refused because their address held as many as one address may.
+    pub refused_by_address: u64,
+    /// Calls to accept that failed, other than for want of a waiting connection.
+    pub accept_errors: u64,
+    /// Bytes received from streams and in datagrams.
+    pub bytes_read: u64,
+    /// Bytes that the kernel took, of streams and of datagrams.
+    pub bytes_written: u64,
+    /// Calls of on_data.
+    pub messages_read: u64,
+    /// Writes by the program that were accepted.
+    pub messages_written: u64,
+    /// Datagrams received.
+    pub datagrams_read: u64,
+    /// Datagrams that the kernel took.
+    pub datagrams_written: u64,
+    /// Datagrams given up unsent, because the queue was full or the kernel refused them.
+    pub datagrams_dropped: u64,
+    /// Datagrams received that did not fit the buffer and lost their end.
+    pub datagrams_truncated: u64,
+    /// System calls that waited for or asked after events.
+    pub polls: u64,
+    /// System calls that read, successful or not.
+    pub reads: u64,
+    /// System calls that wrote, successful or not.
+    pub writes: u64,
+    /// System calls that accepted, successful or not.
+    pub accepts: u64,
+    /// System calls of any other kind that the engine made while it ran.
+    pub other_calls: u64,
+    /// Times that another thread woke the loop: one, however many wakes came together.
+    pub wakeups: u64,
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Timers that fired, time-outs included.
+    pub timers_fired: u64,
+    /// Nanoseconds spent in callbacks, in the turns that were sampled.
+    pub callback_nanos_sampled: u64,
+    /// Turns whose time in callbacks was measured.
+    pub turns_sampled: u64,
+    /// Closed connections that the linger limit ended, before the peer did.
+    pub linger_expired: u64,
+    /// Times that a connection with more to read had to wait for the next turn, because its byte budget was
+    /// used up.
+    pub reads_paused_by_budget: u64,
+}
+
+// SAFETY: integers only, `size` first; on 64-bit systems there is no padding: all have 64 bits.
+unsafe impl SizedStruct for reactor_metrics {
+    const ENDS: &'static [usize] = ends!(
+        reactor_metrics: queued_bytes, closed, delay, accepted, connected, enrolled, refused_by_total,
+        refused_by_address, accept_errors, bytes_read, bytes_written, messages_read, messages_written,
+        datagrams_read, datagrams_written, datagrams_dropped, datagrams_truncated, polls, reads, writes,
+        accepts, other_calls, wakeups, turns, timers_fired, callback_nanos_sampled, turns_sampled,
+        linger_expired, reads_paused_by_budget,
+    );
+}
+
+/// Gives what happened so far, on one loop, counted from 0, or with REACTOR_ALL_LOOPS on the whole server;
+/// after the stop, too. It walks over all connections, for queued_bytes: cheap enough to take every second.
+/// Refused connections and failures to accept are counted where they happen: with several loops, on the
+/// accepting thread, which is in the whole only.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a loop that there is not, and a size that cannot be.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_metrics(
+    server: *mut reactor_server,
+    on_loop: u32,
+    out_metrics: *mut reactor_metrics,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_metrics";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it
+        // says.
+        let server = unsafe {
+            sized::check_out(out_metrics, FUNCTION, "out_metrics")?;
+            self::server(server, FUNCTION)
+        }?;
+        let metrics = from_core(&metrics(server.core.handle(), on_loop, FUNCTION)?);
+        // SAFETY: as above.
+        unsafe { sized::write(out_metrics, &metrics) };
+        Ok(())
+    })
+}
+
+/// Gives a delay from ready to handled, in nanoseconds, that at least the fraction of all did not exceed:
+/// 0.99, say, of the same loops as reactor_server_metrics(). It is the upper bound of a magnitude, so up to
+/// twice the true one; 0 if nothing was counted. A fraction outside 0 to 1 counts as the nearer of the two.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL and a loop that there is not.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_delay_percentile(
+    server: *mut reactor_server,
+    on_loop: u32,
+    fraction: f64,
+    out_nanoseconds: *mut u64,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_server_delay_percentile";
+    guard(|| {
+        // SAFETY: the caller's server, not freed during the call.
+        let server = unsafe { self::server(server, FUNCTION) }?;
+        not_null(out_nanoseconds, FUNCTION, "out_nanoseconds")?;
+        let metrics = metrics(server.core.handle(), on_loop, FUNCTION)?;
+        // SAFETY: not NULL, and the caller passes room for the number.
+        unsafe { out_nanoseconds.write(metrics.delay.percentile(fraction)) };
+        Ok(())
+    })
+}
+
+fn metrics(handle: &Handle, on_loop: u32, function: &str) -> Result<Metrics> {
+    if on_loop == REACTOR_ALL_LOOPS {
+        return Ok(handle.metrics());
+    }
+    handle.loop_metrics(on_loop as usize).ok_or_else(|| {
+        let loops = handle.loops();
+        invalid(function, format_args!("on_loop is {on_loop}, the number of loops is {loops}"))
+    })
+}
+
+fn from_core(of: &Metrics) -> reactor_metrics {
+    let mut closed = [0; REACTOR_METRICS_REASONS];
+    closed.iter_mut().zip(&of.closed).for_each(|(ours, count)| *ours = *count);
+    reactor_metrics {
+        size: 0,
+        connections: of.connections,
+        queued_bytes: of.queued_bytes,
+        closed,
+        delay: *of.delay.buckets(),
+        accepted: of.accepted,
+        connected: of.connected,
+        enrolled: of.enrolled,
+        refused_by_total: of.refused_by_total,
+        refused_by_address: of.refused_by_address,
+        accept_errors: of.accept_errors,
+        bytes_read: of.bytes_read,
+        bytes_written: of.bytes_written,
+        messages_read: of.messages_read,
+        messages_written: of.messages_written,
+        datagrams_read: of.datagrams_read,
+        datagrams_written: of.datagrams_written,
+        datagrams_dropped: of.datagrams_dropped,
+        datagrams_truncated: of.datagrams_truncated,
+        polls: of.polls,
+        reads: of.reads,
+        writes: of.writes,
+        accepts: of.accepts,
+        other_calls: of.other_calls,
+        wakeups: of.wakeups,
+        turns: of.turns,
+        timers_fired: of.timers_fired,
+        callback_nanos_sampled: of.callback_nanos_sampled,
+        turns_sampled: of.turns_sampled,
+        linger_expired: of.linger_expired,
+        reads_paused_by_budget: of.reads_paused_by_budget,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_every_counter_and_no_padding() {
+        let counters = 2 + REACTOR_METRICS_REASONS + REACTOR_METRICS_DELAYS + 26;
+        assert_eq!(size_of::<reactor_metrics>(), size_of::<usize>() + counters * 8);
+        assert!(Metrics::default().closed.len() <= REACTOR_METRICS_REASONS);
+    }
+
+    #[test]
+    fn what_was_counted_arrives_by_its_name() {
+        let mut metrics = Metrics::default();
+        (metrics.connections, metrics.closed[3], metrics.reads_paused_by_budget) = (1, 2, 3);
+        let ours = from_core(&metrics);
+        assert_eq!((ours.connections, ours.closed[3], ours.reads_paused_by_budget), (1, 2, 3));
+    }
+}
