@@ -102,6 +102,8 @@ pub(crate) struct Machine {
     /// A batch with this connection's events is unanswered.
     held: bool,
     drain_due: bool,
+    /// It was given up: the peer must not take what it has for all there was.
+    resets: bool,
     /// Bytes that were queued in all, counting as `ConnShared::sent` does.
     queued: u64,
     /// None for most connections, hence behind one pointer.
@@ -132,6 +134,7 @@ impl Machine {
             paused: false,
             held: false,
             drain_due: false,
+            resets: false,
             queued: 0,
             pending: None,
         }
@@ -279,7 +282,7 @@ impl Machine {
     }
 
     /// Drops the queue.
-    fn drop_output(&mut self, pool: &mut BlockPool) {
+    pub(crate) fn drop_output(&mut self, pool: &mut BlockPool) {
         self.shared.settle(self.out.clear(pool));
     }
 
@@ -355,8 +358,15 @@ impl Machine {
         self.shared.close();
         if !matches!(self.stage, Stage::Over(_)) {
             self.stage = Stage::Over(closed);
+            self.resets =
+                matches!(closed.reason, CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow);
         }
         self.drop_output(pool);
+    }
+
+    /// Whether closing the descriptor resets the connection.
+    pub(crate) fn resets(&self) -> bool {
+        self.resets
     }
 
     /// The descriptor is to be handed out; not of a connection that is closed or not made yet.

@@ -396,6 +396,13 @@ impl Mailbox {
         self.waker.wake();
     }
 
+    /// Whether no thread has bytes for a connection on their way. Writes were refused before this is asked, so
+    /// none will come any more: whoever was let in before has counted them under the lock.
+    pub(crate) fn has_all_of(&self, shared: &ConnShared) -> bool {
+        let _inner = self.lock();
+        shared.unsent() == 0
+    }
+
     /// Swaps the commands with an empty list.
     pub(crate) fn take(&self, commands: &mut Vec<Command>) {
         debug_assert!(commands.is_empty());

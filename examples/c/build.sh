@@ -25,9 +25,13 @@ flags="-std=c11 -O2 -g -Wall -Wextra -Werror -pedantic -Iinclude"
 libraries="-Ltarget/release -lreactor -lpthread -Wl,-rpath,$PWD/target/release -Wl,--as-needed $llhttp"
 
 mkdir -p target/examples/c target/conformance
+# An example is NAME.c, with its own parts in NAME_*.c, and what all of them share in launch.c.
 for source in examples/c/*.c; do
-    # shellcheck disable=SC2086 # the flags are words
-    ${CC:-cc} $flags "$source" -o "target/examples/c/$(basename "$source" .c)" $libraries
+    name=$(basename "$source" .c)
+    case $name in launch | *_*) continue ;; esac
+    parts=$(find examples/c -name "${name}_*.c")
+    # shellcheck disable=SC2086 # the flags and the parts are words
+    ${CC:-cc} $flags $source $parts examples/c/launch.c -o "target/examples/c/$name" $libraries
 done
 # shellcheck disable=SC2086
 ${CC:-cc} $flags conformance/subjects/c/*.c -o target/conformance/subject-c $libraries

@@ -98,6 +98,8 @@ impl EventLoop {
                     }
                     entry.machine.take_completed(&mut conns.done);
                 }
+                // A write that was accepted just before is still on its way: it comes first.
+                Step::ShutdownWrite if !self.state.mailbox().has_all_of(&entry.machine.shared) => break,
                 Step::ShutdownWrite => {
                     metrics.other_calls.add(1);
                     entry.socket.iter().for_each(|socket| socket::shutdown_write(socket.as_fd()));
@@ -124,7 +126,9 @@ impl EventLoop {
         }
         let Some(mut leaving) = self.take_out(id) else { return };
         if let Some(socket) = leaving.1.socket.take() {
-            close(socket, closed.reason);
+            if leaving.1.machine.resets() {
+                socket::reset_on_close(socket.as_fd());
+            }
         }
         self.state.metrics().count_closed(closed.reason);
         self.part(id, leaving, |event_loop| {
@@ -188,8 +192,11 @@ impl EventLoop {
         let leaving = {
             let conns = &mut *self.state.conns.borrow_mut();
             let mut leaving = conns.leaving.take();
-            // What it still carried is given back to the budget.
-            leaving.iter_mut().for_each(|leaving| drop(leaving.1.take_carry(&mut conns.pool)));
+            // What it still carried and had queued is given back to the budget.
+            if let Some((_, entry)) = leaving.as_deref_mut() {
+                drop(entry.take_carry(&mut conns.pool));
+                entry.machine.drop_output(&mut conns.pool);
+            }
             leaving
         };
         if let Err(panic) = catch(|| drop(leaving)) {
@@ -243,15 +250,6 @@ impl EventLoop {
         }
         Some(closed)
     }
-}
-
-/// Closes a socket. A connection that was given up is reset: the peer must not take what it has for all there
-/// was.
-fn close(socket: OwnedFd, reason: CloseReason) {
-    if matches!(reason, CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow) {
-        socket::reset_on_close(socket.as_fd());
-    }
-    drop(socket);
 }
 
 /// Sends as much of the queue as the kernel takes, in one call, and says how much that was.

@@ -1,9 +1,13 @@
 //! What the tests of the engine share: a client that verifies, and counts of what the process holds.
 #![allow(dead_code, reason = "each test binary compiles all of it, and uses its part")]
 
+pub(crate) mod hooks;
+pub(crate) mod peer;
+
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -49,6 +53,11 @@ pub(crate) fn read_exactly(stream: &mut impl Read, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     stream.read_exact(&mut bytes).unwrap();
     bytes
+}
+
+/// What comes next over a channel.
+pub(crate) fn next<T>(receiver: &Receiver<T>) -> T {
+    receiver.recv_timeout(PATIENCE).unwrap()
 }
 
 /// Waits until `done` says so.

@@ -1,0 +1,262 @@
+/*
+ * A web server for one page: HTTP/1.1 with keep-alive and pipelining, and HTTP/1.0.
+ *
+ *     http --listen URL [--listen URL]... [--loops N]
+ *
+ * Then curl http://127.0.0.1:PORT/. Requests are read by llhttp, the parser of Node.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include "launch.h"
+
+#include <llhttp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static const char PAGE[] = "Hello from reactor\n";
+
+enum {
+    /* The target and the headers may have so many bytes, and there may be so many headers. */
+    MAX_HEAD = 16 << 10,
+    MAX_HEADERS = 64,
+    /* What is kept of the target, of a header's name and of its value: more than anything here is compared with. */
+    TARGET_SIZE = 2048,
+    NAME_SIZE = 32,
+    VALUE_SIZE = 64,
+    /* A client that says nothing for so long is closed. */
+    IDLE_MS = 60000,
+    /* Bytes that hold any response, and the responses that are written together. */
+    RESPONSE_SIZE = 512,
+    OUTPUT_SIZE = 32 << 10
+};
+
+/* The beginning of a text that comes in pieces. */
+struct text {
+    char *bytes;
+    size_t size, len;
+};
+
+/* The responses to one input. */
+struct output {
+    reactor_server *server;
+    reactor_conn conn;
+    size_t len;
+    bool is_refused; /* the connection takes no writes any more */
+    char bytes[OUTPUT_SIZE];
+};
+
+/* What a connection remembers: the request that it is reading. */
+struct client {
+    llhttp_t parser;
+    struct output *output; /* while an input is read */
+    size_t head_len, headers, hosts;
+    bool expects_continue, is_chunked;
+    /* Nothing may follow: the response to what came last says so. */
+    bool is_ended;
+    struct text target, name, value;
+    char target_bytes[TARGET_SIZE], name_bytes[NAME_SIZE], value_bytes[VALUE_SIZE];
+};
+
+/* ---- responses ---- */
+
+static void flush(struct output *output) {
+    if (output->len > 0 && reactor_conn_write(output->server, output->conn, (const uint8_t *)output->bytes, output->len,
+                                              NULL) != REACTOR_OK) {
+        output->is_refused = true;
+    }
+    output->len = 0;
+}
+
+/* Room for one more response. */
+static char *room(struct output *output) {
+    if (output->len + RESPONSE_SIZE > sizeof output->bytes) flush(output);
+    return output->bytes + output->len;
+}
+
+static void respond(struct client *client, const char *status, bool keep_alive) {
+    bool is_old = client->parser.http_major == 1 && client->parser.http_minor == 0;
+    const char *body = strncmp(status, "200", 3) == 0 ? PAGE : status;
+    const char *allow = strncmp(status, "405", 3) == 0 ? "Allow: GET, HEAD\r\n" : "";
+    const char *connection = !keep_alive ? "Connection: close\r\n" : is_old ? "Connection: keep-alive\r\n" : "";
+    const char *sent = client->parser.method == HTTP_HEAD ? "" : body;
+    int len = snprintf(room(client->output), RESPONSE_SIZE,
+                       "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s%s\r\n%s", status,
+                       strlen(body), allow, connection, sent);
+    client->output->len += (size_t)len;
+}
+
+/* Answers what ends the connection. To return from the parser's callbacks: it reads no further. */
+static int refuse(struct client *client, const char *status) {
+    client->parser.method = HTTP_GET; /* whatever it was: the answer has its body */
+    respond(client, status, false);
+    client->is_ended = true;
+    return -1;
+}
+
+static void ask_for_body(struct client *client) {
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    memcpy(room(client->output), go_on, sizeof go_on - 1);
+    client->output->len += sizeof go_on - 1;
+}
+
+/* ---- what the parser finds, piece by piece ---- */
+
+static void text_clear(struct text *text) {
+    text->len = 0;
+    text->bytes[0] = '\0';
+}
+
+/* What does not fit is left out. */
+static void text_add(struct text *text, const char *at, size_t len) {
+    size_t free_bytes = text->size - 1 - text->len;
+    if (len > free_bytes) len = free_bytes;
+    memcpy(text->bytes + text->len, at, len);
+    text->len += len;
+    text->bytes[text->len] = '\0';
+}
+
+static int take(struct client *client, struct text *text, const char *at, size_t len) {
+    client->head_len += len;
+    if (client->head_len > MAX_HEAD) return refuse(client, "431 Request Header Fields Too Large");
+    text_add(text, at, len);
+    return 0;
+}
+
+static int on_begin(llhttp_t *parser) {
+    struct client *client = parser->data;
+    client->head_len = client->headers = client->hosts = 0;
+    client->expects_continue = client->is_chunked = false;
+    text_clear(&client->target);
+    text_clear(&client->name);
+    text_clear(&client->value);
+    return 0;
+}
+
+static int on_target(llhttp_t *parser, const char *at, size_t len) {
+    struct client *client = parser->data;
+    return take(client, &client->target, at, len);
+}
+
+static int on_name(llhttp_t *parser, const char *at, size_t len) {
+    struct client *client = parser->data;
+    return take(client, &client->name, at, len);
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t len) {
+    struct client *client = parser->data;
+    return take(client, &client->value, at, len);
+}
+
+static int on_header(llhttp_t *parser) {
+    struct client *client = parser->data;
+    const char *name = client->name.bytes;
+    if (++client->headers > MAX_HEADERS) return refuse(client, "431 Request Header Fields Too Large");
+    if (strcasecmp(name, "host") == 0) client->hosts++;
+    if (strcasecmp(name, "transfer-encoding") == 0) client->is_chunked = true;
+    if (strcasecmp(name, "expect") == 0 && strcasecmp(client->value.bytes, "100-continue") == 0) {
+        client->expects_continue = true;
+    }
+    text_clear(&client->name);
+    text_clear(&client->value);
+    return 0;
+}
+
+static const char *status_of(const struct client *client) {
+    const char *path = client->target.bytes;
+    if (strncasecmp(path, "http://", 7) == 0) {
+        /* A proxy may send the whole URL. */
+        path += 7 + strcspn(path + 7, "/?");
+        if (*path != '/') path = "/";
+    }
+    if (strcspn(path, "?") != 1 || *path != '/') return "404 Not Found";
+    bool is_allowed = client->parser.method == HTTP_GET || client->parser.method == HTTP_HEAD;
+    return is_allowed ? "200 OK" : "405 Method Not Allowed";
+}
+
+/* The head is whole. Nobody wants the body: it is skipped when it comes. */
+static int on_head(llhttp_t *parser) {
+    struct client *client = parser->data;
+    bool is_old = parser->http_minor == 0;
+    if (parser->http_major != 1 || client->hosts > 1 || (client->hosts == 0 && !is_old)) {
+        return refuse(client, "400 Bad Request");
+    }
+    /* One whose length is in doubt ends the connection: what follows could be taken for requests. */
+    if (client->is_chunked) return refuse(client, "501 Not Implemented");
+    bool keep_alive = llhttp_should_keep_alive(parser);
+    if (client->expects_continue && !is_old && parser->content_length > 0) ask_for_body(client);
+    respond(client, status_of(client), keep_alive);
+    client->is_ended = !keep_alive;
+    return keep_alive ? 0 : -1;
+}
+
+static const llhttp_settings_t settings = {
+    .on_message_begin = on_begin,
+    .on_url = on_target,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_header_value_complete = on_header,
+    .on_headers_complete = on_head,
+};
+
+/* ---- the callbacks ---- */
+
+/* Reads an input, and gathers the responses in client->output. */
+static void read_input(struct client *client, const char *data, size_t len) {
+    llhttp_errno_t error = llhttp_execute(&client->parser, data, len);
+    while (error == HPE_PAUSED_UPGRADE) {
+        /* The client would like to speak something else. It may go on in HTTP. */
+        const char *rest = llhttp_get_error_pos(&client->parser);
+        llhttp_resume_after_upgrade(&client->parser);
+        error = llhttp_execute(&client->parser, rest, len - (size_t)(rest - data));
+        len -= (size_t)(rest - data);
+        data = rest;
+    }
+    if (error != HPE_OK && !client->is_ended) refuse(client, "400 Bad Request");
+}
+
+static int32_t on_open(void *user_data, reactor_server *server, reactor_conn conn) {
+    (void)user_data;
+    struct client *client = calloc(1, sizeof *client);
+    if (client == NULL) return REACTOR_ACTION_CLOSE;
+    llhttp_init(&client->parser, HTTP_REQUEST, &settings);
+    client->parser.data = client;
+    client->target = (struct text){client->target_bytes, TARGET_SIZE, 0};
+    client->name = (struct text){client->name_bytes, NAME_SIZE, 0};
+    client->value = (struct text){client->value_bytes, VALUE_SIZE, 0};
+    if (reactor_conn_set_context(server, conn, client, free) == REACTOR_OK) return REACTOR_ACTION_NONE;
+    free(client);
+    return REACTOR_ACTION_CLOSE;
+}
+
+static int32_t on_data(void *user_data, reactor_server *server, reactor_conn conn, const uint8_t *data, size_t len) {
+    (void)user_data;
+    void *context = NULL;
+    if (reactor_conn_context(server, conn, &context) != REACTOR_OK || context == NULL) return REACTOR_ACTION_CLOSE;
+    struct client *client = context;
+    struct output output;
+    output.server = server;
+    output.conn = conn;
+    output.len = 0;
+    output.is_refused = false;
+    client->output = &output;
+    read_input(client, (const char *)data, len);
+    flush(&output);
+    client->output = NULL;
+    return client->is_ended || output.is_refused ? REACTOR_ACTION_CLOSE : REACTOR_ACTION_NONE;
+}
+
+int main(int argc, char **argv) {
+    struct launch launch;
+    int code = EXIT_FAILURE;
+    if (launch_parse(&launch, argc, argv, NULL) == 0 && launch_streams_only(&launch) == 0) {
+        launch.callbacks.on_open = on_open;
+        launch.callbacks.on_data = on_data;
+        launch.listen.idle_ms = IDLE_MS;
+        code = launch_serve(&launch);
+    }
+    launch_free(&launch);
+    return code;
+}

@@ -1,0 +1,66 @@
+/*
+ * The commands, with the replies and the error texts of Redis.
+ */
+#ifndef KV_COMMANDS_H
+#define KV_COMMANDS_H
+
+#include "kv_resp.h"
+#include "kv_store.h"
+
+/* A request that is carried out. */
+struct call {
+    const struct request *request;
+    struct session *session;
+    struct replies *replies;
+    const char *name; /* the command's */
+    char error[512];  /* for texts that quote something */
+};
+
+/* Carries out a request, which has at least one argument. */
+void execute(const struct request *request, struct session *session, struct replies *replies);
+
+/* ---- for the commands; what is wrong is a text without the "ERR " in front, good as long as the call ---- */
+
+extern const char SYNTAX[], NOT_AN_INTEGER[], NO_MEMORY[];
+const char *wrong_number(struct call *call);
+const char *invalid_expire(struct call *call);
+
+/* The argument at an index below the count. */
+static inline struct bytes arg(const struct call *call, size_t index) { return argument(call->request, index); }
+
+/* Whether it is this word in lower case, whatever its own case. */
+bool is_word(struct bytes bytes, const char *word);
+/* A number as Redis takes it: no plus sign, no spaces, no leading zeroes. */
+bool parse_integer(struct bytes bytes, int64_t *out_value);
+/*
+ * Patterns as KEYS takes them: *, ?, [abc], [^a-z], and a backslash in front of what is meant literally. It takes at
+ * most the product of the lengths, unlike trying every way of every *: only the last * ever has to be tried again.
+ */
+bool glob_matches(struct bytes pattern, struct bytes text);
+
+/* ---- the commands that read and write values: NULL, or what is wrong; then they have not replied ---- */
+
+const char *kv_get(struct call *call);
+const char *kv_set(struct call *call);
+const char *kv_setnx(struct call *call);
+const char *kv_setex(struct call *call);
+const char *kv_incr(struct call *call);
+const char *kv_decr(struct call *call);
+const char *kv_incrby(struct call *call);
+const char *kv_decrby(struct call *call);
+const char *kv_mget(struct call *call);
+const char *kv_mset(struct call *call);
+const char *kv_strlen(struct call *call);
+const char *kv_del(struct call *call);
+const char *kv_exists(struct call *call);
+const char *kv_expire(struct call *call);
+const char *kv_pexpire(struct call *call);
+const char *kv_persist(struct call *call);
+const char *kv_ttl(struct call *call);
+const char *kv_pttl(struct call *call);
+const char *kv_keys(struct call *call);
+const char *kv_type(struct call *call);
+const char *kv_dbsize(struct call *call);
+const char *kv_flush(struct call *call);
+
+#endif
