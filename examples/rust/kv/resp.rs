@@ -126,11 +126,18 @@ impl Parser {
     }
 }
 
+/// A number's digits at most, its sign and the CR behind it included: as many as 64 bits take.
+const DIGITS: usize = 20;
+
 /// A number and CR LF, and how many bytes that takes. `None`: not a number. `Some(None)`: not whole yet.
 fn number(input: &[u8]) -> Option<Option<(i64, usize)>> {
     let negative = input.first() == Some(&b'-');
     let mut value = 0_i64;
     for (at, byte) in input.iter().enumerate().skip(usize::from(negative)) {
+        // Leading zeroes are digits, too: a number has an end.
+        if at > DIGITS {
+            return None;
+        }
         match byte {
             b'0'..=b'9' => value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?,
             b'\r' if input.len() == at + 1 => return Some(None),
