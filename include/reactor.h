@@ -561,6 +561,11 @@ typedef struct reactor_listen_options {
      */
     size_t sndbuf;
     /**
+     * Bytes of a datagram that are received at most: a longer one comes truncated, and says so (UDP). Default:
+     * 65,535, nothing is truncated. In the query: datagram=N.
+     */
+    size_t datagram_size;
+    /**
      * The one network interface to be reached through (TCP and UDP). Default, by NULL: all.
      */
     const char *device;
