@@ -167,7 +167,8 @@ impl Handle {
     }
 
     /// Stops reading a connection, until [`resume`](Self::resume): the peer feels it as backpressure. Frames
-    /// that were read already wait, too.
+    /// that were read already wait, too. So does the peer's end: EOF or a reset is noticed when reading resumes, or
+    /// by a write.
     ///
     /// # Errors
     /// As [`close`](Self::close).

@@ -63,15 +63,16 @@ impl Drop for Mapped {
     }
 }
 
-/// Bytes of memory that this process may use: the machine's, or what its control group leaves it (cgroups(7),
-/// version 2 and version 1).
+/// Bytes of memory that this process may use: the machine's, or what its control group (cgroups(7), version 2 and
+/// version 1) or its resource limits (getrlimit(2)) leave it.
 pub(crate) fn usable() -> usize {
     let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = groups
         .lines()
         .flat_map(group_limits)
         .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<usize>().ok());
-    limits.chain([physical()]).min().unwrap_or(usize::MAX)
+    let resources = [libc::RLIMIT_AS, libc::RLIMIT_DATA].map(resource);
+    limits.chain(resources).chain([physical()]).min().unwrap_or(usize::MAX)
 }
 
 /// The files that may hold the limit of one line of /proc/self/cgroup, those of the groups above included.
@@ -85,6 +86,14 @@ fn group_limits(line: &str) -> Vec<String> {
     };
     let groups = std::path::Path::new(path.trim_start_matches('/')).ancestors();
     groups.map(|group| format!("{root}/{}/{file}", group.display())).collect()
+}
+
+/// A limit of the process in bytes.
+fn resource(which: libc::__rlimit_resource_t) -> usize {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the kernel fills the structure, which outlives the call; where it does not, there is no limit.
+    unsafe { libc::getrlimit(which, &mut limit) };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }
 
 /// Bytes of memory that the machine has.
