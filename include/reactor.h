@@ -1419,11 +1419,13 @@ reactor_status reactor_conn_wake(struct reactor_server *server, reactor_conn con
 
 /**
  * Stops reading a connection, until reactor_conn_resume(): the peer feels it as backpressure. Frames that
- * were read already wait, too. Never blocks.
+ * were read already wait, too. So does the peer's end: EOF or a reset is noticed when reading resumes, or by a
+ * write. Never blocks.
  *
  * Errors: as reactor_conn_wake().
  */
-reactor_status reactor_conn_pause(struct reactor_server *server, reactor_conn conn);
+reactor_status reactor_conn_pause(struct reactor_server *server,
+                                  reactor_conn conn);
 
 /**
  * Reads a connection again. Never blocks.

@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::handle::Handle;
 use crate::loop_state::LoopState;
 use crate::options::{ConnInfo, Context};
+use crate::panics::report;
 use crate::socket_options::SocketOption;
 use crate::timer::TimerId;
 use crate::token::ConnId;
@@ -129,6 +130,14 @@ impl<'a> Conn<'a> {
     /// As [`Handle::detach`].
     pub fn detach(&self) -> Result<()> {
         self.state.request(self.id, Request::Detach)
+    }
+
+    /// A callback of this connection's failed in another language's way: what a panic does in Rust, whatever the
+    /// callback had asked for before.
+    #[doc(hidden)]
+    pub fn callback_failed(&self, how: fmt::Arguments<'_>) {
+        report(format_args!("a callback of connection {} {how}", self.id));
+        self.state.fail(self.id);
     }
 
     // ---- reading ----

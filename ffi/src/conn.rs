@@ -103,7 +103,8 @@ pub unsafe extern "C" fn reactor_conn_wake(
 }
 
 /// Stops reading a connection, until reactor_conn_resume(): the peer feels it as backpressure. Frames that
-/// were read already wait, too. Never blocks.
+/// were read already wait, too. So does the peer's end: EOF or a reset is noticed when reading resumes, or by a
+/// write. Never blocks.
 ///
 /// Errors: as reactor_conn_wake().
 #[no_mangle]

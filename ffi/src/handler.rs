@@ -129,8 +129,7 @@ impl Handler for CHandler {
 /// The action that a callback returned; a number that is none fails the connection.
 fn done(conn: &Conn<'_>, action: i32) -> Action {
     from_c(action).unwrap_or_else(|| {
-        // Refused if the connection is closed or closing already, and then there is nothing left to do.
-        let _ = conn.fail();
+        conn.callback_failed(format_args!("returned {action}, which is no action"));
         Action::None
     })
 }

@@ -98,7 +98,7 @@ pub unsafe extern "C" fn reactor_server_cancel_timer(
         let handle = unsafe { self::server(server, FUNCTION) }?.core.handle();
         let cancelled = match TimerId::from_u64(timer) {
             Some(timer) => handle.cancel_timer(timer)?,
-            None => false,
+            None => handle.current_loop().map(|_| false).ok_or_else(|| no_loop(FUNCTION))?,
         };
         // SAFETY: NULL, or the caller passes room for the number.
         unsafe { argument::put(out_cancelled, cancelled.into()) };
