@@ -12,8 +12,9 @@ use crate::sized::{ends, SizedStruct};
 ///
 /// Callbacks get the server that reactor_server_new() made and the id of the connection. The callbacks of one
 /// connection come in order, never two at once, on its loop's thread; those of different loops run at the
-/// same time. An action that is none of REACTOR_ACTION_... counts as a failure: it closes the connection, and
-/// on_close is told so by the reason REACTOR_CLOSE_HANDLER_ERROR; and the log, at REACTOR_LOG_ERROR, says which number it was.
+/// same time. An action that is none of REACTOR_ACTION_... counts as a failure: it closes the connection,
+/// on_close is told so by the reason REACTOR_CLOSE_HANDLER_ERROR, and the log, at REACTOR_LOG_ERROR, says which
+/// number it was.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct reactor_callbacks {
