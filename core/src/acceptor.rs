@@ -69,6 +69,11 @@ impl Acceptor {
             .for_each(|(_, ready)| *ready = true);
     }
 
+    /// Connections may wait at every listener: the poller was not asked lately.
+    pub(crate) fn look_at_all(&mut self) {
+        self.listeners.iter_mut().for_each(|(_, ready)| *ready = true);
+    }
+
     /// Whether connections can be accepted without polling first.
     pub(crate) fn is_busy(&self) -> bool {
         self.retry_at.is_none() && self.listeners.iter().any(|(_, ready)| *ready)
@@ -260,6 +265,7 @@ impl AcceptThread {
     /// Those who connected before the listeners close are let in, if the server takes its time to stop.
     fn end(mut self, accepting: &AcceptBox) {
         self.obey(accepting.end(), accepting);
+        self.acceptor.look_at_all();
         for _ in 0..LAST_BATCHES {
             if self.server.shared.is_ending() || !self.acceptor.is_busy() {
                 break;

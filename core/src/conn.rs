@@ -358,8 +358,11 @@ impl Machine {
         self.shared.close();
         if !matches!(self.stage, Stage::Over(_)) {
             self.stage = Stage::Over(closed);
-            self.resets =
-                matches!(closed.reason, CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow);
+            self.resets = !self.out.is_empty()
+                || matches!(
+                    closed.reason,
+                    CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow
+                );
         }
         self.drop_output(pool);
     }
@@ -489,12 +492,14 @@ impl Machine {
         self.half_open && !self.eof_told && self.is_at_eof() && !backlog && self.takes_input()
     }
 
-    /// Ends pressure once the queue is at the low-water mark: `on_drain` is then due.
-    pub(crate) fn relieve(&mut self, low_water: usize) {
-        if self.owes_drain() && self.shared.unsent() <= low_water {
+    /// Ends pressure once the queue is at the low-water mark: `on_drain` is then due. Says whether it did.
+    pub(crate) fn relieve(&mut self, low_water: usize) -> bool {
+        let relieved = self.owes_drain() && self.shared.unsent() <= low_water;
+        if relieved {
             self.shared.pay_drain();
             self.drain_due = self.shared.is_live();
         }
+        relieved
     }
 
     /// The next callback that is due apart from input; asking takes it.

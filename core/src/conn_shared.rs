@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::action::Pressure;
@@ -36,6 +36,10 @@ pub(crate) struct ConnShared {
     /// Milliseconds of the server's clock.
     pub(crate) opened_at: u64,
     state: AtomicU8,
+    /// It has left its loop, and its id is about to be free. Changes with the mailbox locked.
+    gone: AtomicBool,
+    /// A UDP socket of IPv4, which reaches no IPv6 address.
+    ipv4: AtomicBool,
     /// The high-water mark was crossed, and `on_drain` is owed.
     above: AtomicBool,
     /// `on_wake` is owed.
@@ -46,7 +50,7 @@ pub(crate) struct ConnShared {
     /// way.
     unsent: AtomicUsize,
     /// Completions that other threads have handed in and that the loop has not taken yet.
-    awaited: AtomicUsize,
+    awaited: AtomicU32,
     /// Bytes of all reads and of all that the kernel took. Only the loop writes them.
     received: AtomicU64,
     sent: AtomicU64,
@@ -62,11 +66,13 @@ impl ConnShared {
             opened_at,
             // A datagram that was not connected yet could not keep its borders in a queue.
             state: AtomicU8::new(if kind == ConnKind::ConnectedDatagram { ENDED } else { OPEN }),
+            gone: AtomicBool::new(false),
+            ipv4: AtomicBool::new(false),
             above: AtomicBool::new(false),
             woken: AtomicBool::new(false),
             descriptor: AtomicI32::new(-1),
             unsent: AtomicUsize::new(0),
-            awaited: AtomicUsize::new(0),
+            awaited: AtomicU32::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             peer: peer.map_or_else(OnceLock::new, OnceLock::from),
@@ -82,6 +88,25 @@ impl ConnShared {
     /// Not closed or closing.
     pub(crate) fn is_live(&self) -> bool {
         self.state.load(Ordering::Acquire) != CLOSED
+    }
+
+    /// Nobody finds it any more; says whether somebody would have.
+    pub(crate) fn leave(&self) -> bool {
+        self.close();
+        self.set_descriptor(None);
+        !self.gone.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_ipv4(&self, ipv4: bool) {
+        self.ipv4.store(ipv4, Ordering::Release);
+    }
+
+    pub(crate) fn is_ipv4(&self) -> bool {
+        self.ipv4.load(Ordering::Acquire)
     }
 
     /// Accepts writes from now on, unless it was closed before.

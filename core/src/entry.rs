@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     /// Input that was read and is not consumed: half a frame, what was kept, or what waits for a handler that
     /// takes none now. Counted in the pool's `change`.
     carry: Vec<u8>,
+    /// Another framing was set since this was last cleared.
+    pub(crate) reframed: bool,
     /// What is carried waits to be delivered, without anything being read first.
     pub(crate) backlog: bool,
     pub(crate) context: Option<Context>,
@@ -64,6 +66,7 @@ impl Entry {
             machine,
             framer: None,
             carry: Vec::new(),
+            reframed: false,
             backlog: false,
             context: None,
             admission: None,
@@ -121,8 +124,10 @@ pub(crate) struct Timing {
     idle: u64,
     read: u64,
     write: u64,
-    /// When something last came, or reading resumed.
+    /// When something last came.
     came: u64,
+    /// When something last came, or reading resumed.
+    reads_from: u64,
     /// When the kernel last took something, or output began to wait.
     went: u64,
     pub(crate) timer: Option<TimerId>,
@@ -144,11 +149,23 @@ impl Timing {
     pub(crate) fn new(timeouts: Timeouts, now: u64) -> Self {
         let millis = crate::clock::millis_up;
         let (idle, read, write) = (millis(timeouts.idle), millis(timeouts.read), millis(timeouts.write));
-        Timing { idle, read, write, came: now, went: now, timer: None }
+        Timing { idle, read, write, came: now, reads_from: now, went: now, timer: None }
     }
 
     pub(crate) fn came(&mut self, now: u64) {
         self.came = now;
+        self.reads_from = now;
+    }
+
+    /// Reading was stopped, and resumes.
+    pub(crate) fn reads_again(&mut self, now: u64) {
+        self.reads_from = now;
+    }
+
+    /// Everything begins anew.
+    pub(crate) fn restart(&mut self, now: u64) {
+        self.came(now);
+        self.went(now);
     }
 
     pub(crate) fn went(&mut self, now: u64) {
@@ -167,7 +184,7 @@ impl Timing {
             (length > 0).then(|| if holds { from.saturating_add(length) } else { now.saturating_add(length) })
         };
         let write = due(self.write, self.went, stuck);
-        let read = due(self.read, self.came, reads);
+        let read = due(self.read, self.reads_from, reads);
         let idle = due(self.idle, self.came.max(self.went), true);
         let over = |at: Option<u64>| at.is_some_and(|at| at <= now);
         match (over(write), over(read), over(idle)) {

@@ -160,6 +160,9 @@ impl EventLoop {
         self.end_sample();
         self.settle();
         self.publish_change();
+        if std::mem::take(&mut self.starved) {
+            self.state.metrics().reads_paused_by_budget.add(1);
+        }
         Ok(())
     }
 
@@ -347,8 +350,17 @@ impl EventLoop {
         }
     }
 
-    /// Tells the server how many more or fewer bytes this loop holds than a turn ago.
-    fn publish_change(&mut self) {
+    /// Tells the server how many more or fewer bytes this loop holds than it told before.
+    pub(super) fn publish_change(&mut self) {
+        self.publish();
+        if self.state.server().shared.budget.is_exceeded_by_input() {
+            self.close_largest_input();
+            // At once: the other loops look, too.
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
         let (change, input) = {
             let pool = &mut self.state.conns.borrow_mut().pool;
             (std::mem::take(&mut pool.change), std::mem::take(&mut pool.input_change))
@@ -361,21 +373,18 @@ impl EventLoop {
             // The bytes are within the budget again: loops that have stopped reading go on.
             shared.wake_loops();
         }
-        if shared.budget.is_exceeded_by_input() {
-            self.close_largest_input();
-        }
-        if std::mem::take(&mut self.starved) {
-            self.state.metrics().reads_paused_by_budget.add(1);
-        }
     }
 
     /// Unfinished input never ends by itself while nothing is read, so whoever holds most of it has to go: peers
-    /// that send half frames must not stop the server for the others.
+    /// that send half frames must not stop the server for the others. It is looked for on loops that hold at least
+    /// their share.
     fn close_largest_input(&mut self) {
+        let shared = &self.state.server().shared;
         let conns = &mut *self.state.conns.borrow_mut();
-        if conns.pool.input == 0 {
+        let share = shared.budget.input() / self.state.server().loops().max(1);
+        if conns.pool.input == 0 || conns.pool.input < share {
             // It is another loop's, which may be asleep.
-            return self.state.server().shared.wake_loops();
+            return shared.wake_loops();
         }
         let Conns { slab, pool, .. } = conns;
         let largest = slab.iter_mut().max_by_key(|value| value.1.carry().len());

@@ -38,15 +38,28 @@ enum Life {
 }
 
 impl Hosted {
-    pub(crate) fn new(server: Handle, handler: Arc<dyn Handler>, seed: Seed) -> Result<Hosted> {
-        let failed = |error| Error::system("make a loop for a host", &error);
-        let timer = TimerDescriptor::new().map_err(failed)?;
-        seed.poller.add_level(timer.as_fd(), TIMER).map_err(failed)?;
+    /// What makes the descriptor readable when a timer is due.
+    pub(crate) fn timer() -> Result<TimerDescriptor> {
+        TimerDescriptor::new().map_err(|error| Error::system("make a loop for a host", &error))
+    }
+
+    /// Registers the timer with the one loop.
+    pub(crate) fn prepare(timer: &TimerDescriptor, seeds: &[Seed]) -> Result<()> {
+        let added = seeds.iter().try_for_each(|seed| seed.poller.add_level(timer.as_fd(), TIMER));
+        added.map_err(|error| Error::system("make a loop for a host", &error))
+    }
+
+    pub(crate) fn new(
+        server: Handle,
+        handler: Arc<dyn Handler>,
+        seed: Seed,
+        timer: TimerDescriptor,
+    ) -> Hosted {
         // The first turn has something to do: on_start.
         seed.mailbox.signal();
         let event_loop = EventLoop::new(seed, 0, server.clone(), Arc::clone(&handler));
         server.shared.set_hosted();
-        Ok(Hosted { server, handler, event_loop, timer, life: Life::New })
+        Hosted { server, handler, event_loop, timer, life: Life::New }
     }
 
     /// The descriptor to poll: it is readable whenever [`turn`](Self::turn) has something to do, timers and

@@ -116,10 +116,15 @@ impl Budget {
         };
     }
 
+    /// Bytes of unfinished input.
+    pub(crate) fn input(&self) -> usize {
+        self.input.load(Ordering::Acquire)
+    }
+
     /// Whether it is unfinished input that makes the bytes exceed the limit: without it they would not.
     pub(crate) fn is_exceeded_by_input(&self) -> bool {
         let held = self.held.load(Ordering::Acquire);
-        held > self.limit && held.saturating_sub(self.input.load(Ordering::Acquire)) <= self.limit
+        held > self.limit && held.saturating_sub(self.input()) <= self.limit
     }
 
     /// Counts a turn's change; says whether the bytes have come back within the limit by it.

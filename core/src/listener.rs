@@ -148,6 +148,10 @@ impl Listener {
         !matches!(scheme, "unix" | "fd")
     }
 
+    pub(crate) fn is_ipv4(&self) -> bool {
+        self.socket.local_addr().is_ok_and(|address| address.is_ipv4())
+    }
+
     /// Bytes of a datagram that are received at most.
     pub(crate) fn datagram_size(&self) -> usize {
         self.datagram_size

@@ -104,7 +104,9 @@ impl Shared {
         for index in 0..record.sockets.len() {
             let shared = ConnShared::new(ConnKind::Endpoint, record.id.to_u32(), self.clock.now(), None);
             // Until its loop has taken it in, and has one of its own.
-            shared.set_descriptor(Some(record.sockets[index].listener.as_fd().as_raw_fd()));
+            let listener = &record.sockets[index].listener;
+            shared.set_descriptor(Some(listener.as_fd().as_raw_fd()));
+            shared.set_ipv4(listener.is_ipv4());
             let mailbox = &self.mailboxes()[record.loop_of(index, self.mailboxes().len())];
             record.endpoints.extend(mailbox.register(shared));
         }
@@ -155,12 +157,7 @@ impl Shared {
         };
         self.close_record(&record);
         if record.placed.is_empty() {
-            // No loop has heard of its endpoints: nobody else will end them.
-            for id in &record.endpoints {
-                for mailbox in self.mailboxes() {
-                    mailbox.unregister(*id, false);
-                }
-            }
+            self.forget_endpoints(&record.endpoints);
         }
         // Without the lock: removing a path may take its time.
         drop(record);
@@ -182,10 +179,22 @@ impl Shared {
     /// Closes the listeners that nobody has taken over.
     pub(crate) fn close_unplaced_listeners(&self) {
         let mut control = self.control();
-        let unplaced: Vec<_> =
-            control.listeners.records.iter_mut().map(|record| std::mem::take(&mut record.sockets)).collect();
+        let unplaced: Vec<_> = (control.listeners.records.iter_mut())
+            .filter(|record| !record.sockets.is_empty())
+            .map(|record| (std::mem::take(&mut record.sockets), std::mem::take(&mut record.endpoints)))
+            .collect();
         drop(control);
+        // Nobody must reach the sockets by an id once they are closed.
+        unplaced.iter().for_each(|(_, endpoints)| self.forget_endpoints(endpoints));
         drop(unplaced);
+    }
+
+    /// No loop has heard of these endpoints: nobody else will end them.
+    fn forget_endpoints(&self, endpoints: &[ConnId]) {
+        for id in endpoints {
+            let mailbox = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease());
+            mailbox.into_iter().for_each(|mailbox| mailbox.forget(*id));
+        }
     }
 
     pub(crate) fn listeners(&self) -> Vec<Listening> {

@@ -152,6 +152,8 @@ pub(crate) type LoopTimer = Box<dyn FnMut(&Handle)>;
 pub(crate) struct Input {
     pub(crate) id: ConnId,
     pub(crate) len: usize,
+    /// It was not cut by a framing.
+    pub(crate) raw: bool,
     /// A datagram's sender, and whether it was truncated.
     pub(crate) datagram: Option<(SocketAddr, bool)>,
     /// Bytes that the handler keeps.
@@ -385,13 +387,14 @@ impl LoopState {
             Request::Pause => entry.machine.pause(true),
             Request::Resume => {
                 entry.machine.pause(false);
-                entry.timing().into_iter().for_each(|timing| timing.came(self.now.get()));
+                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
             }
             Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
             Request::Framing(_) => {
                 // The one that was noted last, so that cutting and `write_frame` agree whoever came first.
                 let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
                 replaced = std::mem::replace(&mut entry.framer, framer);
+                entry.reframed = true;
                 // What is carried is looked at with new eyes.
                 entry.backlog = !entry.carry().is_empty();
             }
@@ -424,9 +427,11 @@ impl LoopState {
         else {
             return wrong(ErrorKind::WrongState, "keep is for the on_data of a stream".into());
         };
-        let framed = self.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.framer.is_some());
-        if framed {
-            return wrong(ErrorKind::WrongState, "a framing cuts the input: there is nothing to keep".into());
+        if !input.raw {
+            return wrong(
+                ErrorKind::WrongState,
+                "a framing has cut this input: there is nothing to keep".into(),
+            );
         }
         if n > input.len {
             return wrong(ErrorKind::InvalidArgument, format!("cannot keep {n} of {} bytes", input.len));
@@ -470,6 +475,9 @@ impl LoopState {
     /// The peer's address, as far as it is remembered; what it is in the last callback, when the socket is closed.
     pub(crate) fn peer(&self, id: ConnId) -> Option<Address> {
         let conns = &mut *self.conns.borrow_mut();
+        if let Some(endpoint) = conns.endpoints.get(&id) {
+            return endpoint.shared.peer().map(Address::Inet);
+        }
         let entry = conns.entry_or_leaving(id)?;
         let left = entry.socket.is_none() && !entry.machine.is_connecting();
         let inet = entry.machine.shared.peer().map(Address::Inet);
@@ -538,6 +546,7 @@ impl LoopState {
         for event in &answer.events {
             if let Some(entry) = conns.slab.get_mut(event.conn) {
                 entry.machine.release();
+                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
                 conns.mark_dirty(event.conn);
             }
         }

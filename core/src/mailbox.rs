@@ -7,18 +7,19 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::action::{Completion, Pressure};
+use crate::action::{Completed, Completion, Pressure};
 use crate::command::{Command, HandedIn, Request};
 use crate::config::Config;
 use crate::conn_shared::{ConnKind, ConnShared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 use crate::metrics::LoopMetrics;
+use crate::panics::{catch, report};
 use crate::slab::IdTable;
 use crate::sys::socket;
 use crate::sys::waker::Waker;
 use crate::token::ConnId;
-use crate::udp::{check_length, cost};
+use crate::udp::{check_family, check_length, cost};
 
 /// Writes below this size are copied with the lock held, which is short then.
 const COPIED_LOCKED: usize = 4 << 10;
@@ -36,7 +37,7 @@ impl Inner {
     /// The connection, if it is there and the loop still carries out what it is asked.
     fn find(&self, id: ConnId) -> Result<&Arc<ConnShared>> {
         let found = if self.ended { None } else { self.conns.get(id) };
-        found.ok_or_else(|| closed_error(id))
+        found.filter(|shared| !shared.is_gone()).ok_or_else(|| closed_error(id))
     }
 }
 
@@ -156,14 +157,15 @@ impl Mailbox {
 
     // ---- any thread ----
 
-    /// Leaves commands without waking the loop; says whether the loop will carry them out.
-    pub(crate) fn post(&self, commands: impl IntoIterator<Item = Command>) -> bool {
+    /// Leaves commands without waking the loop; gives them back if it has ended.
+    #[must_use]
+    fn post(&self, commands: Vec<Command>) -> Vec<Command> {
         let mut inner = self.lock();
-        let takes = !inner.ended;
-        if takes {
-            inner.commands.extend(commands);
+        if inner.ended {
+            return commands;
         }
-        takes
+        inner.commands.extend(commands);
+        Vec::new()
     }
 
     /// Leaves a command and wakes the loop, now or when the thread's cork is pulled. Says whether the loop will
@@ -173,9 +175,41 @@ impl Mailbox {
         if add_corked(self, |commands| commands.extend(command.take())) {
             return !self.lock().ended;
         }
-        let takes = self.post(command);
+        let Some(command) = command else { return false };
+        {
+            let mut inner = self.lock();
+            if inner.ended {
+                drop(inner);
+                // Without the lock: what the user gave along may call back.
+                drop(command);
+                return false;
+            }
+            inner.commands.push(command);
+        }
         self.wake();
-        takes
+        true
+    }
+
+    /// Commands that no loop will carry out: completions are cancelled, ids are given back. What was counted for them
+    /// is taken back by `uncount`, which gets the connection and the bytes.
+    fn abandon(&self, commands: Vec<Command>, uncount: impl Fn(Option<&ConnShared>, usize)) {
+        for command in commands {
+            let (id, len, completion) = match command {
+                Command::Write(id, HandedIn { bytes, completion, .. }) => (id, bytes.len(), completion),
+                Command::WriteDatagram(id, bytes, completion) => (id, cost(bytes.len()), completion),
+                Command::SendTo(id, _, bytes) => (id, cost(bytes.len()), None),
+                Command::Connect(id, _) | Command::Enroll(id, _) => {
+                    self.forget(id);
+                    continue;
+                }
+                _ => continue,
+            };
+            let shared = self.lock().conns.get(id).cloned();
+            uncount(shared.as_deref(), len);
+            if let Some(Err(panic)) = completion.map(|call| catch(|| call(Completed::Cancelled))) {
+                report(format_args!("a completion panicked: {panic}"));
+            }
+        }
     }
 
     /// Wakes the loop if it sleeps. Async-signal-safe.
@@ -252,6 +286,7 @@ impl Mailbox {
         bounds: Bounds<'_>,
     ) -> Result<Pressure> {
         let shared = inner.find(id)?;
+        shared.peer().iter().try_for_each(|peer| check_length(*peer, bytes.len()))?;
         let pressure = reserve(id, shared, cost(bytes.len()), bounds)?;
         completion.iter().for_each(|_| shared.await_completion());
         drop(inner);
@@ -275,6 +310,7 @@ impl Mailbox {
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
             check_length(to, bytes.len())?;
+            check_family(to, shared.is_ipv4())?;
             reserve(id, shared, cost(bytes.len()), bounds)?
         };
         self.send(Command::SendTo(id, to, bytes.to_vec()));
@@ -297,7 +333,7 @@ impl Mailbox {
 
     /// Whether the id is a connection's, also when the loop takes no more calls.
     pub(crate) fn knows(&self, id: ConnId) -> bool {
-        self.lock().conns.get(id).is_some()
+        self.lock().conns.get(id).is_some_and(|shared| !shared.is_gone())
     }
 
     pub(crate) fn is_open(&self, id: ConnId) -> bool {
@@ -342,7 +378,8 @@ impl Mailbox {
     /// Connections are dealt to the loop.
     pub(crate) fn deal(&self, commands: Vec<Command>) {
         self.dealt.fetch_add(commands.len(), Ordering::SeqCst);
-        self.post(commands);
+        let refused = self.post(commands);
+        self.dealt.fetch_sub(refused.len(), Ordering::SeqCst);
         self.wake();
     }
 
@@ -409,38 +446,40 @@ impl Mailbox {
         std::mem::swap(&mut self.lock().commands, commands);
     }
 
-    /// Forgets a connection and its descriptor. With `all_sent` it refuses if other threads have bytes for it
-    /// on their way.
+    /// From here on nobody finds a connection, or its descriptor. With `all_sent` it refuses if other threads have
+    /// bytes for it on their way. Its id is free after [`release`](Self::release).
     pub(crate) fn unregister(&self, id: ConnId, all_sent: bool) -> bool {
-        let mut inner = self.lock();
+        let inner = self.lock();
         let Some(shared) = inner.conns.get(id) else { return true };
         if all_sent && shared.unsent() > 0 {
             return false;
         }
-        shared.close();
-        shared.set_descriptor(None);
-        if shared.kind != ConnKind::Endpoint {
+        shared.leave();
+        true
+    }
+
+    /// The id of a connection that was unregistered, and has left the loop's slab, is free.
+    pub(crate) fn release(&self, id: ConnId) {
+        let mut inner = self.lock();
+        if inner.conns.remove(id).is_some_and(|shared| shared.kind != ConnKind::Endpoint) {
             self.open.fetch_sub(1, Ordering::SeqCst);
         }
-        inner.conns.remove(id);
-        true
+    }
+
+    /// Both, for a connection that never was in the slab.
+    pub(crate) fn forget(&self, id: ConnId) {
+        self.unregister(id, false);
+        self.release(id);
     }
 
     /// A start has failed: what was asked for before there was a loop is forgotten, but for the endpoints of
     /// listeners, which stay.
-    pub(crate) fn reset(&self) {
-        let (commands, streams) = {
-            let mut inner = self.lock();
-            let is_stream = |shared: &Arc<ConnShared>| shared.kind != ConnKind::Endpoint;
-            let ids: Vec<ConnId> =
-                inner.conns.iter().filter(|(_, shared)| is_stream(shared)).map(|(id, _)| id).collect();
-            (std::mem::take(&mut inner.commands), ids)
-        };
-        // What the user gave along is dropped without the lock.
-        drop(commands);
-        for id in streams {
-            self.unregister(id, false);
-        }
+    pub(crate) fn reset(&self, budget: &Budget) {
+        let commands = std::mem::take(&mut self.lock().commands);
+        self.abandon(commands, |shared, len| {
+            budget.change(-(len as isize));
+            shared.into_iter().for_each(|shared| shared.settle(len));
+        });
     }
 
     /// The loop ends: it carries out the commands that are left, and takes no more.
@@ -509,8 +548,10 @@ impl Drop for Cork {
     fn drop(&mut self) {
         if self.outermost {
             for (mailbox, commands) in with_corked(Option::take).flatten().unwrap_or_default() {
-                mailbox.post(commands);
+                let refused = mailbox.post(commands);
                 mailbox.wake();
+                // The loop has ended meanwhile, and its server with it: nobody counts bytes any more.
+                mailbox.abandon(refused, |_, _| {});
             }
         }
     }

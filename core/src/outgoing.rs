@@ -110,7 +110,7 @@ fn take_in(
     match mailbox.send(command(id)) {
         true => Ok(id),
         false => {
-            mailbox.unregister(id, false);
+            mailbox.forget(id);
             Err(full())
         }
     }

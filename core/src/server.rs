@@ -136,7 +136,7 @@ impl Server {
         match started {
             Err(error) => {
                 // For the next attempt: the loops' ids are known already. What on_start began is forgotten.
-                seeds.iter().for_each(|seed| seed.mailbox.reset());
+                seeds.iter().for_each(|seed| seed.mailbox.reset(&shared.budget));
                 shared.keep_seeds(seeds);
                 Err(error)
             }
@@ -196,17 +196,26 @@ impl Server {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         shared.begin_start()?;
-        let hosted = self.handler().and_then(|handler| {
-            let seed = shared.take_seeds()?.pop();
-            let seed = seed.ok_or_else(|| Error::new(ErrorKind::Internal, "a server without a loop"))?;
-            Hosted::new(self.handle.clone(), handler, seed)
-        });
+        let hosted = self.start_hosted_phases();
         if hosted.is_err() {
             shared.end_start(false);
         } else {
             lock(&self.handler).take();
         }
         hosted
+    }
+
+    fn start_hosted_phases(&self) -> Result<Hosted> {
+        let handler = self.handler()?;
+        // Before the seeds: what fails after them would lose them.
+        let timer = Hosted::timer()?;
+        let mut seeds = self.handle.shared.take_seeds()?;
+        if let Err(error) = Hosted::prepare(&timer, &seeds) {
+            self.handle.shared.keep_seeds(seeds);
+            return Err(error);
+        }
+        let seed = seeds.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without a loop"))?;
+        Ok(Hosted::new(self.handle.clone(), handler, seed, timer))
     }
 
     /// Starts, and waits until the server has stopped.

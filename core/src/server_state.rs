@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) resolver: Resolver,
     /// How far the stop has come.
     stop: AtomicU8,
+    /// Loops whose listeners are closed.
+    drained: AtomicUsize,
     /// When the graceful stop is over, in milliseconds of the clock.
     drain_until: AtomicU64,
     /// The loops, from the start on.
@@ -106,6 +108,7 @@ impl Shared {
             budget: Budget::new(config.byte_budget),
             resolver: Resolver::new(),
             stop: AtomicU8::new(GOING),
+            drained: AtomicUsize::new(0),
             drain_until: AtomicU64::new(u64::MAX),
             loops: OnceLock::new(),
             seeds: Mutex::default(),
@@ -293,11 +296,18 @@ impl Shared {
         }
     }
 
+    /// A loop has let in who had connected, and closed its listeners.
+    pub(crate) fn loop_drains(&self) {
+        self.drained.fetch_add(1, Ordering::SeqCst);
+        self.connection_ended();
+    }
+
     /// A connection is gone: when the last goes, a graceful stop is over.
     pub(crate) fn connection_ended(&self) {
         let all_gone = || {
             let dealt = self.accepting().is_none_or(AcceptBox::is_done);
-            dealt && self.mailboxes().iter().all(|mailbox| mailbox.load() == 0)
+            let drained = self.drained.load(Ordering::SeqCst) == self.mailboxes().len();
+            drained && dealt && self.mailboxes().iter().all(|mailbox| mailbox.load() == 0)
         };
         if self.is_draining() && all_gone() {
             self.stop();

@@ -66,15 +66,6 @@ impl<T> IdTable<T> {
         value
     }
 
-    /// All ids and values.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
-        let lease = self.lease.number();
-        self.slots.iter().enumerate().filter_map(move |(index, slot)| {
-            let id = ConnId::new(slot.generation, lease, index as u32);
-            slot.value.as_ref().map(|value| (id, value))
-        })
-    }
-
     /// All values.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.slots.iter().filter_map(|slot| slot.value.as_ref())

@@ -128,10 +128,8 @@ impl Endpoint {
     pub(crate) fn queue(&mut self, to: Option<SocketAddr>, slices: &[&[u8]]) -> Result<()> {
         let to = to.map(canonical);
         let len = slices.iter().map(|slice| slice.len()).sum();
+        to.iter().try_for_each(|to| check_family(*to, !self.ipv6))?;
         let longest = match to {
-            Some(to) if to.is_ipv6() && !self.ipv6 => {
-                return wrong(format!("{to} is not an IPv4 address, and the socket is one of IPv4"));
-            }
             None if !self.connected => return wrong("the datagram has no destination".to_owned()),
             to => to.map_or(self.longest_connected, longest_to),
         };
@@ -216,6 +214,19 @@ impl AsFd for Endpoint {
 /// What a queued datagram of `len` bytes counts.
 pub(crate) const fn cost(len: usize) -> usize {
     len + queue::RECORD
+}
+
+/// Refuses a destination that a socket of IPv4 cannot reach.
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`].
+pub(crate) fn check_family(to: SocketAddr, ipv4: bool) -> Result<()> {
+    match canonical(to) {
+        to if to.is_ipv6() && ipv4 => {
+            wrong(format!("{to} is not an IPv4 address, and the socket is one of IPv4"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a datagram that no socket can send to `to`.

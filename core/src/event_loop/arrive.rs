@@ -51,7 +51,7 @@ impl EventLoop {
         let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
         self.state.metrics().other_calls.add(1);
         if let Err(error) = self.state.poller.add(socket.as_fd(), id.to_u64()) {
-            self.state.mailbox().unregister(id, false);
+            self.state.mailbox().forget(id);
             return Err(error);
         }
         let mut entry = Entry::new(Some(socket), machine);
@@ -206,6 +206,7 @@ impl EventLoop {
             entry.machine.connected();
             // No edge is lost: what is ready already is found by trying.
             entry.machine.ready(true, true, false);
+            entry.timing().into_iter().for_each(|timing| timing.restart(self.state.now.get()));
             self.state.equip(id, entry, &dial.conn);
             conns.mark_dirty(id);
             conns.line_up(id);

@@ -27,7 +27,7 @@ impl EventLoop {
         });
         if let Err(error) = taken_in {
             report(format_args!("{}: cannot be polled: {error}", listening.listener.address()));
-            self.state.mailbox().unregister(id, false);
+            self.state.mailbox().forget(id);
         }
     }
 
@@ -43,7 +43,7 @@ impl EventLoop {
             self.take_endpoint_in(id, entry)
         });
         if let Err(error) = taken_in {
-            self.state.mailbox().unregister(id, false);
+            self.state.mailbox().forget(id);
             let closed = Closed::connect_failed(error.raw_os_error());
             self.state.metrics().count_closed(closed.reason);
             return self.call(id, |handler, conn| {
@@ -183,7 +183,7 @@ impl EventLoop {
         metrics.bytes_read.add(bytes.len() as u64);
         metrics.datagrams_truncated.add(u64::from(truncated));
         let datagram = Some((sender, truncated));
-        self.state.input.set(Some(Input { id, len: bytes.len(), datagram, keep: 0 }));
+        self.state.input.set(Some(Input { id, len: bytes.len(), raw: true, datagram, keep: 0 }));
         self.call(id, |handler, conn| handler.on_data(conn, bytes));
         self.state.input.set(None);
     }
@@ -195,7 +195,9 @@ impl EventLoop {
             let Some(entry) = conns.endpoints.get_mut(&id) else { return };
             entry.in_dirty = false;
             let drained = self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
-            let finished = entry.endpoint.queued_bytes() == 0;
+            // A datagram that was accepted from another thread just before comes first.
+            let finished = entry.endpoint.queued_bytes() == 0
+                && (entry.closing.is_none() || self.state.mailbox().has_all_of(&entry.shared));
             (entry.closing.filter(|_| finished), drained)
         };
         if drained {
@@ -247,25 +249,36 @@ impl EventLoop {
     /// Forgets a UDP socket. Only one that was connected has an `on_close`.
     fn finish_endpoint(&mut self, id: ConnId, closed: Closed) {
         self.state.mailbox().unregister(id, false);
-        let context = {
+        // What other threads have handed in and is not obeyed yet must have its completions, too.
+        self.obey_mailbox();
+        let connected = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(mut entry) = conns.endpoints.remove(&id) else { return };
-            conns.pool.change -= entry.endpoint.queued_bytes() as isize;
-            conns.done.extend(entry.pending.drain(..).map(|completion| (completion, Completed::Cancelled)));
-            (entry.listener.is_none(), entry.context.take())
+            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            let cancelled = entry.pending.drain(..).map(|completion| (completion, Completed::Cancelled));
+            conns.done.extend(cancelled);
+            entry.listener.is_none()
         };
         self.call_completions();
-        let (connected, context) = context;
         if connected {
             self.state.metrics().count_closed(closed.reason);
             self.call(id, |handler, conn| {
                 handler.on_close(conn, closed);
                 Action::None
             });
-            self.state.server().shared.connection_ended();
         }
+        let context = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let entry = conns.endpoints.remove(&id);
+            let queued = entry.as_ref().map_or(0, |entry| entry.endpoint.queued_bytes());
+            conns.pool.change -= queued as isize;
+            entry.and_then(|entry| entry.context)
+        };
+        self.state.mailbox().release(id);
         if let Err(panic) = catch(|| drop(context)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
+        }
+        if connected {
+            self.state.server().shared.connection_ended();
         }
     }
 

@@ -26,6 +26,7 @@ impl EventLoop {
 
     /// Lets those in who had connected before, closes the listeners, and the endpoints once they have sent.
     fn begin_draining(&mut self) {
+        self.acceptor.look_at_all();
         for _ in 0..LAST_BATCHES {
             self.accept();
             if !self.acceptor.is_busy() {
@@ -41,6 +42,6 @@ impl EventLoop {
             }
             conns.mark_dirty(id);
         }
-        self.state.server().shared.connection_ended();
+        self.state.server().shared.loop_drains();
     }
 }

@@ -214,7 +214,7 @@ impl EventLoop {
         loop {
             let backlog = match self.next_piece(id, &input[at..], fresh) {
                 Piece::Deliver { part, consumed, raw } => {
-                    let kept = self.call_on_data(id, &input[at..][part]);
+                    let kept = self.call_on_data(id, &input[at..][part], raw);
                     // What was shown without a framing, and kept, waits for more.
                     fresh = !raw;
                     at += consumed - kept;
@@ -230,9 +230,9 @@ impl EventLoop {
     }
 
     /// Calls `on_data`, and says how many of the bytes the handler keeps.
-    fn call_on_data(&mut self, id: ConnId, data: &[u8]) -> usize {
+    fn call_on_data(&mut self, id: ConnId, data: &[u8], raw: bool) -> usize {
         self.state.metrics().messages_read.add(1);
-        self.state.input.set(Some(Input { id, len: data.len(), datagram: None, keep: 0 }));
+        self.state.input.set(Some(Input { id, len: data.len(), raw, datagram: None, keep: 0 }));
         self.call(id, |handler, conn| handler.on_data(conn, data));
         self.state.input.take().map_or(0, |input| input.keep)
     }
@@ -249,6 +249,7 @@ impl EventLoop {
                 let wanted = fresh || entry.framer.is_some();
                 return Piece::Keep { backlog: wanted && entry.machine.is_open() };
             }
+            entry.reframed = false;
             match entry.framer.take() {
                 Some(framer) => framer,
                 None if fresh => {
@@ -262,8 +263,8 @@ impl EventLoop {
         let mut framer = Some(framer);
         let conns = &mut *self.state.conns.borrow_mut();
         let Some(entry) = conns.slab.get_mut(id) else { return Piece::Keep { backlog: false } };
-        if entry.framer.is_none() {
-            // The function has not set another one.
+        if !entry.reframed {
+            // The function has set no other.
             entry.framer = framer.take();
         }
         let (reason, trouble) = match cut {

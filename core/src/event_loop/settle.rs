@@ -114,7 +114,10 @@ impl EventLoop {
             }
         }
         entry.machine.take_completed(&mut conns.done);
-        entry.machine.relieve(config.low_water);
+        if entry.machine.relieve(config.low_water) {
+            // It is read again: the read time-out begins anew.
+            entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.now.get()));
+        }
         conns.line_up(id);
         None
     }
@@ -130,6 +133,7 @@ impl EventLoop {
                 socket::reset_on_close(socket.as_fd());
             }
         }
+        self.give_back(&mut leaving.1);
         self.state.metrics().count_closed(closed.reason);
         self.part(id, leaving, |event_loop| {
             event_loop.call(id, |handler, conn| {
@@ -137,6 +141,16 @@ impl EventLoop {
                 Action::None
             });
         });
+    }
+
+    /// What a connection still carried and had queued is given back to the budget, before anybody hears of its end.
+    fn give_back(&mut self, entry: &mut Entry) {
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            drop(entry.take_carry(&mut conns.pool));
+            entry.machine.drop_output(&mut conns.pool);
+        }
+        self.publish_change();
     }
 
     /// Hands a connection's descriptor out. Completions are cancelled first, as nobody would call them later;
@@ -175,6 +189,8 @@ impl EventLoop {
         }
         self.call_completions();
         let mut leaving = self.state.conns.borrow_mut().slab.remove(id)?;
+        // Not before: what ran until here may have opened others, which must not get its slot.
+        self.state.mailbox().release(id);
         let mut timers = self.state.timers.borrow_mut();
         for timer in leaving.1.extra.iter_mut().flat_map(|extra| extra.take_timers()) {
             drop(timers.cancel(timer));
@@ -189,16 +205,7 @@ impl EventLoop {
         debug_assert_eq!(leaving.0, id);
         self.state.conns.borrow_mut().leaving = Some(leaving);
         last_call(self);
-        let leaving = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let mut leaving = conns.leaving.take();
-            // What it still carried and had queued is given back to the budget.
-            if let Some((_, entry)) = leaving.as_deref_mut() {
-                drop(entry.take_carry(&mut conns.pool));
-                entry.machine.drop_output(&mut conns.pool);
-            }
-            leaving
-        };
+        let leaving = self.state.conns.borrow_mut().leaving.take();
         if let Err(panic) = catch(|| drop(leaving)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
         }
@@ -239,7 +246,7 @@ impl EventLoop {
             flush(entry, &mut conns.pool, self.state.metrics());
         }
         entry.machine.take_completed(&mut conns.done);
-        let socket = entry.socket.as_ref()?;
+        let Some(socket) = entry.socket.as_ref() else { return Some(closed) };
         socket::shutdown_write(socket.as_fd());
         let mut budget = self.state.config().read_budget;
         while budget > 0 {

@@ -128,6 +128,11 @@ impl EventLoop {
                 return;
             }
             Expiry::Never => return drop(timers.cancel(timer)),
+            // A peer that reads nothing would never let it end.
+            Expiry::Idle if stuck => entry.end_now(Closed::by(CloseReason::Idle), &mut conns.pool),
+            Expiry::Read if stuck && open => {
+                entry.end_now(Closed::by(CloseReason::TimedOut), &mut conns.pool);
+            }
             Expiry::Write => entry.end_now(Closed::by(CloseReason::TimedOut), &mut conns.pool),
             Expiry::Read if open => entry.machine.close(CloseReason::TimedOut, &mut conns.pool),
             Expiry::Idle if open => entry.machine.close(CloseReason::Idle, &mut conns.pool),
