@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# Whatever the user's own settings say: recipes and scripts look for what was built here.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 VENV := target/venv
 PYTHON := $(VENV)/bin/python
 CORE := $(shell find core/src core/Cargo.toml Cargo.toml -type f)

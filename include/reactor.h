@@ -115,7 +115,7 @@
 
 /**
  * Why a connection ended: its input breaks the framing, by a frame above the maximum, a malformed one, or
- * half a frame at the end.
+ * half a frame at the end; or on_data has kept more than 16 MiB of it.
  */
 #define REACTOR_CLOSE_PROTOCOL 8
 
@@ -427,8 +427,8 @@ typedef struct reactor_callbacks {
      */
     void (*on_pre_write)(void *user_data, struct reactor_server *server);
     /**
-     * A graceful stop has begun: once, on loop 0. The listeners are closed; connections may finish until the
-     * deadline.
+     * A graceful stop has begun: once, on loop 0. When it returns the listeners are closed, and connections may
+     * finish until the deadline.
      */
     void (*on_stopping)(void *user_data, struct reactor_server *server);
     /**
@@ -1420,13 +1420,12 @@ reactor_status reactor_conn_wake(struct reactor_server *server, reactor_conn con
 
 /**
  * Stops reading a connection, until reactor_conn_resume(): the peer feels it as backpressure. Frames that
- * were read already wait, too. So does the peer's end: EOF or a reset is noticed when reading resumes, or by a
- * write. Never blocks.
+ * were read already wait, too. So does the peer's EOF; but a reset ends the connection at once, with what was
+ * not read. Never blocks.
  *
  * Errors: as reactor_conn_wake().
  */
-reactor_status reactor_conn_pause(struct reactor_server *server,
-                                  reactor_conn conn);
+reactor_status reactor_conn_pause(struct reactor_server *server, reactor_conn conn);
 
 /**
  * Reads a connection again. Never blocks.
@@ -1437,7 +1436,8 @@ reactor_status reactor_conn_resume(struct reactor_server *server, reactor_conn c
 
 /**
  * In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
- * next. Only without a framing, and not on UDP. The last call counts.
+ * next. Only without a framing, and not on UDP. The last call counts. More than 16 MiB closes the connection,
+ * with REACTOR_CLOSE_PROTOCOL: a program that waits for more than that takes the bytes itself.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT if the input has fewer bytes, and for a NULL;
  * REACTOR_STATUS_WRONG_STATE outside on_data of this connection, or with a framing;

@@ -201,7 +201,8 @@ impl<'a> Conn<'a> {
     }
 
     /// Calls `on_timer` after `delay`, and again after each `repeat` if it is not zero. Both to the
-    /// millisecond, rounded up. It ends with the connection.
+    /// millisecond, rounded up, and counted from the time of the turn, which is read once when the turn begins. It
+    /// ends with the connection.
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing;

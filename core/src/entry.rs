@@ -1,7 +1,7 @@
 //! A stream connection as its loop holds it: the socket, the state machine, unfinished input, the user's
 //! context, timers and time-outs.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::action::{CloseReason, Closed};
 use crate::buffer::BlockPool;
@@ -11,6 +11,7 @@ use crate::conn::Machine;
 use crate::dial::Dial;
 use crate::limits::Admission;
 use crate::options::Context;
+use crate::sys::socket::take_error;
 use crate::timer::TimerId;
 
 /// A connection and its socket.
@@ -108,6 +109,15 @@ impl Entry {
     /// Ends it without waiting for anything.
     pub(crate) fn end_now(&mut self, closed: Closed, pool: &mut BlockPool) {
         self.machine.end_now(closed, pool);
+    }
+
+    /// The poller reported an error. A connection that is paused by hand would not learn of it by reading, and need
+    /// not: nobody is there any more to be read from at leisure.
+    pub(crate) fn notice_failure(&mut self) {
+        let Some(socket) = self.socket.as_ref().filter(|_| self.machine.is_paused()) else { return };
+        if let Ok(Some(errno)) = take_error(socket.as_fd()) {
+            self.machine.read_failed(errno);
+        }
     }
 
     /// EOF was seen and nothing waits: half a frame is an error then.

@@ -122,6 +122,12 @@ impl EventLoop {
         });
     }
 
+    /// Reads the clock and carries out what was asked for before the first turn.
+    pub(crate) fn prepare(&mut self) {
+        self.state.now.set(self.state.server().shared.clock.now());
+        self.obey_mailbox();
+    }
+
     /// One turn; if the poller or the engine fails, the server stops.
     pub(crate) fn turn_or_stop(&mut self, longest: Option<Duration>) {
         let trouble = match catch(|| self.turn(longest)) {
@@ -195,9 +201,15 @@ impl EventLoop {
         let other = match self.state.takes_input() {
             true => self.acceptor.next_due(),
             // Who brings the bytes back within the budget wakes the loops; but nobody shall wait on that alone.
-            false => (!self.state.conns.borrow().ready.is_empty()).then_some(STARVED),
+            false => self.is_held_up().then_some(STARVED),
         };
         due.into_iter().chain(other).min()
+    }
+
+    /// Whether something waits for the server to hold fewer bytes.
+    fn is_held_up(&self) -> bool {
+        let accepting = !self.arrivals.is_empty() || self.acceptor.is_busy();
+        accepting || !self.state.conns.borrow().ready.is_empty()
     }
 
     /// Whether there is something to do before the next event.
@@ -212,7 +224,7 @@ impl EventLoop {
     /// Remembers what the poller reported.
     fn note_events(&mut self) {
         let conns = &mut *self.state.conns.borrow_mut();
-        for Event { token, readable, writable, read_on } in self.events.iter() {
+        for Event { token, readable, writable, read_on, failed } in self.events.iter() {
             match ConnId::from_u64(token) {
                 Some(id) => {
                     // A stale event finds no entry.
@@ -221,6 +233,9 @@ impl EventLoop {
                             self.dialled.push(id);
                         }
                         entry.machine.ready(readable, writable, read_on);
+                        if failed {
+                            entry.notice_failure();
+                        }
                     } else if let Some(endpoint) = conns.endpoints.get_mut(&id) {
                         endpoint.endpoint.ready(readable, writable);
                     }
@@ -311,7 +326,8 @@ impl EventLoop {
     /// then.
     fn accept(&mut self) {
         if !self.state.takes_input() {
-            self.starved |= !self.arrivals.is_empty() || self.acceptor.is_busy();
+            let waits = !self.arrivals.is_empty() || self.acceptor.is_busy();
+            self.starved |= waits && self.state.server().shared.budget.is_exceeded();
             return;
         }
         for accepted in std::mem::take(&mut self.arrivals) {

@@ -167,8 +167,8 @@ impl Handle {
     }
 
     /// Stops reading a connection, until [`resume`](Self::resume): the peer feels it as backpressure. Frames
-    /// that were read already wait, too. So does the peer's end: EOF or a reset is noticed when reading resumes, or
-    /// by a write.
+    /// that were read already wait, too. So does the peer's EOF; but a reset ends the connection at once, with what
+    /// was not read.
     ///
     /// # Errors
     /// As [`close`](Self::close).
@@ -374,7 +374,8 @@ impl Handle {
     }
 
     /// Calls a function on the calling loop after `delay`, and again after each `repeat` if it is not zero.
-    /// Both to the millisecond, rounded up. One that panics is reported. From elsewhere, use
+    /// Both to the millisecond, rounded up, and counted from the time of the turn, which is read once when the turn
+    /// begins. One that panics is reported. From elsewhere, use
     /// [`run_on`](Self::run_on).
     ///
     /// # Errors
@@ -452,10 +453,14 @@ impl Handle {
         self.mailboxes().iter().map(|mailbox| mailbox.connections()).sum()
     }
 
-    /// Bytes written to connections and not yet taken by the kernel. Walks over all connections.
+    /// Bytes written to connections and not yet taken by the kernel. Walks over all connections. 0 in a forked child
+    /// of the process that started the server.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.mailboxes().iter().map(|mailbox| mailbox.unsent()).sum()
+        match self.shared.expect_own_process() {
+            Ok(()) => self.mailboxes().iter().map(|mailbox| mailbox.unsent()).sum(),
+            Err(_) => 0,
+        }
     }
 
     /// What happened so far, of the whole server; after the stop, too. It walks over all connections, for

@@ -105,8 +105,8 @@ pub trait Handler: Send + Sync + 'static {
         let _ = server;
     }
 
-    /// A graceful stop has begun: once, on loop 0. The listeners are closed; connections may finish until the
-    /// deadline.
+    /// A graceful stop has begun: once, on loop 0. When it returns the listeners are closed, and connections may
+    /// finish until the deadline.
     fn on_stopping(&self, server: &Handle) {
         let _ = server;
     }

@@ -103,13 +103,15 @@ impl Hosted {
     }
 
     fn start(&mut self) -> Result<()> {
+        // The loop takes its sockets in first: on_start may use them, and ask for what has a deadline.
+        self.server.shared.place_listeners(Phase::Hosted);
+        self.event_loop.prepare();
         if let Err(error) = Server::call_on_start_of(&self.server, &*self.handler) {
             self.server.stop();
             self.finish(false);
             return Err(error);
         }
         self.life = Life::Going;
-        self.server.shared.place_listeners(Phase::Hosted);
         self.event_loop.start_ticking();
         Ok(())
     }

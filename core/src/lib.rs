@@ -46,6 +46,14 @@ mod timer;
 mod token;
 mod udp;
 
+/// A number that a process has in common neither with its parent nor with its children; never 0. For language
+/// bindings, which would have to ask the system otherwise.
+#[doc(hidden)]
+#[must_use]
+pub fn process_number() -> u32 {
+    sys::fork::process()
+}
+
 pub use action::{Action, CloseReason, Closed, Completed, Completion, Pressure};
 pub use addr::{Address, Credentials, KeepAlive, ListenOptions, Multicast};
 pub use codec::{ByteOrder, Framing, LengthField, Width};

@@ -36,7 +36,7 @@ pub(crate) struct Listener {
     /// number of its inode is not used again.
     path: Option<OwnPath>,
     /// Dropped before the socket: a number that is free is never claimed.
-    _claim: Claim,
+    claim: Claim,
     socket: Socket,
     address: String,
     kind: SocketKind,
@@ -87,7 +87,7 @@ impl Listener {
         let opened_by = Some(process::id());
         Listener {
             path: None,
-            _claim: claim,
+            claim,
             socket,
             address,
             kind,
@@ -157,9 +157,10 @@ impl Listener {
         self.datagram_size
     }
 
-    /// The bound UDP socket once more, for the endpoint that is to own it.
-    pub(crate) fn udp_socket(&self) -> io::Result<Socket> {
-        self.socket.try_clone()
+    /// The bound UDP socket, for the endpoint that owns it from now on, and what keeps its number from being
+    /// adopted a second time.
+    pub(crate) fn into_udp(self) -> (Socket, Claim) {
+        (self.socket, self.claim)
     }
 
     /// Tells an accepted socket what it did not inherit: the size of a Unix socket's send buffer. Everything
@@ -319,7 +320,7 @@ fn claimed() -> MutexGuard<'static, BTreeSet<RawFd>> {
 
 /// A listener's entry in [`CLAIMED`].
 #[derive(Debug)]
-struct Claim(RawFd);
+pub(crate) struct Claim(RawFd);
 
 impl Claim {
     /// Claims the descriptor of a socket that we have opened.

@@ -33,6 +33,7 @@ struct Record {
     sharded: bool,
     /// Until they are placed.
     sockets: Vec<Placement>,
+    is_placed: bool,
     /// From then on: whoever accepts owns them.
     placed: Vec<Weak<Listener>>,
     /// Of a UDP listener, from the start on: an id for each socket.
@@ -132,12 +133,16 @@ impl Shared {
             if let Some(listener) = Arc::get_mut(&mut socket.listener) {
                 listener.adopt_path();
             }
-            record.placed.push(Arc::downgrade(&socket.listener));
+            if record.kind != SocketKind::Udp {
+                record.placed.push(Arc::downgrade(&socket.listener));
+            }
+            record.is_placed = true;
             let mailbox = &mailboxes[record.loop_of(index, mailboxes.len())];
             match (record.kind, self.accepting()) {
                 (SocketKind::Udp, _) => {
                     if let Some(id) = record.endpoints.get(index) {
-                        mailbox.send(Command::Endpoint(*id, socket));
+                        // Before what on_start has asked of it.
+                        mailbox.send_first(Command::Endpoint(*id, socket));
                     }
                 }
                 (_, Some(accepting)) if !record.sharded => accepting.send(AcceptCommand::Listen(socket)),
@@ -156,7 +161,7 @@ impl Shared {
             listeners.remove(listener)?
         };
         self.close_record(&record);
-        if record.placed.is_empty() {
+        if !record.is_placed {
             self.forget_endpoints(&record.endpoints);
         }
         // Without the lock: removing a path may take its time.
@@ -166,7 +171,7 @@ impl Shared {
 
     fn close_record(&self, record: &Record) {
         record.placed.iter().filter_map(Weak::upgrade).for_each(|listener| listener.close_now());
-        if !record.placed.is_empty() {
+        if record.is_placed {
             self.mailboxes().iter().for_each(|mailbox| {
                 mailbox.send(Command::CloseListener(record.id));
             });
@@ -225,7 +230,16 @@ impl Records {
             .into_iter()
             .map(|listener| Placement { listener: Arc::new(listener), origin: Arc::clone(&origin) });
         let (sockets, placed, endpoints) = (sockets.collect(), Vec::new(), Vec::new());
-        self.records.push(Record { id, address, kind, sharded, sockets, placed, endpoints });
+        self.records.push(Record {
+            id,
+            address,
+            kind,
+            sharded,
+            sockets,
+            is_placed: false,
+            placed,
+            endpoints,
+        });
         id
     }
 

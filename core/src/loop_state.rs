@@ -22,6 +22,7 @@ use crate::conn_shared::ConnShared;
 use crate::entry::{Entry, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
+use crate::listener::Claim;
 use crate::mailbox::{closed_error, full_error, no_sender_error, note_request, Mailbox};
 use crate::metrics::LoopMetrics;
 use crate::options::{ConnInfo, Context, ListenerId};
@@ -53,6 +54,8 @@ pub(crate) struct UdpEntry {
     /// To be closed once its queue is sent.
     pub(crate) closing: Option<Closed>,
     pub(crate) context: Option<Context>,
+    /// Of a listener's socket, as long as it lives.
+    pub(crate) _claim: Option<Claim>,
     pub(crate) in_ready: bool,
     pub(crate) in_dirty: bool,
 }
@@ -162,8 +165,6 @@ pub(crate) struct Input {
 
 /// What a loop shares with the calls from its callbacks.
 pub(crate) struct LoopState {
-    server: Handle,
-    mailbox: Arc<Mailbox>,
     pub(crate) index: usize,
     pub(crate) poller: Poller,
     pub(crate) conns: RefCell<Conns>,
@@ -172,6 +173,9 @@ pub(crate) struct LoopState {
     /// The turn's time, in milliseconds of the server's clock.
     pub(crate) now: Cell<u64>,
     pub(crate) input: Cell<Option<Input>>,
+    /// Dropped last: the lease of the timers' ids goes back with it.
+    mailbox: Arc<Mailbox>,
+    server: Handle,
 }
 
 thread_local! {
@@ -584,6 +588,7 @@ impl UdpEntry {
             pending: Vec::new(),
             closing: None,
             context: None,
+            _claim: None,
             in_ready: false,
             in_dirty: false,
         }

@@ -279,7 +279,7 @@ impl Mailbox {
     /// Hands a datagram in, for a connected socket to send: never joined with another.
     fn write_datagram(
         self: &Arc<Self>,
-        inner: MutexGuard<'_, Inner>,
+        mut inner: MutexGuard<'_, Inner>,
         id: ConnId,
         bytes: Vec<u8>,
         completion: &mut Option<Completion>,
@@ -289,9 +289,28 @@ impl Mailbox {
         shared.peer().iter().try_for_each(|peer| check_length(*peer, bytes.len()))?;
         let pressure = reserve(id, shared, cost(bytes.len()), bounds)?;
         completion.iter().for_each(|_| shared.await_completion());
+        self.push(&mut inner, Command::WriteDatagram(id, bytes, completion.take()));
         drop(inner);
-        self.send(Command::WriteDatagram(id, bytes, completion.take()));
+        self.wake();
         Ok(pressure)
+    }
+
+    /// Adds a command while the lock is held that it was accepted under, so that the loop cannot end in between.
+    fn push(self: &Arc<Self>, inner: &mut Inner, command: Command) {
+        let mut command = Some(command);
+        if !add_corked(self, |commands| commands.extend(command.take())) {
+            inner.commands.extend(command);
+        }
+    }
+
+    /// Leaves a command for the loop to carry out before all others.
+    pub(crate) fn send_first(&self, command: Command) {
+        let mut inner = self.lock();
+        if !inner.ended {
+            inner.commands.insert(0, command);
+            drop(inner);
+            self.wake();
+        }
     }
 
     /// Hands a datagram in, for an endpoint to send.
@@ -302,8 +321,9 @@ impl Mailbox {
         bytes: &[u8],
         bounds: Bounds<'_>,
     ) -> Result<Pressure> {
+        let bytes = bytes.to_vec();
         let pressure = {
-            let inner = self.lock();
+            let mut inner = self.lock();
             let shared = inner.find(id)?;
             if shared.kind != ConnKind::Endpoint {
                 let message = format!("{id} is a connection: it sends to its peer only");
@@ -311,9 +331,11 @@ impl Mailbox {
             }
             check_length(to, bytes.len())?;
             check_family(to, shared.is_ipv4())?;
-            reserve(id, shared, cost(bytes.len()), bounds)?
+            let pressure = reserve(id, shared, cost(bytes.len()), bounds)?;
+            self.push(&mut inner, Command::SendTo(id, to, bytes));
+            pressure
         };
-        self.send(Command::SendTo(id, to, bytes.to_vec()));
+        self.wake();
         Ok(pressure)
     }
 
@@ -372,7 +394,9 @@ impl Mailbox {
 
     /// The loop's connections, those that were dealt to it included: for a balancer.
     pub(crate) fn load(&self) -> usize {
-        self.connections() + self.dealt.load(Ordering::SeqCst)
+        // In this order: what is taken in meanwhile counts twice rather than not at all.
+        let dealt = self.dealt.load(Ordering::SeqCst);
+        dealt + self.connections()
     }
 
     /// Connections are dealt to the loop.
@@ -460,10 +484,16 @@ impl Mailbox {
 
     /// The id of a connection that was unregistered, and has left the loop's slab, is free.
     pub(crate) fn release(&self, id: ConnId) {
-        let mut inner = self.lock();
-        if inner.conns.remove(id).is_some_and(|shared| shared.kind != ConnKind::Endpoint) {
-            self.open.fetch_sub(1, Ordering::SeqCst);
-        }
+        let removed = {
+            let mut inner = self.lock();
+            let removed = inner.conns.remove(id);
+            if removed.as_ref().is_some_and(|shared| shared.kind != ConnKind::Endpoint) {
+                self.open.fetch_sub(1, Ordering::SeqCst);
+            }
+            removed
+        };
+        // Without the lock: a framing's function is the user's, and may go with it.
+        drop(removed);
     }
 
     /// Both, for a connection that never was in the slab.

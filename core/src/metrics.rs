@@ -246,8 +246,7 @@ metrics! {
     turns_sampled,
     /// Closed connections that the linger limit ended, before the peer did.
     linger_expired,
-    /// Times that a connection with more to read had to wait for the next turn, because its byte budget was
-    /// used up.
+    /// Turns in which connections were not read, because the server held more bytes than its budget allows.
     reads_paused_by_budget,
 }
 

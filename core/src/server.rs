@@ -303,8 +303,10 @@ impl fmt::Debug for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // What its host drives is the host's to drop.
-        if self.handle.shared.phase().is_hosted() {
+        let shared = &self.handle.shared;
+        // In a child of the process that started it there is nothing of its own; and what its host drives is the
+        // host's to drop.
+        if shared.expect_own_process().is_err() || shared.phase().is_hosted() {
             return;
         }
         self.handle.stop();

@@ -371,6 +371,9 @@ impl Shared {
     // ---- seeing inside ----
 
     pub(crate) fn metrics(&self) -> Metrics {
+        if self.expect_own_process().is_err() {
+            return Metrics::default();
+        }
         let mut sum =
             self.accepting().map_or_else(Metrics::default, |accepting| accepting.metrics.snapshot());
         for mailbox in self.mailboxes() {
@@ -380,6 +383,7 @@ impl Shared {
     }
 
     pub(crate) fn loop_metrics(&self, index: usize) -> Option<Metrics> {
+        self.expect_own_process().ok()?;
         self.mailboxes().get(index).map(|mailbox| snapshot(mailbox))
     }
 }

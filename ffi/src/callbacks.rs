@@ -104,8 +104,8 @@ pub struct reactor_callbacks {
     /// A loop is about to send the first output of a turn: once a turn at most, on the loop's thread. What is
     /// written here leaves along.
     pub on_pre_write: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server)>,
-    /// A graceful stop has begun: once, on loop 0. The listeners are closed; connections may finish until the
-    /// deadline.
+    /// A graceful stop has begun: once, on loop 0. When it returns the listeners are closed, and connections may
+    /// finish until the deadline.
     pub on_stopping: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server)>,
     /// The server has stopped: once, after the last callback of any connection, when all loops have ended.
     pub on_stop: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server)>,

@@ -20,7 +20,7 @@ pub const REACTOR_CLOSE_SHUTDOWN: i32 = 6;
 /// Why a connection ended: unsent output went beyond the hard limit.
 pub const REACTOR_CLOSE_OVERFLOW: i32 = 7;
 /// Why a connection ended: its input breaks the framing, by a frame above the maximum, a malformed one, or
-/// half a frame at the end.
+/// half a frame at the end; or on_data has kept more than 16 MiB of it.
 pub const REACTOR_CLOSE_PROTOCOL: i32 = 8;
 /// Why a connection ended: a callback failed, which in C is: returned a number that is no action. No other
 /// callback reports it.

@@ -103,8 +103,8 @@ pub unsafe extern "C" fn reactor_conn_wake(
 }
 
 /// Stops reading a connection, until reactor_conn_resume(): the peer feels it as backpressure. Frames that
-/// were read already wait, too. So does the peer's end: EOF or a reset is noticed when reading resumes, or by a
-/// write. Never blocks.
+/// were read already wait, too. So does the peer's EOF; but a reset ends the connection at once, with what was
+/// not read. Never blocks.
 ///
 /// Errors: as reactor_conn_wake().
 #[no_mangle]
@@ -129,7 +129,8 @@ pub unsafe extern "C" fn reactor_conn_resume(
 }
 
 /// In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
-/// next. Only without a framing, and not on UDP. The last call counts.
+/// next. Only without a framing, and not on UDP. The last call counts. More than 16 MiB closes the connection,
+/// with REACTOR_CLOSE_PROTOCOL: a program that waits for more than that takes the bytes itself.
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT if the input has fewer bytes, and for a NULL;
 /// REACTOR_STATUS_WRONG_STATE outside on_data of this connection, or with a framing;

@@ -5,8 +5,17 @@ use std::cell::Cell;
 use reactor_core::{Error, ErrorKind, Result};
 
 thread_local! {
-    /// How many marks this thread is under.
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// How many marks this thread is under, and in which process: the marks of a parent's callback mean nothing in a
+    /// child that was forked there.
+    static DEPTH: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+}
+
+/// The marks of this process.
+fn depth() -> u32 {
+    match DEPTH.get() {
+        (process, depth) if process == reactor_core::process_number() => depth,
+        _ => 0,
+    }
 }
 
 /// While it lives, its thread counts as inside a callback. A loop's thread is marked once, for as long as the
@@ -18,20 +27,20 @@ pub(crate) struct Inside {
 
 impl Inside {
     pub(crate) fn mark() -> Self {
-        DEPTH.set(DEPTH.get() + 1);
+        DEPTH.set((reactor_core::process_number(), depth() + 1));
         Inside { _not_send: std::marker::PhantomData }
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
+        DEPTH.set((reactor_core::process_number(), depth().saturating_sub(1)));
     }
 }
 
 /// Refuses a call that waits for callbacks to end inside one, of whichever server: it might wait for itself.
 pub(crate) fn refuse(function: &str) -> Result<()> {
-    match DEPTH.get() {
+    match depth() {
         0 => Ok(()),
         _ => {
             let message = format!("{function}: cannot be called inside a callback: it would wait for itself");

@@ -19,15 +19,30 @@ impl EventLoop {
     /// Takes a bound UDP socket in under the id that it was given.
     pub(super) fn open_endpoint(&mut self, id: ConnId, listening: Listening) {
         let Ok(shared) = self.state.mailbox().shared(id) else { return };
-        let size = listening.listener.datagram_size();
-        let opened = listening.listener.udp_socket().and_then(|socket| Endpoint::new(socket, size));
-        let taken_in = opened.and_then(|endpoint| {
-            let listener = Some(listening.origin.listener);
-            self.take_endpoint_in(id, UdpEntry::new(endpoint, shared, listener))
+        let (address, size) = (listening.listener.address().to_owned(), listening.listener.datagram_size());
+        // Nobody else owns it; who asks it to close has borrowed it for a moment only.
+        let Some(listener) = Arc::into_inner(listening.listener) else {
+            return self.state.mailbox().forget(id);
+        };
+        let (socket, claim) = listener.into_udp();
+        let taken_in = Endpoint::new(socket, size).and_then(|endpoint| {
+            let entry = UdpEntry::new(endpoint, shared, Some(listening.origin.listener));
+            self.take_endpoint_in(id, UdpEntry { _claim: Some(claim), ..entry })
         });
         if let Err(error) = taken_in {
-            report(format_args!("{}: cannot be polled: {error}", listening.listener.address()));
+            report(format_args!("{address}: cannot be polled: {error}"));
             self.state.mailbox().forget(id);
+        }
+    }
+
+    /// Calls `on_wake` of a UDP socket, if it is owed.
+    pub(super) fn call_endpoint_due(&mut self, id: ConnId) {
+        let woken = {
+            let conns = self.state.conns.borrow();
+            conns.endpoints.get(&id).is_some_and(|entry| entry.closing.is_none() && entry.shared.take_woken())
+        };
+        if woken {
+            self.call(id, |handler, conn| handler.on_wake(conn));
         }
     }
 
@@ -93,19 +108,16 @@ impl EventLoop {
 
     /// Gives the handler what has come for a UDP socket, up to its budget.
     pub(super) fn serve_endpoint(&mut self, id: ConnId) {
-        let wakes = {
+        {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.endpoints.get_mut(&id) else { return };
             entry.in_ready = false;
             if !entry.wants_service() {
                 return;
             }
-            entry.shared.take_woken()
-        };
-        self.sample_delay();
-        if wakes {
-            self.call(id, |handler, conn| handler.on_wake(conn));
         }
+        self.sample_delay();
+        self.call_endpoint_due(id);
         self.deliver_kept(id);
         let Some(mut batch) = self.datagrams.take() else { return };
         let mut budget = self.state.config().read_budget;
@@ -315,7 +327,13 @@ impl EventLoop {
 impl LoopState {
     /// Queues a datagram whose cost was counted on its shared part before; says whether it was.
     fn queue_handed_in(&self, conns: &mut Conns, id: ConnId, to: Option<SocketAddr>, bytes: &[u8]) -> bool {
-        let Some(entry) = conns.endpoints.get_mut(&id) else { return false };
+        let Some(entry) = conns.endpoints.get_mut(&id) else {
+            // Not taken in: it could not be polled.
+            if let Ok(shared) = self.mailbox().shared(id) {
+                shared.settle(cost(bytes.len()));
+            }
+            return false;
+        };
         let queued = entry.closing.is_none() && entry.endpoint.queue(to, &[bytes]).is_ok();
         if queued {
             conns.pool.change += cost(bytes.len()) as isize;

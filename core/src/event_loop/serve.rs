@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 
 use super::{EventLoop, HEADROOM};
 use crate::action::CloseReason;
-use crate::codec::Cut;
+use crate::codec::{Cut, Framer};
 use crate::conn::{Due, Reading};
 use crate::entry::Entry;
 use crate::loop_state::Input;
@@ -43,7 +43,7 @@ impl EventLoop {
         let round = self.state.conns.borrow().ready.len();
         for _ in 0..round {
             if !self.state.takes_input() {
-                self.starved = true;
+                self.starved |= self.state.server().shared.budget.is_exceeded();
                 return self.call_all_due();
             }
             let next = self.state.conns.borrow_mut().ready.pop_front();
@@ -60,6 +60,7 @@ impl EventLoop {
         let ready: Vec<ConnId> = self.state.conns.borrow().ready.iter().copied().collect();
         for id in ready {
             self.call_due(id);
+            self.call_endpoint_due(id);
             self.state.conns.borrow_mut().mark_dirty(id);
         }
     }
@@ -266,6 +267,12 @@ impl EventLoop {
         if !entry.reframed {
             // The function has set no other.
             entry.framer = framer.take();
+        }
+        if cut.is_ok() && !entry.machine.takes_input() {
+            // The function has closed or paused its own connection: the frame is not the handler's any more, or not yet.
+            let again = entry.machine.shared.framing().map(Framer::new).map(Box::new);
+            entry.framer = again;
+            return Piece::Keep { backlog: entry.machine.is_open() };
         }
         let (reason, trouble) = match cut {
             Ok(Ok(Cut::Frame { frame, consumed })) => {

@@ -214,10 +214,10 @@ impl EventLoop {
 
     /// The server has stopped: one more attempt to send what is queued, then every connection is closed.
     pub(super) fn finish(&mut self) {
-        self.acceptor.clear();
         // From here on by-id calls answer `closed`; what was accepted before is carried out.
         let mut commands = self.state.mailbox().end();
         self.obey(&mut commands);
+        self.acceptor.clear();
         self.arrivals.clear();
         let ids = self.state.conns.borrow().slab.ids();
         for id in ids {

@@ -67,7 +67,7 @@ pub(super) fn adopt(url: &str, number: RawFd, options: &ListenOptions) -> Result
     let socket = Socket::from(fd);
     Ok(Listener {
         path: None,
-        _claim: claim,
+        claim,
         socket,
         address,
         kind,

@@ -32,6 +32,7 @@ impl Events {
                     | libc::EPOLLPRI),
                 writable: has(libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR),
                 read_on: has(libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI),
+                failed: has(libc::EPOLLERR),
             }
         })
     }
@@ -132,12 +133,21 @@ mod tests {
         let (mut near, far) = UnixStream::pair().unwrap();
         let poller = Poller::new().unwrap();
         poller.add(far.as_fd(), 7).unwrap();
-        assert_eq!(poll_now(&poller), [Event { token: 7, readable: false, writable: true, read_on: false }]);
+        assert_eq!(
+            poll_now(&poller),
+            [Event { token: 7, readable: false, writable: true, read_on: false, failed: false }]
+        );
         assert_eq!(poll_now(&poller), []);
         near.write_all(b"x").unwrap();
-        assert_eq!(poll_now(&poller), [Event { token: 7, readable: true, writable: true, read_on: false }]);
+        assert_eq!(
+            poll_now(&poller),
+            [Event { token: 7, readable: true, writable: true, read_on: false, failed: false }]
+        );
         near.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(poll_now(&poller), [Event { token: 7, readable: true, writable: true, read_on: true }]);
+        assert_eq!(
+            poll_now(&poller),
+            [Event { token: 7, readable: true, writable: true, read_on: true, failed: false }]
+        );
         assert_eq!(poll_now(&poller), []);
     }
 

@@ -32,4 +32,6 @@ pub(crate) struct Event {
     pub(crate) writable: bool,
     /// There is more behind the bytes than a short read shows: end of file, an error, or urgent data.
     pub(crate) read_on: bool,
+    /// The socket has failed: what it was, a read or a write tells.
+    pub(crate) failed: bool,
 }
