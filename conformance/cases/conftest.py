@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from socket import socket
 from typing import Protocol
 
 import pytest
 
-from harness.promises import SUBJECTS
+from harness.promises import CAPABILITIES, SUBJECTS
 from harness.subject import TCP, Subject
 from harness.table import TABLE
 
@@ -16,7 +17,10 @@ PASSED = pytest.StashKey[bool]()
 
 
 class Serve(Protocol):
-    """Starts a subject; `finish` of every one is checked when the case is over."""
+    """Starts a subject; `finish` of every one is checked when the case is over.
+
+    It has the sockets of `inherit` by the LISTEN_FDS convention, and is started by the command `prefix`, if any.
+    """
 
     def __call__(
         self,
@@ -24,6 +28,8 @@ class Serve(Protocol):
         start: bool = True,
         trace: bool = True,
         stderr: str = "",
+        inherit: Sequence[socket] = (),
+        prefix: Sequence[str] = (),
         **options: object,
     ) -> Subject: ...
 
@@ -45,7 +51,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for subject in set(subjects) & misfits.keys():
         if table is not None:
             table.leave_out(numbers, subject, metafunc.function.__name__, misfits[subject])
-    metafunc.parametrize("subject", [name for name in subjects if name not in misfits])
+    fitting = [name for name in subjects if name not in misfits]
+    needed = {part for mark in marks.iter_markers("needs") for part in mark.args}
+    for subject in fitting:
+        if table is not None and needed - CAPABILITIES[subject]:
+            table.put_off(numbers, subject, needed - CAPABILITIES[subject])
+    metafunc.parametrize("subject", [name for name in fitting if needed <= CAPABILITIES[name]])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,14 +80,21 @@ def serve(subject: str, request: pytest.FixtureRequest) -> Iterator[Serve]:
     running: list[Subject] = []
 
     def start_one(
-        *listen: str, start: bool = True, trace: bool = True, stderr: str = "", **options: object
+        *listen: str,
+        start: bool = True,
+        trace: bool = True,
+        stderr: str = "",
+        inherit: Sequence[socket] = (),
+        prefix: Sequence[str] = (),
+        **options: object,
     ) -> Subject:
         arguments = [] if trace else ["--no-trace"]
-        for url in listen or ((TCP,) if start else ()):
+        for url in listen or ((TCP,) if start and not inherit else ()):
             arguments += ["--listen", url]
         for name, value in options.items():
-            arguments += ["--" + name.replace("_", "-"), str(value)]
-        server = Subject(subject, arguments, stderr)
+            # True is a flag without a value.
+            arguments += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
+        server = Subject(subject, arguments, stderr, inherit, prefix)
         running.append(server)
         if start:
             server.urls = server.expect("listening")["urls"]

@@ -126,7 +126,7 @@ def test_beyond_the_hard_limit_calls_by_id_answer_full_and_do_nothing(serve: Ser
         taken += 1
     assert "high" in results
     assert server.stats()["queued"] <= 1_000_000
-    assert server.control(f"write {conn} 1000000") == "FULL"
+    assert server.control(f"write {conn} 1000001") == "FULL"
     assert server.events("close") == []
     # Every byte that was taken arrives, none of those that were refused, and then there is room again.
     assert client.exactly(taken * 300_000) == pattern(300_000) * taken

@@ -1,7 +1,7 @@
 """What the cases are written with: subjects, clients, and eyes on the process."""
 
 from harness.client import HANG_GUARD, Client, pattern
-from harness.promises import not_for, promises
+from harness.promises import needs, not_for, promises
 from harness.strace import Strace
 from harness.subject import Subject, eventually
 
@@ -11,6 +11,7 @@ __all__ = [
     "Strace",
     "Subject",
     "eventually",
+    "needs",
     "not_for",
     "pattern",
     "promises",

@@ -18,6 +18,33 @@ REQUIRED = frozenset(
     + ["D1", "D3", "D4", "D5", "T4", "S1", "S2", "R2", "R4", "R5"]
 )
 
+#: The parts of PROTOCOL.md that a subject may not have yet.
+PARTS = {
+    "calls": "the calls, their control commands, the flags and events not named below",
+    "outgoing": "connect, enroll",
+    "udp": "UDP addresses, send-to, endpoints",
+    "framing": "framings, frame, mode keep",
+    "timers": "timer, cancel, --ticks, time-outs",
+    "detach": "the action and the call detach",
+    "context": "context and its destruction",
+    "hosted": "--hosted",
+    "fork": "--fork, the control command fork",
+    "signals": "--signals",
+    "log": "--log",
+    "metrics": "metrics",
+}
+
+_ALL = frozenset(PARTS)
+
+#: What each subject has. A case that needs more is left out for it.
+CAPABILITIES: dict[str, frozenset[str]] = {
+    # A fork is not to be had without unsafe code.
+    "rust": _ALL - {"fork"},
+    "c": _ALL,
+    "python": frozenset(),
+    "node": frozenset(),
+}
+
 
 def promises(*numbers: str) -> pytest.MarkDecorator:
     """Marks a case with the promises that it proves."""
@@ -25,6 +52,14 @@ def promises(*numbers: str) -> pytest.MarkDecorator:
     if unknown or not numbers:
         raise ValueError(f"no promise of the contract: {sorted(unknown)}")
     return pytest.mark.promises(*numbers)
+
+
+def needs(*parts: str) -> pytest.MarkDecorator:
+    """Marks a case with the parts of the protocol that it uses, beyond what every subject has."""
+    unknown = set(parts) - PARTS.keys()
+    if unknown or not parts:
+        raise ValueError(f"no part of the protocol: {sorted(unknown)}")
+    return pytest.mark.needs(*parts)
 
 
 def not_for(subject: str, reason: str) -> pytest.MarkDecorator:

@@ -20,6 +20,7 @@ class Table:
         self.subjects = subjects
         self.collected = 0
         self.reasons: dict[Key, list[str]] = defaultdict(list)
+        self.missing: dict[Key, set[str]] = defaultdict(set)
         self._cases: dict[str, list[Key]] = {}
         self._outcomes: dict[str, bool] = {}
 
@@ -38,6 +39,11 @@ class Table:
         for promise in numbers:
             self.reasons[promise, subject].append(f"{case}: {reason}")
 
+    def put_off(self, numbers: list[str], subject: str, parts: set[str]) -> None:
+        """A case cannot run for a subject, because that has not all the parts of the protocol yet."""
+        for promise in numbers:
+            self.missing[promise, subject] |= parts
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         good = report.passed and self._outcomes.get(report.nodeid, True)
         self._outcomes[report.nodeid] = good
@@ -49,8 +55,11 @@ class Table:
         ran = [self._outcomes[case] for case in cases if case in self._outcomes]
         if not all(ran):
             return "fail"
+        waiting = self.missing.get((promise, subject))
         if ran:
-            return "pass"
+            return "part" if waiting else "pass"
+        if waiting:
+            return "none"
         return "n/a" if self.reasons.get((promise, subject)) else "none"
 
     def as_dict(self) -> dict[str, dict[str, str]]:
@@ -81,7 +90,18 @@ class Table:
         if self.reasons:
             lines += ["", "cases that do not fit a subject:"]
             lines += sorted({f"  {key[1]}: {why}" for key, found in self.reasons.items() for why in found})
+        if self.missing:
+            lines += ["", "parts of the protocol that a subject does not have, and its cases so wait for:"]
+            lines += [f"  {subject}: {', '.join(parts)}" for subject, parts in self._missing_parts()]
         return "\n".join(lines)
+
+    def _missing_parts(self) -> list[tuple[str, list[str]]]:
+        keys = {subject: [key for key in self.missing if key[1] == subject] for subject in self.subjects}
+        return [
+            (subject, sorted(set().union(*(self.missing[key] for key in found))))
+            for subject, found in keys.items()
+            if found
+        ]
 
 
 TABLE = pytest.StashKey[Table]()

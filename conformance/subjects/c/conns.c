@@ -1,13 +1,14 @@
-/* What is remembered of each connection, by id. */
+/* What is remembered of each connection and listener, by id. */
 #include "subject.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 4096, LISTENERS = 4096 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conn *buckets[BUCKETS];
+static enum frames of_listeners[LISTENERS];
 
 /* The link that points to a connection, or the empty one at the end of its bucket. */
 static struct conn **find(reactor_conn id) {
@@ -17,13 +18,13 @@ static struct conn **find(reactor_conn id) {
     return link;
 }
 
-void conn_add(reactor_conn id) {
-    struct conn *conn = calloc(1, sizeof *conn);
-    if (conn == NULL) abort();
-    conn->id = id;
+struct conn *conn_add(reactor_conn id, enum mode mode, enum frames frames) {
+    struct conn *conn = allocate(sizeof *conn);
+    *conn = (struct conn){.id = id, .mode = mode, .frames = frames};
     pthread_mutex_lock(&lock);
     *find(id) = conn;
     pthread_mutex_unlock(&lock);
+    return conn;
 }
 
 struct conn *conn_find(reactor_conn id) {
@@ -41,4 +42,32 @@ void conn_remove(reactor_conn id) {
     if (conn == NULL) return;
     text_free(&conn->line);
     free(conn);
+}
+
+enum frames conn_frames(reactor_conn id) {
+    pthread_mutex_lock(&lock);
+    struct conn *conn = *find(id);
+    enum frames frames = conn == NULL ? STREAM : conn->frames;
+    pthread_mutex_unlock(&lock);
+    return frames;
+}
+
+void conn_set_frames(reactor_conn id, enum frames frames) {
+    pthread_mutex_lock(&lock);
+    struct conn *conn = *find(id);
+    if (conn != NULL) conn->frames = frames;
+    pthread_mutex_unlock(&lock);
+}
+
+enum frames listener_frames(reactor_listener listener) {
+    pthread_mutex_lock(&lock);
+    enum frames frames = of_listeners[listener % LISTENERS];
+    pthread_mutex_unlock(&lock);
+    return frames;
+}
+
+void listener_set_frames(reactor_listener listener, enum frames frames) {
+    pthread_mutex_lock(&lock);
+    of_listeners[listener % LISTENERS] = frames;
+    pthread_mutex_unlock(&lock);
 }

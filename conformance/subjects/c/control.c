@@ -2,7 +2,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "subject.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,9 @@ static void *wait_and_free(void *argument) {
     struct subject *subject = argument;
     reactor_server_wait(subject->server);
     pthread_mutex_lock(&lock);
-    event_ended();
+    signals_end();
+    other_end();
+    event_plain("ended");
     reactor_server_free(subject->server);
     subject->server = NULL;
     pthread_mutex_unlock(&lock);
@@ -32,96 +33,83 @@ reactor_status subject_start(struct subject *subject) {
     return status;
 }
 
-/* One write of a burst, on a thread of its own. */
-struct shot {
-    pthread_t thread;
-    reactor_server *server;
-    reactor_conn conn;
-    size_t length;
-    const char *result;
-};
-
-static void *shoot(void *argument) {
-    struct shot *shot = argument;
-    shot->result = write_pattern(shot->server, shot->conn, shot->length);
-    return NULL;
+/* Writes a call together from its parts and makes it. */
+static void make(const struct place *place, const char *target, const char *name, const char *rest,
+                 struct outcome *outcome) {
+    struct text line = {0};
+    text_print(&line, "%s %s %s", target, name, rest);
+    make_call(place, line.bytes, outcome);
+    text_free(&line);
 }
 
-static void burst(reactor_server *server, const char *rest, struct text *result) {
-    char *end;
-    reactor_conn conn = strtoull(rest, &end, 10);
-    size_t count = strtoul(end, &end, 10), length = strtoul(end, NULL, 10);
-    struct shot *shots = calloc(count + 1, sizeof *shots);
-    if (shots == NULL) abort();
-    for (size_t i = 0; i < count; i++) {
-        shots[i] = (struct shot){.server = server, .conn = conn, .length = length};
-        if (pthread_create(&shots[i].thread, NULL, shoot, &shots[i]) != 0) abort();
-    }
-    for (size_t i = 0; i < count; i++) {
-        pthread_join(shots[i].thread, NULL);
-        text_print(result, "%s%s", i == 0 ? "" : " ", shots[i].result);
-    }
-    free(shots);
-}
-
-static void listen_result(reactor_server *server, const char *url, struct text *result) {
-    reactor_status status = reactor_server_listen(server, url);
+/* Unlike the call of this name it has the bound URL as its result. */
+static void listen_at(reactor_server *server, const char *url, struct outcome *outcome) {
+    reactor_listener listener = 0;
     char address[REACTOR_ADDRESS_CAPACITY] = "";
-    /* The newest listener is the last one that there is. */
-    for (size_t i = 0; reactor_server_address(server, i, address, sizeof address, NULL) == REACTOR_OK;) i++;
-    text_print(result, "%s", status == REACTOR_OK ? address : reactor_status_name(status));
+    reactor_status status = listen_with(server, url, "", &listener);
+    if (status != REACTOR_OK) {
+        outcome_status(outcome, status);
+        return;
+    }
+    reactor_server_listener_address(server, listener, address, sizeof address, NULL);
+    outcome_string(outcome, address);
 }
 
-static void stats(reactor_server *server, const char *line) {
+static void burst(const struct place *place, const char *rest, struct outcome *outcome) {
+    char conn[WORD], count[WORD];
+    struct text line = {0};
+    take_word(&rest, conn);
+    take_word(&rest, count);
+    text_print(&line, "%s 1 %s write %s", count, conn, rest);
+    call_on_threads(place, line.bytes, true, outcome);
+    text_free(&line);
+}
+
+static void stats(reactor_server *server, struct outcome *outcome) {
     size_t connections = 0, queued = 0;
     reactor_server_connections(server, &connections);
     reactor_server_queued_bytes(server, &queued);
-    char result[96];
-    snprintf(result, sizeof result, "{\"connections\": %zu, \"queued\": %zu}", connections, queued);
-    event_reply(line, result);
+    outcome->json = true;
+    text_print(&outcome->text, "{\"connections\": %zu, \"queued\": %zu}", connections, queued);
 }
 
-/* Carries out every command but stats, whose result is no string. */
-static void carry_out(struct subject *subject, const char *name, const char *rest, struct text *result) {
-    reactor_server *server = subject->server;
-    char *text;
-    reactor_conn conn = strtoull(rest, &text, 10);
-    if (*text == ' ') text++;
-    if (strcmp(name, "write") == 0) {
-        text_print(result, "%s", write_pattern(server, conn, strtoul(text, NULL, 10)));
-    } else if (strcmp(name, "text") == 0) {
-        text_print(result, "%s", write_line(server, conn, text));
-    } else if (strcmp(name, "burst") == 0) {
-        burst(server, rest, result);
-    } else if (strcmp(name, "close") == 0) {
-        text_print(result, "%s", result_name(reactor_conn_close(server, conn)));
-    } else if (strcmp(name, "stop") == 0) {
-        text_print(result, "%s", result_name(reactor_server_stop(server)));
+static void carry_out(struct subject *subject, const char *name, const char *rest, struct outcome *outcome) {
+    struct place place = {.server = subject->server};
+    char id[WORD];
+    if (strcmp(name, "write") == 0 || strcmp(name, "text") == 0 || strcmp(name, "close") == 0) {
+        take_word(&rest, id);
+        make(&place, id, name, rest, outcome);
+    } else if (strcmp(name, "call") == 0 && strcmp(rest, "server start") != 0) {
+        make_call(&place, rest, outcome);
+    } else if (strcmp(name, "start") == 0 || strcmp(name, "call") == 0) {
+        outcome_status(outcome, subject_start(subject));
+    } else if (strcmp(name, "stop") == 0 || strcmp(name, "wait") == 0) {
+        make(&place, "server", name, "", outcome);
     } else if (strcmp(name, "listen") == 0) {
-        listen_result(server, rest, result);
-    } else if (strcmp(name, "start") == 0) {
-        text_print(result, "%s", result_name(subject_start(subject)));
-    } else if (strcmp(name, "wait") == 0) {
-        text_print(result, "%s", result_name(reactor_server_wait(server)));
+        listen_at(subject->server, rest, outcome);
+    } else if (strcmp(name, "burst") == 0) {
+        burst(&place, rest, outcome);
+    } else if (strcmp(name, "threads") == 0) {
+        call_on_threads(&place, rest, false, outcome);
+    } else if (strcmp(name, "cycles") == 0) {
+        outcome_status(outcome, cycle_servers(take_number(&rest)));
+    } else if (strcmp(name, "fork") == 0) {
+        call_in_child(subject->server, rest, outcome);
+    } else if (strcmp(name, "stats") == 0) {
+        stats(subject->server, outcome);
     } else {
-        text_print(result, "unknown command");
+        complain("unknown command", name);
     }
 }
 
-static void obey(struct subject *subject, const char *line) {
-    if (strcmp(line, "stats") == 0) {
-        stats(subject->server, line);
-        return;
-    }
-    struct text name = {0}, result = {0}, json = {0};
-    size_t length = strcspn(line, " ");
-    text_add(&name, line, length);
-    carry_out(subject, name.bytes, line[length] == ' ' ? line + length + 1 : line + length, &result);
-    text_json(&json, result.length > 0 ? result.bytes : "");
-    event_reply(line, json.bytes);
-    text_free(&json);
-    text_free(&result);
-    text_free(&name);
+void subject_obey(struct subject *subject, const char *line) {
+    const char *rest = line;
+    char name[WORD];
+    struct outcome outcome = {0};
+    take_word(&rest, name);
+    carry_out(subject, name, rest, &outcome);
+    event_reply(line, &outcome, strcmp(name, "call") == 0);
+    outcome_free(&outcome);
 }
 
 void subject_control(struct subject *subject) {
@@ -130,7 +118,7 @@ void subject_control(struct subject *subject) {
     while (getline(&line, &capacity, stdin) > 0) {
         line[strcspn(line, "\r\n")] = '\0';
         pthread_mutex_lock(&lock);
-        obey(subject, line);
+        subject_obey(subject, line);
         pthread_mutex_unlock(&lock);
     }
     free(line);

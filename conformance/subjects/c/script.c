@@ -3,71 +3,63 @@
 #include "subject.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-const char *result_name(reactor_status status) {
-    return status == REACTOR_OK ? "ok" : reactor_status_name(status);
-}
 
-static const char *write_result(reactor_server *server, reactor_conn conn, const void *bytes, size_t length) {
-    uint32_t pressure = REACTOR_PRESSURE_LOW;
-    reactor_status status = reactor_conn_write(server, conn, bytes, length, &pressure);
-    return status == REACTOR_OK && pressure == REACTOR_PRESSURE_HIGH ? "high" : result_name(status);
-}
-
-const char *write_pattern(reactor_server *server, reactor_conn conn, size_t length) {
-    uint8_t *bytes = malloc(length + 1);
-    if (bytes == NULL) abort();
-    for (size_t i = 0; i < length; i++) bytes[i] = (uint8_t)(i % 251);
-    const char *result = write_result(server, conn, bytes, length);
-    free(bytes);
-    return result;
-}
-
-const char *write_line(reactor_server *server, reactor_conn conn, const char *text) {
+/* Makes a call on the callback's connection; its result is nobody's business. */
+static void on_self(const struct place *place, const char *name, const char *rest) {
     struct text line = {0};
-    text_print(&line, "%s\n", text);
-    const char *result = write_result(server, conn, line.bytes, line.length);
+    struct outcome outcome = {0};
+    text_print(&line, "self %s %s", name, rest);
+    make_call(place, line.bytes, &outcome);
+    outcome_free(&outcome);
     text_free(&line);
-    return result;
+}
+
+/* Makes a call and writes its result; success_only: not what it is, but that it is one. */
+static void answer(const struct place *place, const char *line, bool success_only) {
+    struct outcome outcome = {0};
+    make_call(place, line, &outcome);
+    on_self(place, "text", success_only && outcome.json ? "ok" : outcome_plain(&outcome));
+    outcome_free(&outcome);
+}
+
+static void note(const struct place *place, const char *line) {
+    struct outcome outcome = {0};
+    make_call(place, line, &outcome);
+    event_note(place->conn, outcome_plain(&outcome));
+    outcome_free(&outcome);
 }
 
 /* The commands: what follows the name is in rest. Each says whether the callback returns now. */
 typedef bool command(struct place *place, const char *rest, int32_t *action);
 
-static void answer(const struct place *place, const char *text) {
-    write_line(place->server, place->conn, text);
-}
-
 static bool do_echo(struct place *place, const char *rest, int32_t *action) {
     (void)action;
-    answer(place, rest);
+    on_self(place, "text", rest);
     return false;
 }
 
 static bool do_id(struct place *place, const char *rest, int32_t *action) {
     (void)rest, (void)action;
-    char id[32];
-    snprintf(id, sizeof id, "%" PRIu64, place->conn);
-    answer(place, id);
+    struct text id = {0};
+    text_print(&id, "%" PRIu64, place->conn);
+    on_self(place, "text", id.bytes);
+    text_free(&id);
     return false;
 }
 
 static bool do_write(struct place *place, const char *rest, int32_t *action) {
     (void)action;
-    write_pattern(place->server, place->conn, strtoul(rest, NULL, 10));
+    on_self(place, "write", rest);
     return false;
 }
 
 static bool do_writes(struct place *place, const char *rest, int32_t *action) {
     (void)action;
-    char *length;
-    unsigned long count = strtoul(rest, &length, 10);
-    size_t bytes = strtoul(length, NULL, 10);
-    while (count-- > 0) write_pattern(place->server, place->conn, bytes);
+    for (uint64_t count = take_number(&rest); count > 0; count--) on_self(place, "write", rest);
     return false;
 }
 
@@ -80,6 +72,12 @@ static bool do_close(struct place *place, const char *rest, int32_t *action) {
 static bool do_stop(struct place *place, const char *rest, int32_t *action) {
     (void)place, (void)rest;
     *action = REACTOR_ACTION_STOP;
+    return true;
+}
+
+static bool do_detach(struct place *place, const char *rest, int32_t *action) {
+    (void)place, (void)rest;
+    *action = REACTOR_ACTION_DETACH;
     return true;
 }
 
@@ -101,67 +99,102 @@ static bool do_close_call(struct place *place, const char *rest, int32_t *action
     return false;
 }
 
-static bool do_note_write(struct place *place, const char *rest, int32_t *action) {
-    (void)action;
-    event_note(place->conn, write_line(place->server, place->conn, rest));
+/* Writes a call together from its parts and makes it. */
+static bool make(struct place *place, const char *target, const char *name, const char *rest) {
+    struct text line = {0};
+    text_print(&line, "%s %s %s", target, name, rest);
+    while (line.bytes[line.length - 1] == ' ') line.bytes[--line.length] = '\0';
+    answer(place, line.bytes, strcmp(name, "listen") == 0);
+    text_free(&line);
     return false;
 }
 
 static bool do_to(struct place *place, const char *rest, int32_t *action) {
     (void)action;
-    char *text;
-    reactor_conn target = strtoull(rest, &text, 10);
-    answer(place, write_line(place->server, target, *text == ' ' ? text + 1 : text));
-    return false;
+    char id[WORD];
+    take_word(&rest, id);
+    return make(place, id, "text", rest);
 }
 
 static bool do_close_id(struct place *place, const char *rest, int32_t *action) {
     (void)action;
-    answer(place, result_name(reactor_conn_close(place->server, strtoull(rest, NULL, 10))));
+    return make(place, rest, "close", "");
+}
+
+static bool do_wait(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    return make(place, "server", "wait", rest);
+}
+
+static bool do_start(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    return make(place, "server", "start", rest);
+}
+
+static bool do_listen(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    return make(place, "server", "listen", rest);
+}
+
+static bool do_free(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    return make(place, "server", "free", rest);
+}
+
+static bool do_call(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    answer(place, rest, false);
+    return false;
+}
+
+static bool do_note_call(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    note(place, rest);
+    return false;
+}
+
+static bool do_note_write(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    struct text line = {0};
+    text_print(&line, "self text %s", rest);
+    note(place, line.bytes);
+    text_free(&line);
+    return false;
+}
+
+static bool do_pre_write(struct place *place, const char *rest, int32_t *action) {
+    (void)action;
+    leave_pre_write(place->server, place->conn, rest);
     return false;
 }
 
 static bool do_sleep(struct place *place, const char *rest, int32_t *action) {
     (void)place, (void)action;
-    unsigned long milliseconds = strtoul(rest, NULL, 10);
+    uint64_t milliseconds = take_number(&rest);
     struct timespec time = {(time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000};
     nanosleep(&time, NULL);
     return false;
 }
 
-static bool do_wait(struct place *place, const char *rest, int32_t *action) {
-    (void)rest, (void)action;
-    answer(place, result_name(reactor_server_wait(place->server)));
-    return false;
-}
-
-static bool do_start(struct place *place, const char *rest, int32_t *action) {
-    (void)rest, (void)action;
-    answer(place, result_name(reactor_server_start(place->server)));
-    return false;
-}
-
-static bool do_listen(struct place *place, const char *rest, int32_t *action) {
-    (void)action;
-    answer(place, result_name(reactor_server_listen(place->server, rest)));
-    return false;
-}
-
-static bool do_free(struct place *place, const char *rest, int32_t *action) {
-    (void)rest, (void)action;
-    answer(place, result_name(reactor_server_free(place->server)));
-    return false;
+static void set_mode(struct place *place, enum mode mode) {
+    if (place->mode != NULL) *place->mode = mode;
 }
 
 static bool do_sink(struct place *place, const char *rest, int32_t *action) {
     (void)rest, (void)action;
-    if (place->mode != NULL) *place->mode = SINK;
+    set_mode(place, SINK);
     return false;
 }
 
 static bool do_echo_on(struct place *place, const char *rest, int32_t *action) {
     (void)rest, (void)action;
-    if (place->mode != NULL) *place->mode = ECHO;
+    set_mode(place, ECHO);
+    return false;
+}
+
+static bool do_data_on(struct place *place, const char *rest, int32_t *action) {
+    (void)rest, (void)action;
+    set_mode(place, DATA);
     return false;
 }
 
@@ -169,30 +202,22 @@ static const struct {
     const char *name;
     command *run;
 } commands[] = {
-    {"echo", do_echo},       {"id", do_id},
-    {"write", do_write},     {"writes", do_writes},
-    {"close", do_close},     {"stop", do_stop},
-    {"fail", do_fail},       {"stop-call", do_stop_call},
-    {"close-call", do_close_call}, {"note-write", do_note_write},
-    {"to", do_to},           {"close-id", do_close_id},
-    {"sleep", do_sleep},     {"wait", do_wait},
-    {"start", do_start},     {"listen", do_listen},
-    {"free", do_free},       {"sink", do_sink},
-    {"echo-on", do_echo_on},
+    {"echo", do_echo}, {"id", do_id}, {"write", do_write}, {"writes", do_writes},
+    {"close", do_close}, {"stop", do_stop}, {"detach", do_detach}, {"fail", do_fail},
+    {"stop-call", do_stop_call}, {"close-call", do_close_call}, {"to", do_to}, {"close-id", do_close_id},
+    {"wait", do_wait}, {"start", do_start}, {"listen", do_listen}, {"free", do_free},
+    {"call", do_call}, {"note-call", do_note_call}, {"note-write", do_note_write}, {"pre-write", do_pre_write},
+    {"sleep", do_sleep}, {"sink", do_sink}, {"echo-on", do_echo_on}, {"data-on", do_data_on},
 };
 
 bool run_command(struct place *place, const char *line, int32_t *action) {
-    size_t length = strcspn(line, " ");
-    const char *rest = line[length] == ' ' ? line + length + 1 : line + length;
+    char name[WORD];
+    const char *rest = line;
+    take_word(&rest, name);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        if (strlen(commands[i].name) == length && memcmp(commands[i].name, line, length) == 0) {
-            return commands[i].run(place, rest, action);
-        }
+        if (strcmp(commands[i].name, name) == 0) return commands[i].run(place, rest, action);
     }
-    struct text unknown = {0};
-    text_print(&unknown, "unknown command: %s", line);
-    event_note(place->conn, unknown.bytes);
-    text_free(&unknown);
+    complain("unknown command", line);
     return false;
 }
 

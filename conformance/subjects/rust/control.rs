@@ -1,97 +1,121 @@
-//! The commands from standard input, carried out on a thread that is no loop's.
+//! The commands from standard input, carried out on a thread that is no loop's, or on the one that drives the server.
 
-use std::io::BufRead;
 use std::sync::mpsc::Sender;
-use std::sync::Weak;
-use std::thread;
+use std::sync::Arc;
 
-use reactor_core::{ConnId, Error, ErrorKind, Pressure, Result, Server};
+use reactor_core::{Config, Error, Handle, Handler, Server};
 use serde_json::{json, Value};
 
-use crate::report::{complain, emit, Outcome};
-use crate::script::pattern;
+use crate::call::Caller;
+use crate::outcome::{value, Outcome};
+use crate::report::emit;
+use crate::text::word;
+use crate::threads;
+use crate::world::World;
 
 pub(crate) struct Control {
-    /// Weak, so that the server is freed as soon as it has ended.
-    server: Weak<Server>,
+    world: Arc<World>,
     /// Tells the main thread that it may wait.
     started: Sender<()>,
 }
 
 impl Control {
-    pub(crate) fn new(server: Weak<Server>, started: Sender<()>) -> Self {
-        Control { server, started }
+    pub(crate) fn new(world: Arc<World>, started: Sender<()>) -> Self {
+        Control { world, started }
     }
 
     /// Carries out one command a line; the end of standard input stops the server.
     pub(crate) fn run(self) {
-        for line in std::io::stdin().lock().lines() {
+        for line in std::io::stdin().lines() {
             let Ok(line) = line else { break };
-            let Some(server) = self.server.upgrade() else { continue };
-            let result = self.obey(&server, &line);
-            // Before the reply: the runner may close standard input as soon as it has it.
-            drop(server);
-            emit("reply", json!({ "command": line, "result": result }));
+            self.carry_out(&line);
         }
-        if let Some(server) = self.server.upgrade() {
+        self.end();
+    }
+
+    /// Carries out a command and tells its result.
+    pub(crate) fn carry_out(&self, line: &str) {
+        let Some(server) = self.world.server() else { return };
+        let outcome = self.obey(server.handle(), line);
+        // Before the reply: the runner may close standard input as soon as it has it.
+        drop(server);
+        let mut reply = json!({ "command": line });
+        if line.starts_with("call ") {
+            reply["message"] = json!(outcome.as_ref().err().map(|failure| &failure.message));
+        }
+        reply["result"] = value(outcome);
+        emit("reply", reply);
+    }
+
+    /// There will be no command any more.
+    pub(crate) fn end(&self) {
+        if let Some(server) = self.world.server() {
             server.handle().stop();
         }
     }
 
-    fn obey(&self, server: &Server, line: &str) -> Value {
-        let mut words = line.splitn(3, ' ');
-        let command = words.next().unwrap_or_default();
-        let (first, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let handle = server.handle();
+    fn obey(&self, server: &Handle, line: &str) -> Outcome {
+        let (command, rest) = word(line);
+        let (id, text) = word(rest);
         match command {
-            "write" => json!(write(server, first, &pattern(rest)).outcome()),
-            "text" => json!(write(server, first, format!("{rest}\n").as_bytes()).outcome()),
-            "burst" => json!(burst(server, first, rest)),
-            "close" => json!(connection(first).and_then(|id| handle.close(id)).outcome()),
-            "stats" => json!({ "connections": handle.connections(), "queued": handle.queued_bytes() }),
-            "stop" => {
-                handle.stop();
-                json!("ok")
+            "write" | "text" => self.call(server, &format!("{id} {command} {text}")),
+            "close" => self.call(server, &format!("{id} close")),
+            "stop" | "wait" | "start" => self.call(server, &format!("server {command}")),
+            "listen" => self.listen(server, rest),
+            "call" => self.call(server, rest),
+            "burst" => {
+                let (count, size) = word(text);
+                let results = threads::each(&self.world, server, count, "1", &format!("{id} write {size}"));
+                Ok(json!(results.join(" ")))
             }
-            "listen" => json!(server.listen(first).unwrap_or_else(|error| error.kind().name().to_owned())),
-            "start" => json!(self.start(server)),
-            "wait" => json!(server.wait().outcome()),
-            _ => {
-                complain(&format!("unknown command {line:?}"));
-                Value::Null
-            }
+            "threads" => Ok(self.storm(server, rest)),
+            "cycles" => cycles(rest.parse().unwrap_or(0)),
+            "stats" => Ok(json!({ "connections": server.connections(), "queued": server.queued_bytes() })),
+            _ => Err(format!("unknown command {line:?}").into()),
         }
     }
 
-    fn start(&self, server: &Server) -> String {
-        let started = server.start();
-        if started.is_ok() {
+    fn call(&self, server: &Handle, call: &str) -> Outcome {
+        let outcome = Caller { world: &self.world, server, own: None }.call(call);
+        if call == "server start" && outcome.is_ok() {
             // The main thread is gone only when the process ends.
             let _ = self.started.send(());
         }
-        started.outcome()
+        outcome
+    }
+
+    /// Unlike the call of this name it has the bound URL as its result.
+    fn listen(&self, server: &Handle, url: &str) -> Outcome {
+        Ok(self.call(server, &format!("server listen {url}"))?["url"].take())
+    }
+
+    /// `K N TARGET CALL`: how often each result came.
+    fn storm(&self, server: &Handle, rest: &str) -> Value {
+        let (count, rest) = word(rest);
+        let (times, call) = word(rest);
+        let mut tally = serde_json::Map::new();
+        for result in threads::each(&self.world, server, count, times, call) {
+            let so_far = tally.get(&result).and_then(Value::as_u64).unwrap_or(0);
+            tally.insert(result, json!(so_far + 1));
+        }
+        Value::Object(tally)
     }
 }
 
-/// The connection that a command names. What never was an id is no connection's.
-pub(crate) fn connection(text: &str) -> Result<ConnId> {
-    let raw = text.parse().ok();
-    raw.and_then(ConnId::from_u64).ok_or_else(|| Error::new(ErrorKind::Closed, format!("{text} is no id")))
+struct Silent;
+
+impl Handler for Silent {}
+
+/// Whole lives of servers, one after the other.
+fn cycles(count: usize) -> Outcome {
+    (0..count).try_for_each(|_| cycle())?;
+    Ok(json!("ok"))
 }
 
-fn write(server: &Server, id: &str, bytes: &[u8]) -> Result<Pressure> {
-    server.handle().write(connection(id)?, bytes)
-}
-
-/// K writes of N bytes at once, each from a thread of its own; `shape` is `K N`.
-fn burst(server: &Server, id: &str, shape: &str) -> String {
-    let (count, size) = shape.split_once(' ').unwrap_or_default();
-    let bytes = pattern(size);
-    let outcomes: Vec<String> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..count.parse().unwrap_or(0))
-            .map(|_| scope.spawn(|| write(server, id, &bytes).outcome()))
-            .collect();
-        writers.into_iter().filter_map(|writer| writer.join().ok()).collect()
-    });
-    outcomes.join(" ")
+fn cycle() -> Result<(), Error> {
+    let server = Server::new(Silent, &Config::default())?;
+    server.listen("tcp://127.0.0.1:0")?;
+    server.start()?;
+    server.handle().stop();
+    server.wait()
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use reactor_core::{Pressure, Result};
+use log::{Log, Metadata, Record};
 use serde_json::{json, Value};
 
 thread_local! {
@@ -32,20 +32,18 @@ pub(crate) fn complain(message: &str) {
     let _ = writeln!(std::io::stderr(), "reactor-subject: {message}");
 }
 
-/// What the protocol calls RESULT.
-pub(crate) trait Outcome {
-    fn outcome(self) -> String;
-}
+/// Turns the engine's log messages into events.
+pub(crate) struct Logger;
 
-impl Outcome for Result<()> {
-    fn outcome(self) -> String {
-        self.map_or_else(|error| error.kind().name(), |()| "ok").to_owned()
+impl Log for Logger {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
     }
-}
 
-impl Outcome for Result<Pressure> {
-    fn outcome(self) -> String {
-        let name = |pressure| if pressure == Pressure::High { "high" } else { "ok" };
-        self.map_or_else(|error| error.kind().name(), name).to_owned()
+    fn log(&self, record: &Record<'_>) {
+        let level = record.level().as_str().to_lowercase();
+        emit("log", json!({ "level": level, "message": record.args().to_string() }));
     }
+
+    fn flush(&self) {}
 }

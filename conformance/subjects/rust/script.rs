@@ -1,32 +1,25 @@
 //! Scripts: what a callback does, one command after the other.
 
-use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use reactor_core::{Action, Conn, Server};
+use reactor_core::{Action, Conn};
 use serde_json::json;
 
-use crate::control::connection;
+use crate::call::{fail, Caller};
 use crate::options::Mode;
-use crate::report::{complain, emit, Outcome};
+use crate::outcome::value;
+use crate::report::{complain, emit};
+use crate::text::{pattern, plain, word};
+use crate::world::World;
 
 /// What a script is carried out on.
 pub(crate) struct Scene<'a> {
     pub(crate) conn: &'a Conn<'a>,
-    pub(crate) server: &'a Server,
+    pub(crate) world: &'a Arc<World>,
     /// What becomes of the connection's next input.
     pub(crate) mode: &'a mut Mode,
-}
-
-/// The bytes of `write N`; none if `size` is no number.
-pub(crate) fn pattern(size: &str) -> Vec<u8> {
-    (0..size.parse().unwrap_or(0)).map(|at: usize| (at % 251) as u8).collect()
-}
-
-/// Fails as a handler does that meets a bug of its own. Unwinds without the panic hook, which would print.
-pub(crate) fn fail() -> ! {
-    resume_unwind(Box::new("told to fail"))
 }
 
 impl Scene<'_> {
@@ -38,21 +31,23 @@ impl Scene<'_> {
 
     /// Carries out one command: `Some` ends the callback with an action.
     pub(crate) fn obey(&mut self, line: &str) -> Option<Action> {
-        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (command, rest) = word(line);
         match command {
             "close" => return Some(Action::Close),
             "stop" => return Some(Action::Stop),
+            "detach" => return Some(Action::Detach),
             "fail" => fail(),
             "sink" => *self.mode = Mode::Sink,
             "echo-on" => *self.mode = Mode::Echo,
+            "data-on" => *self.mode = Mode::Data,
             "sleep" => thread::sleep(Duration::from_millis(rest.parse().unwrap_or(0))),
-            "stop-call" => self.server.handle().stop(),
+            "stop-call" => self.conn.server().stop(),
             "close-call" => drop(self.conn.close()),
-            "echo" | "id" | "write" | "writes" | "note-write" => self.write(command, rest),
-            _ => match self.call(command, rest) {
-                Some(result) => self.send(format!("{result}\n").as_bytes()),
-                None => complain(&format!("unknown command {line:?}")),
-            },
+            "pre-write" => self.leave(rest),
+            "echo" | "id" | "write" | "writes" => self.write(command, rest),
+            "note-write" => self.note(&format!("self text {rest}")),
+            "note-call" => self.note(rest),
+            _ => self.answer(command, rest, line),
         }
         None
     }
@@ -61,33 +56,47 @@ impl Scene<'_> {
         match command {
             "echo" => self.send(format!("{rest}\n").as_bytes()),
             "id" => self.send(format!("{}\n", self.conn.id().to_u64()).as_bytes()),
-            "write" => self.send(&pattern(rest)),
-            "writes" => {
-                let (count, size) = rest.split_once(' ').unwrap_or_default();
-                let bytes = pattern(size);
-                (0..count.parse().unwrap_or(0)).for_each(|_| self.send(&bytes));
-            }
+            "write" => self.send(&pattern(rest.parse().unwrap_or(0))),
             _ => {
-                let result = self.conn.write(format!("{rest}\n").as_bytes()).outcome();
-                emit("note", json!({ "id": self.conn.id().to_u64().to_string(), "text": result }));
+                let (count, size) = word(rest);
+                let bytes = pattern(size.parse().unwrap_or(0));
+                (0..count.parse().unwrap_or(0)).for_each(|_| self.send(&bytes));
             }
         }
     }
 
-    /// Calls on the server: their RESULT.
-    fn call(&self, command: &str, rest: &str) -> Option<String> {
-        let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
-        let handle = self.server.handle();
-        let outcome = match command {
-            "to" => connection(id).and_then(|id| handle.write(id, format!("{text}\n").as_bytes())).outcome(),
-            "close-id" => connection(id).and_then(|id| handle.close(id)).outcome(),
-            "wait" => self.server.wait().outcome(),
-            "start" => self.server.start().outcome(),
-            "listen" => self.server.listen(rest).map(drop).outcome(),
-            "free" => "n/a".to_owned(),
-            _ => return None,
+    /// Makes a call, or one of those that are older than calls, and writes the result.
+    fn answer(&self, command: &str, rest: &str, line: &str) {
+        let (id, text) = word(rest);
+        let call = match command {
+            "call" => rest.to_owned(),
+            "to" => format!("{id} text {text}"),
+            "close-id" => format!("{id} close"),
+            "wait" | "start" | "free" => format!("server {command}"),
+            "listen" => format!("server listen {rest}"),
+            _ => return complain(&format!("unknown command {line:?}")),
         };
-        Some(outcome)
+        let result = match self.call(&call) {
+            result if command == "listen" && result.is_object() => json!("ok"),
+            result => result,
+        };
+        self.send(format!("{}\n", plain(&result)).as_bytes());
+    }
+
+    fn call(&self, call: &str) -> serde_json::Value {
+        let caller = Caller { world: self.world, server: self.conn.server(), own: Some(self.conn) };
+        value(caller.call(call))
+    }
+
+    fn note(&self, call: &str) {
+        let (id, text) = (self.conn.id().to_u64().to_string(), plain(&self.call(call)));
+        emit("note", json!({ "id": id, "text": text }));
+    }
+
+    fn leave(&self, text: &str) {
+        if let Some(on_loop) = self.conn.server().current_loop() {
+            self.world.leave(on_loop, self.conn.id(), text);
+        }
     }
 
     /// Writes what a command writes; whether the connection takes it is not its business.
