@@ -73,8 +73,9 @@ pub struct Config {
     pub byte_budget: usize,
     /// Bytes read from one connection in one turn, before the others have theirs. Default: 256 KiB.
     pub read_budget: usize,
-    /// How long a connection closed by this side waits for the peer to close too. Default: 2 s.
-    /// [`Config::NO_LINGER`] for not at all.
+    /// How long a connection closed by this side waits for the peer to close too. One that is closed for a fault (a
+    /// protocol error, a failed callback, a time-out) is reset when its peer takes none of what is queued for as long.
+    /// Default: 2 s. [`Config::NO_LINGER`] for not at all.
     pub linger: Duration,
     /// Incoming connections that may be open at once; further ones are closed without a callback. Default:
     /// no limit.

@@ -409,6 +409,17 @@ impl Machine {
         true
     }
 
+    /// It is being closed for a fault of its own, and its output waits: the rest of it is sent as long as the peer
+    /// takes some.
+    pub(crate) fn flushes_a_fault(&self) -> Option<Closed> {
+        match self.stage {
+            Stage::Flushing(closed) if closed.reason != CloseReason::LocalClose && !self.out.is_empty() => {
+                Some(closed)
+            }
+            _ => None,
+        }
+    }
+
     /// Output waits for a peer that takes none.
     pub(crate) fn is_stuck(&self) -> bool {
         !self.out.is_empty() && !matches!(self.stage, Stage::Connecting | Stage::Over(_))

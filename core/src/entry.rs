@@ -45,8 +45,10 @@ pub(crate) struct Extra {
     /// The user's timers. May name some that are over.
     pub(crate) timers: Vec<TimerId>,
     pub(crate) timing: Option<Timing>,
-    /// The end of connecting, or of lingering.
+    /// The end of connecting, of lingering, or of waiting for a peer that was given up and takes nothing.
     pub(crate) deadline: Option<TimerId>,
+    /// Bytes that were sent when that wait began.
+    pub(crate) sent_then: u64,
     pub(crate) dial: Option<Box<Dial>>,
 }
 
@@ -84,6 +86,10 @@ impl Entry {
 
     pub(crate) fn timing(&mut self) -> Option<&mut Timing> {
         self.extra.as_mut()?.timing.as_mut()
+    }
+
+    pub(crate) fn has_deadline(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.deadline.is_some())
     }
 
     pub(crate) fn has_timing(&self) -> bool {

@@ -52,7 +52,8 @@ pub struct ConnOptions {
 pub struct ConnectOptions {
     /// What the connection begins with.
     pub conn: ConnOptions,
-    /// How long looking up the name and connecting may take together. Zero: 30 s. [`Duration::MAX`]: for ever.
+    /// How long looking up the name and connecting may take together, counted from the time of the turn if it is a
+    /// callback that connects. Zero: 30 s. [`Duration::MAX`]: for ever.
     pub timeout: Duration,
     /// The loop that the connection lives on, from 0. Default: the calling loop, or else each in its turn.
     pub on_loop: Option<usize>,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use common::hooks::Hooks;
 use common::peer::{
@@ -344,4 +345,41 @@ fn beyond_the_hard_limit_the_connection_ends_with_overflow_and_not_as_if_that_we
     let (got, was_reset) = read_to_any_end(&mut peer);
     assert_eq!(next(&closes), by(CloseReason::Overflow));
     assert!(was_reset, "{} bytes and a clean end: the peer takes them for all there was", got.len());
+}
+
+#[test]
+fn a_fault_does_not_hold_what_its_peer_never_reads() {
+    everywhere(|config, over| {
+        let mut config = config.clone();
+        config.linger = Duration::from_millis(100);
+        let (hooks, _ids, closes) = watched();
+        let hooks = hooks.data(|conn, _| {
+            let _ = conn.write(&vec![7; 32 << 20]).unwrap();
+            panic!("a deliberate failure");
+        });
+        let (server, address) = serve_over(over, hooks, &config);
+        let mut peer = peer(&address);
+        send(&mut peer, b"go");
+        assert_eq!(next(&closes), by(CloseReason::HandlerError));
+        assert_eq!(server.handle().queued_bytes(), 0);
+    });
+}
+
+#[test]
+fn a_fault_still_sends_everything_to_a_peer_that_reads() {
+    everywhere(|config, over| {
+        let mut config = config.clone();
+        config.linger = Duration::from_millis(500);
+        let (hooks, _ids, closes) = watched();
+        let hooks = hooks.data(|conn, _| {
+            let _ = conn.write(&vec![7; 16 << 20]).unwrap();
+            panic!("a deliberate failure");
+        });
+        let (_server, address) = serve_over(over, hooks, &config);
+        let mut peer = peer(&address);
+        send(&mut peer, b"go");
+        assert!(read_all(&mut peer) == vec![7; 16 << 20]);
+        drop(peer);
+        assert_eq!(next(&closes), by(CloseReason::HandlerError));
+    });
 }

@@ -3,7 +3,8 @@
  *
  *     chat --listen URL [--listen URL]... [--loops N] [--hard-limit BYTES]
  *
- * Then nc 127.0.0.1 PORT. The first line is the nickname. Then /nick NAME, /join ROOM, /quit, or what to say.
+ * Then nc 127.0.0.1 PORT. The first line is the nickname. Then /nick NAME, /join ROOM, /quit, or what to say. Nobody is
+ * slowed for others: who sends faster than the others in the room read has them dropped.
  */
 #define _POSIX_C_SOURCE 200809L
 

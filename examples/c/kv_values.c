@@ -139,8 +139,17 @@ const char *kv_decrby(struct call *call) {
     return by == INT64_MIN ? "decrement would overflow" : add(call, -by);
 }
 
+/* Bytes that the values of one MGET may have together: a small request can ask for one large value many times. */
+enum { MAX_MGET = 64 << 20 };
+
 const char *kv_mget(struct call *call) {
+    size_t total = 0;
     session_lock_all(call->session);
+    for (size_t i = 1; i < call->request->count; i++) {
+        const struct entry *entry = session_get(call->session, arg(call, i));
+        if (entry != NULL) total += entry->value_len;
+    }
+    if (total > MAX_MGET) return "the values have more than 64 MiB together";
     reply_array(call->replies, call->request->count - 1);
     for (size_t i = 1; i < call->request->count; i++) reply_value(call, session_get(call->session, arg(call, i)));
     return NULL;

@@ -23,8 +23,8 @@
 enum {
     MAX_LINE = 64 << 10, /* bytes of the longest request */
     /*
-     * Requests of one client that may be outstanding; then it is read again when half of them are answered. So the
-     * jobs of all clients are bounded, too.
+     * Requests of one client that may be outstanding; then it is read again when half of them are answered. How
+     * many clients there may be is not limited here.
      */
     MAX_OUTSTANDING = 64,
     MAX_SLEEP = 60000,

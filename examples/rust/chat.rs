@@ -3,6 +3,7 @@
 //! `chat --listen URL [--listen URL]... [--loops N] [--hard-limit BYTES]`; then `nc 127.0.0.1 PORT`.
 //!
 //! The first line is the nickname. Then `/nick NAME`, `/join ROOM`, `/quit`, or what to say.
+//! Nobody is slowed for others: who sends faster than the others in the room read has them dropped.
 
 use std::collections::HashMap;
 use std::process::ExitCode;

@@ -2,11 +2,17 @@
 //!
 //! `proxy --listen URL [--listen URL]... [--loops N] --to URL`, over TCP and Unix sockets on both sides.
 
+use std::io;
 use std::process::ExitCode;
 
 use launch::Launch;
 use lexopt::ValueExt;
-use reactor_core::{Action, Closed, Conn, ConnId, ConnOptions, ConnectOptions, Handler, Pressure};
+use reactor_core::{Action, CloseReason, Closed, Conn, ConnId, ConnOptions, ConnectOptions, Handler, Result};
+
+/// Unsent bytes of one side above which the other is read no further, until they are sent. Well below the
+/// engine's high-water mark, at which a side is not read itself: two that both send before they read would
+/// wait for ever.
+const QUEUE_MARK: usize = 256 * 1024;
 
 /// Both ends may stop sending and still receive.
 fn half_open() -> ConnOptions {
@@ -23,6 +29,28 @@ struct Proxy {
 
 fn other(conn: &Conn<'_>) -> Option<ConnId> {
     conn.with_context(|other: &mut Other| other.0)
+}
+
+/// The other side is broken, and what this one says is lost. It must not take that for an end.
+fn give_up(conn: &Conn<'_>) -> Action {
+    // If it is closed already, that is as good.
+    let _ = conn.abort();
+    Action::None
+}
+
+fn pass_on(conn: &Conn<'_>, other: ConnId, data: &[u8]) -> Result<()> {
+    let server = conn.server();
+    if server.info(other)?.queued <= QUEUE_MARK {
+        return server.write(other, data).map(drop);
+    }
+    // Who receives is slower than who sends: the sender has to feel it.
+    let (resumer, id) = (server.clone(), conn.id());
+    let resume = move |_| {
+        // If it is closed, there is nothing to resume.
+        let _ = resumer.resume(id);
+    };
+    server.write_then(other, &[data], resume).map(drop)?;
+    conn.pause()
 }
 
 impl Handler for Proxy {
@@ -50,35 +78,35 @@ impl Handler for Proxy {
     }
 
     fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        let Some(other) = other(conn) else { return Action::Close };
-        match conn.server().write(other, data) {
-            Ok(Pressure::Low) => Action::None,
-            // Who receives is slower than who sends: the sender has to feel it.
-            Ok(Pressure::High) => conn.pause().map_or(Action::Close, |()| Action::None),
-            Err(_) => Action::Close,
+        match other(conn).map(|other| pass_on(conn, other, data)) {
+            Some(Ok(())) => Action::None,
+            _ => give_up(conn),
         }
-    }
-
-    fn on_drain(&self, conn: &Conn<'_>) -> Action {
-        if let Some(other) = other(conn) {
-            // If it is closed, there is nothing to resume.
-            let _ = conn.server().resume(other);
-        }
-        Action::None
     }
 
     fn on_eof(&self, conn: &Conn<'_>) -> Action {
         match other(conn).map(|other| conn.server().end(other)) {
             Some(Ok(())) => Action::None,
-            _ => Action::Close,
+            _ => give_up(conn),
         }
     }
 
-    fn on_close(&self, conn: &Conn<'_>, _: Closed) {
-        if let Some(other) = other(conn) {
-            // What is queued for it is sent before. It may be closed already.
-            let _ = conn.server().close(other);
-        }
+    fn on_close(&self, conn: &Conn<'_>, closed: Closed) {
+        use CloseReason::{ConnectFailed, Eof, LocalClose, Shutdown, TimedOut};
+        let Some(other) = other(conn) else { return };
+        // The other one may be closed already.
+        let _ = match closed.reason {
+            // While connecting: it has no other time-outs.
+            ConnectFailed | TimedOut => {
+                let cause = closed.errno.map(|errno| format!(": {}", io::Error::from_raw_os_error(errno)));
+                eprintln!("proxy: {}: {}{}", self.to, closed.reason.name(), cause.unwrap_or_default());
+                conn.server().close(other)
+            }
+            // What is queued for it is sent before.
+            Eof | LocalClose | Shutdown => conn.server().close(other),
+            // This one broke: the other must not take what it has for all there was.
+            _ => conn.server().abort(other),
+        };
     }
 }
 

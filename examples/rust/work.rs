@@ -18,8 +18,8 @@ use reactor_core::{Action, Conn, ConnId, Framing, Handle, Handler};
 
 /// The longest request, in bytes.
 const MAX_LINE: usize = 64 << 10;
-/// Requests of one client that may be outstanding; then it is read again when half of them are answered. So the
-/// jobs of all clients are bounded, too.
+/// Requests of one client that may be outstanding; then it is read again when half of them are answered. How many
+/// clients there may be is not limited here.
 const MAX_OUTSTANDING: usize = 64;
 const MAX_SLEEP: u64 = 60_000;
 const MAX_PRIMES: u64 = 10_000_000;

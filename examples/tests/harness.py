@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ class Example:
 
     def __init__(self, language: str, app: str, listen: tuple[str, ...], flags: list[str]) -> None:
         self.language = language
+        # What it is to say on stderr before it ends, as a regular expression.
+        self.complaints = ""
         command = [str(ROOT / "examples" / "run"), language, app]
         for url in listen:
             command += ["--listen", url]
@@ -46,11 +49,12 @@ class Example:
         return int(kibibytes) * 1024
 
     def stop(self) -> None:
-        """By the signal that a system sends. It has to end well, and say nothing."""
+        """By the signal that a system sends. It has to end well, and say nothing that was not expected."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=LIMIT)
-        assert (self.process.returncode, errors) == (0, "")
+        assert self.process.returncode == 0
+        assert re.fullmatch(self.complaints, errors), errors
 
     def kill(self) -> None:
         if self.process.poll() is None:

@@ -200,6 +200,14 @@ def test_a_client_that_does_not_read_gets_all_of_it_in_the_end(kv: Example, clie
     assert kv.peak_memory() < 64 * MIB
 
 
+def test_a_small_request_does_not_ask_for_more_than_64_mebibytes(kv: Example, client: Client) -> None:
+    value = random.Random(4).randbytes(MIB)
+    client.ask(request("SET", "v", value), b"+OK\r\n")
+    client.ask(request("MGET", *["v"] * 65), b"-ERR the values have more than 64 MiB together\r\n")
+    assert kv.peak_memory() < 64 * MIB
+    client.ask(request("MGET", *["v"] * 64), b"*64\r\n" + (b"$%d\r\n%b\r\n" % (MIB, value)) * 64)
+
+
 def test_values_expire_unseen_and_are_removed(client: Client) -> None:
     client.send(b"SET seen 1 PX 50\r\nSET kept 1\r\nSET longer 1 PX 50\r\nEXPIRE longer 1000\r\n")
     client.send(b"SET new 1 PX 50\r\nSET new 2\r\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import select
 import socket
 import struct
@@ -91,26 +92,47 @@ def test_who_ends_first_still_gets_the_answer(start: Start, target: socket.socke
         assert first.rest() == b"answer" * 100_000
 
 
+def send_until_stuck(client: Client, data: bytes) -> int:
+    """Sends data again and again while the other end does not read. Returns how many bytes went."""
+    client.socket.setblocking(False)
+    sent = stalls = 0
+    while sent < SIZE and stalls < 100:
+        try:
+            sent += client.socket.send(data[sent % len(data) :])
+            stalls = 0
+        except BlockingIOError:
+            # The proxy may still be passing on: it has stopped when there is no room again and again.
+            stalls += 1
+            select.select([], [client.socket], [], 0.02)
+    assert sent < SIZE, "the proxy took everything in"
+    client.socket.settimeout(LIMIT)
+    return sent
+
+
 def test_a_slow_receiver_stops_the_sender_and_loses_nothing(start: Start, target: socket.socket) -> None:
-    proxy = start("proxy", "--to", url_of(target))
-    client, server = through(proxy, target)
+    client, server = through(start("proxy", "--to", url_of(target)), target)
     with client, server:
-        client.socket.setblocking(False)
-        data, sent, stalls = os.urandom(1 << 20), 0, 0
-        while sent < SIZE and stalls < 100:
-            try:
-                sent += client.socket.send(data[sent % len(data) :])
-                stalls = 0
-            except BlockingIOError:
-                # The proxy may still be passing on: it has stopped when there is no room again and again.
-                stalls += 1
-                select.select([], [client.socket], [], 0.02)
-        assert sent < SIZE, "the proxy took everything in"
-        client.socket.setblocking(True)
+        data = os.urandom(1 << 20)
+        sent = send_until_stuck(client, data)
         client.end()
         received = server.rest()
         assert len(received) == sent
         assert all(received[at : at + len(data)] == data[: sent - at] for at in range(0, sent, len(data)))
+
+
+@pytest.mark.parametrize("stuck", ["client", "server"])
+def test_one_way_passes_while_the_other_is_stuck(start: Start, target: socket.socket, stuck: str) -> None:
+    client, server = through(start("proxy", "--to", url_of(target)), target)
+    first, second = (client, server) if stuck == "client" else (server, client)
+    with client, server:
+        sent = send_until_stuck(first, bytes(1 << 20))
+        # More than the kernel holds for the proxy.
+        answer = os.urandom(32 << 20)
+        sender = in_background(lambda: second.send(answer))
+        assert first.read(len(answer)) == answer
+        sender.join(LIMIT)
+        first.end()
+        assert len(second.rest()) == sent
 
 
 def test_unix_sockets_on_both_sides(start: Start, tmp_path: Path) -> None:
@@ -140,27 +162,27 @@ def test_what_is_said_before_the_connection_is_made_arrives(start: Start, target
             assert server.rest() == b"early"
 
 
-def test_a_server_that_is_not_there_ends_the_client(start: Start) -> None:
+def test_a_server_that_is_not_there_ends_the_client_and_is_told_of(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = url_of(taken)
     proxy = start("proxy", "--to", url)
     for _ in range(20):
         with proxy.connect() as client:
             assert client.rest() == b""
+    proxy.complaints = rf"(proxy: {re.escape(url)}: connect failed: Connection refused.*\n){{20}}"
 
 
-def test_a_reset_of_one_side_ends_the_other(start: Start, target: socket.socket) -> None:
-    proxy = start("proxy", "--to", url_of(target))
-    for resets in ("client", "server"):
-        client, server = through(proxy, target)
-        first, second = (client, server) if resets == "client" else (server, client)
-        with second:
-            first.ask(b"", b"")
-            first.send(b"last words")
-            assert second.read(10) == b"last words"
-            first.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            first.socket.close()
-            assert second.rest() == b""
+@pytest.mark.parametrize("resets", ["client", "server"])
+def test_a_reset_of_one_side_resets_the_other(start: Start, target: socket.socket, resets: str) -> None:
+    client, server = through(start("proxy", "--to", url_of(target)), target)
+    first, second = (client, server) if resets == "client" else (server, client)
+    with second:
+        first.send(b"half an ans")
+        assert second.read(11) == b"half an ans"
+        first.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        first.socket.close()
+        with pytest.raises(ConnectionResetError):
+            second.rest()
 
 
 def test_a_target_is_needed(start: Start) -> None:

@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::EventLoop;
 use crate::action::{CloseReason, Closed};
@@ -251,6 +252,11 @@ impl EventLoop {
         entry.extra().deadline = None;
         if entry.machine.is_connecting() {
             entry.end_now(Closed::by(CloseReason::TimedOut), &mut conns.pool);
+        } else if let Some(closed) = entry.machine.flushes_a_fault() {
+            // Unless it has taken something meanwhile: then it is given as long once more.
+            if entry.machine.shared.sent() == entry.extra().sent_then {
+                entry.end_now(closed, &mut conns.pool);
+            }
         } else if entry.machine.linger_over() {
             self.state.metrics().linger_expired.add(1);
         }
@@ -268,9 +274,8 @@ impl LoopState {
             let machine = Machine::connecting(Arc::clone(&dial.shared), dial.is_unix(), dial.conn.half_open);
             let mut entry = Entry::new(None, machine);
             entry.context = dial.context.take();
-            if dial.timeout != std::time::Duration::MAX {
-                let at = deadline(self.now.get(), dial.timeout);
-                entry.extra().deadline = self.timers.borrow_mut().insert(at, Alarm::Deadline(id)).ok();
+            if dial.timeout != Duration::MAX {
+                self.set_deadline(id, &mut entry, dial.timeout);
             }
             conns.slab.insert(id, entry);
         }
@@ -288,6 +293,14 @@ impl LoopState {
             conns.slab.insert(id, entry);
         }
         Command::Enroll(id, enrolled)
+    }
+
+    /// Files the end of connecting or lingering, instead of one that was filed before.
+    pub(crate) fn set_deadline(&self, id: ConnId, entry: &mut Entry, after: Duration) {
+        let mut timers = self.timers.borrow_mut();
+        let before = entry.extra().deadline.take();
+        before.into_iter().for_each(|timer| drop(timers.cancel(timer)));
+        entry.extra().deadline = timers.insert(deadline(self.now.get(), after), Alarm::Deadline(id)).ok();
     }
 
     /// Gives a connection what its options ask for.

@@ -7,11 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::EventLoop;
 use crate::action::{Action, CloseReason, Closed};
 use crate::buffer::BlockPool;
-use crate::clock::deadline;
 use crate::conn::{Machine, Step};
 use crate::entry::Entry;
 use crate::handler::Detached;
-use crate::loop_state::{Alarm, Conns};
+use crate::loop_state::Conns;
 use crate::metrics::LoopMetrics;
 use crate::panics::{catch, report};
 use crate::sys::socket;
@@ -104,14 +103,17 @@ impl EventLoop {
                     metrics.other_calls.add(1);
                     entry.socket.iter().for_each(|socket| socket::shutdown_write(socket.as_fd()));
                     if entry.machine.write_shut_down() {
-                        let alarm = Alarm::Deadline(id);
-                        let at = deadline(self.state.now.get(), config.linger);
-                        entry.extra().deadline = self.state.timers.borrow_mut().insert(at, alarm).ok();
+                        self.state.set_deadline(id, entry, config.linger);
                     }
                 }
                 Step::Detach => return Some(Leaving::Detached),
                 Step::Close { closed, all_sent } => return Some(Leaving::Closed { closed, all_sent }),
             }
+        }
+        if entry.machine.flushes_a_fault().is_some() && !entry.has_deadline() {
+            // As long as its peer may linger, it may take nothing: a fault must not hold memory for ever.
+            entry.extra().sent_then = entry.machine.shared.sent();
+            self.state.set_deadline(id, entry, config.linger);
         }
         entry.machine.take_completed(&mut conns.done);
         if entry.machine.relieve(config.low_water) {

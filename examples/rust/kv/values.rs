@@ -122,8 +122,16 @@ fn add(key: &[u8], by: i64, session: &mut Session<'_>, replies: &mut Replies<'_>
     Ok(())
 }
 
+/// Bytes that the values of one MGET may have together: a small request can ask for one large value many
+/// times.
+const MAX_MGET: usize = 64 << 20;
+
 pub fn mget(args: Arguments<'_>, session: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
     session.lock_all();
+    let total: usize = args.from(1).map(|key| session.get(key).map_or(0, |entry| entry.value().len())).sum();
+    if total > MAX_MGET {
+        return Err("the values have more than 64 MiB together".into());
+    }
     replies.array(args.len() - 1);
     for key in args.from(1) {
         replies.optional(session.get(key).map(|entry| entry.value()));
