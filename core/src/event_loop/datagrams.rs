@@ -334,7 +334,8 @@ impl LoopState {
             }
             return false;
         };
-        let queued = entry.closing.is_none() && entry.endpoint.queue(to, &[bytes]).is_ok();
+        // Also when it is closing: it was accepted before.
+        let queued = entry.endpoint.queue(to, &[bytes]).is_ok();
         if queued {
             conns.pool.change += cost(bytes.len()) as isize;
             self.metrics().messages_written.add(1);
