@@ -38,8 +38,7 @@ _ALL = frozenset(PARTS)
 
 #: What each subject has. A case that needs more is left out for it.
 CAPABILITIES: dict[str, frozenset[str]] = {
-    # A fork is not to be had without unsafe code.
-    "rust": _ALL - {"fork"},
+    "rust": _ALL,
     "c": _ALL,
     "python": frozenset(),
     "node": frozenset(),

@@ -7,6 +7,7 @@ use reactor_core::{Config, Error, Handle, Handler, Server};
 use serde_json::{json, Value};
 
 use crate::call::Caller;
+use crate::forks;
 use crate::outcome::{value, Outcome};
 use crate::report::emit;
 use crate::text::word;
@@ -69,6 +70,7 @@ impl Control {
                 Ok(json!(results.join(" ")))
             }
             "threads" => Ok(self.storm(server, rest)),
+            "fork" => self.fork(server, rest),
             "cycles" => cycles(rest.parse().unwrap_or(0)),
             "stats" => Ok(json!({ "connections": server.connections(), "queued": server.queued_bytes() })),
             _ => Err(format!("unknown command {line:?}").into()),
@@ -82,6 +84,13 @@ impl Control {
             let _ = self.started.send(());
         }
         outcome
+    }
+
+    /// Makes a call on the server in a forked child.
+    fn fork(&self, server: &Handle, call: &str) -> Outcome {
+        let text = |outcome: Value| outcome.as_str().map_or_else(|| outcome.to_string(), str::to_owned);
+        let result = forks::call_in_child(|| text(value(self.call(server, &format!("server {call}")))));
+        Ok(json!(result.map_err(|error| error.to_string())?))
     }
 
     /// Unlike the call of this name it has the bound URL as its result.

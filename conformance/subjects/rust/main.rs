@@ -10,6 +10,7 @@ mod context;
 mod control;
 mod detached;
 mod dialled;
+mod forks;
 mod framing;
 mod hosted;
 mod input;
@@ -69,6 +70,9 @@ fn serve() -> Result<(), Box<dyn Error>> {
     let listens = !urls.is_empty();
     if listens {
         emit("listening", json!({ "urls": urls }));
+    }
+    if options.forks {
+        forks::go_on_in_child();
     }
     match options.hosted {
         true => serve_hosted(server, world),

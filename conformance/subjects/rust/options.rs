@@ -46,6 +46,7 @@ pub(crate) struct Options {
     /// What each tick does.
     pub(crate) ticks: Vec<String>,
     pub(crate) hosted: bool,
+    pub(crate) forks: bool,
     pub(crate) signals: bool,
     pub(crate) log: log::LevelFilter,
     pub(crate) trace: bool,
@@ -63,6 +64,7 @@ impl Default for Options {
             scripts: Scripts::default(),
             ticks: Vec::new(),
             hosted: false,
+            forks: false,
             signals: false,
             log: log::LevelFilter::Off,
             trace: true,
@@ -92,6 +94,7 @@ impl Options {
             "listen-inherited" => self.listen_inherited = true,
             "pin" => self.config.pin = true,
             "hosted" => self.hosted = true,
+            "fork" => self.forks = true,
             "signals" => self.signals = true,
             _ => return false,
         }
