@@ -17,8 +17,8 @@ BANDS = {
     "platform": ["socket_options", "sys"],
     "net": ["buffer", "conn", "conn_shared", "dial", "entry", "listener", "resolver", "udp"],
     "run": [
-        *["acceptor", "batch", "command", "conn_handle", "event_loop", "handle", "handler", "hosted", "listening"],
-        *["loop_state", "mailbox", "outgoing", "server", "server_state", "threads"],
+        *["acceptor", "batch", "command", "conn_handle", "conns", "cork", "event_loop", "handle", "handler", "hosted", "listening"],
+        *["loop_state", "mailbox", "outgoing", "server", "server_state", "threads", "udp_entry"],
     ],
 }
 # conn.rs is a state machine: it does no I/O.

@@ -19,6 +19,8 @@ mod config;
 mod conn;
 mod conn_handle;
 mod conn_shared;
+mod conns;
+mod cork;
 mod dial;
 mod entry;
 mod error;
@@ -45,6 +47,7 @@ mod threads;
 mod timer;
 mod token;
 mod udp;
+mod udp_entry;
 
 /// A number that a process has in common neither with its parent nor with its children; never 0. For language
 /// bindings, which would have to ask the system otherwise.
@@ -59,12 +62,12 @@ pub use addr::{Address, Credentials, KeepAlive, ListenOptions, Multicast};
 pub use codec::{ByteOrder, Framing, LengthField, Width};
 pub use config::{Balance, Config, Timeouts};
 pub use conn_handle::Conn;
+pub use cork::Cork;
 pub use error::{Error, ErrorKind, Result};
 pub use handle::Handle;
 pub use handler::{BoxError, Detached, Handler};
 pub use hosted::Hosted;
 pub use listener::inherited;
-pub use mailbox::Cork;
 pub use metrics::{Histogram, Metrics};
 pub use options::{ConnInfo, ConnOptions, ConnectOptions, Context, ListenerId, Listening};
 pub use server::Server;

@@ -3,135 +3,32 @@
 //! destructors, loggers), so such a call always finds them free.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::{CloseReason, Closed, Completed, Completion, Pressure};
+use crate::action::{CloseReason, Closed, Completion, Pressure};
 use crate::addr::Address;
 use crate::batch::{Answer, Gather};
-use crate::buffer::BlockPool;
 use crate::clock::deadline;
 use crate::codec::Framer;
 use crate::command::Request;
 use crate::config::{Config, Timeouts};
-use crate::conn::{Reading, Refused};
+use crate::conn::Refused;
 use crate::conn_shared::ConnShared;
+use crate::conns::Conns;
 use crate::entry::{Entry, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
-use crate::listener::Claim;
 use crate::mailbox::{closed_error, full_error, no_sender_error, note_request, Mailbox};
 use crate::metrics::LoopMetrics;
 use crate::options::{ConnInfo, Context, ListenerId};
-use crate::slab::Slab;
 use crate::sys::poller::Poller;
 use crate::timer::{TimerId, Wheel};
 use crate::token::ConnId;
-use crate::udp::{cost, Endpoint};
-
-/// A datagram that was received and waits for a handler that has paused.
-pub(crate) struct Kept {
-    pub(crate) bytes: Box<[u8]>,
-    pub(crate) sender: SocketAddr,
-    pub(crate) truncated: bool,
-}
-
-/// A UDP socket as its loop holds it.
-pub(crate) struct UdpEntry {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) shared: Arc<ConnShared>,
-    pub(crate) listener: Option<ListenerId>,
-    pub(crate) paused: bool,
-    /// Less than a batch.
-    pub(crate) kept: VecDeque<Kept>,
-    /// The poller reports room: only while output waits for it.
-    pub(crate) polls_writable: bool,
-    /// Completions of what is queued.
-    pub(crate) pending: Vec<Completion>,
-    /// To be closed once its queue is sent.
-    pub(crate) closing: Option<Closed>,
-    pub(crate) context: Option<Context>,
-    /// Of a listener's socket, as long as it lives.
-    pub(crate) _claim: Option<Claim>,
-    pub(crate) in_ready: bool,
-    pub(crate) in_dirty: bool,
-}
-
-/// The connections and what is to be done with them.
-pub(crate) struct Conns {
-    pub(crate) slab: Slab<Entry>,
-    pub(crate) endpoints: HashMap<ConnId, UdpEntry>,
-    /// The connection whose last callback runs: it has left the slab, so that its slot may be used again.
-    pub(crate) leaving: Option<Box<(ConnId, Entry)>>,
-    pub(crate) pool: BlockPool,
-    /// Connections with input for the handler, or with a callback that is due; served in turn.
-    pub(crate) ready: VecDeque<ConnId>,
-    /// Connections with input that nobody wants any more. It goes on when the handler takes no more.
-    pub(crate) discard: VecDeque<ConnId>,
-    /// Connections that changed: to flush, half-close, close or resume at the end of the turn.
-    pub(crate) dirty: Vec<ConnId>,
-    /// Completions to be called.
-    pub(crate) done: Vec<(Completion, Completed)>,
-}
-
-impl Conns {
-    fn new() -> Self {
-        Conns {
-            slab: Slab::new(),
-            endpoints: HashMap::new(),
-            leaving: None,
-            pool: BlockPool::default(),
-            ready: VecDeque::new(),
-            discard: VecDeque::new(),
-            dirty: Vec::new(),
-            done: Vec::new(),
-        }
-    }
-
-    /// The connection, also while its last callback runs.
-    fn entry_or_leaving(&mut self, id: ConnId) -> Option<&mut Entry> {
-        let leaving = self.leaving.as_deref_mut().filter(|leaving| leaving.0 == id);
-        match leaving {
-            Some(leaving) => Some(&mut leaving.1),
-            None => self.slab.get_mut(id),
-        }
-    }
-
-    pub(crate) fn mark_dirty(&mut self, id: ConnId) {
-        if let Some(entry) = self.slab.get_mut(id) {
-            if !std::mem::replace(&mut entry.in_dirty, true) {
-                self.dirty.push(id);
-            }
-        } else if let Some(endpoint) = self.endpoints.get_mut(&id) {
-            if !std::mem::replace(&mut endpoint.in_dirty, true) {
-                self.dirty.push(id);
-            }
-        }
-    }
-
-    /// Puts a connection in line if it has something to be served.
-    pub(crate) fn line_up(&mut self, id: ConnId) {
-        if let Some(entry) = self.slab.get_mut(id) {
-            if !entry.machine.wants_service(entry.backlog) {
-                return;
-            }
-            let (stands, line) = match entry.machine.reading() {
-                Reading::Discard => (&mut entry.in_discard, &mut self.discard),
-                _ => (&mut entry.in_ready, &mut self.ready),
-            };
-            if !std::mem::replace(stands, true) {
-                line.push_back(id);
-            }
-        } else if let Some(endpoint) = self.endpoints.get_mut(&id) {
-            if endpoint.wants_service() && !std::mem::replace(&mut endpoint.in_ready, true) {
-                self.ready.push_back(id);
-            }
-        }
-    }
-}
+use crate::udp::cost;
+use crate::udp_entry::UdpEntry;
 
 /// What a timer of the loop's does.
 pub(crate) enum Alarm {
@@ -573,51 +470,5 @@ pub(crate) fn conn_info(shared: &ConnShared, on_loop: usize, now: u64) -> ConnIn
         received: shared.received(),
         sent: shared.sent(),
         queued: shared.unsent(),
-    }
-}
-
-impl UdpEntry {
-    pub(crate) fn new(endpoint: Endpoint, shared: Arc<ConnShared>, listener: Option<ListenerId>) -> Self {
-        UdpEntry {
-            endpoint,
-            shared,
-            listener,
-            paused: false,
-            kept: VecDeque::new(),
-            polls_writable: false,
-            pending: Vec::new(),
-            closing: None,
-            context: None,
-            _claim: None,
-            in_ready: false,
-            in_dirty: false,
-        }
-    }
-
-    /// Whether there are datagrams for the handler, or a callback is due.
-    pub(crate) fn wants_service(&self) -> bool {
-        let input = self.endpoint.is_readable() || !self.kept.is_empty();
-        self.closing.is_none() && (self.shared.is_woken() || (input && self.takes_input()))
-    }
-
-    /// Whether the handler may be given datagrams.
-    pub(crate) fn takes_input(&self) -> bool {
-        self.closing.is_none() && !self.paused && !self.shared.owes_drain()
-    }
-
-    fn carry_out(&mut self, request: &Request) {
-        match request {
-            Request::Close(reason) => self.close(Closed::by(*reason)),
-            Request::Abort => self.close(Closed::by(CloseReason::Abort)),
-            Request::Pause => self.paused = true,
-            Request::Resume => self.paused = false,
-            _ => {}
-        }
-    }
-
-    /// It ends once its queue is sent; the first reason counts.
-    pub(crate) fn close(&mut self, closed: Closed) {
-        self.shared.close();
-        self.closing.get_or_insert(closed);
     }
 }

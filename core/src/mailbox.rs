@@ -2,7 +2,6 @@
 //! that is used only when the loop sleeps. Sending never blocks and never fails for want of room; what bounds
 //! it is each connection's own limit.
 
-use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +10,7 @@ use crate::action::{Completed, Completion, Pressure};
 use crate::command::{Command, HandedIn, Request};
 use crate::config::Config;
 use crate::conn_shared::{ConnKind, ConnShared};
+use crate::cork::add_corked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 use crate::metrics::LoopMetrics;
@@ -159,7 +159,7 @@ impl Mailbox {
 
     /// Leaves commands without waking the loop; gives them back if it has ended.
     #[must_use]
-    fn post(&self, commands: Vec<Command>) -> Vec<Command> {
+    pub(crate) fn post(&self, commands: Vec<Command>) -> Vec<Command> {
         let mut inner = self.lock();
         if inner.ended {
             return commands;
@@ -192,7 +192,7 @@ impl Mailbox {
 
     /// Commands that no loop will carry out: completions are cancelled, ids are given back. What was counted for them
     /// is taken back by `uncount`, which gets the connection and the bytes.
-    fn abandon(&self, commands: Vec<Command>, uncount: impl Fn(Option<&ConnShared>, usize)) {
+    pub(crate) fn abandon(&self, commands: Vec<Command>, uncount: impl Fn(Option<&ConnShared>, usize)) {
         for command in commands {
             let (id, len, completion) = match command {
                 Command::Write(id, HandedIn { bytes, completion, .. }) => (id, bytes.len(), completion),
@@ -539,70 +539,4 @@ impl std::fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mailbox").field("lease", &self.lease).finish_non_exhaustive()
     }
-}
-
-/// The commands that wait for a thread's cork to be pulled, by loop.
-type Corked = Vec<(Arc<Mailbox>, Vec<Command>)>;
-
-thread_local! {
-    /// `None` without a [`Cork`].
-    static CORKED: RefCell<Option<Corked>> = const { RefCell::new(None) };
-}
-
-/// While it lives, what calls by id on this thread ask for is held back; dropping it hands everything over,
-/// with one wake for each loop concerned. For handlers of batches on a thread of their own. Answers are as
-/// without it: `closed` and `full` at once.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Cork {
-    outermost: bool,
-    /// Belongs to its thread.
-    _not_send: std::marker::PhantomData<*const ()>,
-}
-
-impl Cork {
-    /// Corks the calling thread.
-    #[must_use]
-    #[allow(clippy::new_without_default, reason = "a guard is taken, not defaulted")]
-    pub fn new() -> Self {
-        let outermost = with_corked(|corked| {
-            let outermost = corked.is_none();
-            corked.get_or_insert_default();
-            outermost
-        });
-        Cork { outermost: outermost.unwrap_or(false), _not_send: std::marker::PhantomData }
-    }
-}
-
-impl Drop for Cork {
-    fn drop(&mut self) {
-        if self.outermost {
-            for (mailbox, commands) in with_corked(Option::take).flatten().unwrap_or_default() {
-                let refused = mailbox.post(commands);
-                mailbox.wake();
-                // The loop has ended meanwhile, and its server with it: nobody counts bytes any more.
-                mailbox.abandon(refused, |_, _| {});
-            }
-        }
-    }
-}
-
-/// Access to the thread's cork; none when the thread is ending, and so has no cork any more.
-fn with_corked<T>(f: impl FnOnce(&mut Option<Corked>) -> T) -> Option<T> {
-    CORKED.try_with(|corked| f(&mut corked.borrow_mut())).ok()
-}
-
-/// Adds to the commands that the thread's cork holds back for a loop; says whether there is a cork.
-fn add_corked(mailbox: &Arc<Mailbox>, add: impl FnOnce(&mut Vec<Command>)) -> bool {
-    let added = with_corked(|corked| {
-        let Some(corked) = corked else { return false };
-        let found = corked.iter().position(|(other, _)| Arc::ptr_eq(other, mailbox));
-        let index = found.unwrap_or_else(|| {
-            corked.push((Arc::clone(mailbox), Vec::new()));
-            corked.len() - 1
-        });
-        add(&mut corked[index].1);
-        true
-    });
-    added == Some(true)
 }

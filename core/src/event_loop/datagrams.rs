@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::EventLoop;
 use crate::action::{Action, Closed, Completed, Completion};
 use crate::command::Listening;
+use crate::conns::Conns;
 use crate::dial::Dial;
-use crate::loop_state::{Conns, Input, Kept, LoopState, UdpEntry};
+use crate::loop_state::{Input, LoopState};
 use crate::options::ListenerId;
 use crate::panics::{catch, report};
 use crate::sys::datagram::{Datagram, RecvBatch, MAX_BUFFER};
 use crate::token::ConnId;
 use crate::udp::{cost, Endpoint};
+use crate::udp_entry::{Kept, UdpEntry};
 
 impl EventLoop {
     /// Takes a bound UDP socket in under the id that it was given.
