@@ -104,8 +104,6 @@ pub(crate) struct Machine {
     drain_due: bool,
     /// It was given up: the peer must not take what it has for all there was.
     resets: bool,
-    /// Bytes that were queued in all, counting as `ConnShared::sent` does.
-    queued: u64,
     /// None for most connections, hence behind one pointer.
     #[allow(
         clippy::box_collection,
@@ -135,7 +133,6 @@ impl Machine {
             held: false,
             drain_due: false,
             resets: false,
-            queued: 0,
             pending: None,
         }
     }
@@ -238,7 +235,6 @@ impl Machine {
             return Err(Refused::Overflow);
         };
         slices.iter().for_each(|slice| self.out.push(slice, pool));
-        self.queued += len as u64;
         Ok(pressure)
     }
 
@@ -249,7 +245,6 @@ impl Machine {
             self.shared.settle(bytes.len());
             return false;
         }
-        self.queued += bytes.len() as u64;
         self.out.push_owned(bytes, pool);
         // Relief may have come between the count and now, and would have been the last.
         if self.shared.unsent() > config.high_water {
@@ -260,7 +255,8 @@ impl Machine {
 
     /// The last write is to be followed by this call.
     pub(crate) fn complete_with(&mut self, completion: Completion) {
-        let pending = Pending { at: self.queued, completion };
+        let at = self.shared.sent() + self.out.len() as u64;
+        let pending = Pending { at, completion };
         self.pending.get_or_insert_default().push_back(pending);
     }
 

@@ -1,0 +1,32 @@
+//! What is asked for under a cork that outlives the loops: completions are still called, and nothing stays counted
+//! (D4).
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+#[path = "common/net.rs"]
+mod net;
+
+use std::sync::mpsc::channel;
+
+use common::{loops, serve, tcp};
+use net::{opened, Probe};
+use reactor_core::{Completed, ConnectOptions, Cork};
+
+#[test]
+fn a_completion_under_a_cork_is_cancelled_when_the_server_has_ended() {
+    let (probe, seen) = Probe::new();
+    let (server, url) = serve(probe, &loops(1));
+    let _peer = tcp(&url);
+    let id = opened(&seen);
+    let (told, completed) = channel();
+    let cork = Cork::new();
+    let _ = server.handle().write_then(id, &[b"late"], move |how| told.send(how).unwrap()).unwrap();
+    let dialled = server.handle().connect(&url, ConnectOptions::default()).unwrap();
+    server.handle().stop();
+    server.wait().unwrap();
+    drop(cork);
+    assert_eq!(completed.try_iter().collect::<Vec<_>>(), [Completed::Cancelled]);
+    assert_eq!(server.handle().connections(), 0);
+    assert!(!server.handle().is_open(dialled));
+}
