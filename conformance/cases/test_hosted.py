@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Strace, eventually, needs, pattern, process, promises
+from harness import HANG_GUARD, Strace, eventually, needs, pattern, process, promises
 from harness.subject import TCP
 
 pytestmark = needs("hosted")
@@ -110,8 +110,10 @@ def test_an_outgoing_connection_of_a_hosted_server(serve: Serve) -> None:
     server = serve(loops=1, hosted=True)
     with socket.create_server(("127.0.0.1", 0)) as peer:
         conn = server.control(f"call server connect tcp://127.0.0.1:{peer.getsockname()[1]}")
+        peer.settimeout(HANG_GUARD)
         accepted, _ = peer.accept()
         with accepted:
+            accepted.settimeout(HANG_GUARD)
             server.expect("open", id=conn, listener=None)
             assert server.control(f"text {conn} hello") == "ok"
             assert accepted.recv(100) == b"hello\n"

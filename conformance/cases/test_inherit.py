@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Subject, needs, process, promises
+from harness import HANG_GUARD, Subject, needs, process, promises
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -106,6 +106,7 @@ def test_every_descriptor_is_close_on_exec(serve: Serve, tmp_path: Path) -> None
         for client in clients:
             client.id()
         server.control(f"call server connect {url(peer)}")
+        peer.settimeout(HANG_GUARD)
         accepted, _ = peer.accept()
         with accepted:
             for fd, what in process.descriptors(server.pid).items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +84,8 @@ class Subject:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # So that what it forks can be killed along.
+            start_new_session=True,
         )
         self.pid = self.process.pid
         self.forks = "--fork" in arguments
@@ -271,7 +275,8 @@ class Subject:
         """Ends it by force, after a case that has failed."""
         for client in self.clients:
             client.close()
-        self.process.kill()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
