@@ -21,7 +21,7 @@ use crate::conns::Conns;
 use crate::entry::{Entry, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
-use crate::mailbox::{closed_error, full_error, no_sender_error, note_request, Mailbox};
+use crate::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error, note_request, Mailbox};
 use crate::metrics::LoopMetrics;
 use crate::options::{ConnInfo, Context, ListenerId};
 use crate::sys::poller::Poller;
@@ -199,10 +199,7 @@ impl LoopState {
         match conns.endpoints.get(&id) {
             Some(UdpEntry { listener: Some(_), .. }) => self.queue_datagram(conns, id, Some(to), &[bytes]),
             None if conns.slab.get_mut(id).is_none() => Err(closed_error(id)),
-            _ => {
-                let message = format!("{id} is a connection: it sends to its peer only");
-                Err(Error::new(ErrorKind::Unsupported, message))
-            }
+            _ => Err(no_endpoint_error(id)),
         }
     }
 

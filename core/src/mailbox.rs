@@ -71,6 +71,11 @@ pub(crate) fn no_sender_error(id: ConnId) -> Error {
     Error::new(ErrorKind::Unsupported, message)
 }
 
+/// The error of sending to an address through what has one peer.
+pub(crate) fn no_endpoint_error(id: ConnId) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{id} is a connection: it sends to its peer only"))
+}
+
 /// Notes on the shared part what a request asks for, before the loop hears of it; says whether there is
 /// anything left to do. On the connection's own loop and elsewhere alike.
 pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -> Result<bool> {
@@ -326,8 +331,7 @@ impl Mailbox {
             let mut inner = self.lock();
             let shared = inner.find(id)?;
             if shared.kind != ConnKind::Endpoint {
-                let message = format!("{id} is a connection: it sends to its peer only");
-                return Err(Error::new(ErrorKind::Unsupported, message));
+                return Err(no_endpoint_error(id));
             }
             check_length(to, bytes.len())?;
             check_family(to, shared.is_ipv4())?;

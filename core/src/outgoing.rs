@@ -32,13 +32,13 @@ pub(crate) fn connect(server: &Handle, url: &str, options: ConnectOptions) -> Re
     let shared = new_shared(server, kind, &options);
     let ConnectOptions { conn, timeout, context, .. } = options;
     let timeout = if timeout.is_zero() { ConnectOptions::DEFAULT_TIMEOUT } else { timeout };
-    let dial = Box::new(Dial::new(url, parsed, Arc::clone(&shared), conn, context, timeout)?);
+    let mut dial = Box::new(Dial::new(url, parsed, Arc::clone(&shared), conn, context, timeout)?);
     take_in(mailbox, shared, |id| {
         // On its own loop the connection is there when this returns, for writes to find.
-        match LoopState::current(mailbox) {
-            Some(state) => state.begin_connect(id, dial),
-            None => Command::Connect(id, dial),
+        if let Some(state) = LoopState::current(mailbox) {
+            state.begin_connect(id, &mut dial);
         }
+        Command::Connect(id, dial)
     })
 }
 
@@ -61,10 +61,13 @@ pub(crate) fn enroll(server: &Handle, descriptor: OwnedFd, options: ConnectOptio
         _ => true,
     };
     let ConnectOptions { conn, context, .. } = options;
-    let enrolled = Enrolled { socket: descriptor, unix, options: conn, context, shared: Arc::clone(&shared) };
-    take_in(mailbox, shared, |id| match LoopState::current(mailbox) {
-        Some(state) => state.begin_enroll(id, Box::new(enrolled)),
-        None => Command::Enroll(id, Box::new(enrolled)),
+    let mut enrolled =
+        Enrolled { socket: descriptor, unix, options: conn, context, shared: Arc::clone(&shared) };
+    take_in(mailbox, shared, |id| {
+        if let Some(state) = LoopState::current(mailbox) {
+            state.begin_enroll(id, &mut enrolled);
+        }
+        Command::Enroll(id, Box::new(enrolled))
     })
 }
 

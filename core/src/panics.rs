@@ -22,6 +22,12 @@ pub(crate) fn report(message: fmt::Arguments<'_>) {
     let _ = catch(|| log::error!("{message}"));
 }
 
+/// Logs what is no more than a matter for debugging.
+pub(crate) fn debug(message: fmt::Arguments<'_>) {
+    // As above.
+    let _ = catch(|| log::debug!("{message}"));
+}
+
 fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -12,8 +10,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Barrier};
 
+use common::net;
+use common::net::{address, opened, Probe, Seen};
 use common::{eventually, read_exactly, tcp, PATIENCE};
-use net::{address, opened, Probe, Seen};
 use reactor_core::{Action, Balance, Config, Server};
 
 fn config(balance: Balance, loops: usize) -> Config {

@@ -3,11 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
+use common::net::{next, opened, Probe, Seen};
 use common::{eventually, loops, tcp};
-use net::{next, opened, Probe, Seen};
 use reactor_core::Server;
 
 #[test]

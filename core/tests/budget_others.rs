@@ -3,11 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
+use common::net::{next, opened, Probe, Seen};
 use common::{eventually, loops, serve, tcp};
-use net::{next, opened, Probe, Seen};
 
 #[test]
 fn wakes_and_timers_of_others_come_while_the_budget_is_used_up() {

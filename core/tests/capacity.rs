@@ -7,8 +7,6 @@
 )]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,8 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::net;
+use common::net::{anonymous_memory, opened, Probe, Seen};
 use common::{descriptors, eventually, loops, read_exactly, serve, tcp, threads, Echo, Random};
-use net::{anonymous_memory, opened, Probe, Seen};
 use reactor_core::{Action, CloseReason, Handle};
 
 /// One after the other: they measure the process.

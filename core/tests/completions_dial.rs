@@ -3,16 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Mutex;
 
+use common::net;
+use common::net::{opened, Probe, Seen};
 use common::{eventually, loops, serve, tcp};
-use net::{opened, Probe, Seen};
 use reactor_core::{Action, CloseReason, Completed, Conn, ConnId, ConnectOptions};
 
 /// Queues more than the kernel takes, with a completion that dials and tells how it was called and whom it made.

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -13,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use common::net;
+use common::net::{closed, next, opened, socket_path, Probe, Seen};
 use common::{eventually, loops, read_exactly, tcp, Echo, Random};
-use net::{closed, next, opened, socket_path, Probe, Seen};
 use reactor_core::{
     Action, Address, CloseReason, Conn, ConnId, ConnOptions, ConnectOptions, ErrorKind, Framing, Handler,
     Server,

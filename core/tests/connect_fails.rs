@@ -3,16 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
+use common::net::{closed, next, nothing, socket_path, Probe, Seen};
 use common::{eventually, loops, PATIENCE};
-use net::{closed, next, nothing, socket_path, Probe, Seen};
 use reactor_core::{CloseReason, Closed, Completed, ConnectOptions, ErrorKind, Server};
 
 fn started(count: usize) -> (Server, Receiver<Seen>) {

@@ -7,15 +7,13 @@
 )]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::env;
 use std::net::TcpListener;
 use std::process::Command;
 
 use common::loops;
-use net::{closed, opened, Probe};
+use common::net::{closed, opened, Probe};
 use reactor_core::{Address, CloseReason, ConnectOptions, Server};
 
 /// In the child: `several` has three addresses, and only the one tried last is listened on.

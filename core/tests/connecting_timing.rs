@@ -3,14 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use common::net::{Probe, Seen};
 use common::{loops, PATIENCE};
-use net::{Probe, Seen};
 use reactor_core::{Action, CloseReason, ConnectOptions, Server, Timeouts};
 
 const IDLE: Duration = Duration::from_millis(1000);

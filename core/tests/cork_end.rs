@@ -4,13 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::sync::mpsc::channel;
 
+use common::net::{opened, Probe};
 use common::{loops, serve, tcp};
-use net::{opened, Probe};
 use reactor_core::{Completed, ConnectOptions, Cork};
 
 #[test]

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -12,8 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::mpsc::Receiver;
 
+use common::net::{closed, next, nothing, opened, Probe, Seen};
 use common::{descriptors, eventually, loops, read_exactly, Random};
-use net::{closed, next, nothing, opened, Probe, Seen};
 use reactor_core::{
     Action, Address, CloseReason, ConnOptions, ConnectOptions, ErrorKind, Framing, ListenOptions, Server,
 };

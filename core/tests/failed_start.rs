@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +11,7 @@ use std::sync::mpsc::channel;
 use std::sync::Mutex;
 
 use common::loops;
-use net::{opened, Probe};
+use common::net::{opened, Probe};
 use reactor_core::{Action, Completed, ConnectOptions, ErrorKind, Server};
 
 #[test]

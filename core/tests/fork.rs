@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::collections::HashSet;
 use std::io::{PipeReader, Read, Write};
@@ -17,8 +15,8 @@ use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use common::net::{address, socket_path};
 use common::{eventually, loops, read_exactly, tcp, PATIENCE};
-use net::{address, socket_path};
 use reactor_core::{
     Action, BoxError, Conn, ConnId, ConnOptions, ConnectOptions, ErrorKind, Handle, Handler, ListenOptions,
     Server,

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::cell::RefCell;
 use std::io::{ErrorKind as IoKind, Read, Write};
@@ -16,8 +14,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::net;
+use common::net::{address, next, Probe, Seen};
 use common::{loops, tcp, Echo, Random, PATIENCE};
-use net::{address, next, Probe, Seen};
 use reactor_core::{
     Action, BoxError, CloseReason, ConnOptions, ConnectOptions, ErrorKind, Handle, Handler, Hosted,
     ListenOptions, Server,

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::TcpListener;
 use std::sync::mpsc::{channel, Receiver};
@@ -12,8 +10,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use common::net::{Probe, Seen};
 use common::{eventually, loops};
-use net::{Probe, Seen};
 use reactor_core::{Action, BoxError, ConnId, ConnectOptions, Handle, Hosted, Server};
 
 const DELAY: Duration = Duration::from_millis(300);

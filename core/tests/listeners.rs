@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -14,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use common::net::{address, next, opened, socket_path, Probe, Seen};
 use common::{eventually, loops, read_exactly, tcp, Echo, PATIENCE};
-use net::{address, next, opened, socket_path, Probe, Seen};
 use reactor_core::{
     Action, ConnOptions, ErrorKind, Framing, Handle, ListenOptions, ListenerId, Listening, Server,
 };

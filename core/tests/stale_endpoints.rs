@@ -3,15 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::UdpSocket;
 use std::sync::mpsc::channel;
 use std::sync::Mutex;
 
+use common::net::Probe;
 use common::{loops, next};
-use net::Probe;
 use reactor_core::{Action, ErrorKind, Server, SocketOption};
 
 #[test]

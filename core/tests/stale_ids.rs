@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -13,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::net::Probe;
 use common::{loops, tcp, Random};
-use net::Probe;
 use reactor_core::{Action, ConnId};
 
 /// Every client says its name, and is told by id, from several threads, that name; nobody is told another's.

@@ -3,14 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::io::Write;
 use std::sync::Mutex;
 
+use common::net::{opened, socket_path, Probe, Seen};
 use common::{loops, serve, tcp};
-use net::{opened, socket_path, Probe, Seen};
 use reactor_core::{Action, CloseReason, ConnId, ConnectOptions};
 
 #[test]

@@ -3,16 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use common::net::{next, opened, Probe, Seen};
 use common::{descriptors, eventually, loops, read_exactly, serve, tcp, threads, Echo, PATIENCE};
-use net::{next, opened, Probe, Seen};
 use reactor_core::{
     Action, BoxError, CloseReason, ConnOptions, ConnectOptions, ErrorKind, Handle, Handler, ListenOptions,
     Server,

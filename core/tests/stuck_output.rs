@@ -3,13 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::time::Duration;
 
+use common::net::{closed, opened, Probe};
 use common::{eventually, loops, serve, tcp};
-use net::{closed, opened, Probe};
 use reactor_core::{Action, CloseReason, Timeouts};
 
 /// How a connection ends whose peer never reads, and that nothing is left of what was queued.

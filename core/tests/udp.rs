@@ -3,16 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
+use common::net::{address, next, nothing, Probe, Seen};
 use common::{eventually, loops, Random, PATIENCE};
-use net::{address, next, nothing, Probe, Seen};
 use reactor_core::{
     Action, Config, ConnId, ConnOptions, ErrorKind, Handler, ListenOptions, Listening, Pressure, Server,
 };

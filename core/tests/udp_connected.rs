@@ -3,15 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
+use common::net::{closed, next, nothing, opened, Probe, Seen};
 use common::{eventually, loops, PATIENCE};
-use net::{closed, next, nothing, opened, Probe, Seen};
 use reactor_core::{
     Action, CloseReason, Completed, ConnId, ConnOptions, ConnectOptions, ErrorKind, Framing, Server,
 };

@@ -4,15 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::fs::File;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
+use common::net::{address, next, Probe, Seen};
 use common::{loops, PATIENCE};
-use net::{address, next, Probe, Seen};
 use reactor_core::{Action, Server};
 
 fn limit_descriptors(limit: libc::rlim_t) {

@@ -4,16 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Mutex;
 use std::thread;
 
+use common::net;
+use common::net::{opened, Probe, Seen};
 use common::{eventually, loops, next};
-use net::{opened, Probe, Seen};
 use reactor_core::{Action, CloseReason, Completed, ConnId, ConnectOptions, Server};
 
 #[derive(Debug, PartialEq, Eq)]

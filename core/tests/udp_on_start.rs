@@ -3,14 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::Receiver;
 
+use common::net::{address, next, nothing, Probe, Seen};
 use common::{eventually, loops, PATIENCE};
-use net::{address, next, nothing, Probe, Seen};
 use reactor_core::{Action, ConnId, Handle, Server};
 
 fn endpoint(server: &Handle) -> ConnId {

@@ -3,14 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
-#[path = "common/net.rs"]
-mod net;
 
 use std::net::UdpSocket;
 use std::sync::mpsc::channel;
 
+use common::net::{opened, Probe};
 use common::{loops, next};
-use net::{opened, Probe};
 use reactor_core::{ConnId, ConnOptions, ConnectOptions, ErrorKind, Handle, ListenOptions, Server};
 
 /// What becomes of a datagram that is too long, and of one to an IPv6 address from a socket of IPv4.

@@ -260,7 +260,7 @@ pub(crate) unsafe fn with_id(
 /// The id in a number from C; a number that never was one is answered like that of a dead connection.
 fn id(conn: reactor_conn) -> Result<ConnId> {
     ConnId::from_u64(conn)
-        .ok_or_else(|| Error::new(ErrorKind::Closed, format!("there is no connection {conn:#x}")))
+        .ok_or_else(|| Error::new(ErrorKind::Closed, format!("there is no connection {conn}")))
 }
 
 /// The server's pointer, for a function of the program's that is called with it later.

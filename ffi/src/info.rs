@@ -117,7 +117,7 @@ pub unsafe extern "C" fn reactor_conn_datagram(
         unsafe { sized::check_out(out_datagram, FUNCTION, "out_datagram") }?;
         let (sender, truncated) = handle.with_conn(id?, |conn| (conn.sender(), conn.is_truncated()))?;
         let no_datagram = || {
-            let message = format!("{FUNCTION}: {conn:#x} is not handling a datagram");
+            let message = format!("{FUNCTION}: {conn} is not handling a datagram");
             Error::new(ErrorKind::WrongState, message)
         };
         let (sender, sender_len) = keep(socket_address::write(sender.ok_or_else(no_datagram)?));

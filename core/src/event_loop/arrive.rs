@@ -17,8 +17,9 @@ use crate::conn_shared::{ConnKind, ConnShared};
 use crate::dial::Dial;
 use crate::entry::Entry;
 use crate::loop_state::{Alarm, LoopState};
-use crate::options::ConnOptions;
-use crate::panics::report;
+use crate::metrics::{Counter, LoopMetrics};
+use crate::options::{ConnOptions, Context};
+use crate::panics::{debug, report};
 use crate::sys::socket;
 use crate::token::ConnId;
 
@@ -63,28 +64,20 @@ impl EventLoop {
     }
 
     /// Begins an outgoing connection that another thread asked for, or goes on with one of this thread's.
-    pub(super) fn connect(&mut self, id: ConnId, dial: Box<Dial>) {
-        let Command::Connect(id, mut dial) = self.state.begin_connect(id, dial) else { return };
+    pub(super) fn connect(&mut self, id: ConnId, mut dial: Box<Dial>) {
+        self.state.begin_connect(id, &mut dial);
         let name = dial.take_name();
-        match self.dialling(id) {
-            Some(entry) => entry(&self.state, dial),
-            // Closed meanwhile.
-            None => return,
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_connecting());
+            // Closed meanwhile, if it is not there.
+            let Some(entry) = entry else { return };
+            entry.extra().dial = Some(dial);
         }
         match name {
             Some(name) => self.look_up(id, name),
             None => self.try_next(id),
         }
-    }
-
-    /// How to give a connection its dial back, if it is there and still being made.
-    fn dialling(&self, id: ConnId) -> Option<impl FnOnce(&LoopState, Box<Dial>)> {
-        let there = self.state.conns.borrow_mut().slab.get_mut(id)?.machine.is_connecting();
-        there.then_some(move |state: &LoopState, dial| {
-            if let Some(entry) = state.conns.borrow_mut().slab.get_mut(id) {
-                entry.extra().dial = Some(dial);
-            }
-        })
     }
 
     fn look_up(&mut self, id: ConnId, name: String) {
@@ -100,17 +93,14 @@ impl EventLoop {
     /// A name's addresses are known, or that there are none.
     pub(super) fn resolved(&mut self, id: ConnId, found: io::Result<Vec<IpAddr>>) {
         if let Err(error) = &found {
-            let _ = crate::panics::catch(|| log::debug!("connection {id}: cannot look the name up: {error}"));
+            debug(format_args!("connection {id}: cannot look the name up: {error}"));
         }
-        if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
-            entry.extra().dial.iter_mut().for_each(|dial| {
-                dial.resolved(match &found {
-                    Ok(ips) => Ok(ips.clone()),
-                    Err(error) => {
-                        Err(error.raw_os_error().map_or(io::Error::other(""), io::Error::from_raw_os_error))
-                    }
-                })
-            });
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let extra = conns.slab.get_mut(id).and_then(|entry| entry.extra.as_mut());
+            if let Some(dial) = extra.and_then(|extra| extra.dial.as_mut()) {
+                dial.resolved(found);
+            }
         }
         self.try_next(id);
     }
@@ -201,6 +191,16 @@ impl EventLoop {
         if dial.is_udp() {
             return self.open_connected_datagram(id, &dial);
         }
+        self.begin_service(id, &dial.conn, |metrics| &metrics.connected);
+    }
+
+    /// A connection that was made or given to the engine becomes like any other.
+    fn begin_service(
+        &mut self,
+        id: ConnId,
+        options: &ConnOptions,
+        counter: impl FnOnce(&LoopMetrics) -> &Counter,
+    ) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.get_mut(id) else { return };
@@ -208,18 +208,18 @@ impl EventLoop {
             // No edge is lost: what is ready already is found by trying.
             entry.machine.ready(true, true, false);
             entry.timing().into_iter().for_each(|timing| timing.restart(self.state.now.get()));
-            self.state.equip(id, entry, &dial.conn);
+            self.state.equip(id, entry, options);
             conns.mark_dirty(id);
             conns.line_up(id);
         }
-        self.state.metrics().connected.add(1);
+        counter(self.state.metrics()).add(1);
         self.call(id, |handler, conn| handler.on_open(conn));
     }
 
     /// Takes a descriptor of the user's in.
-    pub(super) fn enroll(&mut self, id: ConnId, enrolled: Enrolled) {
-        let Command::Enroll(id, enrolled) = self.state.begin_enroll(id, Box::new(enrolled)) else { return };
-        let Enrolled { socket, options, .. } = *enrolled;
+    pub(super) fn enroll(&mut self, id: ConnId, mut enrolled: Enrolled) {
+        self.state.begin_enroll(id, &mut enrolled);
+        let Enrolled { socket, options, .. } = enrolled;
         let there =
             self.state.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_connecting());
         if !there {
@@ -232,17 +232,7 @@ impl EventLoop {
             }
             return conns.mark_dirty(id);
         }
-        {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.get_mut(id) else { return };
-            entry.machine.connected();
-            entry.machine.ready(true, true, false);
-            self.state.equip(id, entry, &options);
-            conns.mark_dirty(id);
-            conns.line_up(id);
-        }
-        self.state.metrics().enrolled.add(1);
-        self.call(id, |handler, conn| handler.on_open(conn));
+        self.begin_service(id, &options, |metrics| &metrics.enrolled);
     }
 
     /// Connecting or lingering took too long.
@@ -265,34 +255,38 @@ impl EventLoop {
 }
 
 impl LoopState {
-    /// Makes the entry of an outgoing connection, unless it is there already, and files its time-out. Returns
-    /// the command that goes on with it.
-    pub(crate) fn begin_connect(&self, id: ConnId, mut dial: Box<Dial>) -> Command {
-        let conns = &mut *self.conns.borrow_mut();
-        // Its id is new, so if it is not there it has not begun: or is over, and then so is its registration.
-        if conns.slab.get_mut(id).is_none() && self.mailbox().knows(id) {
-            let machine = Machine::connecting(Arc::clone(&dial.shared), dial.is_unix(), dial.conn.half_open);
-            let mut entry = Entry::new(None, machine);
-            entry.context = dial.context.take();
-            if dial.timeout != Duration::MAX {
-                self.set_deadline(id, &mut entry, dial.timeout);
-            }
-            conns.slab.insert(id, entry);
-        }
-        Command::Connect(id, dial)
+    /// Makes the entry of an outgoing connection, unless it is there already, and files its time-out.
+    pub(crate) fn begin_connect(&self, id: ConnId, dial: &mut Dial) {
+        let (shared, unix, half_open) = (Arc::clone(&dial.shared), dial.is_unix(), dial.conn.half_open);
+        let machine = || Machine::connecting(shared, unix, half_open);
+        self.begin(id, machine, &mut dial.context, dial.timeout);
     }
 
     /// Makes the entry of an enrolled connection, unless it is there already.
-    pub(crate) fn begin_enroll(&self, id: ConnId, mut enrolled: Box<Enrolled>) -> Command {
+    pub(crate) fn begin_enroll(&self, id: ConnId, enrolled: &mut Enrolled) {
+        let Enrolled { shared, unix, options, context, .. } = enrolled;
+        let machine = || Machine::connecting(Arc::clone(shared), *unix, options.half_open);
+        self.begin(id, machine, context, Duration::MAX);
+    }
+
+    fn begin(
+        &self,
+        id: ConnId,
+        machine: impl FnOnce() -> Machine,
+        context: &mut Option<Context>,
+        timeout: Duration,
+    ) {
         let conns = &mut *self.conns.borrow_mut();
-        if conns.slab.get_mut(id).is_none() && self.mailbox().knows(id) {
-            let shared = Arc::clone(&enrolled.shared);
-            let machine = Machine::connecting(shared, enrolled.unix, enrolled.options.half_open);
-            let mut entry = Entry::new(None, machine);
-            entry.context = enrolled.context.take();
-            conns.slab.insert(id, entry);
+        // Its id is new, so if it is not there it has not begun: or is over, and then so is its registration.
+        if conns.slab.get_mut(id).is_some() || !self.mailbox().knows(id) {
+            return;
         }
-        Command::Enroll(id, enrolled)
+        let mut entry = Entry::new(None, machine());
+        entry.context = context.take();
+        if timeout != Duration::MAX {
+            self.set_deadline(id, &mut entry, timeout);
+        }
+        conns.slab.insert(id, entry);
     }
 
     /// Files the end of connecting or lingering, instead of one that was filed before.

@@ -19,7 +19,7 @@ use crate::codec::{Cut, Framer};
 use crate::conn::{Due, Reading};
 use crate::entry::Entry;
 use crate::loop_state::Input;
-use crate::panics::{catch, report};
+use crate::panics::{catch, debug, report};
 use crate::sys::socket;
 use crate::token::ConnId;
 
@@ -292,8 +292,6 @@ impl EventLoop {
 fn log_trouble(id: ConnId, reason: CloseReason, trouble: &str) {
     match reason {
         CloseReason::HandlerError => report(format_args!("connection {id}: {trouble}")),
-        _ => {
-            let _ = catch(|| log::debug!("connection {id}: {trouble}"));
-        }
+        _ => debug(format_args!("connection {id}: {trouble}")),
     }
 }

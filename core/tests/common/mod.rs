@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary compiles all of it, and uses its part")]
 
 pub(crate) mod hooks;
+pub(crate) mod net;
 pub(crate) mod peer;
 
 use std::fs;

@@ -1,5 +1,4 @@
 //! A handler that tells a test what it sees, and what tests of sockets share beside it.
-#![allow(dead_code, reason = "each test binary compiles all of it, and uses its part")]
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use reactor_core::{Action, BoxError, Closed, Conn, ConnId, Detached, Handle, Handler, TimerId};
 
-use crate::common::PATIENCE;
+use super::PATIENCE;
 
 /// A callback, as the handler saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
