@@ -15,7 +15,7 @@ BANDS = {
         *["panics", "slab", "timer", "token"],
     ],
     "platform": ["socket_options", "sys"],
-    "net": ["buffer", "conn", "conn_shared", "dial", "entry", "listener", "resolver", "udp"],
+    "net": ["buffer", "completions", "conn", "conn_shared", "dial", "entry", "listener", "resolver", "udp"],
     "run": [
         *["acceptor", "batch", "command", "conn_handle", "conns", "cork", "event_loop", "handle", "handler", "hosted", "listening"],
         *["loop_state", "mailbox", "outgoing", "server", "server_state", "threads", "udp_entry"],

@@ -10,14 +10,18 @@
 //!               `--- detach ----> (leaves the engine)
 //! ```
 
-use std::collections::VecDeque;
 use std::num::NonZeroI32;
 use std::sync::Arc;
 
 use crate::action::{CloseReason, Closed, Completed, Completion, Pressure};
 use crate::buffer::{BlockPool, OutQueue};
+use crate::completions::Completions;
 use crate::config::Config;
 use crate::conn_shared::ConnShared;
+
+mod step;
+
+pub(crate) use step::{Due, Reading, Refused, Step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -32,50 +36,6 @@ enum Stage {
     Detaching,
     /// Nothing is left to wait for.
     Over(Closed),
-}
-
-/// What to do with input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
-    No,
-    Deliver,
-    Discard,
-}
-
-/// What to do next for a connection that has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Wait,
-    Flush,
-    ShutdownWrite,
-    /// Hand the descriptor out.
-    Detach,
-    /// Close the descriptor. If `all_sent` is wanted, then only if other threads have no bytes on their way.
-    Close {
-        closed: Closed,
-        all_sent: bool,
-    },
-}
-
-/// Why a write on the owner's thread was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    Closed,
-    Overflow,
-}
-
-/// A callback that a connection is owed apart from its input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
-    Drain,
-    Wake,
-    Eof,
-}
-
-/// A completion, and the number of sent bytes at which it is called.
-struct Pending {
-    at: u64,
-    completion: Completion,
 }
 
 pub(crate) struct Machine {
@@ -104,12 +64,7 @@ pub(crate) struct Machine {
     drain_due: bool,
     /// It was given up: the peer must not take what it has for all there was.
     resets: bool,
-    /// None for most connections, hence behind one pointer.
-    #[allow(
-        clippy::box_collection,
-        reason = "a queue in place is three pointers larger, in every connection"
-    )]
-    pending: Option<Box<VecDeque<Pending>>>,
+    completions: Completions,
 }
 
 impl Machine {
@@ -133,7 +88,7 @@ impl Machine {
             held: false,
             drain_due: false,
             resets: false,
-            pending: None,
+            completions: Completions::default(),
         }
     }
 
@@ -255,26 +210,17 @@ impl Machine {
 
     /// The last write is to be followed by this call.
     pub(crate) fn complete_with(&mut self, completion: Completion) {
-        let at = self.shared.sent() + self.out.len() as u64;
-        let pending = Pending { at, completion };
-        self.pending.get_or_insert_default().push_back(pending);
+        self.completions.push(self.shared.sent() + self.out.len() as u64, completion);
     }
 
     /// Takes the completions whose bytes were sent.
     pub(crate) fn take_completed(&mut self, done: &mut Vec<(Completion, Completed)>) {
-        let Some(pending) = &mut self.pending else { return };
-        while pending.front().is_some_and(|first| first.at <= self.shared.sent()) {
-            done.extend(pending.pop_front().map(|first| (first.completion, Completed::Sent)));
-        }
-        if pending.is_empty() {
-            self.pending = None;
-        }
+        self.completions.take_sent(self.shared.sent(), done);
     }
 
     /// Takes all completions: they are cancelled.
     pub(crate) fn cancel_completions(&mut self, done: &mut Vec<(Completion, Completed)>) {
-        let pending = self.pending.take().unwrap_or_default();
-        done.extend(pending.into_iter().map(|pending| (pending.completion, Completed::Cancelled)));
+        self.completions.cancel(done);
     }
 
     /// Drops the queue.

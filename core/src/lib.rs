@@ -15,6 +15,7 @@ mod buffer;
 mod clock;
 mod codec;
 mod command;
+mod completions;
 mod config;
 mod conn;
 mod conn_handle;

@@ -8,44 +8,27 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::{CloseReason, Closed, Completion, Pressure};
+use crate::action::{CloseReason, Closed};
 use crate::addr::Address;
 use crate::batch::{Answer, Gather};
-use crate::clock::deadline;
 use crate::codec::Framer;
 use crate::command::Request;
-use crate::config::{Config, Timeouts};
-use crate::conn::Refused;
+use crate::config::Config;
 use crate::conn_shared::ConnShared;
 use crate::conns::Conns;
-use crate::entry::{Entry, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
-use crate::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error, note_request, Mailbox};
+use crate::mailbox::{closed_error, note_request, Mailbox};
 use crate::metrics::LoopMetrics;
 use crate::options::{ConnInfo, Context, ListenerId};
 use crate::sys::poller::Poller;
-use crate::timer::{TimerId, Wheel};
+use crate::timer::Wheel;
 use crate::token::ConnId;
-use crate::udp::cost;
-use crate::udp_entry::UdpEntry;
 
-/// What a timer of the loop's does.
-pub(crate) enum Alarm {
-    /// `on_tick`.
-    Tick,
-    /// A function of the user's, and the milliseconds of its repeat; `None` while it runs.
-    Loop(Option<LoopTimer>, u64),
-    /// `on_timer` of a connection, and the milliseconds of its repeat.
-    Conn(ConnId, u64),
-    /// Look after a connection's time-outs.
-    Timeouts(ConnId),
-    /// Connecting or lingering took too long.
-    Deadline(ConnId),
-}
+mod alarms;
+mod writing;
 
-/// What a loop's timer calls.
-pub(crate) type LoopTimer = Box<dyn FnMut(&Handle)>;
+pub(crate) use alarms::{Alarm, LoopTimer};
 
 /// The input that `on_data` is being given.
 #[derive(Clone, Copy)]
@@ -131,103 +114,6 @@ impl LoopState {
         &self.server.shared.config
     }
 
-    // ---- writing ----
-
-    pub(crate) fn write(
-        &self,
-        id: ConnId,
-        slices: &[&[u8]],
-        mut completion: Option<Completion>,
-    ) -> Result<Pressure> {
-        // One that is refused is dropped here, when nothing is borrowed: it is the user's.
-        self.write_borrowing(id, slices, &mut completion)
-    }
-
-    fn write_borrowing(
-        &self,
-        id: ConnId,
-        slices: &[&[u8]],
-        completion: &mut Option<Completion>,
-    ) -> Result<Pressure> {
-        let conns = &mut *self.conns.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else {
-            return self.write_datagram(conns, id, slices, completion);
-        };
-        let was_stuck = entry.machine.is_stuck();
-        let result = entry.machine.write(slices, self.config(), &mut conns.pool);
-        if result == Err(Refused::Closed) {
-            return Err(closed_error(id));
-        }
-        if !std::mem::replace(&mut entry.in_dirty, true) {
-            conns.dirty.push(id);
-        }
-        if result.is_ok() {
-            self.metrics().messages_written.add(1);
-            completion.take().into_iter().for_each(|completion| entry.machine.complete_with(completion));
-            if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
-                timing.went(self.now.get());
-            }
-        }
-        result.map_err(|_| {
-            let len = slices.iter().map(|slice| slice.len()).sum();
-            full_error(id, len, self.config().hard_limit)
-        })
-    }
-
-    /// A write to a UDP socket: answers the sender, or goes to the peer.
-    fn write_datagram(
-        &self,
-        conns: &mut Conns,
-        id: ConnId,
-        slices: &[&[u8]],
-        completion: &mut Option<Completion>,
-    ) -> Result<Pressure> {
-        let endpoint = conns.endpoints.get(&id).ok_or_else(|| closed_error(id))?;
-        let to = match endpoint.listener {
-            None => None,
-            Some(_) => Some(self.sender(id).ok_or_else(|| no_sender_error(id))?),
-        };
-        let pressure = self.queue_datagram(conns, id, to, slices)?;
-        // Called when the queue has been sent: datagrams are not told apart there.
-        let pending = conns.endpoints.get_mut(&id).map(|entry| &mut entry.pending);
-        pending.into_iter().for_each(|pending| pending.extend(completion.take()));
-        Ok(pressure)
-    }
-
-    pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
-        let conns = &mut *self.conns.borrow_mut();
-        match conns.endpoints.get(&id) {
-            Some(UdpEntry { listener: Some(_), .. }) => self.queue_datagram(conns, id, Some(to), &[bytes]),
-            None if conns.slab.get_mut(id).is_none() => Err(closed_error(id)),
-            _ => Err(no_endpoint_error(id)),
-        }
-    }
-
-    fn queue_datagram(
-        &self,
-        conns: &mut Conns,
-        id: ConnId,
-        to: Option<SocketAddr>,
-        slices: &[&[u8]],
-    ) -> Result<Pressure> {
-        let UdpEntry { endpoint, shared, .. } =
-            conns.endpoints.get_mut(&id).ok_or_else(|| closed_error(id))?;
-        if !shared.takes_writes() {
-            return Err(closed_error(id));
-        }
-        let len = cost(slices.iter().map(|slice| slice.len()).sum());
-        let full = || full_error(id, len, self.config().hard_limit);
-        let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
-        if let Err(error) = endpoint.queue(to, slices) {
-            shared.settle(len);
-            return Err(error);
-        }
-        conns.pool.change += len as isize;
-        self.metrics().messages_written.add(1);
-        conns.mark_dirty(id);
-        Ok(pressure)
-    }
-
     // ---- calls on connections ----
 
     pub(crate) fn request(&self, id: ConnId, request: Request) -> Result<()> {
@@ -302,23 +188,6 @@ impl LoopState {
         replaced
     }
 
-    pub(crate) fn set_timeouts(&self, id: ConnId, entry: &mut Entry, timeouts: Timeouts) {
-        let mut timers = self.timers.borrow_mut();
-        let before = entry.timing().and_then(|timing| timing.timer);
-        before.into_iter().for_each(|timer| drop(timers.cancel(timer)));
-        let shortest =
-            [timeouts.idle, timeouts.read, timeouts.write].into_iter().filter(|time| !time.is_zero());
-        let Some(shortest) = shortest.min() else {
-            entry.extra.iter_mut().for_each(|extra| extra.timing = None);
-            return;
-        };
-        let now = self.now.get();
-        let mut timing = Timing::new(timeouts, now);
-        // Without an id for a timer there are 16 million of them: nothing to do but to go on without.
-        timing.timer = timers.insert(deadline(now, shortest), Alarm::Timeouts(id)).ok();
-        entry.extra().timing = Some(timing);
-    }
-
     pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
         let wrong = |kind, message: String| Err(Error::new(kind, format!("connection {id}: {message}")));
         let Some(mut input) = self.input.get().filter(|input| input.id == id && input.datagram.is_none())
@@ -380,54 +249,6 @@ impl LoopState {
         let left = entry.socket.is_none() && !entry.machine.is_connecting();
         let inet = entry.machine.shared.peer().map(Address::Inet);
         inet.or_else(|| (left && entry.machine.is_unix()).then_some(Address::Unnamed))
-    }
-
-    // ---- timers ----
-
-    pub(crate) fn start_conn_timer(&self, id: ConnId, delay: Duration, repeat: Duration) -> Result<TimerId> {
-        if !self.shared(id)?.is_live() {
-            return Err(closed_error(id));
-        }
-        if self.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_connecting()) {
-            let message = format!("connection {id} is not made yet: start its timers in on_open");
-            return Err(Error::new(ErrorKind::WrongState, message));
-        }
-        let timer = self.insert_timer(delay, Alarm::Conn(id, crate::clock::millis_up(repeat)))?;
-        if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
-            let timers = &mut entry.extra().timers;
-            // Those that are over are forgotten before the list grows.
-            if timers.len() == timers.capacity() {
-                let mut wheel = self.timers.borrow_mut();
-                timers.retain(|timer| wheel.get_mut(*timer).is_some());
-            }
-            timers.push(timer);
-        }
-        Ok(timer)
-    }
-
-    pub(crate) fn start_loop_timer(
-        &self,
-        delay: Duration,
-        repeat: Duration,
-        call: LoopTimer,
-    ) -> Result<TimerId> {
-        self.insert_timer(delay, Alarm::Loop(Some(call), crate::clock::millis_up(repeat)))
-    }
-
-    fn insert_timer(&self, delay: Duration, alarm: Alarm) -> Result<TimerId> {
-        let inserted = self.timers.borrow_mut().insert(deadline(self.now.get(), delay), alarm);
-        inserted.map_err(|refused| {
-            drop(refused);
-            Error::new(ErrorKind::InvalidArgument, "the loop has as many timers as there are ids")
-        })
-    }
-
-    pub(crate) fn cancel_timer(&self, timer: TimerId) -> bool {
-        let is_users = |alarm: &mut Alarm| matches!(alarm, Alarm::Loop(..) | Alarm::Conn(..));
-        let users = self.timers.borrow_mut().get_mut(timer).is_some_and(is_users);
-        // The function is dropped without a borrow: what it owns is the user's.
-        let cancelled = if users { self.timers.borrow_mut().cancel(timer) } else { None };
-        cancelled.is_some()
     }
 
     // ---- batched delivery ----

@@ -1,0 +1,110 @@
+//! Writing on the connection's own loop.
+
+use std::net::SocketAddr;
+
+use super::LoopState;
+use crate::action::{Completion, Pressure};
+use crate::conn::Refused;
+use crate::conns::Conns;
+use crate::error::Result;
+use crate::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
+use crate::token::ConnId;
+use crate::udp::cost;
+use crate::udp_entry::UdpEntry;
+
+impl LoopState {
+    pub(crate) fn write(
+        &self,
+        id: ConnId,
+        slices: &[&[u8]],
+        mut completion: Option<Completion>,
+    ) -> Result<Pressure> {
+        // One that is refused is dropped here, when nothing is borrowed: it is the user's.
+        self.write_borrowing(id, slices, &mut completion)
+    }
+
+    fn write_borrowing(
+        &self,
+        id: ConnId,
+        slices: &[&[u8]],
+        completion: &mut Option<Completion>,
+    ) -> Result<Pressure> {
+        let conns = &mut *self.conns.borrow_mut();
+        let Some(entry) = conns.slab.get_mut(id) else {
+            return self.write_datagram(conns, id, slices, completion);
+        };
+        let was_stuck = entry.machine.is_stuck();
+        let result = entry.machine.write(slices, self.config(), &mut conns.pool);
+        if result == Err(Refused::Closed) {
+            return Err(closed_error(id));
+        }
+        if !std::mem::replace(&mut entry.in_dirty, true) {
+            conns.dirty.push(id);
+        }
+        if result.is_ok() {
+            self.metrics().messages_written.add(1);
+            completion.take().into_iter().for_each(|completion| entry.machine.complete_with(completion));
+            if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
+                timing.went(self.now.get());
+            }
+        }
+        result.map_err(|_| {
+            let len = slices.iter().map(|slice| slice.len()).sum();
+            full_error(id, len, self.config().hard_limit)
+        })
+    }
+
+    /// A write to a UDP socket: answers the sender, or goes to the peer.
+    fn write_datagram(
+        &self,
+        conns: &mut Conns,
+        id: ConnId,
+        slices: &[&[u8]],
+        completion: &mut Option<Completion>,
+    ) -> Result<Pressure> {
+        let endpoint = conns.endpoints.get(&id).ok_or_else(|| closed_error(id))?;
+        let to = match endpoint.listener {
+            None => None,
+            Some(_) => Some(self.sender(id).ok_or_else(|| no_sender_error(id))?),
+        };
+        let pressure = self.queue_datagram(conns, id, to, slices)?;
+        // Called when the queue has been sent: datagrams are not told apart there.
+        let pending = conns.endpoints.get_mut(&id).map(|entry| &mut entry.pending);
+        pending.into_iter().for_each(|pending| pending.extend(completion.take()));
+        Ok(pressure)
+    }
+
+    pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
+        let conns = &mut *self.conns.borrow_mut();
+        match conns.endpoints.get(&id) {
+            Some(UdpEntry { listener: Some(_), .. }) => self.queue_datagram(conns, id, Some(to), &[bytes]),
+            None if conns.slab.get_mut(id).is_none() => Err(closed_error(id)),
+            _ => Err(no_endpoint_error(id)),
+        }
+    }
+
+    fn queue_datagram(
+        &self,
+        conns: &mut Conns,
+        id: ConnId,
+        to: Option<SocketAddr>,
+        slices: &[&[u8]],
+    ) -> Result<Pressure> {
+        let UdpEntry { endpoint, shared, .. } =
+            conns.endpoints.get_mut(&id).ok_or_else(|| closed_error(id))?;
+        if !shared.takes_writes() {
+            return Err(closed_error(id));
+        }
+        let len = cost(slices.iter().map(|slice| slice.len()).sum());
+        let full = || full_error(id, len, self.config().hard_limit);
+        let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
+        if let Err(error) = endpoint.queue(to, slices) {
+            shared.settle(len);
+            return Err(error);
+        }
+        conns.pool.change += len as isize;
+        self.metrics().messages_written.add(1);
+        conns.mark_dirty(id);
+        Ok(pressure)
+    }
+}
