@@ -137,7 +137,7 @@ INTERRUPTED = [
     ("accept4", "ECONNABORTED"),
     ("accept4", "EINTR"),
     ("accept4", "ETIMEDOUT"),
-    ("epoll_wait", "EINTR"),
+    ("epoll_pwait", "EINTR"),
     ("recvfrom", "EINTR"),
     ("sendto", "EINTR"),
 ]

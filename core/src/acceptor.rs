@@ -76,7 +76,12 @@ impl Acceptor {
 
     /// Whether connections can be accepted without polling first.
     pub(crate) fn is_busy(&self) -> bool {
-        self.retry_at.is_none() && self.listeners.iter().any(|(_, ready)| *ready)
+        self.retry_at.is_none() && self.is_due()
+    }
+
+    /// Whether connections may wait.
+    pub(crate) fn is_due(&self) -> bool {
+        self.listeners.iter().any(|(_, ready)| *ready)
     }
 
     /// When accepting resumes after a pause.

@@ -220,6 +220,10 @@ impl<S: Sink> Handler for Batched<S> {
         false
     }
 
+    fn gathers(&self) -> bool {
+        true
+    }
+
     fn around_loop(&self, run: &mut dyn FnMut()) {
         self.0.around_loop(run);
     }

@@ -8,9 +8,11 @@
 //!         ^ head                                             ^ writes are appended here
 //! ```
 //!
-//! A reply or a few fit a small block. What does not, and what comes when a small block is full, goes to
-//! large blocks in pages of their own: a backlog is seldom small, and its memory goes back to the system with
-//! it. A queue without bytes holds no block.
+//! What is written in a turn and sent at its end, as nearly everything is, lies in one buffer of the loop's,
+//! connection behind connection: a queue without blocks is a range of it. What does not fit there or is not sent
+//! moves to blocks of its own. A reply or a few fit a small block. What does not, and what comes when a small
+//! block is full, goes to large blocks in pages of their own: a backlog is seldom small, and its memory goes back to
+//! the system with it. A queue without bytes holds no block.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -24,6 +26,8 @@ const SMALL_POOLED: usize = 64;
 /// Large blocks that a pool keeps for later: what one connection's read budget may be answered with, four
 /// times.
 const LARGE_POOLED: usize = 4;
+/// Size of the buffer for the replies of a turn: as much as is read in one go.
+const TURN: usize = 64 << 10;
 /// An owned write of at least this many bytes is queued as it is if it is the first; copying less is cheap.
 const OWNED: usize = 4 << 10;
 
@@ -61,8 +65,12 @@ impl Block {
 pub(crate) struct BlockPool {
     small: Vec<Vec<u8>>,
     large: Vec<Mapped>,
-    /// Bytes that the loop's connections hold, in queues or as unfinished input; what changed since it was last
-    /// taken.
+    /// What was written in this turn. Queues refer to ranges of it.
+    turn: Vec<u8>,
+    /// How many bytes of it queues refer to.
+    in_turn: usize,
+    /// Bytes that the loop's connections hold from turn to turn, in queues or as unfinished input; what changed
+    /// since it was last taken.
     pub(crate) change: isize,
     /// Of these, unfinished input: what changed, and how much there is.
     pub(crate) input_change: isize,
@@ -70,6 +78,11 @@ pub(crate) struct BlockPool {
 }
 
 impl BlockPool {
+    /// What changed since this was last asked: of all bytes, and of unfinished input.
+    pub(crate) fn take_changes(&mut self) -> (isize, isize) {
+        (std::mem::take(&mut self.change), std::mem::take(&mut self.input_change))
+    }
+
     /// A connection carries `now` bytes of unfinished input instead of `before`.
     pub(crate) fn count_input(&mut self, before: usize, now: usize) {
         let by = now as isize - before as isize;
@@ -80,6 +93,13 @@ impl BlockPool {
 }
 
 impl BlockPool {
+    /// Makes room for the next turn's writes, if nothing of this one's is left.
+    pub(crate) fn end_turn(&mut self) {
+        if self.in_turn == 0 {
+            self.turn.clear();
+        }
+    }
+
     fn small(&mut self) -> Block {
         Block::Heap(self.small.pop().unwrap_or_else(|| Vec::with_capacity(SMALL)))
     }
@@ -109,6 +129,7 @@ impl BlockPool {
 #[derive(Debug, Default)]
 pub(crate) struct OutQueue {
     first: Option<Block>,
+    /// Where the unsent bytes begin in the first block; without one, in what was written in this turn.
     head: usize,
     /// None for most queues, and behind one pointer, as every connection has a queue.
     #[allow(clippy::box_collection, reason = "in place it is three pointers larger, in every connection")]
@@ -126,8 +147,60 @@ impl OutQueue {
         self.len == 0
     }
 
+    /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
+    /// at the end of the turn has to be sent, or [kept](Self::keep).
+    #[inline]
+    pub(crate) fn push_in_turn(&mut self, bytes: &[u8], pool: &mut BlockPool) -> bool {
+        let end = pool.turn.len();
+        let follows = self.len == 0 || self.head + self.len == end;
+        if self.first.is_some() || !follows || bytes.len() > TURN - end {
+            return false;
+        }
+        if self.len == 0 {
+            self.head = end;
+        }
+        pool.turn.extend_from_slice(bytes);
+        self.len += bytes.len();
+        pool.in_turn += bytes.len();
+        true
+    }
+
+    /// All of it was sent: for a queue that is [in the turn](Self::push_in_turn).
+    #[inline]
+    pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
+        pool.in_turn -= self.len;
+        self.len = 0;
+    }
+
+    /// The unsent bytes, if they were all written in this turn.
+    #[inline]
+    pub(crate) fn in_turn<'a>(&self, pool: &'a BlockPool) -> Option<&'a [u8]> {
+        match self.first {
+            None => pool.turn.get(self.head..self.head + self.len),
+            Some(_) => None,
+        }
+    }
+
+    /// Moves what was written in this turn, and is not sent, to a block.
+    pub(crate) fn keep(&mut self, pool: &mut BlockPool) {
+        if self.first.is_some() || self.len == 0 {
+            return;
+        }
+        let mut block = if self.len <= SMALL { pool.small() } else { pool.large() };
+        // Less than a turn's bytes fit either.
+        block.extend(&pool.turn[self.head..self.head + self.len]);
+        pool.in_turn -= self.len;
+        pool.change += self.len as isize;
+        self.head = 0;
+        self.first = Some(block);
+    }
+
     /// Appends a copy.
     pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut BlockPool) {
+        if self.push_in_turn(bytes, pool) {
+            return;
+        }
+        self.keep(pool);
         self.len += bytes.len();
         pool.change += bytes.len() as isize;
         let last = self.rest.as_mut().and_then(|rest| rest.back_mut());
@@ -148,7 +221,7 @@ impl OutQueue {
 
     /// Appends bytes that the caller gives away: without a copy if they are many, and the first.
     pub(crate) fn push_owned(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
-        if bytes.len() < OWNED || self.first.is_some() {
+        if bytes.len() < OWNED || self.len > 0 {
             return self.push(&bytes, pool);
         }
         self.len += bytes.len();
@@ -156,14 +229,24 @@ impl OutQueue {
         self.append(Block::Heap(bytes));
     }
 
-    /// The unsent bytes if they lie in one block, as they nearly always do.
-    pub(crate) fn only_block(&self) -> Option<&[u8]> {
-        self.first.as_ref().filter(|_| self.rest.is_none()).map(|first| &first.as_slice()[self.head..])
+    /// The unsent bytes if they lie in one piece, as they nearly always do.
+    #[inline]
+    pub(crate) fn only_piece<'a>(&'a self, pool: &'a BlockPool) -> Option<&'a [u8]> {
+        self.rest.is_none().then(|| self.first_piece(pool))
+    }
+
+    #[inline]
+    fn first_piece<'a>(&'a self, pool: &'a BlockPool) -> &'a [u8] {
+        match &self.first {
+            Some(block) => &block.as_slice()[self.head..],
+            None if self.len == 0 => &[],
+            None => &pool.turn[self.head..self.head + self.len],
+        }
     }
 
     /// The unsent bytes as slices for a gathered write; says how many of `slices` it filled.
-    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let first = self.first.iter().map(|first| &first.as_slice()[self.head..]);
+    pub(crate) fn slices<'a>(&'a self, pool: &'a BlockPool, slices: &mut [IoSlice<'a>]) -> usize {
+        let first = std::iter::once(self.first_piece(pool));
         let mut filled = 0;
         for (slot, block) in slices.iter_mut().zip(first.chain(self.rest().map(Block::as_slice))) {
             *slot = IoSlice::new(block);
@@ -173,10 +256,20 @@ impl OutQueue {
     }
 
     /// Forgets the first `sent` bytes: the kernel has them.
-    pub(crate) fn advance(&mut self, mut sent: usize, pool: &mut BlockPool) {
+    #[inline]
+    pub(crate) fn advance(&mut self, sent: usize, pool: &mut BlockPool) {
         debug_assert!(sent <= self.len);
         self.len -= sent;
-        pool.change -= sent as isize;
+        if self.first.is_some() {
+            pool.change -= sent as isize;
+            self.advance_blocks(sent, pool);
+        } else {
+            pool.in_turn -= sent;
+            self.head += sent;
+        }
+    }
+
+    fn advance_blocks(&mut self, mut sent: usize, pool: &mut BlockPool) {
         while let Some(first) = &self.first {
             let unsent = first.as_slice().len() - self.head;
             if sent < unsent {
@@ -206,15 +299,18 @@ impl OutQueue {
     }
 
     /// A copy of the unsent bytes.
-    pub(crate) fn to_vec(&self) -> Vec<u8> {
-        let first = self.first.iter().map(|first| &first.as_slice()[self.head..]);
+    pub(crate) fn to_vec(&self, pool: &BlockPool) -> Vec<u8> {
+        let first = std::iter::once(self.first_piece(pool));
         let blocks: Vec<&[u8]> = first.chain(self.rest().map(Block::as_slice)).collect();
         blocks.concat()
     }
 
     fn append(&mut self, block: Block) {
         match self.first {
-            None => self.first = Some(block),
+            None => {
+                self.head = 0;
+                self.first = Some(block);
+            }
             Some(_) => self.rest.get_or_insert_default().push_back(block),
         }
     }
@@ -224,9 +320,9 @@ impl OutQueue {
 mod tests {
     use super::*;
 
-    fn unsent(queue: &OutQueue) -> Vec<u8> {
+    fn unsent(queue: &OutQueue, pool: &BlockPool) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 64];
-        let filled = queue.slices(&mut slices);
+        let filled = queue.slices(pool, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
@@ -253,13 +349,19 @@ mod tests {
                     0 => queue.push(&bytes, &mut pool),
                     _ => queue.push_owned(bytes, &mut pool),
                 }
-                let front = unsent(&queue);
+                if random(&mut state).is_multiple_of(4) {
+                    // A turn ends.
+                    queue.keep(&mut pool);
+                    pool.end_turn();
+                    assert!(pool.turn.is_empty());
+                }
+                let front = unsent(&queue, &pool);
                 let take = random(&mut state) % (front.len() + 1);
                 sent.extend_from_slice(&front[..take]);
                 queue.advance(take, &mut pool);
                 assert_eq!(queue.len, pushed.len() - sent.len());
             }
-            sent.extend(unsent(&queue));
+            sent.extend(unsent(&queue, &pool));
             assert!(sent == pushed, "seed {seed}");
         }
     }
@@ -305,6 +407,6 @@ mod tests {
         let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
         queue.push(b"hello", &mut pool);
         queue.advance(2, &mut pool);
-        assert_eq!((queue.clear(&mut pool), queue.len, unsent(&queue)), (3, 0, vec![]));
+        assert_eq!((queue.clear(&mut pool), queue.len, unsent(&queue, &pool)), (3, 0, vec![]));
     }
 }

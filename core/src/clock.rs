@@ -1,26 +1,33 @@
 //! The server's clock: milliseconds since the server was made. A loop reads it once a turn, and once more
 //! before it sleeps if something is due.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::sys::time::monotonic;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    epoch: Instant,
+    /// In nanoseconds of the monotonic clock.
+    epoch: u64,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Clock { epoch: Instant::now() }
+        Clock { epoch: monotonic() }
     }
 
     /// Milliseconds since the epoch, rounded down: what is due at a millisecond is never early.
     pub(crate) fn now(self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.elapsed() / 1_000_000
     }
 
     /// How long until a millisecond begins; zero if it has begun.
     pub(crate) fn until(self, at: u64) -> Duration {
-        Duration::from_millis(at).saturating_sub(self.epoch.elapsed())
+        Duration::from_millis(at).saturating_sub(Duration::from_nanos(self.elapsed()))
+    }
+
+    fn elapsed(self) -> u64 {
+        monotonic().saturating_sub(self.epoch)
     }
 }
 

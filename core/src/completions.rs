@@ -24,6 +24,10 @@ impl Completions {
         self.pending.get_or_insert_default().push_back(Pending { at, completion });
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_none()
+    }
+
     /// Takes those whose bytes are among the first `sent`.
     pub(crate) fn take_sent(&mut self, sent: u64, done: &mut Vec<(Completion, Completed)>) {
         let Some(pending) = &mut self.pending else { return };

@@ -116,6 +116,13 @@ impl Machine {
         self.read_on |= read_on;
     }
 
+    /// Whether it is open and waits for nothing but input, which anybody may have as it comes.
+    pub(crate) fn rests(&self) -> bool {
+        let otherwise = self.eof | self.paused | self.held | self.drain_due | self.ended | self.readable;
+        let at_rest = self.is_open() && !otherwise && self.broken.is_none() && !self.shared.owes_any();
+        at_rest && self.writable && self.out.is_empty() && self.completions.is_empty()
+    }
+
     /// Whether there is something to do before the next poll: input to take, or a callback that is due.
     /// `backlog` says that input was read and waits. Not while a batch is unanswered; but what the peer still
     /// sends to a closed connection is discarded all the same.
@@ -146,6 +153,11 @@ impl Machine {
         self.readable = full || self.read_on;
     }
 
+    /// Whether a read may give something.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
     pub(crate) fn read_would_block(&mut self) {
         self.readable = false;
         self.read_on = self.always_read_on;
@@ -171,7 +183,19 @@ impl Machine {
 
     /// Whether it is open, and not closed or detached by this side.
     pub(crate) fn is_open(&self) -> bool {
-        self.stage == Stage::Open
+        matches!(self.stage, Stage::Open)
+    }
+
+    /// Queues bytes for a connection that flows, if that leaves it flowing.
+    #[inline]
+    pub(crate) fn write_flowing(&mut self, bytes: &[u8], config: &Config, pool: &mut BlockPool) -> bool {
+        // The hard limit is not below the high-water mark.
+        let low = bytes.len() <= config.high_water.saturating_sub(self.shared.unsent());
+        let queued = low && self.shared.takes_writes() && self.out.push_in_turn(bytes, pool);
+        if queued {
+            self.shared.count_unsent(bytes.len());
+        }
+        queued
     }
 
     /// Queues bytes written on the owner's thread.
@@ -230,7 +254,7 @@ impl Machine {
 
     /// Takes the queue out, for somebody else to send.
     pub(crate) fn take_output(&mut self, pool: &mut BlockPool) -> Vec<u8> {
-        let output = self.out.to_vec();
+        let output = self.out.to_vec(pool);
         self.drop_output(pool);
         output
     }
@@ -244,9 +268,23 @@ impl Machine {
         &self.out
     }
 
+    /// The turn ends: what of its output was not sent is kept.
+    pub(crate) fn keep_output(&mut self, pool: &mut BlockPool) {
+        self.out.keep(pool);
+    }
+
     /// The kernel took `sent` bytes.
     pub(crate) fn sent(&mut self, sent: usize, pool: &mut BlockPool) {
         self.out.advance(sent, pool);
+        self.shared.count_sent(sent);
+        self.shared.settle(sent);
+    }
+
+    /// The kernel took all that was written in this turn, which is all there is.
+    #[inline]
+    pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
+        let sent = self.out.len();
+        self.out.sent_in_turn(pool);
         self.shared.count_sent(sent);
         self.shared.settle(sent);
     }

@@ -51,7 +51,10 @@ impl<'a> Conn<'a> {
     /// # Errors
     /// As [`Handle::write`].
     pub fn write(&self, bytes: &[u8]) -> Result<Pressure> {
-        self.state.write(self.id, &[bytes], None)
+        match self.state.write_flowing(self.id, bytes) {
+            true => Ok(Pressure::Low),
+            false => self.state.write(self.id, &[bytes], None),
+        }
     }
 
     /// As [`Handle::write_gathered`].

@@ -144,6 +144,11 @@ impl ConnShared {
         Some(Pressure::High)
     }
 
+    /// Counts `len` more bytes, that no limit stands against.
+    pub(crate) fn count_unsent(&self, len: usize) {
+        self.unsent.fetch_add(len, Ordering::AcqRel);
+    }
+
     /// Takes `len` bytes off the count: they were sent, or dropped.
     pub(crate) fn settle(&self, len: usize) {
         self.unsent.fetch_sub(len, Ordering::AcqRel);
@@ -169,6 +174,11 @@ impl ConnShared {
 
     pub(crate) fn owes_drain(&self) -> bool {
         self.above.load(Ordering::Acquire)
+    }
+
+    /// Whether `on_drain` or `on_wake` is owed.
+    pub(crate) fn owes_any(&self) -> bool {
+        self.owes_drain() | self.is_woken()
     }
 
     pub(crate) fn pay_drain(&self) {

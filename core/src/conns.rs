@@ -41,12 +41,12 @@ impl Conns {
         }
     }
 
-    /// The connection, also while its last callback runs.
-    pub(crate) fn entry_or_leaving(&mut self, id: ConnId) -> Option<&mut Entry> {
+    /// The connection, also while its last callback runs, for what has no bearing on how it is served.
+    pub(crate) fn peek_or_leaving(&mut self, id: ConnId) -> Option<&mut Entry> {
         let leaving = self.leaving.as_deref_mut().filter(|leaving| leaving.0 == id);
         match leaving {
             Some(leaving) => Some(&mut leaving.1),
-            None => self.slab.get_mut(id),
+            None => self.slab.peek_mut(id),
         }
     }
 

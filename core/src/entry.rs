@@ -11,6 +11,7 @@ use crate::conn::Machine;
 use crate::dial::Dial;
 use crate::limits::Admission;
 use crate::options::Context;
+use crate::slab::Flow;
 use crate::sys::socket::take_error;
 use crate::timer::TimerId;
 
@@ -39,6 +40,20 @@ pub(crate) struct Entry {
     pub(crate) in_ready: bool,
     pub(crate) in_discard: bool,
     pub(crate) in_dirty: bool,
+    /// Nothing is to be done with it but to hand its input on and send its output.
+    flows: bool,
+}
+
+impl Flow for Entry {
+    #[inline]
+    fn flows(&self) -> bool {
+        self.flows
+    }
+
+    #[inline]
+    fn interrupt(&mut self) {
+        self.flows = false;
+    }
 }
 
 /// What few connections have.
@@ -79,6 +94,7 @@ impl Entry {
             in_ready: false,
             in_discard: false,
             in_dirty: false,
+            flows: false,
         }
     }
 
@@ -128,11 +144,25 @@ impl Entry {
         }
     }
 
-    /// EOF was seen and nothing waits: half a frame is an error then.
-    pub(crate) fn check_end(&mut self, pool: &mut BlockPool) {
-        if self.framer.is_some() && !self.carry().is_empty() && !self.backlog && self.machine.is_at_eof() {
+    /// It was brought to rest at the end of a turn: if nothing is to be done with it but to hand its input on and
+    /// send its output, it flows.
+    pub(crate) fn rest(&mut self) {
+        self.flows = !(self.in_ready | self.in_discard | self.backlog) && self.machine.rests();
+    }
+
+    /// Whether input goes to the handler as it comes.
+    pub(crate) fn has_no_input(&self) -> bool {
+        self.framer.is_none() && self.carry.is_none()
+    }
+
+    /// EOF was seen and nothing waits: half a frame is an error then. Says whether that has come.
+    pub(crate) fn check_end(&mut self, pool: &mut BlockPool) -> bool {
+        let half =
+            self.framer.is_some() && !self.carry().is_empty() && !self.backlog && self.machine.is_at_eof();
+        if half {
             self.machine.close(CloseReason::Protocol, pool);
         }
+        half
     }
 }
 

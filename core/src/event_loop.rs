@@ -18,7 +18,7 @@ use crate::loop_state::LoopState;
 use crate::mailbox::Mailbox;
 use crate::panics::{catch, report};
 use crate::sys::datagram::RecvBatch;
-use crate::sys::poller::{Event, Events, Poller};
+use crate::sys::poller::{Events, Poller};
 use crate::token::ConnId;
 
 mod arrive;
@@ -81,6 +81,8 @@ pub(crate) struct EventLoop {
     starved: bool,
     /// What `on_tick` asked for last.
     tick: Duration,
+    /// Delivery is batched.
+    gathers: bool,
     /// When the poller returned, in a turn that is sampled.
     sampled: Option<Instant>,
     turns: u64,
@@ -90,6 +92,7 @@ impl EventLoop {
     pub(crate) fn new(seed: Seed, index: usize, server: Handle, handler: Arc<dyn Handler>) -> Self {
         EventLoop {
             state: LoopState::new(server, seed.mailbox, index, seed.poller),
+            gathers: handler.gathers(),
             handler,
             events: Events::new(),
             buffer: vec![0; HEADROOM + READ_BUFFER].into_boxed_slice(),
@@ -156,13 +159,14 @@ impl EventLoop {
         self.state.mailbox().is_awake();
         self.begin_turn();
         polled?;
-        self.note_events();
         self.expire_timers();
+        // Before input: what another thread has paused before a peer sent is not read.
         self.obey_mailbox();
         self.drain_if_asked();
+        self.serve_reported();
         self.accept();
         self.finish_dialling();
-        self.serve();
+        self.serve_lines();
         self.end_turn(false);
         self.end_sample();
         self.settle();
@@ -222,38 +226,26 @@ impl EventLoop {
         input || !idle || !self.dialled.is_empty() || self.state.gather.borrow().is_due()
     }
 
-    /// Remembers what the poller reported.
-    fn note_events(&mut self) {
-        let conns = &mut *self.state.conns.borrow_mut();
-        for Event { token, readable, writable, read_on, failed } in self.events.iter() {
-            match ConnId::from_u64(token) {
-                Some(id) => {
-                    // A stale event finds no entry.
-                    if let Some(entry) = conns.slab.get_mut(id) {
-                        if entry.machine.is_connecting() {
-                            self.dialled.push(id);
-                        }
-                        entry.machine.ready(readable, writable, read_on);
-                        if failed {
-                            entry.notice_failure();
-                        }
-                    } else if let Some(endpoint) = conns.endpoints.get_mut(&id) {
-                        endpoint.endpoint.ready(readable, writable);
-                    }
-                    conns.line_up(id);
-                    conns.mark_dirty(id);
-                }
-                None if token == WAKER => {
-                    self.state.metrics().wakeups.add(1);
-                    self.state.mailbox().drain_waker();
-                }
-                None => self.acceptor.ready(token),
-            }
+    /// Remembers what the poller reported of the waker or a listener.
+    fn note_wake(&mut self, token: u64) {
+        if token == WAKER {
+            self.state.metrics().wakeups.add(1);
+            self.state.mailbox().drain_waker();
+        } else {
+            self.acceptor.ready(token);
         }
     }
 
     /// Carries out what other threads asked for.
+    #[inline]
     fn obey_mailbox(&mut self) {
+        if self.state.mailbox().is_pending() {
+            self.obey_pending();
+        }
+    }
+
+    #[inline(never)]
+    fn obey_pending(&mut self) {
         let mut commands = std::mem::take(&mut self.commands);
         self.state.mailbox().take(&mut commands);
         self.obey(&mut commands);
@@ -325,7 +317,15 @@ impl EventLoop {
     /// Takes in the connections that were dealt to this loop, and those that it accepts itself; unless too
     /// much waits for the handler, so that peers that come and go cannot pile up events: their sockets wait
     /// then.
+    #[inline]
     fn accept(&mut self) {
+        if !self.arrivals.is_empty() || self.acceptor.is_due() {
+            self.take_arrivals();
+        }
+    }
+
+    #[inline(never)]
+    fn take_arrivals(&mut self) {
         if !self.state.takes_input() {
             let waits = !self.arrivals.is_empty() || self.acceptor.is_busy();
             self.starved |= waits && self.state.server().shared.budget.is_exceeded();
@@ -343,9 +343,19 @@ impl EventLoop {
     }
 
     /// Calls the handler for a connection and does what it answers. A panic closes the connection.
+    #[inline(always)]
     fn call(&self, id: ConnId, callback: impl FnOnce(&dyn Handler, &Conn<'_>) -> Action) {
         let conn = Conn::new(id, &self.state);
-        let closed = match catch(|| callback(&*self.handler, &conn)) {
+        match catch(|| callback(&*self.handler, &conn)) {
+            Ok(Action::None) => {}
+            answer => self.answer(id, answer),
+        }
+    }
+
+    /// Does what a callback has answered.
+    #[inline(never)]
+    fn answer(&self, id: ConnId, answer: std::result::Result<Action, String>) {
+        let closed = match answer {
             Ok(Action::None) => return,
             Ok(Action::Close) => self.state.request(id, Request::Close(CloseReason::LocalClose)),
             Ok(Action::Detach) => self.state.request(id, Request::Detach),
@@ -361,6 +371,9 @@ impl EventLoop {
 
     /// Lets a batching handler hand over what the turn gave.
     fn end_turn(&mut self, last: bool) {
+        if !self.gathers {
+            return;
+        }
         let turn = Turn { state: &self.state, last };
         if let Err(panic) = catch(|| self.handler.on_turn_end(&turn)) {
             report(format_args!("handing a batch over panicked: {panic}"));
@@ -378,10 +391,7 @@ impl EventLoop {
     }
 
     fn publish(&mut self) {
-        let (change, input) = {
-            let pool = &mut self.state.conns.borrow_mut().pool;
-            (std::mem::take(&mut pool.change), std::mem::take(&mut pool.input_change))
-        };
+        let (change, input) = self.state.conns.borrow_mut().pool.take_changes();
         let shared = &self.state.server().shared;
         if input != 0 {
             shared.budget.change_input(input);

@@ -229,10 +229,9 @@ impl Handle {
     }
 
     fn request(&self, id: ConnId, request: Request) -> Result<()> {
-        let mailbox = self.mailbox(id)?;
-        match LoopState::current(mailbox) {
+        match LoopState::owning(&self.shared, id) {
             Some(state) => state.request(id, request),
-            None => mailbox.request(id, request),
+            None => self.mailbox(id)?.request(id, request),
         }
     }
 
@@ -244,10 +243,9 @@ impl Handle {
         own: impl FnOnce(&LoopState) -> Result<T>,
         remote: impl FnOnce(&Arc<Mailbox>) -> Result<T>,
     ) -> Result<T> {
-        let mailbox = self.mailbox(id)?;
-        match LoopState::current(mailbox) {
+        match LoopState::owning(&self.shared, id) {
             Some(state) => own(&state),
-            None => remote(mailbox),
+            None => remote(self.mailbox(id)?),
         }
     }
 }

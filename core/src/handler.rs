@@ -128,6 +128,12 @@ pub trait Handler: Send + Sync + 'static {
         run();
     }
 
+    /// Whether it gathers events and hands them over at the end of a turn.
+    #[doc(hidden)]
+    fn gathers(&self) -> bool {
+        false
+    }
+
     /// A turn's callbacks have been called and nothing has been flushed yet: where batches are handed over.
     #[doc(hidden)]
     fn on_turn_end(&self, turn: &Turn<'_>) {

@@ -21,6 +21,8 @@ use crate::handle::Handle;
 use crate::mailbox::{closed_error, note_request, Mailbox};
 use crate::metrics::LoopMetrics;
 use crate::options::{ConnInfo, Context, ListenerId};
+use crate::server_state::Shared;
+use crate::sys::fork;
 use crate::sys::poller::Poller;
 use crate::timer::Wheel;
 use crate::token::ConnId;
@@ -37,8 +39,6 @@ pub(crate) struct Input {
     pub(crate) len: usize,
     /// It was not cut by a framing.
     pub(crate) raw: bool,
-    /// A datagram's sender, and whether it was truncated.
-    pub(crate) datagram: Option<(SocketAddr, bool)>,
     /// Bytes that the handler keeps.
     pub(crate) keep: usize,
 }
@@ -53,8 +53,13 @@ pub(crate) struct LoopState {
     /// The turn's time, in milliseconds of the server's clock.
     pub(crate) now: Cell<u64>,
     pub(crate) input: Cell<Option<Input>>,
+    /// If it is a datagram: its sender, and whether it was truncated.
+    pub(crate) datagram: Cell<Option<(SocketAddr, bool)>>,
     /// Dropped last: the lease of the timers' ids goes back with it.
     mailbox: Arc<Mailbox>,
+    lease: u16,
+    /// The process whose loop it is, as [`fork::process`] numbers it.
+    process: u32,
     server: Handle,
 }
 
@@ -70,6 +75,8 @@ impl LoopState {
         Rc::new(LoopState {
             timers: RefCell::new(Wheel::new(mailbox.lease())),
             server,
+            lease: mailbox.lease(),
+            process: fork::process(),
             mailbox,
             index,
             poller,
@@ -77,6 +84,7 @@ impl LoopState {
             gather: RefCell::default(),
             now,
             input: Cell::new(None),
+            datagram: Cell::new(None),
         })
     }
 
@@ -87,6 +95,27 @@ impl LoopState {
         let result = run();
         CURRENT.set(before);
         result
+    }
+
+    /// The loop of a server's that a connection belongs to, if it runs on this thread: in the process that started
+    /// it, not in a child that was forked inside a callback.
+    pub(crate) fn owning(server: &Arc<Shared>, id: ConnId) -> Option<Rc<LoopState>> {
+        LoopState::with_owning(server, id, Rc::clone)
+    }
+
+    /// The same, for what calls no user code.
+    #[inline]
+    pub(crate) fn with_owning<T>(
+        server: &Arc<Shared>,
+        id: ConnId,
+        call: impl FnOnce(&Rc<LoopState>) -> T,
+    ) -> Option<T> {
+        // A lease is one loop's among all that live.
+        let owns = |state: &&Rc<LoopState>| {
+            let same = state.lease == id.lease() && Arc::ptr_eq(&state.server.shared, server);
+            same && fork::is_still(state.process)
+        };
+        CURRENT.try_with(|current| current.borrow().as_ref().filter(owns).map(call)).ok().flatten()
     }
 
     /// The loop with this mailbox, if it runs on this thread.
@@ -137,7 +166,7 @@ impl LoopState {
 
     fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
         let conns = &mut *self.conns.borrow_mut();
-        let stream = conns.slab.get_mut(id).map(|entry| Arc::clone(&entry.machine.shared));
+        let stream = conns.slab.peek_mut(id).map(|entry| Arc::clone(&entry.machine.shared));
         let found = stream.or_else(|| conns.endpoints.get(&id).map(|endpoint| Arc::clone(&endpoint.shared)));
         found.ok_or_else(|| closed_error(id))
     }
@@ -190,7 +219,8 @@ impl LoopState {
 
     pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
         let wrong = |kind, message: String| Err(Error::new(kind, format!("connection {id}: {message}")));
-        let Some(mut input) = self.input.get().filter(|input| input.id == id && input.datagram.is_none())
+        let Some(mut input) =
+            self.input.get().filter(|input| input.id == id && self.datagram.get().is_none())
         else {
             return wrong(ErrorKind::WrongState, "keep is for the on_data of a stream".into());
         };
@@ -217,7 +247,8 @@ impl LoopState {
     }
 
     fn datagram(&self, id: ConnId) -> Option<(SocketAddr, bool)> {
-        self.input.get().filter(|input| input.id == id)?.datagram
+        self.input.get().filter(|input| input.id == id)?;
+        self.datagram.get()
     }
 
     pub(crate) fn set_context(&self, id: ConnId, context: Option<Context>) -> Option<Context> {
@@ -225,7 +256,7 @@ impl LoopState {
         if let Some(endpoint) = conns.endpoints.get_mut(&id) {
             return std::mem::replace(&mut endpoint.context, context);
         }
-        match conns.entry_or_leaving(id) {
+        match conns.peek_or_leaving(id) {
             Some(entry) => std::mem::replace(&mut entry.context, context),
             // There is nothing to keep it with: back to the caller.
             None => context,
@@ -234,7 +265,7 @@ impl LoopState {
 
     pub(crate) fn info(&self, id: ConnId) -> Result<ConnInfo> {
         let leaving =
-            self.conns.borrow_mut().entry_or_leaving(id).map(|entry| Arc::clone(&entry.machine.shared));
+            self.conns.borrow_mut().peek_or_leaving(id).map(|entry| Arc::clone(&entry.machine.shared));
         let shared = leaving.map_or_else(|| self.shared(id), Ok)?;
         Ok(conn_info(&shared, self.index, self.now.get()))
     }
@@ -245,7 +276,7 @@ impl LoopState {
         if let Some(endpoint) = conns.endpoints.get(&id) {
             return endpoint.shared.peer().map(Address::Inet);
         }
-        let entry = conns.entry_or_leaving(id)?;
+        let entry = conns.peek_or_leaving(id)?;
         let left = entry.socket.is_none() && !entry.machine.is_connecting();
         let inet = entry.machine.shared.peer().map(Address::Inet);
         inet.or_else(|| (left && entry.machine.is_unix()).then_some(Address::Unnamed))

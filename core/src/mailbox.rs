@@ -55,6 +55,8 @@ pub(crate) struct Mailbox {
     waker: Waker,
     /// The loop is about to sleep or sleeps: the next sender must wake it.
     asleep: AtomicBool,
+    /// Commands were left since the loop last took some. Set and cleared with the lock held.
+    pending: AtomicBool,
     /// Streams that have an id, closing ones included. Changes with the lock held.
     open: AtomicUsize,
     /// Connections that were dealt to the loop and are not taken in yet.
@@ -72,6 +74,7 @@ impl Mailbox {
             lease,
             waker,
             asleep: AtomicBool::new(false),
+            pending: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             dealt: AtomicUsize::new(0),
             metrics: LoopMetrics::default(),
@@ -98,6 +101,7 @@ impl Mailbox {
             return commands;
         }
         inner.commands.extend(commands);
+        self.note_pending(&inner);
         Vec::new()
     }
 
@@ -118,9 +122,15 @@ impl Mailbox {
                 return false;
             }
             inner.commands.push(command);
+            self.note_pending(&inner);
         }
         self.wake();
         true
+    }
+
+    /// Something was left for the loop; to be called before the lock is given back.
+    fn note_pending(&self, _locked: &Inner) {
+        self.pending.store(true, Ordering::SeqCst);
     }
 
     /// Commands that no loop will carry out: completions are cancelled, ids are given back. What was counted for them
@@ -157,6 +167,7 @@ impl Mailbox {
         let mut inner = self.lock();
         if !inner.ended {
             inner.commands.insert(0, command);
+            self.note_pending(&inner);
             drop(inner);
             self.wake();
         }
@@ -199,13 +210,14 @@ impl Mailbox {
 
     /// Before sleeping: asks senders to wake the loop, and says whether there is nothing to do first.
     pub(crate) fn may_sleep(&self) -> bool {
+        // In this order, and senders the other way round: either they see it asleep, or it sees what they left.
         self.asleep.store(true, Ordering::SeqCst);
-        self.lock().commands.is_empty()
+        !self.is_pending()
     }
 
     /// After sleeping, or instead of it.
     pub(crate) fn is_awake(&self) {
-        self.asleep.store(false, Ordering::SeqCst);
+        self.asleep.store(false, Ordering::Release);
     }
 
     pub(crate) fn drain_waker(&self) {
@@ -217,10 +229,17 @@ impl Mailbox {
         self.waker.wake();
     }
 
+    /// Whether commands were left.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
     /// Swaps the commands with an empty list.
     pub(crate) fn take(&self, commands: &mut Vec<Command>) {
         debug_assert!(commands.is_empty());
-        std::mem::swap(&mut self.lock().commands, commands);
+        let mut inner = self.lock();
+        self.pending.store(false, Ordering::SeqCst);
+        std::mem::swap(&mut inner.commands, commands);
     }
 
     /// A start has failed: what was asked for before there was a loop is forgotten, but for the endpoints of

@@ -5,15 +5,19 @@ use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// Calls user code; a panic becomes its text.
+#[inline(always)]
 pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
-        let text = text_of(&*payload).to_owned();
-        // The payload is the user's, too: dropping it may panic, and that panic's payload is not dropped.
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(another);
-        }
-        text
-    })
+    catch_unwind(AssertUnwindSafe(call)).map_err(caught)
+}
+
+#[cold]
+fn caught(payload: Box<dyn Any + Send>) -> String {
+    let text = text_of(&*payload).to_owned();
+    // The payload is the user's, too: dropping it may panic, and that panic's payload is not dropped.
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(another);
+    }
+    text
 }
 
 /// Logs an error; the logger is user code, too.

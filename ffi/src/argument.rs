@@ -33,6 +33,7 @@ pub(crate) unsafe fn reference<'a, T>(pointer: *const T, function: &str, paramet
 ///
 /// # Safety
 /// The pointer is NULL or valid for reads of `len` bytes for `'a`.
+#[inline]
 pub(crate) unsafe fn bytes<'a>(data: *const u8, len: usize, function: &str) -> Result<&'a [u8]> {
     if len == 0 {
         return Ok(&[]);

@@ -128,8 +128,12 @@ impl Handler for CHandler {
 
 /// The action that a callback returned; a number that is none fails the connection.
 fn done(conn: &Conn<'_>, action: i32) -> Action {
-    from_c(action).unwrap_or_else(|| {
-        conn.callback_failed(format_args!("returned {action}, which is no action"));
-        Action::None
-    })
+    from_c(action).unwrap_or_else(|| no_action(conn, action))
+}
+
+#[cold]
+#[inline(never)]
+fn no_action(conn: &Conn<'_>, action: i32) -> Action {
+    conn.callback_failed(format_args!("returned {action}, which is no action"));
+    Action::None
 }

@@ -10,7 +10,7 @@ use crate::argument;
 use crate::conn::{reactor_conn, with_id, Server};
 use crate::server::reactor_server;
 use crate::socket_address;
-use crate::status::reactor_status;
+use crate::status::{reactor_status, REACTOR_OK};
 
 /// Called once for a write that was accepted, on the connection's loop and never from inside the write;
 /// completed is REACTOR_COMPLETED_SENT, or REACTOR_COMPLETED_CANCELLED, which comes before on_close or
@@ -43,9 +43,31 @@ pub unsafe extern "C" fn reactor_conn_write(
     len: usize,
     out_pressure: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_write";
     // SAFETY: the caller's server, not freed during the call; the caller passes `len` bytes, which nobody
     // changes during the call, and NULL or room for the pressure.
+    unsafe {
+        if write_flowing(server, conn, data, len) {
+            argument::put(out_pressure, action::pressure(Pressure::Low));
+            return REACTOR_OK;
+        }
+        write_bytes(server, conn, data, len, out_pressure)
+    }
+}
+
+/// Every other write of one run of bytes.
+///
+/// # Safety
+/// As for `reactor_conn_write`.
+#[inline(never)]
+unsafe fn write_bytes(
+    server: *const reactor_server,
+    conn: reactor_conn,
+    data: *const u8,
+    len: usize,
+    out_pressure: *mut u32,
+) -> reactor_status {
+    const FUNCTION: &str = "reactor_conn_write";
+    // SAFETY: what the caller promises.
     unsafe {
         write(server, conn, out_pressure, FUNCTION, |handle, id| {
             let bytes = argument::bytes(data, len, FUNCTION)?;
@@ -153,6 +175,27 @@ pub unsafe extern "C" fn reactor_conn_send_to(
             handle.send_to(id?, to, bytes)
         })
     }
+}
+
+/// The usual write: of a few bytes, in a callback, with arguments that are in order. Says whether it was one;
+/// otherwise nothing was done.
+///
+/// # Safety
+/// The server is NULL or not freed during the call; `data` is NULL or valid for reads of `len` bytes.
+#[inline]
+unsafe fn write_flowing(
+    server: *const reactor_server,
+    conn: reactor_conn,
+    data: *const u8,
+    len: usize,
+) -> bool {
+    // SAFETY: what the caller promises; nobody ever has a `&mut` to a server.
+    let (Some(server), Some(id)) = (unsafe { server.as_ref() }, ConnId::from_u64(conn)) else { return false };
+    if data.is_null() || len > isize::MAX as usize {
+        return false;
+    }
+    // SAFETY: not NULL, not too long, and the rest is what the caller promises.
+    server.core.handle().write_flowing(id, unsafe { std::slice::from_raw_parts(data, len) })
 }
 
 /// The body of a function that writes.

@@ -154,6 +154,9 @@ impl EventLoop {
 
     /// Looks after the outgoing connections of which the poller reported something.
     pub(super) fn finish_dialling(&mut self) {
+        if self.dialled.is_empty() {
+            return;
+        }
         for id in std::mem::take(&mut self.dialled) {
             let state = {
                 let conns = &mut *self.state.conns.borrow_mut();

@@ -196,10 +196,11 @@ impl EventLoop {
         metrics.messages_read.add(1);
         metrics.bytes_read.add(bytes.len() as u64);
         metrics.datagrams_truncated.add(u64::from(truncated));
-        let datagram = Some((sender, truncated));
-        self.state.input.set(Some(Input { id, len: bytes.len(), raw: true, datagram, keep: 0 }));
+        self.state.input.set(Some(Input { id, len: bytes.len(), raw: true, keep: 0 }));
+        self.state.datagram.set(Some((sender, truncated)));
         self.call(id, |handler, conn| handler.on_data(conn, bytes));
         self.state.input.set(None);
+        self.state.datagram.set(None);
     }
 
     /// Sends what a UDP socket has queued, and closes it if that is what is left to do.

@@ -8,6 +8,9 @@ use crate::panics::{catch, report};
 impl EventLoop {
     /// Begins the graceful stop when it was asked for, and ends it at its deadline.
     pub(super) fn drain_if_asked(&mut self) {
+        if !self.state.server().shared.is_stopping() {
+            return;
+        }
         let shared = std::sync::Arc::clone(&self.state.server().shared);
         if self.state.index == 0 && shared.is_drain_asked() {
             if let Err(panic) = catch(|| self.handler.on_stopping(self.state.server())) {

@@ -13,8 +13,9 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
-use super::{EventLoop, HEADROOM};
+use super::{EventLoop, HEADROOM, READ_BUFFER};
 use crate::action::CloseReason;
+use crate::buffer::BlockPool;
 use crate::codec::{Cut, Framer};
 use crate::conn::{Due, Reading};
 use crate::entry::Entry;
@@ -22,6 +23,16 @@ use crate::loop_state::Input;
 use crate::panics::{catch, debug, report};
 use crate::sys::socket;
 use crate::token::ConnId;
+
+/// What a read gave.
+struct Read {
+    len: usize,
+    reading: Reading,
+    /// There may be more to read.
+    more: bool,
+    /// The connection has no framing, and nothing that was not consumed before.
+    alone: bool,
+}
 
 /// What to do with the front of a connection's input.
 enum Piece {
@@ -33,8 +44,88 @@ enum Piece {
 }
 
 impl EventLoop {
+    /// Serves the connections that the poller reported: at once, unless there is more to one than input.
+    pub(super) fn serve_reported(&mut self) {
+        let mut takes_input = self.state.takes_input();
+        let mut index = 0;
+        while let Some((token, is_input)) = self.events.peek(index) {
+            match ConnId::from_u64(token) {
+                Some(id) if is_input && takes_input && self.serve_flowing(id) => {}
+                Some(id) => self.note(id, index),
+                None => self.note_wake(token),
+            }
+            if self.gathers {
+                // Otherwise nothing changes it within a turn.
+                takes_input = self.state.takes_input();
+            }
+            index += 1;
+        }
+    }
+
+    /// Reads a connection that flows, and delivers what came; says whether it was one.
+    #[inline]
+    fn serve_flowing(&mut self, id: ConnId) -> bool {
+        let read = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.slab.flowing(id) else { return false };
+            let Some(socket) = &entry.socket else { return false };
+            self.state.metrics().reads.add(1);
+            let result = socket::recv(socket.as_fd(), &mut self.buffer[HEADROOM..]);
+            if result.is_err() {
+                // It is not over with an interrupted call.
+                entry.machine.ready(true, false, false);
+            }
+            self.take(entry, result, &mut conns.pool)
+        };
+        self.sample_delay();
+        let more = match read {
+            Some(Read { len, alone: true, more, .. }) => {
+                self.deliver_alone(id, len);
+                if !more {
+                    // If it does not flow any more, then by a call that looks after that.
+                    return true;
+                }
+                more
+            }
+            Some(Read { len, more, .. }) => {
+                self.deliver_read(id, len);
+                more
+            }
+            None => false,
+        };
+        if more {
+            self.read_all(id);
+        }
+        self.state.conns.borrow_mut().mark_dirty(id);
+        true
+    }
+
+    /// Remembers what was reported of a connection, which stands in line then for whatever it needs. A stale event
+    /// finds no connection.
+    #[inline(never)]
+    fn note(&mut self, id: ConnId, index: usize) {
+        let Some(event) = self.events.get(index) else { return };
+        let conns = &mut *self.state.conns.borrow_mut();
+        if let Some(entry) = conns.slab.get_mut(id) {
+            entry.machine.ready(event.readable, event.writable, event.read_on);
+            if entry.machine.is_connecting() {
+                self.dialled.push(id);
+            }
+            if event.failed {
+                entry.notice_failure();
+            }
+        } else if let Some(endpoint) = conns.endpoints.get_mut(&id) {
+            endpoint.endpoint.ready(event.readable, event.writable);
+        }
+        conns.line_up(id);
+        conns.mark_dirty(id);
+    }
+
     /// Serves the connections that were in line when the round began.
-    pub(super) fn serve(&mut self) {
+    pub(super) fn serve_lines(&mut self) {
+        if self.state.conns.borrow().ready.is_empty() && self.state.conns.borrow().discard.is_empty() {
+            return;
+        }
         let round = self.state.conns.borrow().discard.len();
         for _ in 0..round {
             let next = self.state.conns.borrow_mut().discard.pop_front();
@@ -116,47 +207,74 @@ impl EventLoop {
         }
     }
 
-    /// Reads a connection and delivers what comes, up to its budget.
+    /// Reads a connection and delivers what comes, up to its budget. If it is not at rest then, it is looked at
+    /// again at the end of the turn.
     fn read_all(&mut self, id: ConnId) {
         let mut budget = self.state.config().read_budget;
-        while budget > 0 {
-            match self.read(id) {
-                None => break,
-                Some((Reading::Deliver, read)) => {
-                    budget = budget.saturating_sub(read);
-                    self.deliver_read(id, read);
-                }
-                Some((_, read)) => budget = budget.saturating_sub(read),
+        while let Some(read) = self.read(id) {
+            match read.reading {
+                Reading::Deliver if read.alone => self.deliver_alone(id, read.len),
+                Reading::Deliver => self.deliver_read(id, read.len),
+                Reading::Discard | Reading::No => {}
+            }
+            if !read.more {
+                return;
+            }
+            budget = budget.saturating_sub(read.len);
+            if budget == 0 {
+                break;
             }
         }
+        self.state.conns.borrow_mut().mark_dirty(id);
     }
 
-    /// Reads once into the buffer: how the bytes are to be used and how many there are, or `None` if there
-    /// are none.
-    fn read(&mut self, id: ConnId) -> Option<(Reading, usize)> {
+    /// Reads once into the buffer; `None` if nothing came.
+    fn read(&mut self, id: ConnId) -> Option<Read> {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.get_mut(id)?;
         let reading = entry.machine.reading();
         let socket = entry.socket.as_ref().filter(|_| reading != Reading::No)?;
         self.state.metrics().reads.add(1);
-        let buffer = &mut self.buffer[HEADROOM..];
-        match socket::recv(socket.as_fd(), buffer) {
-            Ok(0) => {
-                entry.machine.received_eof();
-                entry.check_end(&mut conns.pool);
-            }
-            Ok(read) => {
-                self.state.metrics().bytes_read.add(read as u64);
-                entry.machine.received(read, read == buffer.len());
+        let result = socket::recv(socket.as_fd(), &mut self.buffer[HEADROOM..]);
+        self.take(entry, result, &mut conns.pool).map(|read| Read { reading, ..read })
+    }
+
+    /// What a read gave, told to the connection.
+    #[inline(always)]
+    fn take(&self, entry: &mut Entry, result: io::Result<usize>, pool: &mut BlockPool) -> Option<Read> {
+        match result {
+            Ok(len) if len > 0 => {
+                self.state.metrics().bytes_read.add(len as u64);
+                entry.machine.received(len, len == READ_BUFFER);
                 entry.timing().into_iter().for_each(|timing| timing.came(self.state.now.get()));
-                return Some((reading, read));
+                let (more, alone) = (entry.machine.is_readable(), entry.has_no_input());
+                Some(Read { len, reading: Reading::Deliver, more, alone })
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.machine.read_would_block(),
-            // Nothing was read: the socket is still readable, and is tried again in the next turn.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => entry.machine.read_failed(error.raw_os_error().unwrap_or(0)),
+            nothing => {
+                take_nothing(entry, nothing, pool);
+                None
+            }
         }
-        None
+    }
+
+    /// Delivers what was read into the buffer, when there is neither a framing nor anything before it.
+    #[inline(always)]
+    fn deliver_alone(&mut self, id: ConnId, read: usize) {
+        let kept = self.call_on_data(id, &self.buffer[HEADROOM..HEADROOM + read], true);
+        if kept > 0 {
+            self.deliver_rest(id, read, kept);
+        }
+    }
+
+    /// The handler keeps the last bytes of what was read alone.
+    #[inline(never)]
+    fn deliver_rest(&mut self, id: ConnId, read: usize, kept: usize) {
+        let buffer = std::mem::take(&mut self.buffer);
+        let rest = &buffer[HEADROOM + read - kept..HEADROOM + read];
+        // The handler may have set a framing meanwhile, which cuts what was kept.
+        let left = self.deliver(id, rest, false);
+        self.carry(id, rest[left].to_vec());
+        self.buffer = buffer;
     }
 
     /// Delivers what was read into the buffer, behind what the connection carries.
@@ -202,10 +320,13 @@ impl EventLoop {
         let Some(entry) = conns.slab.get_mut(id) else { return };
         if entry.framer.is_none() && !entry.backlog && bytes.len() > crate::codec::Framing::DEFAULT_MAX_FRAME
         {
-            return entry.machine.close(CloseReason::Protocol, &mut conns.pool);
+            entry.machine.close(CloseReason::Protocol, &mut conns.pool);
+            return conns.mark_dirty(id);
         }
         entry.set_carry(bytes, &mut conns.pool);
-        entry.check_end(&mut conns.pool);
+        if entry.check_end(&mut conns.pool) {
+            conns.mark_dirty(id);
+        }
     }
 
     /// Gives input to the handler, piece by piece, and says which part of it is left over. `fresh` input goes to
@@ -231,9 +352,10 @@ impl EventLoop {
     }
 
     /// Calls `on_data`, and says how many of the bytes the handler keeps.
-    fn call_on_data(&mut self, id: ConnId, data: &[u8], raw: bool) -> usize {
+    #[inline(always)]
+    fn call_on_data(&self, id: ConnId, data: &[u8], raw: bool) -> usize {
         self.state.metrics().messages_read.add(1);
-        self.state.input.set(Some(Input { id, len: data.len(), raw, datagram: None, keep: 0 }));
+        self.state.input.set(Some(Input { id, len: data.len(), raw, keep: 0 }));
         self.call(id, |handler, conn| handler.on_data(conn, data));
         self.state.input.take().map_or(0, |input| input.keep)
     }
@@ -283,8 +405,24 @@ impl EventLoop {
             Err(panic) => (CloseReason::HandlerError, format!("the framing's function panicked: {panic}")),
         };
         entry.machine.close(reason, &mut conns.pool);
+        conns.mark_dirty(id);
         log_trouble(id, reason, &trouble);
         Piece::Keep { backlog: false }
+    }
+}
+
+/// A read gave no bytes.
+#[inline(never)]
+fn take_nothing(entry: &mut Entry, result: io::Result<usize>, pool: &mut BlockPool) {
+    match result {
+        Ok(_) => {
+            entry.machine.received_eof();
+            entry.check_end(pool);
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.machine.read_would_block(),
+        // The socket is still readable, and is tried again in the next turn.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(error) => entry.machine.read_failed(error.raw_os_error().unwrap_or(0)),
     }
 }
 

@@ -26,13 +26,19 @@ impl EventLoop {
     /// Brings every connection that changed to rest: sends, half-closes, closes, resumes. What on_close
     /// writes to others is sent in the next turn.
     pub(super) fn settle(&mut self) {
+        if self.state.conns.borrow().dirty.is_empty() {
+            return self.call_completions();
+        }
         self.call_pre_write();
         let mut dirty = std::mem::take(&mut self.state.conns.borrow_mut().dirty);
         for id in dirty.drain(..) {
-            self.settle_one(id);
+            if !self.send_flowing(id) {
+                self.settle_one(id);
+            }
         }
         {
             let conns = &mut *self.state.conns.borrow_mut();
+            conns.pool.end_turn();
             if conns.dirty.is_empty() && dirty.capacity() <= 4096 {
                 conns.dirty = dirty;
             }
@@ -46,7 +52,7 @@ impl EventLoop {
             let conns = &mut *self.state.conns.borrow_mut();
             let Conns { slab, endpoints, dirty, .. } = conns;
             dirty.iter().any(|id| {
-                let stream = slab.get_mut(*id).is_some_and(|entry| !entry.machine.out().is_empty());
+                let stream = slab.peek_mut(*id).is_some_and(|entry| !entry.machine.out().is_empty());
                 stream || endpoints.get(id).is_some_and(|endpoint| endpoint.endpoint.queued_bytes() > 0)
             })
         };
@@ -59,6 +65,9 @@ impl EventLoop {
 
     /// Calls the completions that are due.
     pub(super) fn call_completions(&mut self) {
+        if self.state.conns.borrow().done.is_empty() {
+            return;
+        }
         let done = std::mem::take(&mut self.state.conns.borrow_mut().done);
         for (completion, completed) in done {
             if let Err(panic) = catch(|| completion(completed)) {
@@ -80,6 +89,28 @@ impl EventLoop {
             Some(Leaving::Closed { closed, all_sent }) => self.finish_one(id, closed, all_sent),
             Some(Leaving::Detached) => self.detach_one(id),
         }
+    }
+
+    /// Sends the output of a connection that flows; says whether it does, and still does when all is sent.
+    fn send_flowing(&self, id: ConnId) -> bool {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Some(entry) = conns.slab.flowing(id) else { return false };
+        let (Some(socket), Some(piece)) = (&entry.socket, entry.machine.out().in_turn(&conns.pool)) else {
+            return false;
+        };
+        let (offered, result) = (piece.len(), socket::send(socket.as_fd(), piece));
+        if matches!(result, Ok(sent) if sent == offered) {
+            self.state.metrics().writes.add(1);
+            self.state.metrics().bytes_written.add(offered as u64);
+            entry.machine.sent_in_turn(&mut conns.pool);
+            entry.timing().into_iter().for_each(|timing| timing.went(self.state.now.get()));
+            entry.in_dirty = false;
+            return true;
+        }
+        if took(entry, offered, result, &mut conns.pool, self.state.metrics()) > 0 {
+            entry.timing().into_iter().for_each(|timing| timing.went(self.state.now.get()));
+        }
+        false
     }
 
     /// Takes a connection's steps until it waits, or is to leave.
@@ -120,7 +151,11 @@ impl EventLoop {
             // It is read again: the read time-out begins anew.
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.now.get()));
         }
+        entry.machine.keep_output(&mut conns.pool);
         conns.line_up(id);
+        if let Some(entry) = conns.slab.peek_mut(id) {
+            entry.rest();
+        }
         None
     }
 
@@ -267,8 +302,21 @@ fn flush(entry: &mut Entry, pool: &mut BlockPool, metrics: &LoopMetrics) -> usiz
     if machine.out().is_empty() {
         return 0;
     }
+    let (offered, result) = send(socket, machine, pool);
+    took(entry, offered, result, pool, metrics)
+}
+
+/// What the kernel took of the output that it was offered, told to the connection; says how much.
+#[inline(never)]
+fn took(
+    entry: &mut Entry,
+    offered: usize,
+    result: io::Result<usize>,
+    pool: &mut BlockPool,
+    metrics: &LoopMetrics,
+) -> usize {
     metrics.writes.add(1);
-    let (offered, result) = send(socket, machine);
+    let machine = &mut entry.machine;
     match result {
         Ok(sent) => {
             metrics.bytes_written.add(sent as u64);
@@ -287,12 +335,12 @@ fn flush(entry: &mut Entry, pool: &mut BlockPool, metrics: &LoopMetrics) -> usiz
 }
 
 /// Offers the queue to the kernel: how many bytes were offered, and how many it took.
-fn send(socket: &OwnedFd, machine: &Machine) -> (usize, io::Result<usize>) {
-    match machine.out().only_block() {
+fn send(socket: &OwnedFd, machine: &Machine, pool: &BlockPool) -> (usize, io::Result<usize>) {
+    match machine.out().only_piece(pool) {
         Some(block) => (block.len(), socket::send(socket.as_fd(), block)),
         None => {
             let mut slices = [IoSlice::new(&[]); socket::MAX_SLICES];
-            let filled = machine.out().slices(&mut slices);
+            let filled = machine.out().slices(pool, &mut slices);
             let offered = slices[..filled].iter().map(|slice| slice.len()).sum();
             (offered, socket::send_gathered(socket.as_fd(), &slices[..filled]))
         }

@@ -20,7 +20,19 @@ impl Handle {
     /// nothing is queued; and beyond the hard limit, on the connection's own loop, the connection is closed
     /// with `overflow`.
     pub fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
-        self.write_all(id, &[bytes], None)
+        match self.write_flowing(id, bytes) {
+            true => Ok(Pressure::Low),
+            false => self.write_all(id, &[bytes], None),
+        }
+    }
+
+    /// The usual case of [`write`](Self::write): inside a callback, a few bytes for a connection of which nothing else
+    /// is to be said. Says whether they were queued, without pressure; if not, nothing was done. Does not panic.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn write_flowing(&self, id: ConnId, bytes: &[u8]) -> bool {
+        LoopState::with_owning(&self.shared, id, |state| state.write_flowing(id, bytes)).unwrap_or(false)
     }
 
     /// Queues a copy of several slices, in order, as one write: what other threads write does not come between.
@@ -74,10 +86,9 @@ impl Handle {
     }
 
     fn write_all(&self, id: ConnId, slices: &[&[u8]], completion: Option<Completion>) -> Result<Pressure> {
-        let mailbox = self.mailbox(id)?;
-        match LoopState::current(mailbox) {
+        match LoopState::owning(&self.shared, id) {
             Some(state) => state.write(id, slices, completion),
-            None => mailbox.write(id, slices, completion, self.shared.bounds()),
+            None => self.mailbox(id)?.write(id, slices, completion, self.shared.bounds()),
         }
     }
 }

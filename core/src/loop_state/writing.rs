@@ -13,6 +13,24 @@ use crate::udp::cost;
 use crate::udp_entry::UdpEntry;
 
 impl LoopState {
+    /// What nearly every write is: a few bytes, for a connection that flows. Says whether it was one; the
+    /// pressure is low then. Otherwise nothing was done.
+    #[inline(always)]
+    pub(crate) fn write_flowing(&self, id: ConnId, bytes: &[u8]) -> bool {
+        let conns = &mut *self.conns.borrow_mut();
+        let Some(entry) = conns.slab.flowing(id) else { return false };
+        if !entry.machine.write_flowing(bytes, self.config(), &mut conns.pool) {
+            return false;
+        }
+        self.metrics().messages_written.add(1);
+        if !std::mem::replace(&mut entry.in_dirty, true) {
+            conns.dirty.push(id);
+            // Output begins to wait.
+            entry.timing().into_iter().for_each(|timing| timing.went(self.now.get()));
+        }
+        true
+    }
+
     pub(crate) fn write(
         &self,
         id: ConnId,
@@ -33,7 +51,7 @@ impl LoopState {
         let Some(entry) = conns.slab.get_mut(id) else {
             return self.write_datagram(conns, id, slices, completion);
         };
-        let was_stuck = entry.machine.is_stuck();
+        let was_stuck = entry.has_timing() && entry.machine.is_stuck();
         let result = entry.machine.write(slices, self.config(), &mut conns.pool);
         if result == Err(Refused::Closed) {
             return Err(closed_error(id));

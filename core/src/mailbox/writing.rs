@@ -68,6 +68,7 @@ impl Mailbox {
         };
         if !add_corked(self, &mut add) {
             add(&mut inner.commands);
+            self.note_pending(&inner);
             drop(inner);
             self.wake();
         }
@@ -98,6 +99,7 @@ impl Mailbox {
         let mut command = Some(command);
         if !add_corked(self, |commands| commands.extend(command.take())) {
             inner.commands.extend(command);
+            self.note_pending(inner);
         }
     }
 

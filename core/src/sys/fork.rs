@@ -21,3 +21,9 @@ pub(crate) fn process() -> u32 {
     });
     PROCESS.load(Ordering::SeqCst)
 }
+
+/// Whether this is still the process that [`process`] has numbered so.
+#[inline]
+pub(crate) fn is_still(process: u32) -> bool {
+    PROCESS.load(Ordering::Relaxed) == process
+}

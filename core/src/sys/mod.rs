@@ -9,6 +9,7 @@ pub(crate) mod memory;
 pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod time;
 pub(crate) mod timer;
 pub(crate) mod waker;
 

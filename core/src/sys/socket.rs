@@ -91,16 +91,24 @@ pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
     let _ = SockRef::from(&fd).set_linger(Some(std::time::Duration::ZERO));
 }
 
+/// No address.
+const NOWHERE: *const libc::sockaddr = std::ptr::null();
+
 /// Reads what is there, at most the buffer's size; 0 means end of file.
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: pointer and length describe the buffer, which is borrowed exclusively.
-    check_size(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) })
+    let (room, len, flags) = (buffer.as_mut_ptr(), buffer.len(), 0_i32);
+    // SAFETY: pointer and length describe the buffer, which is borrowed exclusively; no address is asked for.
+    let read =
+        unsafe { libc::syscall(libc::SYS_recvfrom, fd.as_raw_fd(), room, len, flags, NOWHERE, NOWHERE) };
+    check_size(read as libc::ssize_t)
 }
 
 /// Writes as much as the kernel takes at once; a broken connection is an error, not a SIGPIPE.
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    // SAFETY: pointer and length describe the slice, which is borrowed.
-    check_size(unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
+    let (data, len, flags) = (bytes.as_ptr(), bytes.len(), libc::MSG_NOSIGNAL);
+    // SAFETY: pointer and length describe the slice, which is borrowed; there is no address.
+    let sent = unsafe { libc::syscall(libc::SYS_sendto, fd.as_raw_fd(), data, len, flags, NOWHERE, 0_usize) };
+    check_size(sent as libc::ssize_t)
 }
 
 /// As [`send`], from several slices in order, at most [`MAX_SLICES`].
@@ -110,8 +118,10 @@ pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::R
     // The kernel only reads the vector; IoSlice has the layout of iovec by its documentation.
     message.msg_iov = slices.as_ptr().cast::<libc::iovec>().cast_mut();
     message.msg_iovlen = slices.len();
+    let message = std::ptr::from_ref(&message);
     // SAFETY: the message points at slices that are borrowed during the call.
-    check_size(unsafe { libc::sendmsg(fd.as_raw_fd(), &message, libc::MSG_NOSIGNAL) })
+    let sent = unsafe { libc::syscall(libc::SYS_sendmsg, fd.as_raw_fd(), message, libc::MSG_NOSIGNAL) };
+    check_size(sent as libc::ssize_t)
 }
 
 /// Shuts writing down: the peer sees end of file behind what was sent. Errors are left to the next read.

@@ -5,10 +5,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::Event;
-use crate::sys::check;
+use crate::sys::{check, check_size};
 
 /// Events fetched by one call at most.
 const BATCH: usize = 512;
+
+/// What a read tells more of.
+const READ: u32 =
+    (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
 
 /// Room for the events of one poll.
 pub(crate) struct Events {
@@ -20,21 +24,31 @@ impl Events {
         Events { raw: Vec::with_capacity(BATCH) }
     }
 
+    /// One of them, by its place.
+    #[inline]
+    pub(crate) fn get(&self, index: usize) -> Option<Event> {
+        self.raw.get(index).map(event)
+    }
+
+    /// The token of one of them, and whether it reports input and nothing else that matters to who writes.
+    #[inline]
+    pub(crate) fn peek(&self, index: usize) -> Option<(u64, bool)> {
+        self.raw.get(index).map(|raw| (raw.u64, raw.events & READ == libc::EPOLLIN as u32))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Event> + '_ {
-        self.raw.iter().map(|raw| {
-            let has = |mask: libc::c_int| raw.events & mask as u32 != 0;
-            Event {
-                token: raw.u64,
-                readable: has(libc::EPOLLIN
-                    | libc::EPOLLRDHUP
-                    | libc::EPOLLHUP
-                    | libc::EPOLLERR
-                    | libc::EPOLLPRI),
-                writable: has(libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR),
-                read_on: has(libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI),
-                failed: has(libc::EPOLLERR),
-            }
-        })
+        self.raw.iter().map(event)
+    }
+}
+
+fn event(raw: &libc::epoll_event) -> Event {
+    let has = |mask: libc::c_int| raw.events & mask as u32 != 0;
+    Event {
+        token: raw.u64,
+        readable: raw.events & READ != 0,
+        writable: has(libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR),
+        read_on: has(libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI),
+        failed: has(libc::EPOLLERR),
     }
 }
 
@@ -93,15 +107,26 @@ impl Poller {
 
     pub(crate) fn poll(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.raw.clear();
-        let millis = timeout
-            .map_or(-1, |timeout| i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX));
-        // SAFETY: the pointer and the count describe the vector's own capacity.
-        let result = unsafe {
-            libc::epoll_wait(self.epoll.as_raw_fd(), events.raw.as_mut_ptr(), BATCH as i32, millis)
+        let millis = match timeout {
+            None => -1,
+            Some(Duration::ZERO) => 0,
+            Some(timeout) => i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
         };
-        match check(result) {
+        // SAFETY: the pointer and the count describe the vector's own capacity; there is no signal mask.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait,
+                self.epoll.as_raw_fd(),
+                events.raw.as_mut_ptr(),
+                BATCH,
+                millis,
+                std::ptr::null::<libc::sigset_t>(),
+                0_usize,
+            )
+        };
+        match check_size(result as libc::ssize_t) {
             // SAFETY: the kernel has filled this many elements, at most BATCH, which is the capacity.
-            Ok(filled) => unsafe { events.raw.set_len(filled as usize) },
+            Ok(filled) => unsafe { events.raw.set_len(filled) },
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
