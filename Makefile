@@ -17,10 +17,11 @@ NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_mo
 # For ffi/install.sh and ffi/Doxyfile. PREFIX, LIBDIR, INCLUDEDIR and DESTDIR reach the former by themselves.
 export REACTOR_VERSION := $(shell sed -nE '/^\[workspace\.package\]/,/^\[/s/^version = "(.*)"$$/\1/p' Cargo.toml)
 
-.PHONY: help setup build rust c python node demo install uninstall test conformance lint format header docs clean
+.PHONY: help setup build rust c python node demo install uninstall test conformance lint bench bench-full bench-quick \
+	format header docs clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 		printf '  make %-12s %s\n' "$$target" "$$text"; done
 
 setup: ## install the commands that are missing (Debian and its kin)
@@ -75,6 +76,20 @@ conformance: build ## run the conformance cases and print the table promise × l
 
 lint: build ## check formatting, lints, types, layers and generated files
 	tools/lint
+
+BENCH := target/bench/venv/bin/python bench/run.py
+
+bench: ## measure every system beside the others and write bench/report (45 minutes)
+	@bench/build
+	@$(BENCH) --mode core --fresh
+
+bench-full: ## the same with more rounds and workloads (two hours); interrupted, it goes on where it was
+	@bench/build
+	@$(BENCH) --mode full
+
+bench-quick: ## ours beside the bare loops only (4 minutes)
+	@bench/build quick
+	@$(BENCH) --mode quick --fresh
 
 format: ## format the Rust code
 	cargo fmt --all

@@ -1483,7 +1483,9 @@ reactor_status reactor_conn_run_on_loop(struct reactor_server *server,
 reactor_status reactor_conn_is_open(struct reactor_server *server, reactor_conn conn, uint32_t *out_open);
 
 /**
- * Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Never blocks. The
+ * Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Inside a callback of
+ * that loop's, 16 KiB or more leave at once, with what was queued before, as far as the kernel takes them,
+ * unless there is an on_pre_write. Never blocks. The
  * order of the calls of one thread is kept. data may be NULL if len is 0. On a UDP endpoint, in on_data, it
  * is one datagram that answers the sender.
  *

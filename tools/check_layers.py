@@ -11,11 +11,11 @@ CORE = ROOT / "core" / "src"
 # From the bottom up; a module imports from its own band and from those below.
 BANDS = {
     "pure": [
-        *["action", "addr", "balancer", "clock", "codec", "config", "error", "limits", "metrics", "options"],
+        *["action", "addr", "balancer", "codec", "config", "error", "limits", "metrics", "options"],
         *["panics", "slab", "timer", "token"],
     ],
-    "platform": ["socket_options", "sys"],
-    "net": ["buffer", "completions", "conn", "conn_shared", "dial", "entry", "listener", "resolver", "udp"],
+    "platform": ["clock", "socket_options", "sys"],
+    "net": ["buffer", "completions", "conn", "conn_shared", "dial", "entry", "listener", "resolver", "sending", "udp"],
     "run": [
         *["acceptor", "batch", "command", "conn_handle", "conns", "cork", "event_loop", "handle", "handler", "hosted", "listening"],
         *["loop_state", "mailbox", "outgoing", "server", "server_state", "threads", "udp_entry"],

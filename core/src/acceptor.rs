@@ -86,7 +86,9 @@ impl Acceptor {
 
     /// When accepting resumes after a pause.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.retry_at.map(|at| at.saturating_duration_since(Instant::now()))
+        // A listener that was closed meanwhile has nothing to resume.
+        let retry_at = self.retry_at.filter(|_| self.is_due());
+        retry_at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Accepts a batch from every listener that is ready.

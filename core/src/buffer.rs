@@ -28,8 +28,17 @@ const SMALL_POOLED: usize = 64;
 const LARGE_POOLED: usize = 4;
 /// Size of the buffer for the replies of a turn: as much as is read in one go.
 const TURN: usize = 64 << 10;
+/// Writes of so many bytes are sent at once, from the writer's memory: copying them would cost more than the call
+/// that gathering them with others of the same turn might save.
+pub(crate) const DIRECT: usize = SMALL;
 /// An owned write of at least this many bytes is queued as it is if it is the first; copying less is cheap.
 const OWNED: usize = 4 << 10;
+
+/// How many bytes there are in all.
+#[inline]
+pub(crate) fn total(slices: &[&[u8]]) -> usize {
+    slices.iter().map(|slice| slice.len()).sum()
+}
 
 /// A piece of output.
 #[derive(Debug)]
@@ -78,6 +87,10 @@ pub(crate) struct BlockPool {
 }
 
 impl BlockPool {
+    pub(crate) fn has_changes(&self) -> bool {
+        self.change != 0 || self.input_change != 0
+    }
+
     /// What changed since this was last asked: of all bytes, and of unfinished input.
     pub(crate) fn take_changes(&mut self) -> (isize, isize) {
         (std::mem::take(&mut self.change), std::mem::take(&mut self.input_change))
@@ -150,18 +163,18 @@ impl OutQueue {
     /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
     /// at the end of the turn has to be sent, or [kept](Self::keep).
     #[inline]
-    pub(crate) fn push_in_turn(&mut self, bytes: &[u8], pool: &mut BlockPool) -> bool {
-        let end = pool.turn.len();
+    pub(crate) fn push_in_turn(&mut self, slices: &[&[u8]], pool: &mut BlockPool) -> bool {
+        let (end, len) = (pool.turn.len(), total(slices));
         let follows = self.len == 0 || self.head + self.len == end;
-        if self.first.is_some() || !follows || bytes.len() > TURN - end {
+        if self.first.is_some() || !follows || len > TURN - end {
             return false;
         }
         if self.len == 0 {
             self.head = end;
         }
-        pool.turn.extend_from_slice(bytes);
-        self.len += bytes.len();
-        pool.in_turn += bytes.len();
+        slices.iter().for_each(|slice| pool.turn.extend_from_slice(slice));
+        self.len += len;
+        pool.in_turn += len;
         true
     }
 
@@ -197,7 +210,7 @@ impl OutQueue {
 
     /// Appends a copy.
     pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut BlockPool) {
-        if self.push_in_turn(bytes, pool) {
+        if self.push_in_turn(&[bytes], pool) {
             return;
         }
         self.keep(pool);
@@ -244,9 +257,17 @@ impl OutQueue {
         }
     }
 
+    /// In how many pieces the unsent bytes lie.
+    pub(crate) fn pieces(&self) -> usize {
+        match self.len {
+            0 => 0,
+            _ => 1 + self.rest.as_ref().map_or(0, |rest| rest.len()),
+        }
+    }
+
     /// The unsent bytes as slices for a gathered write; says how many of `slices` it filled.
     pub(crate) fn slices<'a>(&'a self, pool: &'a BlockPool, slices: &mut [IoSlice<'a>]) -> usize {
-        let first = std::iter::once(self.first_piece(pool));
+        let first = Some(self.first_piece(pool)).filter(|first| !first.is_empty()).into_iter();
         let mut filled = 0;
         for (slot, block) in slices.iter_mut().zip(first.chain(self.rest().map(Block::as_slice))) {
             *slot = IoSlice::new(block);

@@ -271,6 +271,15 @@ impl Framer {
         Framer { framing, progress: 0 }
     }
 
+    pub(crate) fn framing(&self) -> &Arc<Framing> {
+        &self.framing
+    }
+
+    /// Whether a function of the user's runs in [`next`](Self::next).
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.framing.kind, Kind::Custom(_))
+    }
+
     /// Looks for the first frame in `input`. After a frame, call it with what is behind the bytes consumed;
     /// after [`Cut::Need`], with the same bytes and more behind them. A user's function may run, and panic.
     pub(crate) fn next(&mut self, input: &[u8]) -> Result<Cut, FrameError> {

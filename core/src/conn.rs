@@ -14,7 +14,7 @@ use std::num::NonZeroI32;
 use std::sync::Arc;
 
 use crate::action::{CloseReason, Closed, Completed, Completion, Pressure};
-use crate::buffer::{BlockPool, OutQueue};
+use crate::buffer::{total, BlockPool, OutQueue, DIRECT};
 use crate::completions::Completions;
 use crate::config::Config;
 use crate::conn_shared::ConnShared;
@@ -188,33 +188,55 @@ impl Machine {
 
     /// Queues bytes for a connection that flows, if that leaves it flowing.
     #[inline]
-    pub(crate) fn write_flowing(&mut self, bytes: &[u8], config: &Config, pool: &mut BlockPool) -> bool {
+    pub(crate) fn write_flowing(&mut self, slices: &[&[u8]], config: &Config, pool: &mut BlockPool) -> bool {
+        let len = total(slices);
         // The hard limit is not below the high-water mark.
-        let low = bytes.len() <= config.high_water.saturating_sub(self.shared.unsent());
-        let queued = low && self.shared.takes_writes() && self.out.push_in_turn(bytes, pool);
+        let low = len < DIRECT && len <= config.high_water.saturating_sub(self.shared.unsent());
+        let queued = low && self.shared.takes_writes() && self.out.push_in_turn(slices, pool);
         if queued {
-            self.shared.count_unsent(bytes.len());
+            self.shared.count_unsent(len);
         }
         queued
     }
 
-    /// Queues bytes written on the owner's thread.
-    pub(crate) fn write(
+    /// Counts bytes that are about to be queued, if they may be.
+    pub(crate) fn reserve(
         &mut self,
-        slices: &[&[u8]],
+        len: usize,
         config: &Config,
         pool: &mut BlockPool,
     ) -> Result<Pressure, Refused> {
         if !self.shared.takes_writes() || self.broken.is_some() {
             return Err(Refused::Closed);
         }
-        let len = slices.iter().map(|slice| slice.len()).sum();
         let Some(pressure) = self.shared.reserve(len, config) else {
             self.end_now(Closed::by(CloseReason::Overflow), pool);
             return Err(Refused::Overflow);
         };
-        slices.iter().for_each(|slice| self.out.push(slice, pool));
         Ok(pressure)
+    }
+
+    /// Queues what is behind the first `skip` of these bytes, which were counted before.
+    pub(crate) fn queue(&mut self, slices: &[&[u8]], mut skip: usize, pool: &mut BlockPool) {
+        for slice in slices {
+            let skipped = skip.min(slice.len());
+            skip -= skipped;
+            self.out.push(&slice[skipped..], pool);
+        }
+    }
+
+    /// Whether output that is written now may be sent at once, behind what is queued.
+    pub(crate) fn sends_at_once(&self) -> bool {
+        self.is_open() && self.writable && self.broken.is_none()
+    }
+
+    /// The kernel took `sent` bytes of the queue and of these behind it; the rest of them is queued.
+    pub(crate) fn sent_through(&mut self, slices: &[&[u8]], sent: usize, pool: &mut BlockPool) {
+        let of_queue = sent.min(self.out.len());
+        self.out.advance(of_queue, pool);
+        self.queue(slices, sent - of_queue, pool);
+        self.shared.count_sent(sent);
+        self.shared.settle(sent);
     }
 
     /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.

@@ -51,7 +51,7 @@ impl<'a> Conn<'a> {
     /// # Errors
     /// As [`Handle::write`].
     pub fn write(&self, bytes: &[u8]) -> Result<Pressure> {
-        match self.state.write_flowing(self.id, bytes) {
+        match self.state.write_flowing(self.id, &[bytes]) {
             true => Ok(Pressure::Low),
             false => self.state.write(self.id, &[bytes], None),
         }
@@ -62,7 +62,10 @@ impl<'a> Conn<'a> {
     /// # Errors
     /// As [`Handle::write`].
     pub fn write_gathered(&self, slices: &[&[u8]]) -> Result<Pressure> {
-        self.state.write(self.id, slices, None)
+        match self.state.write_flowing(self.id, slices) {
+            true => Ok(Pressure::Low),
+            false => self.state.write(self.id, slices, None),
+        }
     }
 
     /// As [`Handle::write_then`].
@@ -82,7 +85,9 @@ impl<'a> Conn<'a> {
     /// # Errors
     /// As [`Handle::write_frame`].
     pub fn write_frame(&self, payload: &[u8]) -> Result<Pressure> {
-        self.server().write_frame(self.id, payload)
+        self.state
+            .write_frame(self.id, payload)
+            .unwrap_or_else(|| self.server().write_frame(self.id, payload))
     }
 
     /// As [`Handle::send_to`].

@@ -16,7 +16,7 @@ use crate::handle::Handle;
 use crate::handler::Handler;
 use crate::loop_state::LoopState;
 use crate::mailbox::Mailbox;
-use crate::panics::{catch, report};
+use crate::panics::{catch, catch_payload, caught, report};
 use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::{Events, Poller};
 use crate::token::ConnId;
@@ -346,9 +346,10 @@ impl EventLoop {
     #[inline(always)]
     fn call(&self, id: ConnId, callback: impl FnOnce(&dyn Handler, &Conn<'_>) -> Action) {
         let conn = Conn::new(id, &self.state);
-        match catch(|| callback(&*self.handler, &conn)) {
+        match catch_payload(|| callback(&*self.handler, &conn)) {
             Ok(Action::None) => {}
-            answer => self.answer(id, answer),
+            Ok(action) => self.answer(id, Ok(action)),
+            Err(payload) => self.answer(id, Err(caught(payload))),
         }
     }
 
@@ -370,10 +371,15 @@ impl EventLoop {
     }
 
     /// Lets a batching handler hand over what the turn gave.
+    #[inline]
     fn end_turn(&mut self, last: bool) {
-        if !self.gathers {
-            return;
+        if self.gathers {
+            self.hand_over(last);
         }
+    }
+
+    #[inline(never)]
+    fn hand_over(&mut self, last: bool) {
         let turn = Turn { state: &self.state, last };
         if let Err(panic) = catch(|| self.handler.on_turn_end(&turn)) {
             report(format_args!("handing a batch over panicked: {panic}"));
@@ -382,8 +388,11 @@ impl EventLoop {
 
     /// Tells the server how many more or fewer bytes this loop holds than it told before.
     pub(super) fn publish_change(&mut self) {
-        self.publish();
-        if self.state.server().shared.budget.is_exceeded_by_input() {
+        if self.state.conns.borrow().pool.has_changes() {
+            self.publish();
+        }
+        let budget = &self.state.server().shared.budget;
+        if budget.is_exceeded() && budget.is_exceeded_by_input() {
             self.close_largest_input();
             // At once: the other loops look, too.
             self.publish();

@@ -218,6 +218,12 @@ impl Handle {
         self.shared.loop_metrics(on_loop)
     }
 
+    /// The server's handler has nothing to do before output is sent: it need not be asked again.
+    #[doc(hidden)]
+    pub fn has_no_pre_write(&self) {
+        self.shared.has_no_pre_write();
+    }
+
     pub(crate) fn mailboxes(&self) -> &[Arc<Mailbox>] {
         self.shared.mailboxes()
     }
@@ -228,10 +234,18 @@ impl Handle {
         found.ok_or_else(|| closed_error(id))
     }
 
+    /// Makes a call that runs no user code on the loop of a connection, if that is this thread's.
+    #[inline]
+    fn with_own_loop<T>(&self, id: ConnId, call: impl FnOnce(&LoopState) -> T) -> Option<T> {
+        let mailbox = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease())?;
+        mailbox.here.with(|state| state.is_of_this_process().then(|| call(state)))?
+    }
+
     fn request(&self, id: ConnId, request: Request) -> Result<()> {
-        match LoopState::owning(&self.shared, id) {
+        let mailbox = self.mailbox(id)?;
+        match LoopState::current(mailbox) {
             Some(state) => state.request(id, request),
-            None => self.mailbox(id)?.request(id, request),
+            None => mailbox.request(id, request),
         }
     }
 
@@ -243,9 +257,10 @@ impl Handle {
         own: impl FnOnce(&LoopState) -> Result<T>,
         remote: impl FnOnce(&Arc<Mailbox>) -> Result<T>,
     ) -> Result<T> {
-        match LoopState::owning(&self.shared, id) {
+        let mailbox = self.mailbox(id)?;
+        match LoopState::current(mailbox) {
             Some(state) => own(&state),
-            None => remote(self.mailbox(id)?),
+            None => remote(mailbox),
         }
     }
 }

@@ -100,9 +100,9 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// A loop is about to send the first output of a turn: once a turn at most, on the loop's thread. What is
-    /// written here leaves along.
+    /// written here leaves along. While a handler has this, nothing is sent before it.
     fn on_pre_write(&self, server: &Handle) {
-        let _ = server;
+        server.has_no_pre_write();
     }
 
     /// A graceful stop has begun: once, on loop 0. When it returns the listeners are closed, and connections may

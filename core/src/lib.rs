@@ -39,6 +39,7 @@ mod options;
 mod outgoing;
 mod panics;
 mod resolver;
+mod sending;
 mod server;
 mod server_state;
 mod slab;

@@ -21,7 +21,6 @@ use crate::handle::Handle;
 use crate::mailbox::{closed_error, note_request, Mailbox};
 use crate::metrics::LoopMetrics;
 use crate::options::{ConnInfo, Context, ListenerId};
-use crate::server_state::Shared;
 use crate::sys::fork;
 use crate::sys::poller::Poller;
 use crate::timer::Wheel;
@@ -57,7 +56,6 @@ pub(crate) struct LoopState {
     pub(crate) datagram: Cell<Option<(SocketAddr, bool)>>,
     /// Dropped last: the lease of the timers' ids goes back with it.
     mailbox: Arc<Mailbox>,
-    lease: u16,
     /// The process whose loop it is, as [`fork::process`] numbers it.
     process: u32,
     server: Handle,
@@ -75,7 +73,6 @@ impl LoopState {
         Rc::new(LoopState {
             timers: RefCell::new(Wheel::new(mailbox.lease())),
             server,
-            lease: mailbox.lease(),
             process: fork::process(),
             mailbox,
             index,
@@ -92,30 +89,9 @@ impl LoopState {
     pub(crate) fn enter<T>(self: &Rc<Self>, run: impl FnOnce() -> T) -> T {
         // A host may turn one loop inside a callback of another.
         let before = CURRENT.replace(Some(Rc::clone(self)));
-        let result = run();
+        let result = self.mailbox.here.lend(self, run);
         CURRENT.set(before);
         result
-    }
-
-    /// The loop of a server's that a connection belongs to, if it runs on this thread: in the process that started
-    /// it, not in a child that was forked inside a callback.
-    pub(crate) fn owning(server: &Arc<Shared>, id: ConnId) -> Option<Rc<LoopState>> {
-        LoopState::with_owning(server, id, Rc::clone)
-    }
-
-    /// The same, for what calls no user code.
-    #[inline]
-    pub(crate) fn with_owning<T>(
-        server: &Arc<Shared>,
-        id: ConnId,
-        call: impl FnOnce(&Rc<LoopState>) -> T,
-    ) -> Option<T> {
-        // A lease is one loop's among all that live.
-        let owns = |state: &&Rc<LoopState>| {
-            let same = state.lease == id.lease() && Arc::ptr_eq(&state.server.shared, server);
-            same && fork::is_still(state.process)
-        };
-        CURRENT.try_with(|current| current.borrow().as_ref().filter(owns).map(call)).ok().flatten()
     }
 
     /// The loop with this mailbox, if it runs on this thread.
@@ -125,6 +101,11 @@ impl LoopState {
             current.borrow().as_ref().filter(|state| Arc::ptr_eq(&state.mailbox, mailbox)).cloned()
         };
         CURRENT.try_with(find).ok().flatten()
+    }
+
+    /// Whether this is the process whose loop it is, and not a child that was forked inside a callback.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        fork::is_still(self.process)
     }
 
     pub(crate) fn server(&self) -> &Handle {

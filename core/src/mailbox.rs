@@ -13,9 +13,11 @@ use crate::conn_shared::ConnShared;
 use crate::cork::add_corked;
 use crate::error::{Error, Result};
 use crate::limits::Budget;
+use crate::loop_state::LoopState;
 use crate::metrics::LoopMetrics;
 use crate::panics::{catch, report};
 use crate::slab::IdTable;
+use crate::sys::on_thread::OnThread;
 use crate::sys::waker::Waker;
 use crate::token::ConnId;
 use crate::udp::cost;
@@ -62,6 +64,8 @@ pub(crate) struct Mailbox {
     /// Connections that were dealt to the loop and are not taken in yet.
     dealt: AtomicUsize,
     pub(crate) metrics: LoopMetrics,
+    /// The loop itself, for its own thread.
+    pub(crate) here: OnThread<LoopState>,
     inner: Mutex<Inner>,
 }
 
@@ -78,6 +82,7 @@ impl Mailbox {
             open: AtomicUsize::new(0),
             dealt: AtomicUsize::new(0),
             metrics: LoopMetrics::default(),
+            here: OnThread::new(),
             inner: Mutex::new(Inner { commands: Vec::new(), conns, ended: false }),
         })
     }

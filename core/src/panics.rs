@@ -5,13 +5,19 @@ use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// Calls user code; a panic becomes its text.
-#[inline(always)]
 pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(caught)
+    catch_payload(call).map_err(caught)
 }
 
+/// The same, where every instruction counts; [`caught`] makes the text.
+#[inline(always)]
+pub(crate) fn catch_payload<T>(call: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(call))
+}
+
+/// The text of a panic.
 #[cold]
-fn caught(payload: Box<dyn Any + Send>) -> String {
+pub(crate) fn caught(payload: Box<dyn Any + Send>) -> String {
     let text = text_of(&*payload).to_owned();
     // The payload is the user's, too: dropping it may panic, and that panic's payload is not dropped.
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

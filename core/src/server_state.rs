@@ -1,6 +1,6 @@
 //! What a server shares with its threads and handles: where it stands in its life, its loops, its listeners.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     made_by: AtomicU32,
     /// Threads that have not ended.
     pub(crate) running: AtomicUsize,
+    /// The handler has nothing to do before output is sent, as was found by asking it.
+    pre_write_is_unused: AtomicBool,
     control: Mutex<Control>,
     /// The threads, until somebody has waited for them.
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
@@ -118,6 +120,7 @@ impl Shared {
             ended: OnceLock::new(),
             made_by: AtomicU32::new(0),
             running: AtomicUsize::new(0),
+            pre_write_is_unused: AtomicBool::new(false),
             control: Mutex::new(Control { phase: Phase::New, listeners: Records::default() }),
             threads: Mutex::default(),
             config,
@@ -256,6 +259,14 @@ impl Shared {
 
     pub(crate) fn wake_loops(&self) {
         self.mailboxes().iter().for_each(|mailbox| mailbox.wake());
+    }
+
+    pub(crate) fn has_no_pre_write(&self) {
+        self.pre_write_is_unused.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_pre_write_unused(&self) -> bool {
+        self.pre_write_is_unused.load(Ordering::Relaxed)
     }
 
     // ---- stop ----

@@ -112,10 +112,19 @@ impl<T> Wheel<T> {
         self.nodes.drain()
     }
 
+    #[inline]
     fn first(&self) -> Option<u32> {
-        let (first, level) = self.rings.first()?;
+        (!self.rings.is_empty()).then(|| self.first_filed())
+    }
+
+    fn first_filed(&self) -> u32 {
+        let (first, level) = self.rings.first();
         // In a ring of level 0 the timers of a list have the same deadline.
-        Some(if level == 0 { first } else { self.nodes.earliest(first) })
+        if level == 0 {
+            first
+        } else {
+            self.nodes.earliest(first)
+        }
     }
 
     fn file(&mut self, index: u32, at: u64) {

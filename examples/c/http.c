@@ -16,7 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char PAGE[] = "Hello from reactor\n";
+static const char PAGE[] = "Hello, world!";
 
 enum {
     /* The target and the headers may have so many bytes, and there may be so many headers. */

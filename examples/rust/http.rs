@@ -9,7 +9,7 @@ use httparse::{Header, Request, Status};
 use launch::Launch;
 use reactor_core::{Action, Conn, Handler};
 
-const PAGE: &str = "Hello from reactor\n";
+const PAGE: &str = "Hello, world!";
 /// Request line and headers may have so many bytes, and there may be so many headers.
 const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;

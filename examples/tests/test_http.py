@@ -9,7 +9,7 @@ import pytest
 
 from harness import LIMIT, Client, Start
 
-PAGE = b"Hello from reactor\n"
+PAGE = b"Hello, world!"
 
 
 def response(client: Client, has_body: bool = True) -> tuple[str, dict[str, str], bytes]:

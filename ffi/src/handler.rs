@@ -108,8 +108,11 @@ impl Handler for CHandler {
         u64::try_from(next).ok().map(Duration::from_millis)
     }
 
-    fn on_pre_write(&self, _: &Handle) {
-        self.on_server(self.0.callbacks.on_pre_write);
+    fn on_pre_write(&self, server: &Handle) {
+        match self.0.callbacks.on_pre_write {
+            Some(_) => self.on_server(self.0.callbacks.on_pre_write),
+            None => server.has_no_pre_write(),
+        }
     }
 
     fn on_stopping(&self, _: &Handle) {

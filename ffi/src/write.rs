@@ -24,7 +24,9 @@ pub type reactor_completion = Option<
     ),
 >;
 
-/// Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Never blocks. The
+/// Queues a copy of len bytes for a connection; they leave at the end of its loop's turn. Inside a callback of
+/// that loop's, 16 KiB or more leave at once, with what was queued before, as far as the kernel takes them,
+/// unless there is an on_pre_write. Never blocks. The
 /// order of the calls of one thread is kept. data may be NULL if len is 0. On a UDP endpoint, in on_data, it
 /// is one datagram that answers the sender.
 ///
@@ -195,7 +197,7 @@ unsafe fn write_flowing(
         return false;
     }
     // SAFETY: not NULL, not too long, and the rest is what the caller promises.
-    server.core.handle().write_flowing(id, unsafe { std::slice::from_raw_parts(data, len) })
+    server.core.handle().write_flowing(id, &[unsafe { std::slice::from_raw_parts(data, len) }])
 }
 
 /// The body of a function that writes.

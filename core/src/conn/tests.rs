@@ -1,6 +1,20 @@
 use super::*;
 use crate::conn_shared::ConnKind;
 
+impl Machine {
+    /// Queues bytes written on the owner's thread.
+    fn write(
+        &mut self,
+        slices: &[&[u8]],
+        config: &Config,
+        pool: &mut BlockPool,
+    ) -> Result<Pressure, Refused> {
+        let pressure = self.reserve(total(slices), config, pool)?;
+        self.queue(slices, 0, pool);
+        Ok(pressure)
+    }
+}
+
 fn config() -> Config {
     Config { high_water: 8, low_water: 4, hard_limit: 16, ..Config::default() }.resolved().unwrap()
 }

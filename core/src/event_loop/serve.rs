@@ -47,14 +47,15 @@ impl EventLoop {
     /// Serves the connections that the poller reported: at once, unless there is more to one than input.
     pub(super) fn serve_reported(&mut self) {
         let mut takes_input = self.state.takes_input();
+        let watched = self.gathers || self.sampled.is_some();
         let mut index = 0;
         while let Some((token, is_input)) = self.events.peek(index) {
             match ConnId::from_u64(token) {
-                Some(id) if is_input && takes_input && self.serve_flowing(id) => {}
+                Some(id) if is_input && takes_input && self.serve_flowing(id, watched) => {}
                 Some(id) => self.note(id, index),
                 None => self.note_wake(token),
             }
-            if self.gathers {
+            if watched && self.gathers {
                 // Otherwise nothing changes it within a turn.
                 takes_input = self.state.takes_input();
             }
@@ -64,7 +65,7 @@ impl EventLoop {
 
     /// Reads a connection that flows, and delivers what came; says whether it was one.
     #[inline]
-    fn serve_flowing(&mut self, id: ConnId) -> bool {
+    fn serve_flowing(&mut self, id: ConnId, watched: bool) -> bool {
         let read = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.flowing(id) else { return false };
@@ -77,7 +78,9 @@ impl EventLoop {
             }
             self.take(entry, result, &mut conns.pool)
         };
-        self.sample_delay();
+        if watched {
+            self.sample_delay();
+        }
         let more = match read {
             Some(Read { len, alone: true, more, .. }) => {
                 self.deliver_alone(id, len);
@@ -88,7 +91,9 @@ impl EventLoop {
                 more
             }
             Some(Read { len, more, .. }) => {
-                self.deliver_read(id, len);
+                if self.deliver_frames(id, len) && !more {
+                    return true;
+                }
                 more
             }
             None => false,
@@ -264,6 +269,38 @@ impl EventLoop {
         if kept > 0 {
             self.deliver_rest(id, read, kept);
         }
+    }
+
+    /// Cuts what was read into frames, and delivers them; says whether the connection flows still, with nothing
+    /// left over. One that has input of before, or whose framing is a function of the user's, does not.
+    fn deliver_frames(&mut self, id: ConnId, read: usize) -> bool {
+        let end = HEADROOM + read;
+        let mut at = HEADROOM;
+        while at < end {
+            let cut = {
+                let conns = &mut *self.state.conns.borrow_mut();
+                let entry = conns.slab.flowing(id).filter(|entry| entry.carry().is_empty());
+                match entry.and_then(|entry| entry.framer.as_mut()).filter(|framer| !framer.is_custom()) {
+                    Some(framer) => framer.next(&self.buffer[at..end]),
+                    None => break,
+                }
+            };
+            let Ok(Cut::Frame { frame, consumed }) = cut else { break };
+            self.call_on_data(id, &self.buffer[at..end][frame], false);
+            at += consumed;
+        }
+        if at == HEADROOM {
+            self.deliver_read(id, read);
+            return false;
+        }
+        if at < end {
+            let buffer = std::mem::take(&mut self.buffer);
+            let left = self.deliver(id, &buffer[at..end], true);
+            self.carry(id, buffer[at..end][left].to_vec());
+            self.buffer = buffer;
+            return false;
+        }
+        true
     }
 
     /// The handler keeps the last bytes of what was read alone.

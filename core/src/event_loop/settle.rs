@@ -1,18 +1,16 @@
 //! The end of a turn: connections that changed are brought to rest. The end of a loop: all of them are parted
 //! with.
 
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use super::EventLoop;
 use crate::action::{Action, CloseReason, Closed};
-use crate::buffer::BlockPool;
-use crate::conn::{Machine, Step};
+use crate::conn::Step;
 use crate::conns::Conns;
 use crate::entry::Entry;
 use crate::handler::Detached;
-use crate::metrics::LoopMetrics;
 use crate::panics::{catch, report};
+use crate::sending::{flush, took};
 use crate::sys::socket;
 use crate::token::ConnId;
 
@@ -48,6 +46,9 @@ impl EventLoop {
 
     /// Tells the handler that output is about to be sent, if there is some.
     fn call_pre_write(&mut self) {
+        if self.state.server().shared.is_pre_write_unused() {
+            return;
+        }
         let writes = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Conns { slab, endpoints, dirty, .. } = conns;
@@ -64,10 +65,15 @@ impl EventLoop {
     }
 
     /// Calls the completions that are due.
+    #[inline]
     pub(super) fn call_completions(&mut self) {
-        if self.state.conns.borrow().done.is_empty() {
-            return;
+        if !self.state.conns.borrow().done.is_empty() {
+            self.call_done();
         }
+    }
+
+    #[inline(never)]
+    fn call_done(&mut self) {
         let done = std::mem::take(&mut self.state.conns.borrow_mut().done);
         for (completion, completed) in done {
             if let Err(panic) = catch(|| completion(completed)) {
@@ -293,56 +299,5 @@ impl EventLoop {
             }
         }
         Some(closed)
-    }
-}
-
-/// Sends as much of the queue as the kernel takes, in one call, and says how much that was.
-fn flush(entry: &mut Entry, pool: &mut BlockPool, metrics: &LoopMetrics) -> usize {
-    let Entry { socket: Some(socket), machine, .. } = entry else { return 0 };
-    if machine.out().is_empty() {
-        return 0;
-    }
-    let (offered, result) = send(socket, machine, pool);
-    took(entry, offered, result, pool, metrics)
-}
-
-/// What the kernel took of the output that it was offered, told to the connection; says how much.
-#[inline(never)]
-fn took(
-    entry: &mut Entry,
-    offered: usize,
-    result: io::Result<usize>,
-    pool: &mut BlockPool,
-    metrics: &LoopMetrics,
-) -> usize {
-    metrics.writes.add(1);
-    let machine = &mut entry.machine;
-    match result {
-        Ok(sent) => {
-            metrics.bytes_written.add(sent as u64);
-            machine.sent(sent, pool);
-            if sent < offered {
-                // The socket's buffer is full: its next room is an edge.
-                machine.write_would_block();
-            }
-            return sent;
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => machine.write_would_block(),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-        Err(error) => machine.write_failed(error.raw_os_error().unwrap_or(0), pool),
-    }
-    0
-}
-
-/// Offers the queue to the kernel: how many bytes were offered, and how many it took.
-fn send(socket: &OwnedFd, machine: &Machine, pool: &BlockPool) -> (usize, io::Result<usize>) {
-    match machine.out().only_piece(pool) {
-        Some(block) => (block.len(), socket::send(socket.as_fd(), block)),
-        None => {
-            let mut slices = [IoSlice::new(&[]); socket::MAX_SLICES];
-            let filled = machine.out().slices(pool, &mut slices);
-            let offered = slices[..filled].iter().map(|slice| slice.len()).sum();
-            (offered, socket::send_gathered(socket.as_fd(), &slices[..filled]))
-        }
     }
 }

@@ -10,7 +10,8 @@ use crate::token::ConnId;
 
 /// Writing.
 impl Handle {
-    /// Queues a copy of `bytes` for a connection. They leave at the end of the loop's turn.
+    /// Queues a copy of `bytes` for a connection. They leave at the end of the loop's turn; inside a callback of that
+    /// loop's, a write of 16 KiB or more leaves at once, with what was queued before, as far as the kernel takes it.
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing, its writing side was ended,
@@ -20,10 +21,7 @@ impl Handle {
     /// nothing is queued; and beyond the hard limit, on the connection's own loop, the connection is closed
     /// with `overflow`.
     pub fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
-        match self.write_flowing(id, bytes) {
-            true => Ok(Pressure::Low),
-            false => self.write_all(id, &[bytes], None),
-        }
+        self.write_gathered(id, &[bytes])
     }
 
     /// The usual case of [`write`](Self::write): inside a callback, a few bytes for a connection of which nothing else
@@ -31,8 +29,8 @@ impl Handle {
     #[doc(hidden)]
     #[must_use]
     #[inline]
-    pub fn write_flowing(&self, id: ConnId, bytes: &[u8]) -> bool {
-        LoopState::with_owning(&self.shared, id, |state| state.write_flowing(id, bytes)).unwrap_or(false)
+    pub fn write_flowing(&self, id: ConnId, slices: &[&[u8]]) -> bool {
+        self.with_own_loop(id, |state| state.write_flowing(id, slices)).unwrap_or(false)
     }
 
     /// Queues a copy of several slices, in order, as one write: what other threads write does not come between.
@@ -40,7 +38,10 @@ impl Handle {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_gathered(&self, id: ConnId, slices: &[&[u8]]) -> Result<Pressure> {
-        self.write_all(id, slices, None)
+        match self.write_flowing(id, slices) {
+            true => Ok(Pressure::Low),
+            false => self.write_all(id, slices, None),
+        }
     }
 
     /// As [`write_gathered`](Self::write_gathered); `completion` is called exactly once if the write is
@@ -66,7 +67,11 @@ impl Handle {
     /// As [`write`](Self::write); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the connection has
     /// no framing, or one without an encoder, or the payload does not fit it.
     pub fn write_frame(&self, id: ConnId, payload: &[u8]) -> Result<Pressure> {
-        let framing = self.mailbox(id)?.shared(id)?.framing();
+        let mailbox = self.mailbox(id)?;
+        if let Some(written) = LoopState::current(mailbox).and_then(|state| state.write_frame(id, payload)) {
+            return written;
+        }
+        let framing = mailbox.shared(id)?.framing();
         let framing = framing.ok_or_else(|| {
             let message = format!("connection {id} has no framing to write a frame with");
             Error::new(ErrorKind::InvalidArgument, message)
@@ -86,9 +91,10 @@ impl Handle {
     }
 
     fn write_all(&self, id: ConnId, slices: &[&[u8]], completion: Option<Completion>) -> Result<Pressure> {
-        match LoopState::owning(&self.shared, id) {
+        let mailbox = self.mailbox(id)?;
+        match LoopState::current(mailbox) {
             Some(state) => state.write(id, slices, completion),
-            None => self.mailbox(id)?.write(id, slices, completion, self.shared.bounds()),
+            None => mailbox.write(id, slices, completion, self.shared.bounds()),
         }
     }
 }

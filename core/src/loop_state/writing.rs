@@ -1,13 +1,18 @@
 //! Writing on the connection's own loop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::LoopState;
 use crate::action::{Completion, Pressure};
+use crate::buffer::{total, DIRECT};
 use crate::conn::Refused;
 use crate::conns::Conns;
+use crate::entry::Entry;
 use crate::error::Result;
 use crate::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
+use crate::sending::send_through;
+use crate::sys::socket::MAX_SLICES;
 use crate::token::ConnId;
 use crate::udp::cost;
 use crate::udp_entry::UdpEntry;
@@ -16,10 +21,10 @@ impl LoopState {
     /// What nearly every write is: a few bytes, for a connection that flows. Says whether it was one; the
     /// pressure is low then. Otherwise nothing was done.
     #[inline(always)]
-    pub(crate) fn write_flowing(&self, id: ConnId, bytes: &[u8]) -> bool {
+    pub(crate) fn write_flowing(&self, id: ConnId, slices: &[&[u8]]) -> bool {
         let conns = &mut *self.conns.borrow_mut();
         let Some(entry) = conns.slab.flowing(id) else { return false };
-        if !entry.machine.write_flowing(bytes, self.config(), &mut conns.pool) {
+        if !entry.machine.write_flowing(slices, self.config(), &mut conns.pool) {
             return false;
         }
         self.metrics().messages_written.add(1);
@@ -29,6 +34,23 @@ impl LoopState {
             entry.timing().into_iter().for_each(|timing| timing.went(self.now.get()));
         }
         true
+    }
+
+    /// One frame, as the loop cuts the connection's input now; `None` if that is not known here.
+    pub(crate) fn write_frame(&self, id: ConnId, payload: &[u8]) -> Option<Result<Pressure>> {
+        let framing = {
+            let conns = &mut *self.conns.borrow_mut();
+            Arc::clone(conns.slab.peek_mut(id)?.framer.as_ref()?.framing())
+        };
+        let encoded = match framing.encode(payload) {
+            Ok(encoded) => encoded,
+            Err(error) => return Some(Err(error)),
+        };
+        let slices = [encoded.head(), payload, encoded.tail()];
+        Some(match self.write_flowing(id, &slices) {
+            true => Ok(Pressure::Low),
+            false => self.write(id, &slices, None),
+        })
     }
 
     pub(crate) fn write(
@@ -52,7 +74,17 @@ impl LoopState {
             return self.write_datagram(conns, id, slices, completion);
         };
         let was_stuck = entry.has_timing() && entry.machine.is_stuck();
-        let result = entry.machine.write(slices, self.config(), &mut conns.pool);
+        let len = total(slices);
+        let result = entry.machine.reserve(len, self.config(), &mut conns.pool);
+        if result.is_ok() {
+            if len >= DIRECT && self.sends_at_once(entry, slices) {
+                if send_through(entry, slices, &mut conns.pool, self.metrics()) {
+                    entry.timing().into_iter().for_each(|timing| timing.went(self.now.get()));
+                }
+            } else {
+                entry.machine.queue(slices, 0, &mut conns.pool);
+            }
+        }
         if result == Err(Refused::Closed) {
             return Err(closed_error(id));
         }
@@ -66,10 +98,14 @@ impl LoopState {
                 timing.went(self.now.get());
             }
         }
-        result.map_err(|_| {
-            let len = slices.iter().map(|slice| slice.len()).sum();
-            full_error(id, len, self.config().hard_limit)
-        })
+        result.map_err(|_| full_error(id, len, self.config().hard_limit))
+    }
+
+    /// Whether many bytes may leave before the turn ends: not past a handler that is told before the first do, and
+    /// only behind the whole queue.
+    fn sends_at_once(&self, entry: &Entry, slices: &[&[u8]]) -> bool {
+        let fits = entry.machine.out().pieces() + slices.len() <= MAX_SLICES;
+        fits && entry.machine.sends_at_once() && self.server().shared.is_pre_write_unused()
     }
 
     /// A write to a UDP socket: answers the sender, or goes to the peer.
@@ -113,7 +149,7 @@ impl LoopState {
         if !shared.takes_writes() {
             return Err(closed_error(id));
         }
-        let len = cost(slices.iter().map(|slice| slice.len()).sum());
+        let len = cost(total(slices));
         let full = || full_error(id, len, self.config().hard_limit);
         let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
         if let Err(error) = endpoint.queue(to, slices) {

@@ -3,9 +3,11 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod affinity;
+mod call;
 pub(crate) mod datagram;
 pub(crate) mod fork;
 pub(crate) mod memory;
+pub(crate) mod on_thread;
 pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod socket;
@@ -25,6 +27,7 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 }
 
 /// The same for calls that return a size.
+#[cfg(not(target_arch = "x86_64"))]
 fn check_size(result: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }

@@ -7,8 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
+use super::call::call;
+use super::check;
 use super::datagram::canonical;
-use super::{check, check_size};
 use crate::addr::{Address, Credentials, DialOptions};
 use crate::socket_options;
 
@@ -91,24 +92,18 @@ pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
     let _ = SockRef::from(&fd).set_linger(Some(std::time::Duration::ZERO));
 }
 
-/// No address.
-const NOWHERE: *const libc::sockaddr = std::ptr::null();
-
 /// Reads what is there, at most the buffer's size; 0 means end of file.
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    let (room, len, flags) = (buffer.as_mut_ptr(), buffer.len(), 0_i32);
+    let (descriptor, room, len) = (fd.as_raw_fd() as usize, buffer.as_mut_ptr() as usize, buffer.len());
     // SAFETY: pointer and length describe the buffer, which is borrowed exclusively; no address is asked for.
-    let read =
-        unsafe { libc::syscall(libc::SYS_recvfrom, fd.as_raw_fd(), room, len, flags, NOWHERE, NOWHERE) };
-    check_size(read as libc::ssize_t)
+    unsafe { call(libc::SYS_recvfrom, [descriptor, room, len, 0, 0, 0]) }
 }
 
 /// Writes as much as the kernel takes at once; a broken connection is an error, not a SIGPIPE.
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    let (data, len, flags) = (bytes.as_ptr(), bytes.len(), libc::MSG_NOSIGNAL);
+    let (descriptor, data, len) = (fd.as_raw_fd() as usize, bytes.as_ptr() as usize, bytes.len());
     // SAFETY: pointer and length describe the slice, which is borrowed; there is no address.
-    let sent = unsafe { libc::syscall(libc::SYS_sendto, fd.as_raw_fd(), data, len, flags, NOWHERE, 0_usize) };
-    check_size(sent as libc::ssize_t)
+    unsafe { call(libc::SYS_sendto, [descriptor, data, len, libc::MSG_NOSIGNAL as usize, 0, 0]) }
 }
 
 /// As [`send`], from several slices in order, at most [`MAX_SLICES`].
@@ -118,10 +113,9 @@ pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::R
     // The kernel only reads the vector; IoSlice has the layout of iovec by its documentation.
     message.msg_iov = slices.as_ptr().cast::<libc::iovec>().cast_mut();
     message.msg_iovlen = slices.len();
-    let message = std::ptr::from_ref(&message);
+    let (descriptor, message) = (fd.as_raw_fd() as usize, std::ptr::from_ref(&message) as usize);
     // SAFETY: the message points at slices that are borrowed during the call.
-    let sent = unsafe { libc::syscall(libc::SYS_sendmsg, fd.as_raw_fd(), message, libc::MSG_NOSIGNAL) };
-    check_size(sent as libc::ssize_t)
+    unsafe { call(libc::SYS_sendmsg, [descriptor, message, libc::MSG_NOSIGNAL as usize, 0, 0, 0]) }
 }
 
 /// Shuts writing down: the peer sees end of file behind what was sent. Errors are left to the next read.

@@ -93,18 +93,21 @@ impl Rings {
         self.slot(place).length
     }
 
-    /// The head of the earliest list, and its level.
-    pub(super) fn first(&self) -> Option<(u32, u32)> {
+    /// Whether there is no timer.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.rings[ROOT as usize].occupied == 0
+    }
+
+    /// The head of the earliest list, and its level, of which there must be one.
+    pub(super) fn first(&self) -> (u32, u32) {
         let mut ring = &self.rings[ROOT as usize];
-        if ring.occupied == 0 {
-            return None;
-        }
         // Below the root no ring is empty.
         loop {
             let slot = ring.occupied.trailing_zeros() as usize;
             let head = ring.slots[slot].head;
             if !ring.is_nested(slot) {
-                return Some((head, ring.level));
+                return (head, ring.level);
             }
             ring = &self.rings[head as usize];
         }

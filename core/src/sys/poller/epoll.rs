@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::Event;
-use crate::sys::{check, check_size};
+use crate::sys::call::call;
+use crate::sys::check;
 
 /// Events fetched by one call at most.
 const BATCH: usize = 512;
@@ -112,19 +113,10 @@ impl Poller {
             Some(Duration::ZERO) => 0,
             Some(timeout) => i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
         };
+        let (epoll, room) = (self.epoll.as_raw_fd() as usize, events.raw.as_mut_ptr() as usize);
         // SAFETY: the pointer and the count describe the vector's own capacity; there is no signal mask.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_epoll_pwait,
-                self.epoll.as_raw_fd(),
-                events.raw.as_mut_ptr(),
-                BATCH,
-                millis,
-                std::ptr::null::<libc::sigset_t>(),
-                0_usize,
-            )
-        };
-        match check_size(result as libc::ssize_t) {
+        let result = unsafe { call(libc::SYS_epoll_pwait, [epoll, room, BATCH, millis as usize, 0, 0]) };
+        match result {
             // SAFETY: the kernel has filled this many elements, at most BATCH, which is the capacity.
             Ok(filled) => unsafe { events.raw.set_len(filled) },
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

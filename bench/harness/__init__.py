@@ -1,0 +1,1 @@
+"""Runs every system beside the others, and tells what came out."""

@@ -1,0 +1,86 @@
+"""Who is compared: every system, the kinds of server it offers, and the command that starts each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# The bare epoll loop, which every figure is compared with.
+LIMIT = "limit-epoll"
+# Ours whose figures are followed most closely, and compared with each peer.
+CLOSELY = ("reactor-rust", "reactor-c")
+
+
+@dataclass(frozen=True)
+class System:
+    name: str
+    language: str
+    # Kind → command, from the root of the repository. `{url}` is where to listen, `{port}` a port that is free.
+    commands: Mapping[str, tuple[str, ...]]
+    # Seconds of load before it is measured, for what compiles or tunes itself while it runs.
+    warm_up: float = 0.2
+    # Compiled ahead of time, and at home under valgrind.
+    native: bool = False
+
+    @property
+    def label(self) -> str:
+        """Its name, unique among all systems."""
+        return f"reactor-{self.language}" if self.name == "reactor" else self.name
+
+    @property
+    def ours(self) -> bool:
+        return self.name == "reactor"
+
+
+def example(*command: str) -> tuple[str, ...]:
+    """An example of the repository, by what examples/run would execute, or by examples/run itself."""
+    return (*command, "--listen", "{url}", "--loops", "1")
+
+
+def interpreted(language: str, app: str) -> tuple[str, ...]:
+    return example("examples/run", language, app)
+
+
+def peer(name: str, language: str, kinds: str, warm_up: float = 0.2, native: bool = False) -> System:
+    """A system whose one program offers all its kinds."""
+    commands = {kind: (f"target/bench/bin/{name}", kind, "{url}") for kind in kinds.split()}
+    return System(name, language, commands, warm_up, native)
+
+
+def native(name: str, language: str, kinds: str) -> System:
+    return peer(name, language, kinds, native=True)
+
+
+def closely(language: str, examples: str, servers: str) -> System:
+    """Rust or C: examples where there are some, and a program of the benchmark's own for the rest."""
+    commands = {kind: example(f"{examples}/{kind}") for kind in ("echo", "http", "kv")}
+    commands["udp"] = commands["echo"]
+    for kind in ("frames", "answers", "broadcast"):
+        commands[kind] = (servers, kind, "{url}")
+    return System("reactor", language, commands, native=True)
+
+
+REDIS = ("redis-server", "--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port", "{port}")
+
+SYSTEMS = (
+    closely("rust", "target/release", "target/release/reactor-bench-servers"),
+    closely("c", "target/examples/c", "target/bench/bin/reactor-c"),
+    System("reactor", "python", {"echo": interpreted("python", "echo")}),
+    System("reactor", "node", {"echo": interpreted("node", "echo")}, warm_up=1.0),
+    native("limit-epoll", "c", "echo frames answers http kv udp broadcast"),
+    peer("limit-uring", "c", "echo frames udp"),  # valgrind does not know io_uring.
+    peer("evio", "go", "echo frames http udp broadcast"),
+    peer("gnet", "go", "echo frames http udp broadcast"),
+    peer("gev", "go", "echo frames broadcast"),
+    peer("netpoll", "go", "echo frames broadcast"),
+    peer("go-net", "go", "echo frames http udp broadcast"),
+    native("libuv", "c", "echo frames udp broadcast"),
+    native("libevent", "c", "echo frames http broadcast"),
+    native("tokio", "rust", "echo frames http udp broadcast"),
+    native("mio", "rust", "echo frames udp broadcast"),
+    peer("asyncio", "python", "echo frames udp broadcast"),
+    peer("uvloop", "python", "echo frames udp broadcast"),
+    peer("node-net", "node", "echo frames http udp broadcast", warm_up=1.0),
+    peer("netty", "java", "echo frames http udp broadcast", warm_up=3.0),
+    System("redis-server", "c", {"kv": REDIS}),
+)

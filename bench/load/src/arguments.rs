@@ -1,0 +1,176 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::datagrams;
+use crate::failure::Failure;
+use crate::plan::Plan;
+use crate::target::Target;
+use crate::watch::Watch;
+use crate::window::Extent;
+
+/// The largest body of a frame.
+const LARGEST_FRAME: usize = 4 * 1024 * 1024;
+
+/// The largest message that is none: more would be a matter of memory only.
+const LARGEST_MESSAGE: usize = 1024 * 1024 * 1024;
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Each connection keeps --depth requests outstanding
+    Closed,
+    /// Requests are sent when they are due, at --rate, whether or not earlier ones are answered
+    Open,
+    /// Connect, one request, its answer, reset; --connections at a time
+    Churn,
+    /// How much memory a connection takes that is served once and then stays silent
+    Idle,
+    /// One connection sends, all receive
+    Broadcast,
+}
+
+impl Mode {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::Churn => "churn",
+            Self::Idle => "idle",
+            Self::Broadcast => "broadcast",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Every byte comes back
+    Raw,
+    /// Four bytes of length and a body, which come back
+    Frames,
+    /// Frames that say how long the answer is to be
+    Answers,
+    /// GET / by HTTP/1.1
+    Http,
+}
+
+/// Asks a server, checks every answer, and prints what it measured as one JSON object.
+#[derive(Parser)]
+#[command(name = "load", version)]
+pub(crate) struct Arguments {
+    /// tcp://HOST:PORT, udp://HOST:PORT or unix://PATH
+    #[arg(long)]
+    target: Target,
+    #[arg(long, value_enum, default_value = "closed")]
+    pub(crate) mode: Mode,
+    #[arg(long, value_enum, default_value = "raw")]
+    protocol: Protocol,
+    /// Connections that ask
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
+    connections: u64,
+    /// Length of a message's body in bytes
+    #[arg(long, default_value_t = 64)]
+    size: usize,
+    /// answers: length of an answer's body in bytes
+    #[arg(long, default_value_t = 64)]
+    reply_size: usize,
+    /// http: the body that an answer must have
+    #[arg(long, default_value = "Hello, world!")]
+    body: String,
+    /// Requests outstanding on each connection
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=32_768))]
+    depth: u64,
+    /// open: requests per second over all connections
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Seconds before it counts
+    #[arg(long, default_value = "0.2", value_parser = seconds)]
+    warmup: Duration,
+    /// Seconds that count
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    duration: Duration,
+    /// Ends after so many answered requests instead, without a warm-up
+    #[arg(long, conflicts_with_all = ["warmup", "duration"], value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+    /// Connects from so many addresses, 127.0.0.1 and those that follow
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..16_777_214))]
+    sources: u32,
+    /// Connections more, each served once and silent since; in mode idle as many as this, or as --connections
+    #[arg(long, default_value_t = 0)]
+    idle: u64,
+    /// Connections more that ask for much and read little
+    #[arg(long, default_value_t = 0)]
+    slow_readers: u64,
+    /// Process whose processor time and memory are read
+    #[arg(long)]
+    watch: Option<u32>,
+    /// Seconds without any answer that are an error
+    #[arg(long, default_value = "10", value_parser = seconds)]
+    timeout: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "expected seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+impl Arguments {
+    /// What they ask for, if they fit together.
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        self.check_mode()?;
+        self.check_sizes()?;
+        Ok(Plan {
+            mode: self.mode,
+            target: self.target.clone(),
+            connections: self.connections,
+            depth: self.depth,
+            idle: self.idle,
+            slow_readers: self.slow_readers,
+            protocol: self.protocol,
+            size: self.size,
+            reply_size: self.reply_size,
+            body: self.body.clone(),
+            rate: self.rate.unwrap_or_default(),
+            extent: match self.requests {
+                Some(count) => Extent::Requests(count),
+                None => Extent::Time { warmup: self.warmup, duration: self.duration },
+            },
+            sources: self.sources,
+            watch: self.watch.map(Watch::new).transpose()?,
+            timeout: self.timeout,
+        })
+    }
+
+    fn check_mode(&self) -> Result<(), Failure> {
+        let datagrams = matches!(self.target, Target::Udp(_));
+        let background = self.idle > 0 || self.slow_readers > 0;
+        let wrong = match self.mode {
+            Mode::Open if !self.rate.is_some_and(|rate| rate > 0.0) => "--mode open needs a --rate above 0",
+            Mode::Idle if self.watch.is_none() => "--mode idle needs --watch",
+            Mode::Broadcast if self.protocol != Protocol::Raw => "--mode broadcast has no protocol but raw",
+            Mode::Broadcast if background => "--mode broadcast has no connections beside those that listen",
+            Mode::Churn | Mode::Idle | Mode::Broadcast if datagrams => {
+                "this mode needs connections, not datagrams"
+            }
+            _ if datagrams && self.protocol != Protocol::Raw => "datagrams have no protocol but raw",
+            _ if datagrams && background => "datagrams have no connections beside them",
+            _ => return Ok(()),
+        };
+        Err(Failure::usage(wrong))
+    }
+
+    fn check_sizes(&self) -> Result<(), Failure> {
+        let (least, most) = match (&self.target, self.protocol) {
+            (Target::Udp(_), _) => (datagrams::SEQUENCE, datagrams::LARGEST),
+            (_, Protocol::Raw) => (1, LARGEST_MESSAGE),
+            (_, Protocol::Frames | Protocol::Http) => (0, LARGEST_FRAME),
+            (_, Protocol::Answers) => (5, LARGEST_FRAME),
+        };
+        if self.size < least || self.size > most || self.reply_size > LARGEST_FRAME {
+            return Err(Failure::usage(format!("--size must be from {least} to {most} bytes here")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! Connections that are only there while others are measured.
+
+use crate::clock::Clock;
+use crate::failure::Failure;
+use crate::idle::IdleConnections;
+use crate::plan::Plan;
+use crate::slow_readers::SlowReaders;
+use crate::tally::Tally;
+
+/// Those that are silent, and those that read slowly. What they get is checked, but does not count.
+pub(crate) struct Background {
+    idle: Option<IdleConnections>,
+    slow: Option<SlowReaders>,
+}
+
+impl Background {
+    /// Connects what is planned of them.
+    pub(crate) fn begin(plan: &Plan, clock: Clock) -> Result<Self, Failure> {
+        let idle = (plan.idle > 0).then(|| IdleConnections::hold(plan.idle, plan, clock)).transpose()?;
+        let slow = (plan.slow_readers > 0).then(|| SlowReaders::begin(plan, clock)).transpose()?;
+        Ok(Self { idle, slow })
+    }
+
+    /// Every hundredth of a second.
+    pub(crate) fn tick(&mut self) {
+        if let Some(slow) = &mut self.slow {
+            slow.tick();
+        }
+    }
+
+    /// Adds to `tally` what went wrong with them.
+    pub(crate) fn finish(self, tally: &mut Tally) -> Result<(), Failure> {
+        if let Some(mut idle) = self.idle {
+            tally.add_faults(idle.check()?);
+        }
+        if let Some(slow) = &self.slow {
+            tally.add_faults(slow.tally());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! What is to be measured: the arguments, checked.
+
+use std::time::Duration;
+
+use crate::arguments::{Mode, Protocol};
+use crate::script::Script;
+use crate::target::{Dialler, Target};
+use crate::watch::Watch;
+use crate::window::Extent;
+
+/// One run.
+pub(crate) struct Plan {
+    pub(crate) mode: Mode,
+    pub(crate) target: Target,
+    pub(crate) connections: u64,
+    /// Requests that are outstanding on each connection.
+    pub(crate) depth: u64,
+    /// Requests per second over all connections.
+    pub(crate) rate: f64,
+    pub(crate) extent: Extent,
+    /// Connections more that are served once and then stay silent.
+    pub(crate) idle: u64,
+    /// Connections more that ask for much and read little.
+    pub(crate) slow_readers: u64,
+    pub(crate) protocol: Protocol,
+    /// Length of a request's body in bytes, and of an answer's where it is another.
+    pub(crate) size: usize,
+    pub(crate) reply_size: usize,
+    /// What an HTTP answer's body must be.
+    pub(crate) body: String,
+    pub(crate) sources: u32,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) timeout: Duration,
+}
+
+impl Plan {
+    /// What is asked, and what must be answered.
+    pub(crate) fn script(&self) -> Script {
+        let depth = self.depth as usize;
+        match self.protocol {
+            Protocol::Raw => Script::raw(self.size, depth),
+            Protocol::Frames => Script::frames(self.size, depth),
+            Protocol::Answers => Script::answers(self.size, self.reply_size, depth),
+            Protocol::Http => Script::http(&self.target.host(), &self.body, depth),
+        }
+    }
+
+    pub(crate) fn dialler(&self) -> Dialler {
+        Dialler::new(self.target.clone(), self.sources, self.timeout)
+    }
+}

@@ -1,0 +1,79 @@
+"""What a run consists of, and that it ends in the time it may take."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.cores import WANTED
+from harness.plan import ALLOWED, QUICK_SYSTEMS, Unit, seconds, units
+from harness.systems import SYSTEMS
+from harness.workloads import MEASURES, METRICS, WORKLOADS
+
+
+def labels(mode: str, name: str) -> list[str]:
+    return [system.label for system in unit(mode, name).systems]
+
+
+def unit(mode: str, name: str) -> Unit:
+    return next(unit for unit in units(mode) if unit.name == name)
+
+
+@pytest.mark.parametrize("mode", ALLOWED)
+@pytest.mark.parametrize("descriptors", [20_000, WANTED])
+def test_a_run_ends_in_time(mode: str, descriptors: int) -> None:
+    assert 60 < seconds(units(mode), descriptors) <= ALLOWED[mode]
+
+
+def test_the_names_are_those_of_the_report() -> None:
+    core = ["echo-64x50", "echo-64x1000", "echo-16-deep", "echo-16k", "echo-1m", "frames", "frames-16-deep"]
+    core += ["http", "http-wrk", "kv-ping", "kv-set", "kv-get", "udp-echo", "connects", "broadcast"]
+    core += ["latency-50", "latency-80", "idle-100", "idle-1000", "idle-10000", "idle-100000"]
+    core += ["growth-10", "growth-50", "growth-1000", "growth-10000"]
+    full = ["answers-16k", "unix-echo", "echo-idle-10000", "echo-slow-readers"]
+    assert {workload.name for workload in WORKLOADS if not workload.full} == set(core)
+    assert {workload.name for workload in WORKLOADS if workload.full} == set(full)
+    assert {unit.workload.name for unit in units("core")} == set(core)
+    assert {unit.workload.name for unit in units("full")} == {*core, *full}
+
+
+def test_quick_is_what_it_says() -> None:
+    names = {unit.name for unit in units("quick")}
+    assert {f"{name}.throughput" for name in ("echo-16k", "udp-echo", "connects")} < names
+    assert {"echo-64x50.syscalls", "echo-64x50.instructions"} < names
+    assert {label for unit in units("quick") for label in (system.label for system in unit.systems)} == set(QUICK_SYSTEMS)
+
+
+def test_every_measure_and_system_is_used() -> None:
+    assert {measure for unit in units("core") for measure in [unit.measure]} == set(MEASURES)
+    assert {metric for metrics in MEASURES.values() for metric in metrics} == set(METRICS)
+    assert {system.label for unit in units("core") for system in unit.systems} == {system.label for system in SYSTEMS}
+
+
+def test_who_takes_part() -> None:
+    assert labels("core", "kv-set.throughput") == ["limit-epoll", "reactor-rust", "reactor-c", "redis-server"]
+    assert labels("full", "answers-16k.throughput") == ["limit-epoll", "reactor-rust", "reactor-c"]
+    instructions = ["limit-epoll", "reactor-rust", "reactor-c", "libuv", "libevent", "tokio", "mio"]
+    assert labels("core", "frames.instructions") == instructions
+    assert "asyncio" not in labels("core", "http.throughput")
+    assert "reactor-python" in labels("core", "echo-64x50.throughput")
+
+
+def test_ours_in_rust_and_c_run_twenty_times_and_the_rest_seven() -> None:
+    found = unit("core", "echo-64x50.throughput")
+    runs = [turn.system for turn in found.turns(1)]
+    assert (runs.count("reactor-rust"), runs.count("reactor-c")) == (20, 20)
+    assert {runs.count(system.label) for system in found.systems[3:]} == {7}
+
+
+def test_latency_brings_the_rate_that_it_is_a_share_of() -> None:
+    assert [unit.name for unit in units("core", ["latency-80"])][0] == "echo-64x50.throughput"
+    assert {unit.workload.name for unit in units("core", ["latency-80"])} == {"echo-64x50", "latency-80"}
+
+
+def test_what_is_counted_is_counted_once() -> None:
+    counted = unit("core", "echo-64x50.syscalls")
+    assert not counted.repeats
+    assert [turn.system for turn in counted.turns(1)] == [system.label for system in counted.systems]
+    instructions = unit("core", "frames.instructions")
+    assert not instructions.repeats
+    assert len(instructions.turns(1)) == 3 * len(instructions.systems)
