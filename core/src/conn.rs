@@ -191,7 +191,7 @@ impl Machine {
     pub(crate) fn write_flowing(&mut self, slices: &[&[u8]], config: &Config, pool: &mut BlockPool) -> bool {
         let len = total(slices);
         // The hard limit is not below the high-water mark.
-        let low = len < DIRECT && len <= config.high_water.saturating_sub(self.shared.unsent());
+        let low = (1..DIRECT).contains(&len) && len <= config.high_water.saturating_sub(self.shared.unsent());
         let queued = low && self.shared.takes_writes() && self.out.push_in_turn(slices, pool);
         if queued {
             self.shared.count_unsent(len);
@@ -422,9 +422,10 @@ impl Machine {
         }
     }
 
-    /// Output waits for a peer that takes none.
+    /// Output waits for a peer that takes none; not if it was written in this turn and will be offered yet.
     pub(crate) fn is_stuck(&self) -> bool {
-        !self.out.is_empty() && !matches!(self.stage, Stage::Connecting | Stage::Over(_))
+        let waits = !self.out.is_empty() && !self.writable;
+        waits && !matches!(self.stage, Stage::Connecting | Stage::Over(_))
     }
 
     pub(crate) fn hold(&mut self) {

@@ -159,9 +159,10 @@ impl EventLoop {
         self.state.mailbox().is_awake();
         self.begin_turn();
         polled?;
-        self.expire_timers();
-        // Before input: what another thread has paused before a peer sent is not read.
+        // Before timers: what a host has written between turns leaves before what they write. Before input: what
+        // another thread has paused before a peer sent is not read.
         self.obey_mailbox();
+        self.expire_timers();
         self.drain_if_asked();
         self.serve_reported();
         self.accept();

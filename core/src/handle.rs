@@ -139,7 +139,7 @@ impl Handle {
     }
 
     fn current_state(&self, call: &str) -> Result<std::rc::Rc<LoopState>> {
-        let current = self.mailboxes().iter().find_map(LoopState::current);
+        let current = self.mailboxes().iter().find_map(|mailbox| LoopState::current(mailbox));
         current.ok_or_else(|| {
             let message = format!("cannot {call}: the calling thread is no loop of this server; use run_on");
             Error::new(ErrorKind::WrongThread, message)

@@ -61,11 +61,6 @@ pub(crate) struct LoopState {
     server: Handle,
 }
 
-thread_local! {
-    /// The loop whose turn runs on this thread.
-    static CURRENT: RefCell<Option<Rc<LoopState>>> = const { RefCell::new(None) };
-}
-
 impl LoopState {
     /// The state of a loop without connections.
     pub(crate) fn new(server: Handle, mailbox: Arc<Mailbox>, index: usize, poller: Poller) -> Rc<Self> {
@@ -85,22 +80,15 @@ impl LoopState {
         })
     }
 
-    /// Makes this the loop of the calling thread, while `run` runs; `run` does not unwind.
+    /// Makes this a loop of the calling thread, while `run` runs: a host may turn one loop inside a callback of
+    /// another, and then both are.
     pub(crate) fn enter<T>(self: &Rc<Self>, run: impl FnOnce() -> T) -> T {
-        // A host may turn one loop inside a callback of another.
-        let before = CURRENT.replace(Some(Rc::clone(self)));
-        let result = self.mailbox.here.lend(self, run);
-        CURRENT.set(before);
-        result
+        self.mailbox.here.lend(self, run)
     }
 
     /// The loop with this mailbox, if it runs on this thread.
-    pub(crate) fn current(mailbox: &Arc<Mailbox>) -> Option<Rc<LoopState>> {
-        // No access means that the thread is ending, and so runs no loop.
-        let find = |current: &RefCell<Option<Rc<LoopState>>>| {
-            current.borrow().as_ref().filter(|state| Arc::ptr_eq(&state.mailbox, mailbox)).cloned()
-        };
-        CURRENT.try_with(find).ok().flatten()
+    pub(crate) fn current(mailbox: &Mailbox) -> Option<Rc<LoopState>> {
+        mailbox.here.with(Rc::clone)
     }
 
     /// Whether this is the process whose loop it is, and not a child that was forked inside a callback.

@@ -3,6 +3,7 @@
 //! it is each connection's own limit.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -65,7 +66,7 @@ pub(crate) struct Mailbox {
     dealt: AtomicUsize,
     pub(crate) metrics: LoopMetrics,
     /// The loop itself, for its own thread.
-    pub(crate) here: OnThread<LoopState>,
+    pub(crate) here: OnThread<Rc<LoopState>>,
     inner: Mutex<Inner>,
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn flush(entry: &mut Entry, pool: &mut BlockPool, metrics: &LoopMetri
     if machine.out().is_empty() {
         return 0;
     }
+    metrics.writes.add(1);
     let (offered, result) = send(socket, machine, pool);
     took(entry, offered, result, pool, metrics)
 }
@@ -28,7 +29,6 @@ pub(crate) fn took(
     pool: &mut BlockPool,
     metrics: &LoopMetrics,
 ) -> usize {
-    metrics.writes.add(1);
     let machine = &mut entry.machine;
     match result {
         Ok(sent) => {

@@ -81,28 +81,28 @@ impl EventLoop {
         if watched {
             self.sample_delay();
         }
-        let more = match read {
-            Some(Read { len, alone: true, more, .. }) => {
-                self.deliver_alone(id, len);
-                if !more {
-                    // If it does not flow any more, then by a call that looks after that.
-                    return true;
-                }
-                more
+        let flows = match &read {
+            Some(read) if read.alone => {
+                self.deliver_alone(id, read.len);
+                // If it does not flow any more, then by a call that looks after that.
+                !read.more
             }
-            Some(Read { len, more, .. }) => {
-                if self.deliver_frames(id, len) && !more {
-                    return true;
-                }
-                more
-            }
+            Some(read) => self.deliver_frames(id, read.len) && !read.more,
             None => false,
         };
-        if more {
-            self.read_all(id);
+        if !flows {
+            self.serve_on(id, read);
+        }
+        true
+    }
+
+    /// Goes on with a connection that flowed, after a read.
+    #[inline(never)]
+    fn serve_on(&mut self, id: ConnId, read: Option<Read>) {
+        if let Some(read) = read.filter(|read| read.more) {
+            self.read_all(id, self.state.config().read_budget.saturating_sub(read.len));
         }
         self.state.conns.borrow_mut().mark_dirty(id);
-        true
     }
 
     /// Remembers what was reported of a connection, which stands in line then for whatever it needs. A stale event
@@ -182,7 +182,7 @@ impl EventLoop {
         if backlog {
             self.deliver_backlog(id);
         }
-        self.read_all(id);
+        self.read_all(id, self.state.config().read_budget);
         self.call_due(id);
         self.state.conns.borrow_mut().mark_dirty(id);
     }
@@ -212,11 +212,11 @@ impl EventLoop {
         }
     }
 
-    /// Reads a connection and delivers what comes, up to its budget. If it is not at rest then, it is looked at
-    /// again at the end of the turn.
-    fn read_all(&mut self, id: ConnId) {
-        let mut budget = self.state.config().read_budget;
-        while let Some(read) = self.read(id) {
+    /// Reads a connection and delivers what comes, up to what is left of its budget. If it is not at rest then, it
+    /// is looked at again at the end of the turn.
+    fn read_all(&mut self, id: ConnId, mut budget: usize) {
+        while budget > 0 {
+            let Some(read) = self.read(id) else { break };
             match read.reading {
                 Reading::Deliver if read.alone => self.deliver_alone(id, read.len),
                 Reading::Deliver => self.deliver_read(id, read.len),
@@ -226,9 +226,6 @@ impl EventLoop {
                 return;
             }
             budget = budget.saturating_sub(read.len);
-            if budget == 0 {
-                break;
-            }
         }
         self.state.conns.borrow_mut().mark_dirty(id);
     }
@@ -421,7 +418,8 @@ impl EventLoop {
         let cut = catch(|| framer.next(input));
         // Dropped when nothing is borrowed any more: it may be the last owner of a function of the user's.
         let mut framer = Some(framer);
-        let conns = &mut *self.state.conns.borrow_mut();
+        let mut borrowed = self.state.conns.borrow_mut();
+        let conns = &mut *borrowed;
         let Some(entry) = conns.slab.get_mut(id) else { return Piece::Keep { backlog: false } };
         if !entry.reframed {
             // The function has set no other.
@@ -443,6 +441,8 @@ impl EventLoop {
         };
         entry.machine.close(reason, &mut conns.pool);
         conns.mark_dirty(id);
+        // The logger is the user's.
+        drop(borrowed);
         log_trouble(id, reason, &trouble);
         Piece::Keep { backlog: false }
     }

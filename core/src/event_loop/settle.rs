@@ -104,9 +104,9 @@ impl EventLoop {
         let (Some(socket), Some(piece)) = (&entry.socket, entry.machine.out().in_turn(&conns.pool)) else {
             return false;
         };
+        self.state.metrics().writes.add(1);
         let (offered, result) = (piece.len(), socket::send(socket.as_fd(), piece));
         if matches!(result, Ok(sent) if sent == offered) {
-            self.state.metrics().writes.add(1);
             self.state.metrics().bytes_written.add(offered as u64);
             entry.machine.sent_in_turn(&mut conns.pool);
             entry.timing().into_iter().for_each(|timing| timing.went(self.state.now.get()));

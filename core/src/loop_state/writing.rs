@@ -22,7 +22,9 @@ impl LoopState {
     /// pressure is low then. Otherwise nothing was done.
     #[inline(always)]
     pub(crate) fn write_flowing(&self, id: ConnId, slices: &[&[u8]]) -> bool {
-        let conns = &mut *self.conns.borrow_mut();
+        // C calls this where a panic could not be caught.
+        let Ok(mut conns) = self.conns.try_borrow_mut() else { return false };
+        let conns = &mut *conns;
         let Some(entry) = conns.slab.flowing(id) else { return false };
         if !entry.machine.write_flowing(slices, self.config(), &mut conns.pool) {
             return false;
