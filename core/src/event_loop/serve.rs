@@ -70,6 +70,9 @@ impl EventLoop {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.flowing(id) else { return false };
             let Some(socket) = &entry.socket else { return false };
+            if watched {
+                self.sample_delay();
+            }
             self.state.metrics().reads.add(1);
             let result = socket::recv(socket.as_fd(), &mut self.buffer[HEADROOM..]);
             if result.is_err() {
@@ -78,9 +81,6 @@ impl EventLoop {
             }
             self.take(entry, result, &mut conns.pool)
         };
-        if watched {
-            self.sample_delay();
-        }
         let flows = match &read {
             Some(read) if read.alone => {
                 self.deliver_alone(id, read.len);
