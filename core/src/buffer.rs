@@ -35,7 +35,7 @@ pub(crate) const DIRECT: usize = SMALL;
 const OWNED: usize = 4 << 10;
 
 /// How many bytes there are in all.
-#[inline]
+#[inline(always)]
 pub(crate) fn total(slices: &[&[u8]]) -> usize {
     slices.iter().map(|slice| slice.len()).sum()
 }
@@ -162,7 +162,7 @@ impl OutQueue {
 
     /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
     /// at the end of the turn has to be sent, or [kept](Self::keep).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_in_turn(&mut self, slices: &[&[u8]], pool: &mut BlockPool) -> bool {
         let (end, len) = (pool.turn.len(), total(slices));
         let follows = self.len == 0 || self.head + self.len == end;
@@ -172,7 +172,9 @@ impl OutQueue {
         if self.len == 0 {
             self.head = end;
         }
-        slices.iter().for_each(|slice| pool.turn.extend_from_slice(slice));
+        for slice in slices {
+            pool.turn.extend_from_slice(slice);
+        }
         self.len += len;
         pool.in_turn += len;
         true

@@ -127,8 +127,19 @@ impl Framing {
         }
     }
 
+    /// Refuses what is above the maximum.
+    #[inline(always)]
+    fn bounded(&self, cut: Cut) -> Result<Cut, FrameError> {
+        let (Cut::Frame { consumed: size, .. } | Cut::Need(size)) = cut;
+        match size <= self.max_frame {
+            true => Ok(cut),
+            false => Err(FrameError::TooLarge { size, max: self.max_frame }),
+        }
+    }
+
     /// The first frame in the input, whatever its size. `progress` is what an earlier call learned about the
     /// same frame, and 0 for a fresh one.
+    #[inline(always)]
     fn cut(&self, input: &[u8], progress: &mut usize) -> Result<Cut, FrameError> {
         match &self.kind {
             Kind::Fixed(len) => Ok(Cut::first(*len, input)),
@@ -146,6 +157,7 @@ impl Framing {
     }
 
     /// Searches no byte twice, but for the beginning of a delimiter that may stand at the end of the input.
+    #[inline(always)]
     fn cut_delimited(
         &self,
         input: &[u8],
@@ -165,6 +177,7 @@ impl Framing {
     }
 }
 
+#[cold]
 fn invalid<T>(message: impl Into<String>) -> error::Result<T> {
     Err(Error::new(ErrorKind::InvalidArgument, message))
 }
@@ -179,6 +192,7 @@ fn check_delimiter(width: usize, max: usize) -> error::Result<()> {
     }
 }
 
+#[inline(always)]
 fn without_cr(cut: Cut, input: &[u8]) -> Cut {
     match cut {
         Cut::Frame { frame, consumed } if input[frame.clone()].ends_with(b"\r") => {
@@ -282,19 +296,23 @@ impl Framer {
 
     /// Looks for the first frame in `input`. After a frame, call it with what is behind the bytes consumed;
     /// after [`Cut::Need`], with the same bytes and more behind them. A user's function may run, and panic.
+    #[inline]
     pub(crate) fn next(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
-        let max = self.framing.max_frame;
-        let cut = self.framing.cut(input, &mut self.progress)?;
-        let size = match cut {
-            Cut::Frame { consumed, .. } => {
-                self.progress = 0;
-                consumed
+        // Nothing is learned about such a frame before it is whole.
+        if let Kind::LengthField(field) = &self.framing.kind {
+            if let Some(frame) = field.cut_whole(input, self.framing.max_frame) {
+                return Ok(Cut::Frame { consumed: frame.end, frame });
             }
-            Cut::Need(total) => total,
-        };
-        match size <= max {
-            true => Ok(cut),
-            false => Err(FrameError::TooLarge { size, max }),
         }
+        self.next_of_any(input)
+    }
+
+    #[inline(never)]
+    fn next_of_any(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
+        let cut = self.framing.cut(input, &mut self.progress)?;
+        if matches!(cut, Cut::Frame { .. }) {
+            self.progress = 0;
+        }
+        self.framing.bounded(cut)
     }
 }

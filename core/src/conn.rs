@@ -187,7 +187,7 @@ impl Machine {
     }
 
     /// Queues bytes for a connection that flows, if that leaves it flowing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write_flowing(&mut self, slices: &[&[u8]], config: &Config, pool: &mut BlockPool) -> bool {
         let len = total(slices);
         // The hard limit is not below the high-water mark.

@@ -38,8 +38,6 @@ pub(crate) struct Input {
     pub(crate) len: usize,
     /// It was not cut by a framing.
     pub(crate) raw: bool,
-    /// Bytes that the handler keeps.
-    pub(crate) keep: usize,
 }
 
 /// What a loop shares with the calls from its callbacks.
@@ -52,6 +50,8 @@ pub(crate) struct LoopState {
     /// The turn's time, in milliseconds of the server's clock.
     pub(crate) now: Cell<u64>,
     pub(crate) input: Cell<Option<Input>>,
+    /// How many of its bytes the handler keeps.
+    pub(crate) kept: Cell<usize>,
     /// If it is a datagram: its sender, and whether it was truncated.
     pub(crate) datagram: Cell<Option<(SocketAddr, bool)>>,
     /// Dropped last: the lease of the timers' ids goes back with it.
@@ -76,6 +76,7 @@ impl LoopState {
             gather: RefCell::default(),
             now,
             input: Cell::new(None),
+            kept: Cell::new(0),
             datagram: Cell::new(None),
         })
     }
@@ -188,8 +189,7 @@ impl LoopState {
 
     pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
         let wrong = |kind, message: String| Err(Error::new(kind, format!("connection {id}: {message}")));
-        let Some(mut input) =
-            self.input.get().filter(|input| input.id == id && self.datagram.get().is_none())
+        let Some(input) = self.input.get().filter(|input| input.id == id && self.datagram.get().is_none())
         else {
             return wrong(ErrorKind::WrongState, "keep is for the on_data of a stream".into());
         };
@@ -202,8 +202,7 @@ impl LoopState {
         if n > input.len {
             return wrong(ErrorKind::InvalidArgument, format!("cannot keep {n} of {} bytes", input.len));
         }
-        input.keep = n;
-        self.input.set(Some(input));
+        self.kept.set(n);
         Ok(())
     }
 

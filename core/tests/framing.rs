@@ -45,12 +45,14 @@ type Case = (&'static str, Framing, Vec<u8>, Vec<Vec<u8>>);
 fn cases() -> Vec<Case> {
     let strings = |frames: &[&str]| frames.iter().map(|frame| frame.as_bytes().to_vec()).collect::<Vec<_>>();
     let u16_be = Framing::length_field(LengthField::new(Width::Two, ByteOrder::Big));
+    let varint = Framing::length_field(LengthField::new(Width::Varint, ByteOrder::Big));
     let custom = Framing::custom(|input| Ok(Some(usize::from(input[0]) + 1)));
     vec![
         ("fixed", Framing::fixed(3), b"abcdefghi".to_vec(), strings(&["abc", "def", "ghi"])),
         ("delimiter", Framing::delimiter("--"), b"a----b-c--".to_vec(), strings(&["a", "", "b-c"])),
         ("line", Framing::line(), b"one\r\n\ntwo\n".to_vec(), strings(&["one", "", "two"])),
         ("length", u16_be, b"\0\x03abc\0\0\0\x01z".to_vec(), strings(&["abc", "", "z"])),
+        ("varint", varint, b"\x03abc\0\x01z".to_vec(), strings(&["abc", "", "z"])),
         ("custom", custom, b"\x02ab\0\x01c".to_vec(), strings(&["\x02ab", "\0", "\x01c"])),
     ]
 }

@@ -1,6 +1,8 @@
 //! Frames whose header says how long they are.
 
-use super::encode::Head;
+use std::ops::Range;
+
+use super::encode::{Head, ShortHead};
 use super::{invalid, Cut, FrameError};
 use crate::error;
 
@@ -29,7 +31,7 @@ pub enum Width {
 
 impl Width {
     /// The bytes of the field; of a varint, the least.
-    fn least(self) -> usize {
+    pub(super) fn least(self) -> usize {
         match self {
             Width::One | Width::Varint => 1,
             Width::Two => 2,
@@ -146,6 +148,49 @@ impl LengthField {
         header as i128 + i128::from(value) + i128::from(self.adjustment)
     }
 
+    /// What nearly every frame is: it is there whole, has at most `max` bytes and a field of a fixed width, and
+    /// its numbers have no more than 63 bits. What to deliver of it, which ends where the frame does. Of all
+    /// else [`cut`](Self::cut) tells what it is.
+    #[inline(always)]
+    pub(super) fn cut_whole(&self, input: &[u8], max: usize) -> Option<Range<usize>> {
+        let bytes = input.get(self.offset..)?;
+        let (value, rest) = match self.width {
+            Width::One => self.split::<1>(bytes)?,
+            Width::Two => self.split::<2>(bytes)?,
+            Width::Three => self.split::<3>(bytes)?,
+            Width::Four => self.split::<4>(bytes)?,
+            Width::Eight => self.split::<8>(bytes)?,
+            Width::Varint => return None,
+        };
+        let body = usize::try_from(value.checked_add(self.adjustment)?).ok()?;
+        if body > rest.len() {
+            return None;
+        }
+        let header = input.len() - rest.len();
+        let strip = if self.strip == Self::STRIP_HEADER { header } else { self.strip };
+        let size = header + body;
+        (strip <= size && size <= max).then_some(strip..size)
+    }
+
+    /// The value of the field that `bytes` begin with, and what is behind it. The compiler knows the width: so
+    /// it is read with one load.
+    #[inline(always)]
+    fn split<'a, const WIDTH: usize>(&self, bytes: &'a [u8]) -> Option<(i64, &'a [u8])> {
+        let (field, rest) = bytes.split_first_chunk::<WIDTH>()?;
+        let mut number = [0; 8];
+        let value = match self.order {
+            ByteOrder::Big => {
+                number[8 - WIDTH..].copy_from_slice(field);
+                u64::from_be_bytes(number)
+            }
+            ByteOrder::Little => {
+                number[..WIDTH].copy_from_slice(field);
+                u64::from_le_bytes(number)
+            }
+        };
+        Some((i64::try_from(value).ok()?, rest))
+    }
+
     pub(super) fn cut(&self, input: &[u8]) -> Result<Cut, FrameError> {
         let field = input.get(self.offset..).unwrap_or_default();
         let Some((value, width)) = self.read(field)? else {
@@ -180,6 +225,25 @@ impl LengthField {
             ByteOrder::Big => (field.iter().fold(0, join), width),
             ByteOrder::Little => (field.iter().rev().fold(0, join), width),
         }))
+    }
+
+    /// What nearly every header is: the field is of a fixed width, it ends within the first eight bytes, nothing
+    /// behind it is stripped, the frame has at most `max` bytes, and its numbers have no more than 63 bits. Of all
+    /// else [`head`](Self::head) tells what it is.
+    #[inline(always)]
+    pub(super) fn short_head(&self, payload: usize, max: usize) -> Option<ShortHead> {
+        let width = self.width.least();
+        let len = self.offset.checked_add(width).filter(|len| *len <= ShortHead::ROOM)?;
+        let strips_more = self.strip != Self::STRIP_HEADER && self.strip > len;
+        if self.width == Width::Varint || strips_more || len + payload > max {
+            return None;
+        }
+        let value = u64::try_from(i64::try_from(payload).ok()?.checked_sub(self.adjustment)?).ok()?;
+        let bytes = match self.order {
+            ByteOrder::Big => (value << (64 - 8 * len)).to_be_bytes(),
+            ByteOrder::Little => (value << (8 * self.offset)).to_le_bytes(),
+        };
+        (value <= self.width.greatest()).then_some(ShortHead { bytes, len })
     }
 
     /// The header of a frame with a payload of `payload` bytes; all but the field is zero.

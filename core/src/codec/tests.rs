@@ -1,3 +1,4 @@
+mod arithmetic;
 mod encoding;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -196,7 +196,7 @@ impl EventLoop {
         metrics.messages_read.add(1);
         metrics.bytes_read.add(bytes.len() as u64);
         metrics.datagrams_truncated.add(u64::from(truncated));
-        self.state.input.set(Some(Input { id, len: bytes.len(), raw: true, keep: 0 }));
+        self.state.input.set(Some(Input { id, len: bytes.len(), raw: true }));
         self.state.datagram.set(Some((sender, truncated)));
         self.call(id, |handler, conn| handler.on_data(conn, bytes));
         self.state.input.set(None);

@@ -389,9 +389,11 @@ impl EventLoop {
     #[inline(always)]
     fn call_on_data(&self, id: ConnId, data: &[u8], raw: bool) -> usize {
         self.state.metrics().messages_read.add(1);
-        self.state.input.set(Some(Input { id, len: data.len(), raw, keep: 0 }));
+        self.state.kept.set(0);
+        self.state.input.set(Some(Input { id, len: data.len(), raw }));
         self.call(id, |handler, conn| handler.on_data(conn, data));
-        self.state.input.take().map_or(0, |input| input.keep)
+        self.state.input.set(None);
+        self.state.kept.get()
     }
 
     /// What to do with the input from here on. A framing's function is called without a borrow.

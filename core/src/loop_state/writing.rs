@@ -29,29 +29,75 @@ impl LoopState {
         if !entry.machine.write_flowing(slices, self.config(), &mut conns.pool) {
             return false;
         }
+        self.went_flowing(entry, id, &mut conns.dirty);
+        true
+    }
+
+    /// A message was queued for a connection that flows.
+    #[inline(always)]
+    fn went_flowing(&self, entry: &mut Entry, id: ConnId, dirty: &mut Vec<ConnId>) {
         self.metrics().messages_written.add(1);
         if !std::mem::replace(&mut entry.in_dirty, true) {
-            conns.dirty.push(id);
+            dirty.push(id);
             // Output begins to wait.
             entry.timing().into_iter().for_each(|timing| timing.went(self.now.get()));
         }
-        true
     }
 
     /// One frame, as the loop cuts the connection's input now; `None` if that is not known here.
     pub(crate) fn write_frame(&self, id: ConnId, payload: &[u8]) -> Option<Result<Pressure>> {
+        match self.write_short_head(id, payload) || self.write_flowing_frame(id, payload) {
+            true => Some(Ok(Pressure::Low)),
+            false => self.write_any_frame(id, payload),
+        }
+    }
+
+    /// As [`write_flowing`](Self::write_flowing), for a frame that is a short header and the payload.
+    #[inline(always)]
+    fn write_short_head(&self, id: ConnId, payload: &[u8]) -> bool {
+        let conns = &mut *self.conns.borrow_mut();
+        let Some(entry) = conns.slab.flowing(id) else { return false };
+        let head = entry.framer.as_ref().and_then(|framer| framer.framing().short_head(payload));
+        let Some(head) = head else { return false };
+        let queued = entry.machine.write_flowing(&[head.as_slice(), payload], self.config(), &mut conns.pool);
+        if queued {
+            self.went_flowing(entry, id, &mut conns.dirty);
+        }
+        queued
+    }
+
+    /// As [`write_flowing`](Self::write_flowing), for any other frame. None of the user's functions encodes, so
+    /// nothing of theirs runs under the borrow.
+    #[inline(never)]
+    fn write_flowing_frame(&self, id: ConnId, payload: &[u8]) -> bool {
+        let conns = &mut *self.conns.borrow_mut();
+        let Some(entry) = conns.slab.flowing(id) else { return false };
+        let Some(framing) = entry.framer.as_ref().map(|framer| framer.framing()) else { return false };
+        // Many bytes do not flow, nor does what was refused before: no need to search it twice.
+        if payload.len() >= DIRECT || framing.short_head(payload).is_some() {
+            return false;
+        }
+        let Ok(encoded) = framing.encode(payload) else { return false };
+        let parts = [encoded.head(), payload, encoded.tail()];
+        // An empty part would cost as much as a small one.
+        let filled = usize::from(parts[0].is_empty())..parts.len() - usize::from(parts[2].is_empty());
+        let queued = entry.machine.write_flowing(&parts[filled], self.config(), &mut conns.pool);
+        if queued {
+            self.went_flowing(entry, id, &mut conns.dirty);
+        }
+        queued
+    }
+
+    /// A frame that does not flow, or that cannot be made.
+    #[inline(never)]
+    fn write_any_frame(&self, id: ConnId, payload: &[u8]) -> Option<Result<Pressure>> {
         let framing = {
             let conns = &mut *self.conns.borrow_mut();
             Arc::clone(conns.slab.peek_mut(id)?.framer.as_ref()?.framing())
         };
-        let encoded = match framing.encode(payload) {
-            Ok(encoded) => encoded,
-            Err(error) => return Some(Err(error)),
-        };
-        let slices = [encoded.head(), payload, encoded.tail()];
-        Some(match self.write_flowing(id, &slices) {
-            true => Ok(Pressure::Low),
-            false => self.write(id, &slices, None),
+        Some(match framing.encode(payload) {
+            Ok(encoded) => self.write(id, &[encoded.head(), payload, encoded.tail()], None),
+            Err(error) => Err(error),
         })
     }
 
