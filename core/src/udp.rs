@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::Socket;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::datagram::{self, canonical, RecvBatch, MAX_MESSAGES, SLOTS};
+use crate::sys::datagram::{self, canonical, Reading, RecvBatch, MAX_MESSAGES, SLOTS};
 use queue::{Queue, Segmenting};
 
 /// The longest datagram over IPv4: 65,535 bytes of IP packet, less 20 of IP header and 8 of UDP header.
@@ -30,7 +30,9 @@ pub(crate) struct Endpoint {
     connected: bool,
     /// Bytes of a datagram that go to where the socket is connected to, at most.
     longest_connected: usize,
-    buffer: usize,
+    reading: Reading,
+    /// The longest message of the last batch that was not empty.
+    longest_received: usize,
     readable: bool,
     writable: bool,
     receive_failed: bool,
@@ -59,7 +61,8 @@ pub(crate) struct Flushed {
 
 impl Endpoint {
     /// Takes a bound or connected socket over. Datagrams longer than `buffer` bytes will come truncated; with
-    /// [`datagram::MAX_BUFFER`] none does.
+    /// [`datagram::MAX_BUFFER`] none does. From here on whoever else reads the socket, such as a process that
+    /// shares it, has to expect coalesced datagrams.
     ///
     /// # Errors
     /// The descriptor is not a socket.
@@ -71,7 +74,8 @@ impl Endpoint {
             ipv6,
             connected: peer.is_some(),
             longest_connected: peer.and_then(|peer| peer.as_socket()).map_or(LONGEST_V4, longest_to),
-            buffer,
+            reading: Reading { buffer, coalesced: datagram::coalesce(socket.as_fd()) },
+            longest_received: 0,
             readable: false,
             writable: true,
             receive_failed: false,
@@ -98,8 +102,10 @@ impl Endpoint {
         !self.writable && !self.queue.is_empty()
     }
 
-    /// Receives at most [`SLOTS`] datagrams into `batch`, and says how many. The caller counts them against
-    /// its budget, and calls again as long as [`Endpoint::is_readable`].
+    /// Receives at most [`SLOTS`] messages into `batch`, and says how many. They may hold more datagrams than
+    /// that. The caller counts those against its `budget`, and calls again as long as some of it is left and
+    /// [`Endpoint::is_readable`]. Judged by the last batch, no more are asked for than the budget will pay:
+    /// a full batch of coalesced ones is 2 MiB.
     ///
     /// A batch that is not full proves the socket empty. The kernel ends it early either because nothing
     /// waits, or because an error has come meanwhile, which it keeps for the next call; and what comes
@@ -109,12 +115,16 @@ impl Endpoint {
     /// What the network reported, such as ECONNREFUSED for a datagram that a connected socket sent. It counts
     /// as read, and datagrams may wait behind it. A second error in a row has come meanwhile, so with an edge
     /// of its own, or comes always: either way reading waits for the next edge.
-    pub(crate) fn receive(&mut self, batch: &mut RecvBatch) -> io::Result<usize> {
-        let received = batch.receive(self.socket.as_fd(), self.buffer);
+    pub(crate) fn receive(&mut self, batch: &mut RecvBatch, budget: usize) -> io::Result<usize> {
+        let most = budget.div_ceil(cost(self.longest_received)).clamp(1, SLOTS);
+        let received = batch.receive(self.socket.as_fd(), self.reading, most);
         self.readable = match &received {
-            Ok(count) => *count == SLOTS,
+            Ok(count) => *count == most,
             Err(_) => !self.receive_failed,
         };
+        if matches!(received, Ok(1..)) {
+            self.longest_received = batch.longest();
+        }
         self.receive_failed = received.is_err();
         received
     }

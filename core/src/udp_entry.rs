@@ -24,7 +24,7 @@ pub(crate) struct UdpEntry {
     pub(crate) shared: Arc<ConnShared>,
     pub(crate) listener: Option<ListenerId>,
     pub(crate) paused: bool,
-    /// Less than a batch.
+    /// Less than a batch: up to 2 MiB of bytes, and a record for each datagram.
     pub(crate) kept: VecDeque<Kept>,
     /// The poller reports room: only while output waits for it.
     pub(crate) polls_writable: bool,

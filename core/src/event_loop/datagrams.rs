@@ -120,11 +120,10 @@ impl EventLoop {
         }
         self.sample_delay();
         self.call_endpoint_due(id);
-        self.deliver_kept(id);
+        let mut budget = self.deliver_kept(id, self.state.config().read_budget);
         let Some(mut batch) = self.datagrams.take() else { return };
-        let mut budget = self.state.config().read_budget;
         while budget > 0 {
-            match self.receive(id, &mut batch) {
+            match self.receive(id, &mut batch, budget) {
                 None => break,
                 Some(read) => budget = budget.saturating_sub(read),
             }
@@ -134,7 +133,7 @@ impl EventLoop {
     }
 
     /// Receives a batch and gives it to the handler; how much of the budget that took, `None` if nothing came.
-    fn receive(&mut self, id: ConnId, batch: &mut RecvBatch) -> Option<usize> {
+    fn receive(&mut self, id: ConnId, batch: &mut RecvBatch, budget: usize) -> Option<usize> {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
@@ -143,7 +142,7 @@ impl EventLoop {
                 .get_mut(&id)
                 .filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
             metrics.reads.add(1);
-            match entry.endpoint.receive(batch) {
+            match entry.endpoint.receive(batch, budget) {
                 Ok(0) => return None,
                 Ok(_) => {}
                 // An ICMP error of an earlier datagram: UDP promises nothing, and nobody is told.
@@ -158,7 +157,8 @@ impl EventLoop {
         Some(taken)
     }
 
-    /// A handler that has paused the socket in the middle of a batch gets the rest when it resumes.
+    /// A handler that has paused the socket in the middle of a batch, or of a coalesced message in it, gets the
+    /// rest when it resumes.
     fn deliver_or_keep(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
@@ -170,17 +170,19 @@ impl EventLoop {
         self.deliver_datagram(id, bytes, sender, truncated);
     }
 
-    /// Gives the handler what it was spared before.
-    fn deliver_kept(&mut self, id: ConnId) {
-        loop {
+    /// Gives the handler what it was spared before, up to its budget, and says what is left of that.
+    fn deliver_kept(&mut self, id: ConnId, mut budget: usize) -> usize {
+        while budget > 0 {
             let kept = {
                 let conns = &mut *self.state.conns.borrow_mut();
                 let entry = conns.endpoints.get_mut(&id).filter(|entry| entry.takes_input());
                 entry.and_then(|entry| entry.kept.pop_front())
             };
-            let Some(Kept { bytes, sender, truncated }) = kept else { return };
+            let Some(Kept { bytes, sender, truncated }) = kept else { break };
+            budget = budget.saturating_sub(cost(bytes.len()));
             self.deliver_datagram(id, &bytes, sender, truncated);
         }
+        budget
     }
 
     fn deliver_datagram(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {

@@ -10,8 +10,8 @@ use socket2::{SockAddr, SockAddrStorage};
 
 use super::check;
 
-/// Datagrams that one call receives at most. With 32, what the call itself costs is small against what the
-/// kernel spends on each datagram, and a flood of the largest overshoots a byte budget by 2 MiB at most.
+/// Messages that one call receives at most. With 32, what the call itself costs is small against what the
+/// kernel spends on each, and a flood of the largest overshoots a byte budget by 2 MiB at most.
 pub(crate) const SLOTS: usize = 32;
 /// Messages that one call sends at most. The kernel allows 1,024 (UIO_MAXIOV).
 pub(crate) const MAX_MESSAGES: usize = 64;
@@ -19,19 +19,38 @@ pub(crate) const MAX_MESSAGES: usize = 64;
 pub(crate) const MAX_BUFFER: usize = 65_535;
 /// Distance between two slots: the buffer, rounded up to whole pages.
 const STRIDE: usize = 65_536;
+/// Room for the control messages of one slot, 256 bytes, in words so that they lie aligned. UDP_GRO takes 24.
+/// What the kernel puts before it comes from options that only an inherited socket can have (SO_TIMESTAMP,
+/// SO_TIMESTAMPING, SO_RXQ_OVFL, SO_RCVMARK …), and takes 200 if all of them are set.
+const CONTROL: usize = 32;
 
-/// Room for one call's datagrams, and after the call the datagrams. A loop needs one for all its sockets.
+/// Room for one call's messages, and after the call the datagrams in them. A loop needs one for all its
+/// sockets.
 pub(crate) struct RecvBatch {
     slots: Slots,
     names: Vec<SockAddrStorage>,
+    controls: Vec<[u64; CONTROL]>,
     received: Vec<Received>,
+    /// What the datagrams are cut to.
+    buffer: usize,
 }
 
-/// What is known of the datagram in a slot.
+/// What is known of the message in a slot.
 struct Received {
     len: usize,
+    /// Length of its datagrams; the last has what is left. Never 0.
+    segment: usize,
     sender: SocketAddr,
     truncated: bool,
+}
+
+/// How a socket is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// Datagrams are cut to so many bytes, [`MAX_BUFFER`] at most.
+    pub(crate) buffer: usize,
+    /// One message may hold several datagrams: [`coalesce`] said so.
+    pub(crate) coalesced: bool,
 }
 
 /// A datagram as it came, borrowed from its batch.
@@ -46,57 +65,117 @@ pub(crate) struct Datagram<'a> {
 
 impl RecvBatch {
     /// # Errors
-    /// The system has no address space left: 2 MiB, of which only written pages take memory.
+    /// The system has no address space left: 2 MiB, of which only written pages take memory. So that is what
+    /// a loop holds for its UDP sockets at most, however many they are and whatever came.
     pub(crate) fn new() -> io::Result<Self> {
-        let names = (0..SLOTS).map(|_| SockAddrStorage::zeroed()).collect();
-        Ok(RecvBatch { slots: Slots::new()?, names, received: Vec::with_capacity(SLOTS) })
+        Ok(RecvBatch {
+            slots: Slots::new()?,
+            names: (0..SLOTS).map(|_| SockAddrStorage::zeroed()).collect(),
+            controls: vec![[0; CONTROL]; SLOTS],
+            received: Vec::with_capacity(SLOTS),
+            buffer: MAX_BUFFER,
+        })
     }
 
-    /// Replaces the contents by what waits at the socket, at most [`SLOTS`] datagrams, each cut to `buffer`
-    /// bytes (at most [`MAX_BUFFER`]), and says how many came: 0 if nothing waits. Never blocks.
+    /// Replaces the contents by what waits at the socket, and says how many messages came, `most` at most
+    /// and [`SLOTS`]: 0 if nothing waits. A message is a datagram, or, where the kernel coalesces, several
+    /// equally long ones from one sender, of which the last may be shorter. Never blocks.
     ///
     /// # Errors
     /// What the network or the system left at the socket, such as ECONNREFUSED; the batch is empty then, and
     /// the socket remains usable.
-    pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>, buffer: usize) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>, reading: Reading, most: usize) -> io::Result<usize> {
         self.received.clear();
-        let mut slices: [libc::iovec; SLOTS] =
-            std::array::from_fn(|slot| self.slots.vector(slot, buffer.min(MAX_BUFFER)));
+        self.buffer = reading.buffer;
+        // What is coalesced must come whole to be cut apart.
+        let room = if reading.coalesced { MAX_BUFFER } else { reading.buffer.min(MAX_BUFFER) };
+        let mut slices: [libc::iovec; SLOTS] = std::array::from_fn(|slot| self.slots.vector(slot, room));
         let mut headers: [libc::mmsghdr; SLOTS] = std::array::from_fn(|slot| {
             let name = std::ptr::from_mut(&mut self.names[slot]).cast();
-            header(name, size_of::<SockAddrStorage>() as libc::socklen_t, &mut slices[slot])
+            let mut header = header(name, size_of::<SockAddrStorage>() as libc::socklen_t, &mut slices[slot]);
+            if reading.coalesced {
+                header.msg_hdr.msg_control = self.controls[slot].as_mut_ptr().cast();
+                header.msg_hdr.msg_controllen = size_of::<[u64; CONTROL]>();
+            }
+            header
         });
-        let filled = match retry(|| receive_once(fd, &mut headers)) {
+        let most = most.min(SLOTS);
+        let filled = match retry(|| receive_once(fd, &mut headers[..most])) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             other => other?,
         };
         for (header, name) in headers[..filled].iter().zip(&mut self.names) {
-            self.received.push(Received {
-                len: header.msg_len as usize,
-                sender: sender(name, header.msg_hdr.msg_namelen),
-                truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-            });
+            self.received.push(Received::new(header, name));
         }
         Ok(filled)
     }
 
+    /// Bytes of the longest message of the last call.
+    pub(crate) fn longest(&self) -> usize {
+        self.received.iter().map(|message| message.len).max().unwrap_or(0)
+    }
+
     /// The datagrams of the last call, in the order of their arrival.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.received.iter().enumerate().map(|(slot, &Received { len, sender, truncated })| Datagram {
-            bytes: self.slots.bytes(slot, len),
-            sender,
-            truncated,
+        let messages = self.received.iter().enumerate();
+        messages.flat_map(|(slot, message)| message.cut(self.slots.bytes(slot, message.len), self.buffer))
+    }
+}
+
+impl Received {
+    /// From a header that the kernel has filled, and the name that it points at.
+    fn new(header: &libc::mmsghdr, name: &mut SockAddrStorage) -> Self {
+        let len = header.msg_len as usize;
+        Received {
+            len,
+            segment: segment(&header.msg_hdr).unwrap_or(len).max(1),
+            sender: sender(name, header.msg_hdr.msg_namelen),
+            truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+        }
+    }
+
+    /// The datagrams in `bytes`, the message's own, each cut to `buffer` bytes.
+    fn cut<'a>(&'a self, bytes: &'a [u8], buffer: usize) -> impl Iterator<Item = Datagram<'a>> {
+        // An empty message is a datagram, too.
+        let count = bytes.len().div_ceil(self.segment).max(1);
+        (0..count).map(move |index| {
+            let rest = &bytes[index * self.segment..];
+            let whole = &rest[..rest.len().min(self.segment)];
+            let cut_by_kernel = self.truncated && index + 1 == count;
+            Datagram {
+                bytes: &whole[..whole.len().min(buffer)],
+                sender: self.sender,
+                truncated: cut_by_kernel || whole.len() > buffer,
+            }
         })
     }
 }
 
-fn receive_once(fd: BorrowedFd<'_>, headers: &mut [libc::mmsghdr; SLOTS]) -> io::Result<usize> {
-    let (raw, no_timeout) = (fd.as_raw_fd(), std::ptr::null_mut());
-    // SAFETY: the headers point at names and slots of one batch, which is borrowed exclusively meanwhile.
-    let received = unsafe {
-        libc::recvmmsg(raw, headers.as_mut_ptr(), SLOTS as libc::c_uint, libc::MSG_DONTWAIT, no_timeout)
-    };
+fn receive_once(fd: BorrowedFd<'_>, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
+    let (raw, count, no_timeout) = (fd.as_raw_fd(), headers.len() as libc::c_uint, std::ptr::null_mut());
+    // SAFETY: the headers point at names, controls and slots of one batch, which is borrowed exclusively
+    // meanwhile.
+    let received =
+        unsafe { libc::recvmmsg(raw, headers.as_mut_ptr(), count, libc::MSG_DONTWAIT, no_timeout) };
     Ok(check(received)? as usize)
+}
+
+/// The length of a message's datagrams, if its control messages say that it may hold several.
+fn segment(header: &libc::msghdr) -> Option<usize> {
+    // SAFETY: the kernel has written the control messages and the length of all, within the batch's room.
+    let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
+    // SAFETY: a header that the system's own walk finds lies whole within what was written, and aligned.
+    while let Some(control) = unsafe { message.as_ref() } {
+        let whole = control.cmsg_len >= size_of::<libc::cmsghdr>() + size_of::<libc::c_int>();
+        if (control.cmsg_level, control.cmsg_type) == (libc::SOL_UDP, libc::UDP_GRO) && whole {
+            // SAFETY: the data is an int, and is there.
+            let size = unsafe { libc::CMSG_DATA(message).cast::<libc::c_int>().read_unaligned() };
+            return usize::try_from(size).ok();
+        }
+        // SAFETY: `message` is one of the header's.
+        message = unsafe { libc::CMSG_NXTHDR(header, message) };
+    }
+    None
 }
 
 /// Takes the address out of `name`. A UDP socket always has one to tell; of others it is 0.0.0.0:0.
@@ -292,6 +371,15 @@ pub(crate) fn can_segment(fd: BorrowedFd<'_>) -> bool {
     unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, value, &mut len) == 0 }
 }
 
+/// Asks the kernel to hand datagrams of one sender that came as one packet over as one message (UDP_GRO, Linux
+/// 5.0), and says whether it may do so. The option stays with the socket, whoever else holds it.
+pub(crate) fn coalesce(fd: BorrowedFd<'_>) -> bool {
+    let (on, len): (libc::c_int, _) = (1, size_of::<libc::c_int>() as libc::socklen_t);
+    let value = std::ptr::from_ref(&on).cast();
+    // SAFETY: value and length describe an int, which outlives the call.
+    unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, value, len) == 0 }
+}
+
 /// Bytes, with the kernel's bookkeeping, that were sent and have not left the machine (SIOCOUTQ).
 pub(crate) fn outstanding(fd: BorrowedFd<'_>) -> usize {
     let mut bytes: libc::c_int = 0;
@@ -306,6 +394,8 @@ mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
 
+    const PLAIN: Reading = Reading { buffer: MAX_BUFFER, coalesced: false };
+
     /// Pages of the mapping that take memory.
     fn resident(slots: &Slots) -> usize {
         let mut pages = vec![0_u8; Slots::SIZE / 4096];
@@ -318,18 +408,41 @@ mod tests {
     #[test]
     fn only_slots_that_were_used_take_memory() {
         let (socket, mut batch) = (UdpSocket::bind("127.0.0.1:0").unwrap(), RecvBatch::new().unwrap());
-        assert_eq!(batch.receive(socket.as_fd(), MAX_BUFFER).unwrap(), 0);
+        assert_eq!(batch.receive(socket.as_fd(), PLAIN, SLOTS).unwrap(), 0);
         assert_eq!(resident(&batch.slots), 0);
         for byte in 0..3 {
             socket.send_to(&[byte; 10], socket.local_addr().unwrap()).unwrap();
         }
         let (mut largest, mut received) = (0, Vec::new());
         while received.len() < 3 {
-            largest = largest.max(batch.receive(socket.as_fd(), MAX_BUFFER).unwrap());
+            largest = largest.max(batch.receive(socket.as_fd(), PLAIN, SLOTS).unwrap());
             received.extend(batch.iter().map(|datagram| datagram.bytes[9]));
         }
         assert_eq!(received, [0, 1, 2]);
         assert_eq!(resident(&batch.slots), largest);
+    }
+
+    #[test]
+    fn the_length_of_datagrams_is_found_behind_what_other_options_put_before_it() {
+        let (socket, mut batch) = (UdpSocket::bind("127.0.0.1:0").unwrap(), RecvBatch::new().unwrap());
+        // Asked for by whoever opened a socket before it was inherited; each makes a control message.
+        for option in [libc::SO_TIMESTAMPNS, libc::SO_RXQ_OVFL] {
+            let on: libc::c_int = 1;
+            let (value, len) = (std::ptr::from_ref(&on).cast(), size_of::<libc::c_int>() as libc::socklen_t);
+            // SAFETY: value and length describe an int, which outlives the call.
+            let set = unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value, len) };
+            assert_eq!(set, 0);
+        }
+        assert!(coalesce(socket.as_fd()), "Linux 5.0 has UDP_GRO");
+        let to = Some(socket.local_addr().unwrap());
+        let message = Message { to, bytes: b"onetwothreefour", segment: Some(3) };
+        assert_eq!(send_batch(socket.as_fd(), false, [message; 2].into_iter()).unwrap(), 2);
+        let (mut messages, mut datagrams) = (0, Vec::new());
+        while messages < 2 {
+            messages += batch.receive(socket.as_fd(), Reading { coalesced: true, ..PLAIN }, SLOTS).unwrap();
+            datagrams.extend(batch.iter().map(|datagram| datagram.bytes.to_vec()));
+        }
+        assert_eq!(datagrams, [&b"one"[..], b"two", b"thr", b"eef", b"our"].repeat(2));
     }
 
     #[test]
