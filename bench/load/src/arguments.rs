@@ -56,6 +56,15 @@ pub(crate) enum Protocol {
     Http,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Offload {
+    /// A batch leaves as one piece that the system takes apart (UDP_SEGMENT), and what a server sends so arrives as one
+    /// piece (UDP_GRO)
+    On,
+    /// Each datagram passes through the system as one (sendmmsg, recvmmsg)
+    Off,
+}
+
 /// Asks a server, checks every answer, and prints what it measured as one JSON object.
 #[derive(Parser)]
 #[command(name = "load", version)]
@@ -103,6 +112,9 @@ pub(crate) struct Arguments {
     /// Connections more that ask for much and read little
     #[arg(long, default_value_t = 0)]
     slow_readers: u64,
+    /// udp: how a batch of datagrams passes through the system; off as well where the kernel refuses it
+    #[arg(long, value_enum, default_value = "on")]
+    offload: Offload,
     /// Process whose processor time and memory are read
     #[arg(long)]
     watch: Option<u32>,
@@ -137,6 +149,7 @@ impl Arguments {
                 Some(count) => Extent::Requests(count),
                 None => Extent::Time { warmup: self.warmup, duration: self.duration },
             },
+            offload: self.offload == Offload::On,
             sources: self.sources,
             watch: self.watch.map(Watch::new).transpose()?,
             timeout: self.timeout,

@@ -5,15 +5,17 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{recv, send, RecvFlags, SendFlags};
 
 use crate::clients::Clients;
 use crate::clock::{nanoseconds, Nanoseconds};
 use crate::connection::Shared;
 use crate::failure::Failure;
+use crate::incoming::Incoming;
+use crate::outgoing::Outgoing;
 use crate::pattern::{Cycle, Random};
 use crate::plan::Plan;
 use crate::poll::Ready;
+use crate::tally::Tally;
 
 /// A datagram without an answer for so long is lost.
 const LOST: Duration = Duration::from_millis(200);
@@ -49,6 +51,8 @@ struct Endpoint {
 /// Sockets that are connected to the server, each with its index as token.
 pub(crate) struct Datagrams {
     endpoints: Vec<Endpoint>,
+    outgoing: Outgoing,
+    incoming: Incoming,
     pattern: Cycle,
     size: usize,
     /// Datagrams sent so far.
@@ -58,8 +62,6 @@ pub(crate) struct Datagrams {
     replace: bool,
     timeout: Duration,
     begun: Nanoseconds,
-    outgoing: Vec<u8>,
-    incoming: Vec<u8>,
 }
 
 impl Datagrams {
@@ -72,10 +74,13 @@ impl Datagrams {
             shared.poll.add(&socket, token).map_err(Failure::system("epoll_ctl"))?;
             endpoints.push(Endpoint { socket, slots: Vec::new(), free: Vec::new(), queued: VecDeque::new() });
         }
+        let offload = plan.offload && prepare(&endpoints, plan.size);
         // A prime: a datagram's part of the pattern depends on its sequence number.
         let pattern = Cycle::new(Random::new(4).bytes(65_521), plan.size);
         Ok(Self {
             endpoints,
+            outgoing: Outgoing::new(plan.size, offload),
+            incoming: Incoming::new(plan.size, offload),
             pattern,
             size: plan.size,
             sent: 0,
@@ -83,71 +88,70 @@ impl Datagrams {
             replace,
             timeout: plan.timeout,
             begun: shared.clock.now(),
-            outgoing: Vec::new(),
-            incoming: vec![0; LARGEST],
         })
     }
 
-    /// Sends one that was asked at `asked`. Returns whether the kernel took it.
-    fn send(&mut self, index: usize, asked: Nanoseconds) -> Result<bool, Errno> {
+    /// Sends a batch of what is queued on socket `index`. Returns how many the kernel took.
+    fn send(&mut self, index: usize) -> Result<usize, Errno> {
+        let count = self.write(index);
+        if count == 0 {
+            return Ok(0);
+        }
+        match self.outgoing.send(&self.endpoints[index].socket, count) {
+            Ok(taken) => {
+                self.note_sent(index, taken);
+                Ok(taken)
+            }
+            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => Ok(0),
+            // What a path says that cannot take datagrams apart (udp(7)); no single datagram is refused so.
+            Err(errno @ (Errno::INVAL | Errno::IO | Errno::MSGSIZE)) if self.outgoing.segmented() => {
+                refused(errno);
+                self.outgoing.stop_segmenting();
+                unprepare(&self.endpoints)?;
+                self.send(index)
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Writes the next batch of socket `index`: datagram number n will take the n-th free slot from behind. Returns
+    /// its length.
+    fn write(&mut self, index: usize) -> usize {
         let endpoint = &mut self.endpoints[index];
-        let Some(slot) = endpoint.free.pop().or_else(|| endpoint.grow()) else { return Ok(false) };
-        let sequence = (self.sent + 1) << SLOT_BITS | slot as u64;
-        let body = self.pattern.slice(self.pattern.position(sequence), self.size - SEQUENCE);
-        self.outgoing.clear();
-        self.outgoing.extend_from_slice(&sequence.to_be_bytes());
-        self.outgoing.extend_from_slice(body);
-        match send(&endpoint.socket, &self.outgoing, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(_) => {
-                self.sent += 1;
-                endpoint.slots[slot].sequence = sequence;
-                endpoint.slots[slot].asked = asked;
-                Ok(true)
-            }
-            Err(errno) => {
-                endpoint.free.push(slot);
-                if matches!(errno, Errno::AGAIN | Errno::INTR | Errno::NOBUFS) {
-                    return Ok(false);
-                }
-                Err(errno)
-            }
+        let count = endpoint.make_free(endpoint.queued.len().min(self.outgoing.most()));
+        let slots = endpoint.free.iter().rev().take(count);
+        for (position, slot) in slots.enumerate() {
+            let sequence = (self.sent + 1 + position as u64) << SLOT_BITS | *slot as u64;
+            let body = self.pattern.slice(self.pattern.position(sequence), self.size - SEQUENCE);
+            let datagram = self.outgoing.datagram(position);
+            datagram[..SEQUENCE].copy_from_slice(&sequence.to_be_bytes());
+            datagram[SEQUENCE..].copy_from_slice(body);
+        }
+        count
+    }
+
+    /// The first `count` of the batch are on their way.
+    fn note_sent(&mut self, index: usize, count: usize) {
+        let endpoint = &mut self.endpoints[index];
+        let free = endpoint.free.len() - count;
+        let asked = endpoint.queued.drain(..count);
+        for (slot, asked) in endpoint.free.drain(free..).rev().zip(asked) {
+            self.sent += 1;
+            endpoint.slots[slot].sequence = self.sent << SLOT_BITS | slot as u64;
+            endpoint.slots[slot].asked = asked;
         }
     }
 
-    /// Receives one datagram. Returns None when there is none, or whether it answered a request.
-    fn receive(&mut self, index: usize, shared: &mut Shared) -> Result<Option<bool>, Failure> {
-        match recv(&self.endpoints[index].socket, &mut self.incoming[..], RecvFlags::DONTWAIT) {
-            Ok((count, _)) => Ok(Some(self.check(index, count, shared))),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-            Err(errno) => Err(unreachable(errno)),
-        }
-    }
-
-    /// Looks at a received datagram of `count` bytes. An answer to one that was given up is late, and counts as lost
-    /// already; any other that was not asked for is wrong, and leaves what was asked without an answer.
-    fn check(&mut self, index: usize, count: usize, shared: &mut Shared) -> bool {
+    /// Looks at what was received. Returns how many requests it answered.
+    fn check(&mut self, index: usize, shared: &mut Shared) -> u64 {
         let now = shared.clock.now();
-        let received = &self.incoming[..count];
         let endpoint = &mut self.endpoints[index];
-        let sequence = received.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let number = (sequence & ((1 << SLOT_BITS) - 1)) as usize;
-        let body = self.pattern.slice(self.pattern.position(sequence), self.size - SEQUENCE);
-        let Some(slot) = endpoint.slots.get_mut(number).filter(|_| received.get(SEQUENCE..) == Some(body))
-        else {
-            shared.tally.wrong(now);
-            return false;
-        };
-        if slot.sequence == sequence && sequence != 0 {
-            shared.tally.right(slot.asked, now, count);
-            slot.sequence = 0;
-            endpoint.free.push(number);
-            self.outstanding -= 1;
-            return true;
+        let mut answers = 0;
+        for datagram in self.incoming.datagrams() {
+            answers += u64::from(endpoint.check(datagram, &self.pattern, self.size, now, &mut shared.tally));
         }
-        if slot.given_up != sequence {
-            shared.tally.wrong(now);
-        }
-        false
+        self.outstanding -= answers;
+        answers
     }
 
     /// Gives up what has had no answer for too long. Returns how many on socket `index`.
@@ -168,14 +172,43 @@ impl Datagrams {
 }
 
 impl Endpoint {
-    /// One slot more, as long as there are numbers for them.
-    fn grow(&mut self) -> Option<usize> {
-        let number = self.slots.len();
-        if number >> SLOT_BITS > 0 {
-            return None;
+    /// Makes slots until `count` are free, as long as there are numbers for them. Returns how many of them are.
+    fn make_free(&mut self, count: usize) -> usize {
+        while self.free.len() < count && self.slots.len() < 1 << SLOT_BITS {
+            self.free.push(self.slots.len());
+            self.slots.push(Slot::default());
         }
-        self.slots.push(Slot::default());
-        Some(number)
+        self.free.len().min(count)
+    }
+
+    /// Looks at one received datagram, and says whether it answers a request. An answer to one that was given up is
+    /// late, and counts as lost already; any other that was not asked for is wrong, and leaves what was asked without
+    /// an answer.
+    fn check(
+        &mut self,
+        received: &[u8],
+        pattern: &Cycle,
+        size: usize,
+        now: Nanoseconds,
+        tally: &mut Tally,
+    ) -> bool {
+        let sequence = received.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let number = (sequence & ((1 << SLOT_BITS) - 1)) as usize;
+        let body = pattern.slice(pattern.position(sequence), size - SEQUENCE);
+        let Some(slot) = self.slots.get_mut(number).filter(|_| received.get(SEQUENCE..) == Some(body)) else {
+            tally.wrong(now);
+            return false;
+        };
+        if slot.sequence == sequence && sequence != 0 {
+            tally.right(slot.asked, now, received.len());
+            slot.sequence = 0;
+            self.free.push(number);
+            return true;
+        }
+        if slot.given_up != sequence {
+            tally.wrong(now);
+        }
+        false
     }
 }
 
@@ -194,28 +227,21 @@ impl Clients for Datagrams {
     }
 
     fn flush(&mut self, index: usize, _shared: &mut Shared) -> Result<(), Failure> {
-        while let Some(asked) = self.endpoints[index].queued.pop_front() {
-            if !self.send(index, asked).map_err(unreachable)? {
-                self.endpoints[index].queued.push_front(asked);
-                break;
-            }
-        }
+        while !self.endpoints[index].queued.is_empty() && self.send(index).map_err(unreachable)? > 0 {}
         Ok(())
     }
 
-    /// Takes as many datagrams as may be there.
+    /// Takes one batch: what else is there is reported again.
     fn ready(&mut self, ready: Ready, shared: &mut Shared) -> Result<u64, Failure> {
         let index = ready.token as usize;
-        let mut answers = 0;
-        // Read at least once: what was not asked for must not stay there.
         let endpoint = &self.endpoints[index];
-        for _ in 0..(endpoint.slots.len() - endpoint.free.len()).max(1) {
-            match self.receive(index, shared)? {
-                Some(right) => answers += u64::from(right),
-                None => break,
-            }
+        // Read even if nothing is outstanding: what was not asked for must not stay there.
+        let expected = endpoint.slots.len() - endpoint.free.len();
+        match self.incoming.receive(&endpoint.socket, expected) {
+            Ok(()) => Ok(self.check(index, shared)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(errno) => Err(unreachable(errno)),
         }
-        Ok(answers)
     }
 
     fn tick(&mut self, draining: bool, shared: &mut Shared) -> Result<Nanoseconds, Failure> {
@@ -237,6 +263,31 @@ impl Clients for Datagrams {
         }
         Ok(now)
     }
+}
+
+/// Prepares all sockets for batches that leave and arrive as one. Returns false where the kernel does not know that.
+fn prepare(endpoints: &[Endpoint], size: usize) -> bool {
+    for endpoint in endpoints {
+        let socket = &endpoint.socket;
+        // Merging comes last: once it is on, what arrives must be taken apart.
+        if let Err(errno) = Outgoing::prepare(socket, size).and_then(|()| Incoming::prepare(socket)) {
+            refused(errno);
+            // Where it is the first that is refused, so is this, and there is nothing to take back.
+            let _ = unprepare(endpoints);
+            return false;
+        }
+    }
+    true
+}
+
+/// What is sent is not taken apart any more.
+fn unprepare(endpoints: &[Endpoint]) -> Result<(), Errno> {
+    endpoints.iter().try_for_each(|endpoint| Outgoing::prepare(&endpoint.socket, 0))
+}
+
+/// Says so: the figures are those of another way.
+fn refused(errno: Errno) {
+    eprintln!("load: the kernel refuses --offload on ({errno}), so it is off");
 }
 
 /// On a connected socket the system tells that there is no server.

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) reply_size: usize,
     /// What an HTTP answer's body must be.
     pub(crate) body: String,
+    /// Whether batches of datagrams leave and arrive as one.
+    pub(crate) offload: bool,
     pub(crate) sources: u32,
     pub(crate) watch: Option<Watch>,
     pub(crate) timeout: Duration,
