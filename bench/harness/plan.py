@@ -38,11 +38,11 @@ class Rounds:
 
 # By mode and measure; a workload marked `brief` has a line of its own. What is measured once has no line.
 ROUNDS = {
-    ("core", "throughput"): Rounds(20, 7, 0.5),
-    ("core", "throughput", "brief"): Rounds(12, 5, 0.5),
-    ("core", "cost"): Rounds(7, 3, 0.5),
+    ("core", "throughput"): Rounds(20, 6, 0.3),
+    ("core", "throughput", "brief"): Rounds(12, 5, 0.3),
+    ("core", "cost"): Rounds(6, 3, 0.4),
     ("core", "cost", "brief"): Rounds(4, 3, 0.3),
-    ("core", "latency"): Rounds(7, 3, 0.6),
+    ("core", "latency"): Rounds(6, 3, 0.4),
     ("full", "throughput"): Rounds(20, 20, 0.5),
     ("full", "throughput", "brief"): Rounds(20, 11, 0.5),
     ("full", "cost"): Rounds(20, 11, 0.5),

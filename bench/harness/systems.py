@@ -69,7 +69,7 @@ SYSTEMS = (
     System("reactor", "node", {"echo": interpreted("node", "echo")}, warm_up=1.0),
     native("limit-epoll", "c", "echo frames answers http kv udp broadcast"),
     peer("limit-uring", "c", "echo frames udp"),  # valgrind does not know io_uring.
-    peer("evio", "go", "echo frames http udp broadcast"),
+    peer("evio", "go", "echo frames http udp"),
     peer("gnet", "go", "echo frames http udp broadcast"),
     peer("gev", "go", "echo frames broadcast"),
     peer("netpoll", "go", "echo frames broadcast"),

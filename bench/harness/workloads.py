@@ -141,10 +141,18 @@ WORKLOADS = (
     Workload(
         "udp-echo",
         "udp",
-        "datagrams of 64 bytes, 10 sockets, 16 outstanding on each",
+        "datagrams of 64 bytes, 10 sockets, 16 outstanding on each; the client offloads segmentation",
         {"connections": 10, "size": 64, "depth": 16},
         ("throughput", "cost", "syscalls"),
         scheme="udp",
+    ),
+    Workload(
+        "udp-plain",
+        "udp",
+        "the same by a client that leaves segmentation and receive offload alone",
+        {"connections": 10, "size": 64, "depth": 16, "offload": "off"},
+        scheme="udp",
+        brief=True,
     ),
     Workload(
         "connects",
