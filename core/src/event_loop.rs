@@ -23,6 +23,7 @@ use crate::token::ConnId;
 
 mod arrive;
 mod datagrams;
+mod deliver;
 mod draining;
 mod serve;
 mod settle;

@@ -1,4 +1,7 @@
 use super::*;
+use crate::action::Pressure;
+use crate::buffer::total;
+use crate::config::Config;
 use crate::conn_shared::ConnKind;
 
 impl Machine {

@@ -1,0 +1,140 @@
+//! Sending many datagrams with one call.
+
+use std::io;
+use std::mem::{size_of, MaybeUninit};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use socket2::SockAddr;
+
+use super::super::check;
+use super::{header, retry, MAX_MESSAGES};
+
+/// What leaves in one piece: a datagram, or several to one destination that the kernel cuts apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message<'a> {
+    /// `None`: where the socket is connected to.
+    pub(crate) to: Option<SocketAddr>,
+    pub(crate) bytes: &'a [u8],
+    /// Cut into datagrams of this many bytes, the last of what is left (UDP_SEGMENT).
+    pub(crate) segment: Option<u16>,
+}
+
+/// Sends messages in order, at most [`MAX_MESSAGES`] and at least one, and says how many the kernel took. On
+/// a socket of IPv6, `ipv6`, a destination of IPv4 is written as `::ffff:a.b.c.d`. Never blocks.
+///
+/// # Errors
+/// The kernel refused the first message; or it reports what came of an earlier one, and has not looked at
+/// this one yet. Why it stopped at a later one, the call with that one as the first tells.
+pub(crate) fn send_batch<'a>(
+    fd: BorrowedFd<'_>,
+    ipv6: bool,
+    messages: impl Iterator<Item = Message<'a>>,
+) -> io::Result<usize> {
+    let mut outgoing = [const { MaybeUninit::<Outgoing>::uninit() }; MAX_MESSAGES];
+    let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; MAX_MESSAGES];
+    let mut count = 0;
+    for ((outgoing, header), message) in outgoing.iter_mut().zip(&mut headers).zip(messages) {
+        header.write(outgoing.write(Outgoing::new(&message, ipv6)).header());
+        count += 1;
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    retry(|| {
+        // SAFETY: the first `count` headers are filled, and what they point at outlives the call, which reads
+        // it.
+        let sent = unsafe { libc::sendmmsg(fd.as_raw_fd(), headers.as_mut_ptr().cast(), count, flags) };
+        Ok(check(sent)? as usize)
+    })
+}
+
+/// What the header of a message points at.
+struct Outgoing {
+    name: Option<SockAddr>,
+    slice: libc::iovec,
+    control: Option<Segment>,
+}
+
+/// A control message of type UDP_SEGMENT, as CMSG_SPACE and CMSG_DATA lay it out.
+#[repr(C)]
+struct Segment {
+    header: libc::cmsghdr,
+    size: u16,
+}
+
+impl Outgoing {
+    fn new(message: &Message<'_>, ipv6: bool) -> Self {
+        // The kernel only reads what is sent.
+        let (iov_base, iov_len) = (message.bytes.as_ptr().cast_mut().cast(), message.bytes.len());
+        Outgoing {
+            name: message.to.map(|to| if ipv6 { mapped(to) } else { to }.into()),
+            slice: libc::iovec { iov_base, iov_len },
+            control: message.segment.map(Segment::new),
+        }
+    }
+
+    /// The header, valid as long as `self` is neither moved nor used.
+    fn header(&mut self) -> libc::mmsghdr {
+        let (name, len) = match &self.name {
+            Some(name) => (name.as_ptr().cast_mut().cast(), name.len()),
+            None => (std::ptr::null_mut(), 0),
+        };
+        let mut header = header(name, len, &mut self.slice);
+        if let Some(control) = &mut self.control {
+            header.msg_hdr.msg_control = std::ptr::from_mut(control).cast();
+            header.msg_hdr.msg_controllen = size_of::<Segment>();
+        }
+        header
+    }
+}
+
+impl Segment {
+    fn new(size: u16) -> Self {
+        // SAFETY: cmsghdr is plain data for which zeroes are valid.
+        let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
+        header.cmsg_level = libc::SOL_UDP;
+        header.cmsg_type = libc::UDP_SEGMENT;
+        header.cmsg_len = size_of::<libc::cmsghdr>() + size_of::<u16>();
+        Segment { header, size }
+    }
+}
+
+fn mapped(addr: SocketAddr) -> SocketAddr {
+    match addr {
+        SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
+        SocketAddr::V6(_) => addr,
+    }
+}
+
+/// Whether the kernel knows UDP_SEGMENT (Linux 4.18) for this socket.
+pub(crate) fn can_segment(fd: BorrowedFd<'_>) -> bool {
+    let (mut size, mut len): (libc::c_int, _) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+    let value = std::ptr::from_mut(&mut size).cast();
+    // SAFETY: value and length describe an int, which outlives the call.
+    unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, value, &mut len) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canonical;
+    use super::*;
+
+    #[test]
+    fn the_control_message_is_laid_out_as_the_system_says() {
+        // SAFETY: both only compute.
+        let (space, len) = unsafe { (libc::CMSG_SPACE(2), libc::CMSG_LEN(2)) };
+        assert_eq!(size_of::<Segment>(), space as usize);
+        assert_eq!(Segment::new(1).header.cmsg_len, len as usize);
+    }
+
+    #[test]
+    fn addresses_change_their_family_and_back() {
+        let (v4, v6) = ("192.0.2.1:7".parse().unwrap(), "[::ffff:192.0.2.1]:7".parse().unwrap());
+        assert_eq!((mapped(v4), mapped(v6)), (v6, v6));
+        assert_eq!((canonical(v4), canonical(v6)), (v4, v4));
+        let message = Message { to: Some(v4), bytes: b"", segment: None };
+        let name = |ipv6| Outgoing::new(&message, ipv6).name.unwrap().as_socket().unwrap();
+        assert_eq!((name(false), name(true)), (v4, v6));
+        let scoped = "[fe80::1%3]:7".parse().unwrap();
+        assert_eq!((mapped(scoped), canonical(scoped)), (scoped, scoped));
+    }
+}
