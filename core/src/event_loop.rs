@@ -19,6 +19,7 @@ use crate::mailbox::Mailbox;
 use crate::panics::{catch, catch_payload, caught, report};
 use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::{Events, Poller};
+use crate::sys::time::monotonic;
 use crate::token::ConnId;
 
 mod arrive;
@@ -28,6 +29,9 @@ mod draining;
 mod serve;
 mod settle;
 mod timers;
+mod waiting;
+
+use waiting::Pace;
 
 /// The buffer that all input of a loop goes through: what libuv and Go's net use for a stream.
 const READ_BUFFER: usize = 64 << 10;
@@ -87,6 +91,8 @@ pub(crate) struct EventLoop {
     /// When the poller returned, in a turn that is sampled.
     sampled: Option<Instant>,
     turns: u64,
+    /// Whether it looks before it sleeps.
+    pace: Pace,
 }
 
 impl EventLoop {
@@ -108,6 +114,7 @@ impl EventLoop {
             tick: Duration::from_secs(1),
             sampled: None,
             turns: 0,
+            pace: Pace::new(monotonic()),
         }
     }
 
@@ -155,8 +162,7 @@ impl EventLoop {
             (Some(due), Some(longest)) => Some(due.min(longest)),
             (due, longest) => due.or(longest),
         };
-        self.state.metrics().polls.add(1);
-        let polled = self.state.poller.poll(&mut self.events, timeout);
+        let polled = self.wait(timeout);
         self.state.mailbox().is_awake();
         self.begin_turn();
         polled?;
