@@ -760,7 +760,7 @@ typedef struct reactor_metrics {
      */
     uint64_t datagrams_truncated;
     /**
-     * System calls that waited for or asked after events.
+     * System calls that waited for or asked after events. More than one in a turn: the loop looked before it slept.
      */
     uint64_t polls;
     /**

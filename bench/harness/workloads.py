@@ -101,9 +101,9 @@ def http(tool: str, name: str, says: str, measures: tuple[str, ...], brief: bool
     return Workload(name, "http", says, {"protocol": "http", "connections": 50}, measures, tool, brief=brief)
 
 
-def frames(name: str, says: str, depth: int, measures: tuple[str, ...], brief: bool = False) -> Workload:
+def frames(name: str, says: str, depth: int, measures: tuple[str, ...]) -> Workload:
     load: dict[str, int | str] = {"protocol": "frames", "connections": 50, "size": 64, "depth": depth}
-    return Workload(name, "frames", says, load, measures, brief=brief)
+    return Workload(name, "frames", says, load, measures)
 
 
 def kv(command: str) -> Workload:
@@ -115,7 +115,7 @@ EVERY = ("throughput", "cost", "syscalls", "instructions")
 
 WORKLOADS = (
     echo("echo-64x50", "64 bytes there and back, 50 connections, one request at a time each", measures=EVERY),
-    echo("echo-64x1000", "the same over 1,000 connections", connections=1_000, brief=True),
+    echo("echo-64x1000", "the same over 1,000 connections", connections=1_000),
     echo(
         "echo-16-deep",
         "64 bytes, 50 connections, 16 requests outstanding on each",
@@ -123,9 +123,9 @@ WORKLOADS = (
         measures=("throughput", "syscalls", "instructions"),
     ),
     echo("echo-16k", "16 KiB there and back, 50 connections", size=16_384),
-    echo("echo-1m", "1 MiB there and back, 10 connections", connections=10, size=1_048_576, brief=True),
+    echo("echo-1m", "1 MiB there and back, 10 connections", connections=10, size=1_048_576),
     frames("frames", "64 bytes behind a length, 50 connections", 1, EVERY),
-    frames("frames-16-deep", "the same, 16 requests outstanding on each", 16, ("throughput",), brief=True),
+    frames("frames-16-deep", "the same, 16 requests outstanding on each", 16, ("throughput",)),
     Workload(
         "answers-16k",
         "answers",

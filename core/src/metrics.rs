@@ -223,7 +223,7 @@ metrics! {
     datagrams_dropped,
     /// Datagrams received that did not fit the buffer and lost their end.
     datagrams_truncated,
-    /// System calls that waited for or asked after events.
+    /// System calls that waited for or asked after events. More than one in a turn: the loop looked before it slept.
     polls,
     /// System calls that read, successful or not.
     reads,

@@ -62,7 +62,7 @@ pub struct reactor_metrics {
     pub datagrams_dropped: u64,
     /// Datagrams received that did not fit the buffer and lost their end.
     pub datagrams_truncated: u64,
-    /// System calls that waited for or asked after events.
+    /// System calls that waited for or asked after events. More than one in a turn: the loop looked before it slept.
     pub polls: u64,
     /// System calls that read, successful or not.
     pub reads: u64,
