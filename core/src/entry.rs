@@ -36,6 +36,8 @@ pub(crate) struct Entry {
     pub(crate) admission: Option<Box<Admission>>,
     /// What most connections do not have.
     pub(crate) extra: Option<Box<Extra>>,
+    /// Room in this Unix socket is asked for: only while output waits for it.
+    pub(crate) polls_writable: bool,
     /// Stands in the list of connections to serve, to drain of input, to settle.
     pub(crate) in_ready: bool,
     pub(crate) in_discard: bool,
@@ -91,6 +93,7 @@ impl Entry {
             context: None,
             admission: None,
             extra: None,
+            polls_writable: false,
             in_ready: false,
             in_discard: false,
             in_dirty: false,

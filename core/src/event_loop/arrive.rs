@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,8 +51,7 @@ impl EventLoop {
         let machine = Machine::new(Arc::clone(&shared), origin.unix, origin.options.half_open);
         let id = self.state.mailbox().register(Arc::clone(&shared));
         let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
-        self.state.metrics().other_calls.add(1);
-        if let Err(error) = self.state.poller.add(socket.as_fd(), id.to_u64()) {
+        if let Err(error) = self.state.poll_stream(socket.as_fd(), id, origin.unix) {
             self.state.mailbox().forget(id);
             return Err(error);
         }
@@ -133,13 +132,11 @@ impl EventLoop {
 
     /// Gives an entry its socket and registers it with the poller.
     fn attach(&mut self, id: ConnId, socket: OwnedFd) -> io::Result<()> {
-        self.state.metrics().other_calls.add(1);
-        self.state.poller.add(socket.as_fd(), id.to_u64())?;
         let conns = &mut *self.state.conns.borrow_mut();
-        if let Some(entry) = conns.slab.get_mut(id) {
-            entry.machine.shared.set_descriptor(Some(socket.as_raw_fd()));
-            entry.socket = Some(socket);
-        }
+        let Some(entry) = conns.slab.get_mut(id) else { return Ok(()) };
+        self.state.poll_stream(socket.as_fd(), id, entry.machine.is_unix())?;
+        entry.machine.shared.set_descriptor(Some(socket.as_raw_fd()));
+        entry.socket = Some(socket);
         Ok(())
     }
 
@@ -258,6 +255,16 @@ impl EventLoop {
 }
 
 impl LoopState {
+    /// Registers a stream with the poller. Room in a Unix socket is asked for while output waits, by the end of a turn;
+    /// not to learn how connecting ended, which such a socket does at once or not at all, connect(2).
+    fn poll_stream(&self, socket: BorrowedFd<'_>, id: ConnId, unix: bool) -> io::Result<()> {
+        self.metrics().other_calls.add(1);
+        match unix {
+            true => self.poller.add_readable(socket, id.to_u64()),
+            false => self.poller.add(socket, id.to_u64()),
+        }
+    }
+
     /// Makes the entry of an outgoing connection, unless it is there already, and files its time-out.
     pub(crate) fn begin_connect(&self, id: ConnId, dial: &mut Dial) {
         let (shared, unix, half_open) = (Arc::clone(&dial.shared), dial.is_unix(), dial.conn.half_open);

@@ -158,11 +158,23 @@ impl EventLoop {
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.now.get()));
         }
         entry.machine.keep_output(&mut conns.pool);
+        self.poll_room(id, entry);
         conns.line_up(id);
         if let Some(entry) = conns.slab.peek_mut(id) {
             entry.rest();
         }
         None
+    }
+
+    /// Has room in a Unix socket reported while output waits for it, and only then, as Linux would report it whenever
+    /// the peer has read. Room that came since the write is reported, too: no wake-up is lost.
+    #[inline]
+    fn poll_room(&self, id: ConnId, entry: &mut Entry) {
+        let waits = entry.machine.is_unix() && entry.machine.is_stuck();
+        let Some(socket) = entry.socket.as_ref().filter(|_| waits != entry.polls_writable) else { return };
+        self.state.metrics().other_calls.add(1);
+        self.state.poller.poll_writable(socket.as_fd(), id.to_u64(), waits);
+        entry.polls_writable = waits;
     }
 
     /// Closes a connection's descriptor and tells the handler, unless bytes are on their way that are wanted.

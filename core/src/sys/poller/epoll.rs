@@ -15,6 +15,9 @@ const BATCH: usize = 512;
 const READ: u32 =
     (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
 
+/// Interest in input, whatever comes with it, and each time anew.
+const INPUT: libc::c_int = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET;
+
 /// Room for the events of one poll.
 pub(crate) struct Events {
     raw: Vec<libc::epoll_event>,
@@ -66,8 +69,7 @@ impl Poller {
     }
 
     pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
-        let interest = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET;
-        self.control(fd, token, interest)
+        self.control(fd, token, INPUT | libc::EPOLLOUT)
     }
 
     pub(crate) fn add_level(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
@@ -75,11 +77,11 @@ impl Poller {
     }
 
     pub(crate) fn add_readable(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
-        self.control(fd, token, libc::EPOLLIN | libc::EPOLLET)
+        self.control(fd, token, INPUT)
     }
 
     pub(crate) fn poll_writable(&self, fd: BorrowedFd<'_>, token: u64, writable: bool) {
-        let interest = libc::EPOLLIN | libc::EPOLLET | if writable { libc::EPOLLOUT } else { 0 };
+        let interest = INPUT | if writable { libc::EPOLLOUT } else { 0 };
         // It fails for descriptors that are not registered only.
         let _ = self.change(libc::EPOLL_CTL_MOD, fd, token, interest);
     }
@@ -135,7 +137,7 @@ impl AsFd for Poller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::Shutdown;
     use std::os::unix::net::UnixStream;
 
@@ -166,6 +168,30 @@ mod tests {
             [Event { token: 7, readable: true, writable: true, read_on: true, failed: false }]
         );
         assert_eq!(poll_now(&poller), []);
+    }
+
+    #[test]
+    fn room_is_reported_while_it_is_asked_for_even_if_it_was_there_before() {
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add_readable(far.as_fd(), 7).unwrap();
+        let exchange = |near: &mut UnixStream, far: &mut UnixStream| {
+            far.write_all(b"x").unwrap();
+            near.read_exact(&mut [0]).unwrap();
+        };
+        exchange(&mut near, &mut far);
+        assert_eq!(poll_now(&poller), []);
+        poller.poll_writable(far.as_fd(), 7, true);
+        let room = Event { token: 7, readable: false, writable: true, read_on: false, failed: false };
+        assert_eq!(poll_now(&poller), [room]);
+        assert_eq!(poll_now(&poller), []);
+        exchange(&mut near, &mut far);
+        assert_eq!(poll_now(&poller), [room]);
+        poller.poll_writable(far.as_fd(), 7, false);
+        exchange(&mut near, &mut far);
+        assert_eq!(poll_now(&poller), []);
+        near.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(poll_now(&poller), [Event { readable: true, writable: false, read_on: true, ..room }]);
     }
 
     #[test]

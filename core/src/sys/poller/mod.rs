@@ -4,8 +4,10 @@
 //! - `add(fd, token)` registers a descriptor once, edge-triggered, for reading, writing and urgent data.
 //!   There is no
 //!   change of interest: whoever polls remembers readiness. Closing the descriptor ends the registration.
-//! - `add_readable(fd, token)` registers one edge-triggered for reading, and `poll_writable(fd, token, yes)` adds
-//!   or ends writing: for UDP, where every datagram that leaves would be an edge.
+//! - `add_readable(fd, token)` registers one for all that but writing, and `poll_writable(fd, token, yes)` adds or
+//!   ends writing: for sockets that would report room although nobody lacked it, which are those of UDP (whenever a
+//!   datagram has left) and Unix sockets (whenever the peer has read). What is ready when writing is added or ended
+//!   may be reported again, and room that is there when it is added is reported.
 //! - `remove(fd)` ends a registration, for descriptors that stay open.
 //! - Its descriptor is readable when a poll would report something.
 //! - `add_level(fd, token)` registers a descriptor for reading, level-triggered: for wakers.
