@@ -49,8 +49,9 @@ def printed(*command: str, pattern: str = r"(.+)") -> Callable[[Path], str]:
     return look
 
 
-def module(path: str) -> Callable[[Path], str]:
-    return matched("bench/peers/go/go.mod", rf"{re.escape(path)} v(\S+)")
+def module(path: str, folder: str = ".") -> Callable[[Path], str]:
+    """A module of Go's, as go.mod in a folder of the peers in Go pins it."""
+    return matched(f"bench/peers/go/{folder}/go.mod", rf"^(?:require)?\s+{re.escape(path)} v(\S+)")
 
 
 def crate(name: str) -> Callable[[Path], str]:
@@ -69,9 +70,9 @@ VERSIONS: dict[str, Callable[[Path], str]] = {
     "reactor-node": OURS,
     "limit-epoll": COMPILER,
     "limit-uring": printed("pkg-config", "--modversion", "liburing", pattern=r"([\d.]+)"),
-    "evio": module("github.com/tidwall/evio"),
-    "gnet": module("github.com/panjf2000/gnet/v2"),
-    "gev": module("github.com/Allenxuxu/gev"),
+    "evio": module("github.com/tidwall/evio", "evio"),
+    "gnet": module("github.com/panjf2000/gnet/v2", "gnet"),
+    "gev": module("github.com/Allenxuxu/gev", "gev"),
     "netpoll": module("github.com/cloudwego/netpoll"),
     "go-net": printed("go", "version", pattern=r"go(\d\S+)"),
     "libuv": printed("pkg-config", "--modversion", "libuv", pattern=r"([\d.]+)"),

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness import charts
-from harness.machine import Run, machine, matched, printed, versions
+from harness.machine import Run, machine, matched, module, printed, versions
 from harness.page import Page, figure, ranked, ratio
 from harness.plan import ONCE, Rounds, Unit
 from harness.rows import Row
@@ -180,6 +180,22 @@ def test_every_system_has_a_version() -> None:
     found = versions(ROOT, labels)
     assert list(found) == labels
     assert found["reactor-c"] == found["reactor-rust"] == matched("Cargo.toml", r'^version = "([\d.]+)"')(ROOT)
+    # Pinned in the repository: known whatever is installed.
+    for label in ("evio", "gnet", "gev", "netpoll", "tokio", "mio", "uvloop", "netty"):
+        assert re.fullmatch(r"\d+\.\d+\.\d+\S*", found[label]), label
+    (evio,) = re.findall(r"tidwall/evio v(\S+)$", (ROOT / "bench/peers/go/evio/go.mod").read_text(), re.MULTILINE)
+    assert found["evio"] == evio
+
+
+def test_a_module_is_not_taken_for_another_whose_path_ends_or_begins_alike(tmp_path: Path) -> None:
+    folder = tmp_path / "bench/peers/go/gev"
+    folder.mkdir(parents=True)
+    lines = ["module peers/gev", "require (", "\tx.org/fork/a.org/gev v0.0.1", "\ta.org/gev/extra v0.0.2"]
+    (folder / "go.mod").write_text("\n".join([*lines, "\ta.org/gev v1.2.3-rc.1 // indirect", ")"]))
+    assert module("a.org/gev", "gev")(tmp_path) == "1.2.3-rc.1"
+    (folder / "go.mod").write_text("module peers/gev\n\nrequire a.org/gev v0.5.0\n")
+    assert module("a.org/gev", "gev")(tmp_path) == "0.5.0"
+    assert module("a.org/gev")(tmp_path) == "unknown"
 
 
 def test_a_machine_is_described(tmp_path: Path) -> None:

@@ -8,16 +8,18 @@
 //!         ^ head                                             ^ writes are appended here
 //! ```
 //!
-//! What is written in a turn and sent at its end, as nearly everything is, lies in one buffer of the loop's,
-//! connection behind connection: a queue without blocks is a range of it. What does not fit there or is not sent
-//! moves to blocks of its own. A reply or a few fit a small block. What does not, and what comes when a small
-//! block is full, goes to large blocks in pages of their own: a backlog is seldom small, and its memory goes back to
-//! the system with it. A queue without bytes holds no block.
+//! What is written in a turn and sent at its end, as nearly everything is, lies in the [turn's buffer](turn): a
+//! queue without blocks is a range of it. What does not fit there or is not sent moves to blocks of its own. A
+//! reply or a few fit a small block. What does not, and what comes when a small block is full, goes to large blocks
+//! in pages of their own: a backlog is seldom small, and its memory goes back to the system with it. A queue
+//! without bytes holds no block.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::sys::memory::Mapped;
+
+mod turn;
 
 /// Size of a small block: most replies of one turn fit, and 64 of them are a mebibyte.
 pub(crate) const SMALL: usize = 16 << 10;
@@ -26,8 +28,6 @@ const SMALL_POOLED: usize = 64;
 /// Large blocks that a pool keeps for later: what one connection's read budget may be answered with, four
 /// times.
 const LARGE_POOLED: usize = 4;
-/// Size of the buffer for the replies of a turn: as much as is read in one go.
-const TURN: usize = 64 << 10;
 /// Writes of so many bytes are sent at once, from the writer's memory: copying them would cost more than the call
 /// that gathering them with others of the same turn might save.
 pub(crate) const DIRECT: usize = SMALL;
@@ -106,13 +106,6 @@ impl BlockPool {
 }
 
 impl BlockPool {
-    /// Makes room for the next turn's writes, if nothing of this one's is left.
-    pub(crate) fn end_turn(&mut self) {
-        if self.in_turn == 0 {
-            self.turn.clear();
-        }
-    }
-
     fn small(&mut self) -> Block {
         Block::Heap(self.small.pop().unwrap_or_else(|| Vec::with_capacity(SMALL)))
     }
@@ -158,56 +151,6 @@ impl OutQueue {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
-    /// at the end of the turn has to be sent, or [kept](Self::keep).
-    #[inline(always)]
-    pub(crate) fn push_in_turn(&mut self, slices: &[&[u8]], pool: &mut BlockPool) -> bool {
-        let (end, len) = (pool.turn.len(), total(slices));
-        let follows = self.len == 0 || self.head + self.len == end;
-        if self.first.is_some() || !follows || len > TURN - end {
-            return false;
-        }
-        if self.len == 0 {
-            self.head = end;
-        }
-        for slice in slices {
-            pool.turn.extend_from_slice(slice);
-        }
-        self.len += len;
-        pool.in_turn += len;
-        true
-    }
-
-    /// All of it was sent: for a queue that is [in the turn](Self::push_in_turn).
-    #[inline]
-    pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
-        pool.in_turn -= self.len;
-        self.len = 0;
-    }
-
-    /// The unsent bytes, if they were all written in this turn.
-    #[inline]
-    pub(crate) fn in_turn<'a>(&self, pool: &'a BlockPool) -> Option<&'a [u8]> {
-        match self.first {
-            None => pool.turn.get(self.head..self.head + self.len),
-            Some(_) => None,
-        }
-    }
-
-    /// Moves what was written in this turn, and is not sent, to a block.
-    pub(crate) fn keep(&mut self, pool: &mut BlockPool) {
-        if self.first.is_some() || self.len == 0 {
-            return;
-        }
-        let mut block = if self.len <= SMALL { pool.small() } else { pool.large() };
-        // Less than a turn's bytes fit either.
-        block.extend(&pool.turn[self.head..self.head + self.len]);
-        pool.in_turn -= self.len;
-        pool.change += self.len as isize;
-        self.head = 0;
-        self.first = Some(block);
     }
 
     /// Appends a copy.
@@ -340,96 +283,4 @@ impl OutQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unsent(queue: &OutQueue, pool: &BlockPool) -> Vec<u8> {
-        let mut slices = [IoSlice::new(&[]); 64];
-        let filled = queue.slices(pool, &mut slices);
-        slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
-    }
-
-    /// A small deterministic generator (xorshift, Marsaglia 2003), so that a failure repeats.
-    fn random(state: &mut u64) -> usize {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        *state as usize
-    }
-
-    #[test]
-    fn whatever_is_pushed_and_sent_in_whatever_pieces_leaves_in_order() {
-        for seed in 1..20 {
-            let mut state = seed * 0x9e37_79b9;
-            let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
-            let (mut pushed, mut sent) = (Vec::new(), Vec::new());
-            for _ in 0..200 {
-                let size =
-                    random(&mut state) % if random(&mut state).is_multiple_of(32) { 40 * SMALL } else { 600 };
-                let bytes: Vec<u8> = (0..size).map(|_| random(&mut state) as u8).collect();
-                pushed.extend_from_slice(&bytes);
-                match random(&mut state) % 2 {
-                    0 => queue.push(&bytes, &mut pool),
-                    _ => queue.push_owned(bytes, &mut pool),
-                }
-                if random(&mut state).is_multiple_of(4) {
-                    // A turn ends.
-                    queue.keep(&mut pool);
-                    pool.end_turn();
-                    assert!(pool.turn.is_empty());
-                }
-                let front = unsent(&queue, &pool);
-                let take = random(&mut state) % (front.len() + 1);
-                sent.extend_from_slice(&front[..take]);
-                queue.advance(take, &mut pool);
-                assert_eq!(queue.len, pushed.len() - sent.len());
-            }
-            sent.extend(unsent(&queue, &pool));
-            assert!(sent == pushed, "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn an_empty_queue_holds_no_memory() {
-        let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
-        for _ in 0..100 {
-            queue.push(&[7; SMALL], &mut pool);
-        }
-        queue.advance(100 * SMALL, &mut pool);
-        assert!(queue.first.is_none());
-        assert!(queue.rest.is_none());
-    }
-
-    #[test]
-    fn the_pool_keeps_no_more_than_its_share() {
-        let mut pool = BlockPool::default();
-        let mut queues: Vec<OutQueue> = (0..3 * SMALL_POOLED).map(|_| OutQueue::default()).collect();
-        for queue in &mut queues {
-            queue.push(&[7; 100], &mut pool);
-            queue.push(&[7; SMALL], &mut pool);
-        }
-        for queue in &mut queues {
-            queue.clear(&mut pool);
-        }
-        assert_eq!((pool.small.len(), pool.large.len()), (SMALL_POOLED, LARGE_POOLED));
-    }
-
-    #[test]
-    fn a_backlog_lies_in_large_blocks() {
-        let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
-        for _ in 0..200 {
-            queue.push_owned(vec![7; OWNED], &mut pool);
-        }
-        assert!(matches!(queue.first, Some(Block::Heap(_))));
-        assert!(queue.rest().all(|block| matches!(block, Block::Large(_))));
-        assert_eq!(queue.rest().count(), (199 * OWNED).div_ceil(Mapped::CAPACITY));
-    }
-
-    #[test]
-    fn clear_says_how_much_was_unsent() {
-        let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
-        queue.push(b"hello", &mut pool);
-        queue.advance(2, &mut pool);
-        assert_eq!((queue.clear(&mut pool), queue.len, unsent(&queue, &pool)), (3, 0, vec![]));
-    }
-}
+mod tests;

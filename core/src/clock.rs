@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+#[cfg(test)]
+use made_up::monotonic;
+
+#[cfg(not(test))]
 use crate::sys::time::monotonic;
 
 #[derive(Clone, Copy, Debug)]
@@ -40,4 +44,43 @@ pub(crate) fn millis_up(duration: Duration) -> u64 {
 pub(crate) fn deadline(now: u64, duration: Duration) -> u64 {
     // Now is rounded down: one more millisecond makes sure that the whole duration passes.
     now.saturating_add(millis_up(duration)).saturating_add(1)
+}
+
+/// Time for unit tests, which need not wait for it to go by.
+#[cfg(test)]
+pub(crate) mod made_up {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local! {
+        /// How far this thread's clocks are ahead of the system's, in nanoseconds.
+        static AHEAD: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn monotonic() -> u64 {
+        crate::sys::time::monotonic() + AHEAD.get()
+    }
+
+    /// While it lives, its thread's time goes by as it is told, besides as it always does. It has to outlive every
+    /// clock that is read meanwhile, which would go back with it.
+    pub(crate) struct Time {
+        /// Belongs to its thread.
+        _not_send: std::marker::PhantomData<*const ()>,
+    }
+
+    impl Time {
+        pub(crate) fn begin() -> Self {
+            Time { _not_send: std::marker::PhantomData }
+        }
+
+        pub(crate) fn advance(&self, by: Duration) {
+            AHEAD.set(AHEAD.get() + u64::try_from(by.as_nanos()).unwrap());
+        }
+    }
+
+    impl Drop for Time {
+        fn drop(&mut self) {
+            AHEAD.set(0);
+        }
+    }
 }

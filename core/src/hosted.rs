@@ -163,3 +163,6 @@ impl fmt::Debug for Hosted {
         f.debug_struct("Hosted").field("poll_fd", &self.poll_fd()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,13 +46,22 @@ pub(crate) unsafe fn bytes<'a>(data: *const u8, len: usize, function: &str) -> R
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
-/// Several runs of bytes.
+/// Runs of bytes that are gathered on the stack: an allocation for a call of more is not noticed beside the rest.
+const FEW: usize = 16;
+
+/// Calls with several runs of bytes.
 ///
 /// # Safety
-/// The pointer is NULL or valid for reads of `count` elements, each of which is valid as [`bytes`] says.
-pub(crate) unsafe fn slices<'a>(slices: *const iovec, count: usize, function: &str) -> Result<Vec<&'a [u8]>> {
+/// The pointer is NULL or valid for reads of `count` elements, each of which is valid as [`bytes`] says, during
+/// the call.
+pub(crate) unsafe fn with_slices<T>(
+    slices: *const iovec,
+    count: usize,
+    function: &str,
+    call: impl FnOnce(&[&[u8]]) -> Result<T>,
+) -> Result<T> {
     if count == 0 {
-        return Ok(Vec::new());
+        return call(&[]);
     }
     not_null(slices, function, "slices")?;
     if count > isize::MAX as usize / size_of::<iovec>() {
@@ -61,8 +70,20 @@ pub(crate) unsafe fn slices<'a>(slices: *const iovec, count: usize, function: &s
     // SAFETY: not NULL, not too many, and the rest is what the caller promises.
     let slices = unsafe { std::slice::from_raw_parts(slices, count) };
     // SAFETY: what the caller promises.
-    let slice = |slice: &iovec| unsafe { bytes(slice.iov_base.cast::<u8>(), slice.iov_len, function) };
-    let slices = slices.iter().map(slice).collect::<Result<Vec<_>>>()?;
+    let checked = |slice: &iovec| unsafe { bytes(slice.iov_base.cast::<u8>(), slice.iov_len, function) };
+    let mut few = [[].as_slice(); FEW];
+    let Some(few) = few.get_mut(..count) else {
+        let many = slices.iter().map(checked).collect::<Result<Vec<_>>>()?;
+        return call(countable(&many, function)?);
+    };
+    for (few, slice) in few.iter_mut().zip(slices) {
+        *few = checked(slice)?;
+    }
+    call(countable(few, function)?)
+}
+
+/// Refuses runs whose bytes are too many to be counted.
+fn countable<'a, 'b>(slices: &'b [&'a [u8]], function: &str) -> Result<&'b [&'a [u8]]> {
     let total = slices.iter().try_fold(0_usize, |sum, slice| sum.checked_add(slice.len()));
     let too_long = || invalid(function, "the slices together have more bytes than there can be");
     total.map(|_| slices).ok_or_else(too_long)

@@ -95,8 +95,7 @@ pub unsafe extern "C" fn reactor_conn_write_gathered(
     // SAFETY: as in `reactor_conn_write`, for each of the slices.
     unsafe {
         write(server, conn, out_pressure, FUNCTION, |handle, id| {
-            let slices = argument::slices(slices, count, FUNCTION)?;
-            handle.write_gathered(id?, &slices)
+            argument::with_slices(slices, count, FUNCTION, |slices| handle.write_gathered(id?, slices))
         })
     }
 }
@@ -121,10 +120,12 @@ pub unsafe extern "C" fn reactor_conn_write_then(
     unsafe {
         write(server, conn, out_pressure, FUNCTION, |handle, id| {
             let completion = argument::function(completion, FUNCTION, "completion")?;
-            let slices = argument::slices(slices, count, FUNCTION)?;
-            handle.write_then(id?, &slices, move |completed| {
+            let completion = move |completed| {
                 // SAFETY: the program's own function, with its data and its server, which outlives its loops.
                 completion(data.get(), called_with.get(), conn, action::completed(completed));
+            };
+            argument::with_slices(slices, count, FUNCTION, |slices| {
+                handle.write_then(id?, slices, completion)
             })
         })
     }

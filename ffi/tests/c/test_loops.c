@@ -150,6 +150,86 @@ static void gathered_writes_are_one(void) {
     CHECK_OK(reactor_server_free(record.server));
 }
 
+enum { MOST_PARTS = 1000 };
+
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+static struct iovec parts[MOST_PARTS];
+static size_t part_count, whole_len;
+static char whole[MOST_PARTS * 4];
+
+/* Parts of nothing up to four bytes, and what they are together. */
+static void make_parts(size_t count) {
+    part_count = count;
+    whole_len = 0;
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = (struct iovec){.iov_base = (void *)(uintptr_t)(letters + i % 22), .iov_len = (i + 1) % 5};
+        memcpy(whole + whole_len, parts[i].iov_base, parts[i].iov_len);
+        whole_len += parts[i].iov_len;
+    }
+}
+
+static void write_parts(struct record *of, reactor_server *server, reactor_conn conn) {
+    (void)of;
+    CHECK_OK(reactor_conn_write_gathered(server, conn, parts, part_count, NULL));
+}
+
+static void note_sent(void *user_data, reactor_server *server, reactor_conn conn, int32_t completed) {
+    CHECK(user_data == &record && server == record.server && conn == record.conn);
+    CHECK_EQUAL(completed, REACTOR_COMPLETED_SENT);
+    record_count(&record, &record.others);
+}
+
+static void gathered_writes_of_however_many_parts_are_one(void) {
+    const size_t counts[] = {1, 15, 16, 17, 63, 64, 65, MOST_PARTS};
+    const int rounds = sizeof counts / sizeof *counts;
+    set_up(1);
+    record.in_data = write_parts;
+    int client = client_open(&record);
+    for (int i = 0; i < rounds; i++) {
+        make_parts(counts[i]);
+        CHECK_OK(reactor_conn_write_gathered(record.server, record.conn, parts, part_count, NULL));
+        client_expect(client, whole, whole_len);
+        CHECK_OK(reactor_conn_write_then(record.server, record.conn, parts, part_count, note_sent, &record, NULL));
+        client_expect(client, whole, whole_len);
+        record_wait(&record, &record.others, i + 1);
+        client_send(client, "?", 1);
+        client_expect(client, whole, whole_len);
+    }
+    reactor_metrics metrics = {.size = sizeof metrics};
+    CHECK_OK(reactor_server_metrics(record.server, REACTOR_ALL_LOOPS, &metrics));
+    CHECK_EQUAL(metrics.messages_written, 3 * rounds);
+    close(client);
+    CHECK_OK(reactor_server_free(record.server));
+}
+
+static void of_a_gathered_write_that_is_refused_nothing_leaves(void) {
+    const size_t counts[] = {10, 100};
+    record_init(&record);
+    reactor_options options = {
+        .size = sizeof options, .loops = 1, .low_water = 500, .high_water = 500, .hard_limit = 1000};
+    record_start(&record, &options);
+    int client = client_open(&record);
+    make_parts(MOST_PARTS);
+    CHECK(whole_len > options.hard_limit);
+    CHECK_STATUS(reactor_conn_write_gathered(record.server, record.conn, parts, part_count, NULL), REACTOR_STATUS_FULL);
+    for (int i = 0; i < 2; i++) {
+        make_parts(counts[i]);
+        parts[part_count - 1] = (struct iovec){.iov_base = NULL, .iov_len = 1};
+        CHECK_FAILS(reactor_conn_write_gathered(record.server, record.conn, parts, part_count, NULL),
+                    REACTOR_STATUS_INVALID_ARGUMENT, "data is NULL");
+        make_parts(counts[i]);
+        parts[0].iov_len = parts[1].iov_len = parts[2].iov_len = PTRDIFF_MAX;
+        CHECK_FAILS(reactor_conn_write_gathered(record.server, record.conn, parts, part_count, NULL),
+                    REACTOR_STATUS_INVALID_ARGUMENT, "more bytes than there can be");
+    }
+    CHECK_OK(reactor_conn_write(record.server, record.conn, (const uint8_t *)"alone", 5, NULL));
+    CHECK_OK(reactor_conn_close(record.server, record.conn));
+    client_expect(client, "alone", 5);
+    client_expect_eof(client);
+    close(client);
+    CHECK_OK(reactor_server_free(record.server));
+}
+
 static void add_a_tail(struct record *of, reactor_server *server) {
     if (of->pre_writes == 0) CHECK_OK(reactor_conn_write(server, of->conn, (const uint8_t *)" tail", 5, NULL));
 }
@@ -168,4 +248,5 @@ static void what_on_pre_write_writes_leaves_along(void) {
 TESTS(TEST(functions_run_on_the_loop_that_was_asked_for), TEST(refused_functions_stay_the_callers),
       TEST(what_does_not_run_any_more_is_released), TEST(functions_run_on_the_loop_of_a_connection),
       TEST(dead_connections_run_nothing), TEST(a_wake_may_close), TEST(gathered_writes_are_one),
+      TEST(gathered_writes_of_however_many_parts_are_one), TEST(of_a_gathered_write_that_is_refused_nothing_leaves),
       TEST(what_on_pre_write_writes_leaves_along))

@@ -1,0 +1,91 @@
+use super::*;
+
+fn unsent(queue: &OutQueue, pool: &BlockPool) -> Vec<u8> {
+    let mut slices = [IoSlice::new(&[]); 64];
+    let filled = queue.slices(pool, &mut slices);
+    slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
+}
+
+/// A small deterministic generator (xorshift, Marsaglia 2003), so that a failure repeats.
+fn random(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state as usize
+}
+
+#[test]
+fn whatever_is_pushed_and_sent_in_whatever_pieces_leaves_in_order() {
+    for seed in 1..20 {
+        let mut state = seed * 0x9e37_79b9;
+        let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+        let (mut pushed, mut sent) = (Vec::new(), Vec::new());
+        for _ in 0..200 {
+            let size =
+                random(&mut state) % if random(&mut state).is_multiple_of(32) { 40 * SMALL } else { 600 };
+            let bytes: Vec<u8> = (0..size).map(|_| random(&mut state) as u8).collect();
+            pushed.extend_from_slice(&bytes);
+            match random(&mut state) % 2 {
+                0 => queue.push(&bytes, &mut pool),
+                _ => queue.push_owned(bytes, &mut pool),
+            }
+            if random(&mut state).is_multiple_of(4) {
+                // A turn ends.
+                queue.keep(&mut pool);
+                pool.end_turn();
+                assert!(pool.turn.is_empty());
+            }
+            let front = unsent(&queue, &pool);
+            let take = random(&mut state) % (front.len() + 1);
+            sent.extend_from_slice(&front[..take]);
+            queue.advance(take, &mut pool);
+            assert_eq!(queue.len, pushed.len() - sent.len());
+        }
+        sent.extend(unsent(&queue, &pool));
+        assert!(sent == pushed, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_empty_queue_holds_no_memory() {
+    let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+    for _ in 0..100 {
+        queue.push(&[7; SMALL], &mut pool);
+    }
+    queue.advance(100 * SMALL, &mut pool);
+    assert!(queue.first.is_none());
+    assert!(queue.rest.is_none());
+}
+
+#[test]
+fn the_pool_keeps_no_more_than_its_share() {
+    let mut pool = BlockPool::default();
+    let mut queues: Vec<OutQueue> = (0..3 * SMALL_POOLED).map(|_| OutQueue::default()).collect();
+    for queue in &mut queues {
+        queue.push(&[7; 100], &mut pool);
+        queue.push(&[7; SMALL], &mut pool);
+    }
+    for queue in &mut queues {
+        queue.clear(&mut pool);
+    }
+    assert_eq!((pool.small.len(), pool.large.len()), (SMALL_POOLED, LARGE_POOLED));
+}
+
+#[test]
+fn a_backlog_lies_in_large_blocks() {
+    let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+    for _ in 0..200 {
+        queue.push_owned(vec![7; OWNED], &mut pool);
+    }
+    assert!(matches!(queue.first, Some(Block::Heap(_))));
+    assert!(queue.rest().all(|block| matches!(block, Block::Large(_))));
+    assert_eq!(queue.rest().count(), (199 * OWNED).div_ceil(Mapped::CAPACITY));
+}
+
+#[test]
+fn clear_says_how_much_was_unsent() {
+    let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+    queue.push(b"hello", &mut pool);
+    queue.advance(2, &mut pool);
+    assert_eq!((queue.clear(&mut pool), queue.len, unsent(&queue, &pool)), (3, 0, vec![]));
+}
