@@ -1,6 +1,6 @@
 //! The connections of a loop, and the lists of what is to be done with them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::action::{Completed, Completion};
 use crate::buffer::BlockPool;
@@ -13,7 +13,7 @@ use crate::udp_entry::UdpEntry;
 /// The connections and what is to be done with them.
 pub(crate) struct Conns {
     pub(crate) slab: Slab<Entry>,
-    pub(crate) endpoints: HashMap<ConnId, UdpEntry>,
+    pub(crate) endpoints: Slab<UdpEntry>,
     /// The connection whose last callback runs: it has left the slab, so that its slot may be used again.
     pub(crate) leaving: Option<Box<(ConnId, Entry)>>,
     pub(crate) pool: BlockPool,
@@ -31,7 +31,7 @@ impl Conns {
     pub(crate) fn new() -> Self {
         Conns {
             slab: Slab::new(),
-            endpoints: HashMap::new(),
+            endpoints: Slab::new(),
             leaving: None,
             pool: BlockPool::default(),
             ready: VecDeque::new(),
@@ -55,7 +55,7 @@ impl Conns {
             if !std::mem::replace(&mut entry.in_dirty, true) {
                 self.dirty.push(id);
             }
-        } else if let Some(endpoint) = self.endpoints.get_mut(&id) {
+        } else if let Some(endpoint) = self.endpoints.peek_mut(id) {
             if !std::mem::replace(&mut endpoint.in_dirty, true) {
                 self.dirty.push(id);
             }
@@ -75,7 +75,7 @@ impl Conns {
             if !std::mem::replace(stands, true) {
                 line.push_back(id);
             }
-        } else if let Some(endpoint) = self.endpoints.get_mut(&id) {
+        } else if let Some(endpoint) = self.endpoints.peek_mut(id) {
             if endpoint.wants_service() && !std::mem::replace(&mut endpoint.in_ready, true) {
                 self.ready.push_back(id);
             }

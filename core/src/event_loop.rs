@@ -79,7 +79,7 @@ pub(crate) struct EventLoop {
     /// The listeners that this loop accepts from itself.
     acceptor: Acceptor,
     /// Made with the first UDP socket.
-    datagrams: Option<RecvBatch>,
+    datagrams: Option<Box<RecvBatch>>,
     /// The graceful stop has begun here.
     draining: bool,
     /// Input was left alone, because the server holds more bytes than its budget allows.

@@ -128,7 +128,7 @@ impl LoopState {
         let conns = &mut *self.conns.borrow_mut();
         if let Some(entry) = conns.slab.get_mut(id) {
             entry.machine.fail(&mut conns.pool);
-        } else if let Some(endpoint) = conns.endpoints.get_mut(&id).filter(|entry| entry.listener.is_none()) {
+        } else if let Some(endpoint) = conns.endpoints.peek_mut(id).filter(|entry| entry.listener.is_none()) {
             endpoint.close(Closed::by(CloseReason::HandlerError));
         }
         conns.mark_dirty(id);
@@ -137,7 +137,8 @@ impl LoopState {
     fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
         let conns = &mut *self.conns.borrow_mut();
         let stream = conns.slab.peek_mut(id).map(|entry| Arc::clone(&entry.machine.shared));
-        let found = stream.or_else(|| conns.endpoints.get(&id).map(|endpoint| Arc::clone(&endpoint.shared)));
+        let found =
+            stream.or_else(|| conns.endpoints.peek_mut(id).map(|endpoint| Arc::clone(&endpoint.shared)));
         found.ok_or_else(|| closed_error(id))
     }
 
@@ -149,7 +150,7 @@ impl LoopState {
         let conns = &mut *self.conns.borrow_mut();
         let Conns { slab, pool, .. } = conns;
         let Some(entry) = slab.get_mut(id) else {
-            if let Some(endpoint) = conns.endpoints.get_mut(&id) {
+            if let Some(endpoint) = conns.endpoints.peek_mut(id) {
                 endpoint.carry_out(&request);
             }
             conns.line_up(id);
@@ -221,7 +222,7 @@ impl LoopState {
 
     pub(crate) fn set_context(&self, id: ConnId, context: Option<Context>) -> Option<Context> {
         let conns = &mut *self.conns.borrow_mut();
-        if let Some(endpoint) = conns.endpoints.get_mut(&id) {
+        if let Some(endpoint) = conns.endpoints.peek_mut(id) {
             return std::mem::replace(&mut endpoint.context, context);
         }
         match conns.peek_or_leaving(id) {
@@ -241,7 +242,7 @@ impl LoopState {
     /// The peer's address, as far as it is remembered; what it is in the last callback, when the socket is closed.
     pub(crate) fn peer(&self, id: ConnId) -> Option<Address> {
         let conns = &mut *self.conns.borrow_mut();
-        if let Some(endpoint) = conns.endpoints.get(&id) {
+        if let Some(endpoint) = conns.endpoints.peek_mut(id) {
             return endpoint.shared.peer().map(Address::Inet);
         }
         let entry = conns.peek_or_leaving(id)?;

@@ -86,7 +86,7 @@ pub(crate) struct Slab<T> {
     slots: Vec<Option<Box<(ConnId, T)>>>,
 }
 
-impl<T: Flow> Slab<T> {
+impl<T> Slab<T> {
     pub(crate) fn new() -> Self {
         Slab { slots: Vec::new() }
     }
@@ -100,24 +100,11 @@ impl<T: Flow> Slab<T> {
         self.slots[slot] = Some(Box::new((id, value)));
     }
 
-    /// For whatever may have to be done. It does not flow any more, until it is found at rest.
-    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
-        let value = self.peek_mut(id)?;
-        value.interrupt();
-        Some(value)
-    }
-
     /// For what has no bearing on whether it flows.
     #[inline]
     pub(crate) fn peek_mut(&mut self, id: ConnId) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.slot() as usize)?.as_deref_mut();
         slot.filter(|(found, _)| *found == id).map(|(_, value)| value)
-    }
-
-    /// If it flows: for the usual.
-    #[inline]
-    pub(crate) fn flowing(&mut self, id: ConnId) -> Option<&mut T> {
-        self.peek_mut(id).filter(|value| value.flows())
     }
 
     /// All ids and values.
@@ -134,6 +121,21 @@ impl<T: Flow> Slab<T> {
     /// The ids of all values, in the order of their slots.
     pub(crate) fn ids(&self) -> Vec<ConnId> {
         self.slots.iter().flatten().map(|value| value.0).collect()
+    }
+}
+
+impl<T: Flow> Slab<T> {
+    /// For whatever may have to be done. It does not flow any more, until it is found at rest.
+    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
+        let value = self.peek_mut(id)?;
+        value.interrupt();
+        Some(value)
+    }
+
+    /// If it flows: for the usual.
+    #[inline]
+    pub(crate) fn flowing(&mut self, id: ConnId) -> Option<&mut T> {
+        self.peek_mut(id).filter(|value| value.flows())
     }
 }
 

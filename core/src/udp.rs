@@ -166,21 +166,22 @@ impl Endpoint {
 
     /// One call. It sends something, or drops something, or changes how the front is sent, or blocks.
     fn send(&mut self, flushed: &mut Flushed) {
-        let mut counts = [0; MAX_MESSAGES];
+        let mut counts = [0_u8; MAX_MESSAGES];
         let messages = counts.iter_mut().zip(self.queue.runs(&self.segmenting)).map(|(count, run)| {
-            *count = run.datagrams;
+            // MAX_SEGMENTS at most.
+            *count = run.datagrams as u8;
             run.message
         });
         flushed.system_calls += 1;
         match datagram::send_batch(self.socket.as_fd(), self.ipv6, messages) {
             Ok(messages) => {
-                let datagrams = counts[..messages].iter().sum();
+                let datagrams = counts[..messages].iter().map(|&count| usize::from(count)).sum();
                 self.segmenting.sent(datagrams);
                 self.send_failed = false;
                 flushed.sent += datagrams;
                 flushed.sent_bytes += self.queue.pop(datagrams);
             }
-            Err(error) => self.refused(&error, counts[0], flushed),
+            Err(error) => self.refused(&error, counts[0].into(), flushed),
         }
     }
 

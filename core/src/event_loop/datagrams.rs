@@ -40,8 +40,11 @@ impl EventLoop {
     /// Calls `on_wake` of a UDP socket, if it is owed.
     pub(super) fn call_endpoint_due(&mut self, id: ConnId) {
         let woken = {
-            let conns = self.state.conns.borrow();
-            conns.endpoints.get(&id).is_some_and(|entry| entry.closing.is_none() && entry.shared.take_woken())
+            let conns = &mut *self.state.conns.borrow_mut();
+            conns
+                .endpoints
+                .peek_mut(id)
+                .is_some_and(|entry| entry.closing.is_none() && entry.shared.take_woken())
         };
         if woken {
             self.call(id, |handler, conn| handler.on_wake(conn));
@@ -76,7 +79,7 @@ impl EventLoop {
 
     fn take_endpoint_in(&mut self, id: ConnId, entry: UdpEntry) -> std::io::Result<()> {
         if self.datagrams.is_none() {
-            self.datagrams = Some(RecvBatch::new()?);
+            self.datagrams = Some(Box::new(RecvBatch::new()?));
         }
         self.state.metrics().other_calls.add(1);
         self.state.poller.add_readable(entry.endpoint.as_fd(), id.to_u64())?;
@@ -97,11 +100,11 @@ impl EventLoop {
     pub(super) fn take_peer_datagram(&mut self, id: ConnId, bytes: &[u8], completion: Option<Completion>) {
         let conns = &mut *self.state.conns.borrow_mut();
         conns.pool.change -= cost(bytes.len()) as isize;
-        if let (Some(entry), Some(_)) = (conns.endpoints.get(&id), &completion) {
+        if let (Some(entry), Some(_)) = (conns.endpoints.peek_mut(id), &completion) {
             entry.shared.completion_arrived();
         }
         let queued = self.state.queue_handed_in(conns, id, None, bytes);
-        match (conns.endpoints.get_mut(&id), completion) {
+        match (conns.endpoints.peek_mut(id), completion) {
             (Some(entry), Some(completion)) if queued => entry.pending.push(completion),
             (_, Some(completion)) => conns.done.push((completion, Completed::Cancelled)),
             _ => {}
@@ -112,7 +115,7 @@ impl EventLoop {
     pub(super) fn serve_endpoint(&mut self, id: ConnId) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
             entry.in_ready = false;
             if !entry.wants_service() {
                 return;
@@ -139,7 +142,7 @@ impl EventLoop {
             let conns = &mut *self.state.conns.borrow_mut();
             let entry = conns
                 .endpoints
-                .get_mut(&id)
+                .peek_mut(id)
                 .filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
             metrics.reads.add(1);
             match entry.endpoint.receive(batch, budget) {
@@ -162,7 +165,7 @@ impl EventLoop {
     fn deliver_or_keep(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
             if !entry.takes_input() || !entry.kept.is_empty() {
                 return entry.kept.push_back(Kept { bytes: bytes.into(), sender, truncated });
             }
@@ -175,7 +178,7 @@ impl EventLoop {
         while budget > 0 {
             let kept = {
                 let conns = &mut *self.state.conns.borrow_mut();
-                let entry = conns.endpoints.get_mut(&id).filter(|entry| entry.takes_input());
+                let entry = conns.endpoints.peek_mut(id).filter(|entry| entry.takes_input());
                 entry.and_then(|entry| entry.kept.pop_front())
             };
             let Some(Kept { bytes, sender, truncated }) = kept else { break };
@@ -189,7 +192,7 @@ impl EventLoop {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.get_mut(&id).filter(|entry| entry.closing.is_none()) else {
+            let Some(entry) = conns.endpoints.peek_mut(id).filter(|entry| entry.closing.is_none()) else {
                 return;
             };
             entry.shared.count_received(bytes.len());
@@ -209,7 +212,7 @@ impl EventLoop {
     pub(super) fn settle_endpoint(&mut self, id: ConnId) {
         let (closed, drained) = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
             entry.in_dirty = false;
             let drained = self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
             // A datagram that was accepted from another thread just before comes first.
@@ -270,7 +273,7 @@ impl EventLoop {
         self.obey_mailbox();
         let connected = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.get_mut(&id) else { return };
+            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
             let cancelled = entry.pending.drain(..).map(|completion| (completion, Completed::Cancelled));
             conns.done.extend(cancelled);
             entry.listener.is_none()
@@ -285,10 +288,10 @@ impl EventLoop {
         }
         let context = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let entry = conns.endpoints.remove(&id);
-            let queued = entry.as_ref().map_or(0, |entry| entry.endpoint.queued_bytes());
-            conns.pool.change -= queued as isize;
-            entry.and_then(|entry| entry.context)
+            conns.endpoints.remove(id).and_then(|leaving| {
+                conns.pool.change -= leaving.1.endpoint.queued_bytes() as isize;
+                leaving.1.context
+            })
         };
         self.state.mailbox().release(id);
         if let Err(panic) = catch(|| drop(context)) {
@@ -303,10 +306,10 @@ impl EventLoop {
     pub(super) fn close_listener(&mut self, listener: ListenerId) {
         self.acceptor.remove(listener);
         let conns = &mut *self.state.conns.borrow_mut();
-        let ours = conns.endpoints.iter().filter(|(_, entry)| entry.listener == Some(listener));
+        let ours = conns.endpoints.iter_mut().filter(|(_, entry)| entry.listener == Some(listener));
         let ids: Vec<ConnId> = ours.map(|(id, _)| *id).collect();
         for id in ids {
-            if let Some(entry) = conns.endpoints.get_mut(&id) {
+            if let Some(entry) = conns.endpoints.peek_mut(id) {
                 entry.close(Closed::by(crate::action::CloseReason::LocalClose));
             }
             conns.mark_dirty(id);
@@ -315,11 +318,11 @@ impl EventLoop {
 
     /// The loop ends: one more attempt to send, then all UDP sockets are closed.
     pub(super) fn finish_endpoints(&mut self) {
-        let ids: Vec<ConnId> = self.state.conns.borrow().endpoints.keys().copied().collect();
+        let ids = self.state.conns.borrow().endpoints.ids();
         for id in ids {
             let closed = {
                 let conns = &mut *self.state.conns.borrow_mut();
-                let Some(entry) = conns.endpoints.get_mut(&id) else { continue };
+                let Some(entry) = conns.endpoints.peek_mut(id) else { continue };
                 entry.close(Closed::by(crate::action::CloseReason::Shutdown));
                 self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
                 entry.closing
@@ -332,7 +335,7 @@ impl EventLoop {
 impl LoopState {
     /// Queues a datagram whose cost was counted on its shared part before; says whether it was.
     fn queue_handed_in(&self, conns: &mut Conns, id: ConnId, to: Option<SocketAddr>, bytes: &[u8]) -> bool {
-        let Some(entry) = conns.endpoints.get_mut(&id) else {
+        let Some(entry) = conns.endpoints.peek_mut(id) else {
             // Not taken in: it could not be polled.
             if let Ok(shared) = self.mailbox().shared(id) {
                 shared.settle(cost(bytes.len()));

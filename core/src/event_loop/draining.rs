@@ -37,10 +37,10 @@ impl EventLoop {
             }
         }
         self.acceptor.clear();
-        let endpoints: Vec<_> = self.state.conns.borrow().endpoints.keys().copied().collect();
+        let endpoints = self.state.conns.borrow().endpoints.ids();
         for id in endpoints {
             let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(endpoint) = conns.endpoints.get_mut(&id).filter(|entry| entry.listener.is_some()) {
+            if let Some(endpoint) = conns.endpoints.peek_mut(id).filter(|entry| entry.listener.is_some()) {
                 endpoint.close(Closed::by(CloseReason::Shutdown));
             }
             conns.mark_dirty(id);

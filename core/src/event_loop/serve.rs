@@ -96,7 +96,7 @@ impl EventLoop {
             if event.failed {
                 entry.notice_failure();
             }
-        } else if let Some(endpoint) = conns.endpoints.get_mut(&id) {
+        } else if let Some(endpoint) = conns.endpoints.peek_mut(id) {
             endpoint.endpoint.ready(event.readable, event.writable);
         }
         conns.line_up(id);

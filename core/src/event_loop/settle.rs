@@ -54,7 +54,7 @@ impl EventLoop {
             let Conns { slab, endpoints, dirty, .. } = conns;
             dirty.iter().any(|id| {
                 let stream = slab.peek_mut(*id).is_some_and(|entry| !entry.machine.out().is_empty());
-                stream || endpoints.get(id).is_some_and(|endpoint| endpoint.endpoint.queued_bytes() > 0)
+                stream || endpoints.peek_mut(*id).is_some_and(|endpoint| endpoint.endpoint.queued_bytes() > 0)
             })
         };
         if writes {

@@ -102,7 +102,7 @@ impl EventLoop {
         let open = {
             let conns = &mut *self.state.conns.borrow_mut();
             let stream = conns.slab.get_mut(id).map(|entry| entry.machine.shared.is_live());
-            stream.or_else(|| conns.endpoints.get(&id).map(|endpoint| endpoint.shared.is_live()))
+            stream.or_else(|| conns.endpoints.peek_mut(id).map(|endpoint| endpoint.shared.is_live()))
         };
         match open {
             Some(true) => self.call(id, |handler, conn| handler.on_timer(conn, timer)),

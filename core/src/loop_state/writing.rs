@@ -164,21 +164,21 @@ impl LoopState {
         slices: &[&[u8]],
         completion: &mut Option<Completion>,
     ) -> Result<Pressure> {
-        let endpoint = conns.endpoints.get(&id).ok_or_else(|| closed_error(id))?;
+        let endpoint = conns.endpoints.peek_mut(id).ok_or_else(|| closed_error(id))?;
         let to = match endpoint.listener {
             None => None,
             Some(_) => Some(self.sender(id).ok_or_else(|| no_sender_error(id))?),
         };
         let pressure = self.queue_datagram(conns, id, to, slices)?;
         // Called when the queue has been sent: datagrams are not told apart there.
-        let pending = conns.endpoints.get_mut(&id).map(|entry| &mut entry.pending);
+        let pending = conns.endpoints.peek_mut(id).map(|entry| &mut entry.pending);
         pending.into_iter().for_each(|pending| pending.extend(completion.take()));
         Ok(pressure)
     }
 
     pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
         let conns = &mut *self.conns.borrow_mut();
-        match conns.endpoints.get(&id) {
+        match conns.endpoints.peek_mut(id) {
             Some(UdpEntry { listener: Some(_), .. }) => self.queue_datagram(conns, id, Some(to), &[bytes]),
             None if conns.slab.get_mut(id).is_none() => Err(closed_error(id)),
             _ => Err(no_endpoint_error(id)),
@@ -193,7 +193,7 @@ impl LoopState {
         slices: &[&[u8]],
     ) -> Result<Pressure> {
         let UdpEntry { endpoint, shared, .. } =
-            conns.endpoints.get_mut(&id).ok_or_else(|| closed_error(id))?;
+            conns.endpoints.peek_mut(id).ok_or_else(|| closed_error(id))?;
         if !shared.takes_writes() {
             return Err(closed_error(id));
         }

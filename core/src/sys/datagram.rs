@@ -5,9 +5,8 @@ use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use socket2::{SockAddr, SockAddrStorage};
-
-use super::check;
+use super::call::call;
+use super::socket::inet_address;
 
 mod sending;
 mod slots;
@@ -26,29 +25,25 @@ pub(crate) const MAX_BUFFER: usize = 65_535;
 /// What the kernel puts before it comes from options that only an inherited socket can have (SO_TIMESTAMP,
 /// SO_TIMESTAMPING, SO_RXQ_OVFL, SO_RCVMARK …), and takes 200 if all of them are set.
 const CONTROL: usize = 32;
+/// Room for the name of who sent a message.
+const NAME: libc::socklen_t = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
 
 /// Room for one call's messages, and after the call the datagrams in them. A loop needs one for all its
 /// sockets.
 pub(crate) struct RecvBatch {
     slots: Slots,
-    names: Vec<SockAddrStorage>,
+    names: Vec<libc::sockaddr_storage>,
     controls: Vec<[u64; CONTROL]>,
-    received: Vec<Received>,
-    /// What the datagrams are cut to.
-    buffer: usize,
-}
-
-/// What is known of the message in a slot.
-struct Received {
-    len: usize,
-    /// Length of its datagrams; the last has what is left. Never 0.
-    segment: usize,
-    sender: SocketAddr,
-    truncated: bool,
+    slices: Vec<libc::iovec>,
+    /// They point at the elements of the others, which therefore stay where they are. Between two calls all are
+    /// as `reading` wants them, but for those that were filled.
+    headers: Vec<libc::mmsghdr>,
+    filled: usize,
+    reading: Reading,
 }
 
 /// How a socket is to be read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// Datagrams are cut to so many bytes, [`MAX_BUFFER`] at most.
     pub(crate) buffer: usize,
@@ -71,12 +66,20 @@ impl RecvBatch {
     /// The system has no address space left: 2 MiB, of which only written pages take memory. So that is what
     /// a loop holds for its UDP sockets at most, however many they are and whatever came.
     pub(crate) fn new() -> io::Result<Self> {
+        let mut slots = Slots::new()?;
+        // SAFETY: zeroes are valid for an address of any family.
+        let mut names = vec![unsafe { std::mem::zeroed::<libc::sockaddr_storage>() }; SLOTS];
+        let mut slices: Vec<_> = (0..SLOTS).map(|slot| slots.vector(slot, MAX_BUFFER)).collect();
+        let pointers = names.iter_mut().zip(&mut slices);
+        let headers = pointers.map(|(name, slice)| header(std::ptr::from_mut(name).cast(), NAME, slice));
         Ok(RecvBatch {
-            slots: Slots::new()?,
-            names: (0..SLOTS).map(|_| SockAddrStorage::zeroed()).collect(),
+            headers: headers.collect(),
             controls: vec![[0; CONTROL]; SLOTS],
-            received: Vec::with_capacity(SLOTS),
-            buffer: MAX_BUFFER,
+            filled: 0,
+            reading: Reading { buffer: MAX_BUFFER, coalesced: false },
+            slots,
+            names,
+            slices,
         })
     }
 
@@ -88,79 +91,69 @@ impl RecvBatch {
     /// What the network or the system left at the socket, such as ECONNREFUSED; the batch is empty then, and
     /// the socket remains usable.
     pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>, reading: Reading, most: usize) -> io::Result<usize> {
-        self.received.clear();
-        self.buffer = reading.buffer;
-        // What is coalesced must come whole to be cut apart.
-        let room = if reading.coalesced { MAX_BUFFER } else { reading.buffer.min(MAX_BUFFER) };
-        let mut slices: [libc::iovec; SLOTS] = std::array::from_fn(|slot| self.slots.vector(slot, room));
-        let mut headers: [libc::mmsghdr; SLOTS] = std::array::from_fn(|slot| {
-            let name = std::ptr::from_mut(&mut self.names[slot]).cast();
-            let mut header = header(name, size_of::<SockAddrStorage>() as libc::socklen_t, &mut slices[slot]);
-            if reading.coalesced {
-                header.msg_hdr.msg_control = self.controls[slot].as_mut_ptr().cast();
-                header.msg_hdr.msg_controllen = size_of::<[u64; CONTROL]>();
-            }
-            header
-        });
-        let most = most.min(SLOTS);
-        let filled = match retry(|| receive_once(fd, &mut headers[..most])) {
+        self.prepare(reading);
+        self.filled = match retry(|| self.receive_once(fd, most.min(SLOTS))) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             other => other?,
         };
-        for (header, name) in headers[..filled].iter().zip(&mut self.names) {
-            self.received.push(Received::new(header, name));
+        Ok(self.filled)
+    }
+
+    /// Readies for the next call what the kernel has written to, which is cheaper than to make all anew: most
+    /// calls find a message or two.
+    fn prepare(&mut self, reading: Reading) {
+        let stale = if reading == self.reading { self.filled } else { SLOTS };
+        (self.filled, self.reading) = (0, reading);
+        for slot in 0..stale {
+            let header = &mut self.headers[slot].msg_hdr;
+            header.msg_namelen = NAME;
+            (header.msg_control, header.msg_controllen) = match reading.coalesced {
+                true => (self.controls[slot].as_mut_ptr().cast(), size_of::<[u64; CONTROL]>()),
+                false => (std::ptr::null_mut(), 0),
+            };
+            // What is coalesced must come whole to be cut apart.
+            let room = if reading.coalesced { MAX_BUFFER } else { reading.buffer.min(MAX_BUFFER) };
+            self.slices[slot].iov_len = room;
         }
-        Ok(filled)
+    }
+
+    fn receive_once(&mut self, fd: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+        let (raw, headers) = (fd.as_raw_fd() as usize, self.headers.as_mut_ptr() as usize);
+        // SAFETY: there are at least `most` headers, and they point at names, controls and slots of the batch, which
+        // is borrowed exclusively.
+        unsafe { call(libc::SYS_recvmmsg, [raw, headers, most, libc::MSG_DONTWAIT as usize, 0, 0]) }
     }
 
     /// Bytes of the longest message of the last call.
     pub(crate) fn longest(&self) -> usize {
-        self.received.iter().map(|message| message.len).max().unwrap_or(0)
+        self.headers[..self.filled].iter().map(|header| header.msg_len as usize).max().unwrap_or(0)
     }
 
     /// The datagrams of the last call, in the order of their arrival.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let messages = self.received.iter().enumerate();
-        messages.flat_map(|(slot, message)| message.cut(self.slots.bytes(slot, message.len), self.buffer))
-    }
-}
-
-impl Received {
-    /// From a header that the kernel has filled, and the name that it points at.
-    fn new(header: &libc::mmsghdr, name: &mut SockAddrStorage) -> Self {
-        let len = header.msg_len as usize;
-        Received {
-            len,
-            segment: segment(&header.msg_hdr).unwrap_or(len).max(1),
-            sender: sender(name, header.msg_hdr.msg_namelen),
-            truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-        }
+        (0..self.filled).flat_map(|slot| self.cut(slot))
     }
 
-    /// The datagrams in `bytes`, the message's own, each cut to `buffer` bytes.
-    fn cut<'a>(&'a self, bytes: &'a [u8], buffer: usize) -> impl Iterator<Item = Datagram<'a>> {
+    /// The datagrams of the message in a slot that the kernel has filled.
+    fn cut(&self, slot: usize) -> impl Iterator<Item = Datagram<'_>> {
+        let (header, buffer) = (&self.headers[slot], self.reading.buffer);
+        let bytes = self.slots.bytes(slot, header.msg_len as usize);
+        let sender = sender(&self.names[slot], header.msg_hdr.msg_namelen);
+        let truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        let segment = segment(&header.msg_hdr).unwrap_or(bytes.len()).max(1);
         // An empty message is a datagram, too.
-        let count = bytes.len().div_ceil(self.segment).max(1);
+        let count = bytes.len().div_ceil(segment).max(1);
         (0..count).map(move |index| {
-            let rest = &bytes[index * self.segment..];
-            let whole = &rest[..rest.len().min(self.segment)];
-            let cut_by_kernel = self.truncated && index + 1 == count;
+            let rest = &bytes[index * segment..];
+            let whole = &rest[..rest.len().min(segment)];
+            let cut_by_kernel = truncated && index + 1 == count;
             Datagram {
                 bytes: &whole[..whole.len().min(buffer)],
-                sender: self.sender,
+                sender,
                 truncated: cut_by_kernel || whole.len() > buffer,
             }
         })
     }
-}
-
-fn receive_once(fd: BorrowedFd<'_>, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
-    let (raw, count, no_timeout) = (fd.as_raw_fd(), headers.len() as libc::c_uint, std::ptr::null_mut());
-    // SAFETY: the headers point at names, controls and slots of one batch, which is borrowed exclusively
-    // meanwhile.
-    let received =
-        unsafe { libc::recvmmsg(raw, headers.as_mut_ptr(), count, libc::MSG_DONTWAIT, no_timeout) };
-    Ok(check(received)? as usize)
 }
 
 /// The length of a message's datagrams, if its control messages say that it may hold several.
@@ -181,12 +174,10 @@ fn segment(header: &libc::msghdr) -> Option<usize> {
     None
 }
 
-/// Takes the address out of `name`. A UDP socket always has one to tell; of others it is 0.0.0.0:0.
-fn sender(name: &mut SockAddrStorage, len: libc::socklen_t) -> SocketAddr {
-    let name = std::mem::replace(name, SockAddrStorage::zeroed());
-    // SAFETY: the kernel has written the name and its length.
-    let name = unsafe { SockAddr::new(name, len) };
-    name.as_socket().map_or((Ipv4Addr::UNSPECIFIED, 0).into(), canonical)
+/// The address in `name`, of which the kernel has written so many bytes. A UDP socket always has one to tell; of
+/// others it is 0.0.0.0:0.
+fn sender(name: &libc::sockaddr_storage, len: libc::socklen_t) -> SocketAddr {
+    inet_address(name).filter(|_| len > 0).map_or((Ipv4Addr::UNSPECIFIED, 0).into(), canonical)
 }
 
 /// An IPv4 address that is written as IPv6 (`::ffff:a.b.c.d`) as IPv4; every other as it is.
@@ -268,6 +259,33 @@ mod tests {
         }
         assert_eq!(received, [0, 1, 2]);
         assert_eq!(resident(&batch.slots), largest);
+    }
+
+    #[test]
+    fn one_batch_reads_sockets_that_are_to_be_read_differently() {
+        let mut batch = RecvBatch::new().unwrap();
+        let mut read = |reading: Reading, bytes: &[u8]| {
+            // The longer name comes first, so that the shorter one must not be taken for its beginning.
+            let ip = if reading.coalesced { "::1" } else { "127.0.0.1" };
+            let socket = UdpSocket::bind((ip, 0)).unwrap();
+            assert!(!reading.coalesced || coalesce(socket.as_fd()), "Linux 5.0 has UDP_GRO");
+            let to = socket.local_addr().unwrap();
+            let message = Message { to: Some(to), bytes, segment: reading.coalesced.then_some(3) };
+            assert_eq!(send_batch(socket.as_fd(), to.is_ipv6(), [message].into_iter()).unwrap(), 1);
+            while batch.receive(socket.as_fd(), reading, SLOTS).unwrap() == 0 {}
+            assert!(batch.iter().all(|datagram| datagram.sender == to));
+            batch.iter().map(|datagram| (datagram.bytes.to_vec(), datagram.truncated)).collect::<Vec<_>>()
+        };
+        let cut = Reading { buffer: 2, coalesced: false };
+        for _ in 0..2 {
+            let coalesced = Reading { coalesced: true, ..PLAIN };
+            assert_eq!(read(coalesced, b"one"), [(b"one".to_vec(), false)]);
+            let apart = [(b"one".to_vec(), false), (b"two".to_vec(), false)];
+            assert_eq!(read(coalesced, b"onetwo"), apart);
+            assert_eq!(read(cut, b"three"), [(b"th".to_vec(), true)]);
+            assert_eq!(read(PLAIN, b"four"), [(b"four".to_vec(), false)]);
+            assert_eq!(read(PLAIN, b""), [(vec![], false)]);
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<So
 }
 
 /// The IP address in a storage, if that is what it holds.
-fn inet_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+pub(super) fn inet_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     let storage = std::ptr::from_ref(storage);
     match i32::from(
         // SAFETY: the storage is initialised, and every address begins with its family.

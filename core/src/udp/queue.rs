@@ -31,7 +31,10 @@ struct Record {
     to: Option<SocketAddr>,
 }
 
-/// Unsent datagrams in order. No datagram lies across two blocks. An empty queue holds no memory.
+/// Memory that an empty queue keeps at most, so that what few datagrams are sent in most turns allocates nothing.
+const KEPT: usize = 2 << 10;
+
+/// Unsent datagrams in order. No datagram lies across two blocks. An empty queue holds [`KEPT`] bytes at most.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     records: VecDeque<Record>,
@@ -87,10 +90,20 @@ impl Queue {
             self.consume(record.map_or(0, |record| record.len as usize));
         }
         if self.is_empty() {
-            *self = Queue::default();
+            self.clear();
             return before;
         }
         before - self.bytes
+    }
+
+    /// Forgets the bytes of what was sent, and gives a burst's memory back.
+    fn clear(&mut self) {
+        let capacity = self.records.capacity() * RECORD + self.heap.capacity();
+        if capacity > KEPT || self.mapped.capacity() > 0 {
+            *self = Queue::default();
+        }
+        self.heap.clear();
+        self.head = 0;
     }
 
     fn consume(&mut self, len: usize) {
@@ -296,7 +309,24 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_queue_holds_no_memory() {
+    fn an_empty_queue_keeps_what_a_few_datagrams_take_and_no_more() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, &[7; 100]);
+        queue.pop(1);
+        let kept = (queue.records.capacity(), queue.heap.capacity());
+        assert!(kept.0 > 0 && kept.1 >= 100 && kept.0 * RECORD + kept.1 <= KEPT);
+        push(&mut queue, 1, &[8; 100]);
+        assert_eq!((queue.records.capacity(), queue.heap.capacity()), kept);
+        assert_eq!(shape(&queue, &Segmenting::new(true)), [1]);
+        let runs: Vec<_> = queue.runs(&Segmenting::new(true)).flat_map(cut).collect();
+        assert_eq!(runs, [(1, vec![8; 100])]);
+        push(&mut queue, 1, &[9; KEPT]);
+        queue.pop(2);
+        assert_eq!((queue.records.capacity(), queue.heap.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn an_empty_queue_holds_nothing_of_a_burst() {
         let mut queue = Queue::default();
         (0..500).for_each(|_| push(&mut queue, 1, &[7; 1000]));
         assert_eq!(queue.mapped.len(), (500_usize - 65).div_ceil(262));

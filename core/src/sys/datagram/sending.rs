@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::SockAddr;
 
-use super::super::check;
+use super::super::call::call;
 use super::{header, retry, MAX_MESSAGES};
 
 /// What leaves in one piece: a datagram, or several to one destination that the kernel cuts apart.
@@ -38,13 +38,30 @@ pub(crate) fn send_batch<'a>(
         header.write(outgoing.write(Outgoing::new(&message, ipv6)).header());
         count += 1;
     }
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    retry(|| {
-        // SAFETY: the first `count` headers are filled, and what they point at outlives the call, which reads
-        // it.
-        let sent = unsafe { libc::sendmmsg(fd.as_raw_fd(), headers.as_mut_ptr().cast(), count, flags) };
-        Ok(check(sent)? as usize)
-    })
+    // SAFETY: so many are filled.
+    let headers = unsafe { std::slice::from_raw_parts_mut(headers.as_mut_ptr().cast(), count) };
+    retry(|| send_once(fd, headers))
+}
+
+fn send_once(fd: BorrowedFd<'_>, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
+    let (raw, flags) = (fd.as_raw_fd() as usize, (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as usize);
+    match headers {
+        // What most calls send. The kernel is faster if it need not fetch the header.
+        [libc::mmsghdr { msg_hdr: lone, .. }] if lone.msg_control.is_null() => {
+            let (name, name_len) = (lone.msg_name as usize, lone.msg_namelen as usize);
+            // SAFETY: what the header points at outlives the call, which reads it.
+            let sent = unsafe {
+                let slice = *lone.msg_iov;
+                call(libc::SYS_sendto, [raw, slice.iov_base as usize, slice.iov_len, flags, name, name_len])
+            };
+            sent.map(|_| 1)
+        }
+        _ => {
+            let (start, count) = (headers.as_mut_ptr() as usize, headers.len());
+            // SAFETY: what the headers point at outlives the call, which reads it.
+            unsafe { call(libc::SYS_sendmmsg, [raw, start, count, flags, 0, 0]) }
+        }
+    }
 }
 
 /// What the header of a message points at.

@@ -13,9 +13,6 @@ pub(super) struct Slots {
     pub(super) start: NonNull<u8>,
 }
 
-// SAFETY: the mapping belongs to this value alone, like a box's memory.
-unsafe impl Send for Slots {}
-
 impl Slots {
     pub(super) const SIZE: usize = SLOTS * STRIDE;
 
