@@ -1,5 +1,5 @@
 //! The server's clock: milliseconds since the server was made. A loop reads it once a turn, and once more
-//! before it sleeps if something is due.
+//! before it sleeps if something is due. (How a loop waits is timed by `sys::time` itself.)
 
 use std::time::Duration;
 

@@ -4,9 +4,9 @@
 //! open, receive bytes and close. [`Conn`] is a connection as its callbacks see it; a [`ConnId`] names it on
 //! any thread, for the calls of [`Handle`]. [`batch`] is the other way to deliver, for language bindings.
 //!
-//! A loop with nothing to do sleeps and makes no system call. One that works at least two fifths of its time may poll for
-//! ten microseconds before it sleeps, and does so as long as that lets it move more bytes a second: its processor can
-//! look busier than its work is, and a load that comes at its own pace does not bring it about.
+//! A loop with nothing to do sleeps and makes no system call. One that works at least two fifths of its time and waits often
+//! and shortly may poll for ten microseconds before it sleeps. It tries that for a quarter of a second in five, and goes on if
+//! it moves more bytes a second by it. Its processor can look busier than its work is then.
 
 #![deny(unsafe_code)]
 

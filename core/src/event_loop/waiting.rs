@@ -16,6 +16,8 @@ const STRETCH: u64 = 20_000_000;
 /// nanoseconds at most, on average: what looking lasts, and some for being woken.
 const BUSY: u64 = 40;
 const SHORT: u64 = 12_000;
+/// And so many waits at least: what is lost by sleeping shows in no fewer.
+const MANY: u64 = 100;
 /// A trial is so many pairs of stretches, one without looking and one with it. Looking wins a pair by one per cent more
 /// bytes a second, and the trial by so many pairs.
 const PAIRS: u32 = 6;
@@ -115,10 +117,11 @@ impl Pace {
     fn end_stretch(&mut self, moved: u64) {
         let ended = std::mem::take(&mut self.stretch);
         self.stretch.moved_before = moved;
-        if ended.could_gain() {
+        // One with looking counts in any case: looking may be what made its waits long.
+        if ended.looks || ended.could_gain() {
             self.course = self.course.after(ended.looks, ended.rate(moved));
-            self.stretch.looks = self.course.looks();
         }
+        self.stretch.looks = ended.could_gain() && self.course.looks();
     }
 }
 
@@ -128,7 +131,7 @@ impl Stretch {
     }
 
     fn could_gain(&self) -> bool {
-        self.worked * 100 >= self.lasted() * BUSY && self.waited <= self.waits * SHORT
+        self.waits >= MANY && self.worked * 100 >= self.lasted() * BUSY && self.waited <= self.waits * SHORT
     }
 
     /// Bytes a second.
@@ -184,6 +187,7 @@ mod tests {
         moved: u64,
         work: u64,
         wait: u64,
+        wait_looking: u64,
         /// Bytes a turn, and of a turn after looking.
         plain: u64,
         after_looking: u64,
@@ -191,7 +195,16 @@ mod tests {
 
     impl Loop {
         fn new(work: u64, wait: u64, after_looking: u64) -> Self {
-            Loop { pace: Pace::new(7), now: 7, moved: 0, work, wait, plain: 1_000, after_looking }
+            Loop {
+                pace: Pace::new(7),
+                now: 7,
+                moved: 0,
+                work,
+                wait,
+                wait_looking: 0,
+                plain: 1_000,
+                after_looking,
+            }
         }
 
         /// Turns for so many stretches; says how many of the turns looked, in per cent.
@@ -201,7 +214,7 @@ mod tests {
             for _ in 0..turns {
                 self.now += self.work;
                 let looks = self.pace.begin_wait(self.now, self.moved);
-                self.now += self.wait;
+                self.now += if looks && self.wait_looking > 0 { self.wait_looking } else { self.wait };
                 self.pace.end_wait(self.now);
                 self.moved += if looks { self.after_looking } else { self.plain };
                 looked += u64::from(looks);
@@ -233,6 +246,20 @@ mod tests {
     fn a_loop_with_little_to_do_or_with_long_waits_sleeps_at_once() {
         assert_eq!(Loop::new(3_000, 6_000, 2_000).run(100), 0);
         assert_eq!(Loop::new(20_000, 13_000, 2_000).run(100), 0);
+    }
+
+    #[test]
+    fn looking_that_makes_waits_long_has_lost() {
+        let mut served = Loop::new(6_000, 6_000, 1_000);
+        served.wait_looking = 20_000;
+        served.run(100);
+        assert_eq!(served.run(100), 0);
+    }
+
+    #[test]
+    fn a_few_long_turns_are_no_load() {
+        let mut pace = Pace::new(0);
+        assert!(!pace.begin_wait(2 * STRETCH, 0));
     }
 
     #[test]
