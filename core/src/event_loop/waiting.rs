@@ -117,8 +117,8 @@ impl Pace {
     fn end_stretch(&mut self, moved: u64) {
         let ended = std::mem::take(&mut self.stretch);
         self.stretch.moved_before = moved;
-        // One with looking counts in any case: looking may be what made its waits long.
-        if ended.looks || ended.could_gain() {
+        // One with looking counts even if it could not gain: looking may be what made its waits long.
+        if !ended.was_interrupted() && (ended.looks || ended.could_gain()) {
             self.course = self.course.after(ended.looks, ended.rate(moved));
         }
         self.stretch.looks = ended.could_gain() && self.course.looks();
@@ -128,6 +128,11 @@ impl Pace {
 impl Stretch {
     fn lasted(&self) -> u64 {
         self.worked + self.waited
+    }
+
+    /// The load paused, or one turn took as long as a stretch does: its rate says nothing.
+    fn was_interrupted(&self) -> bool {
+        self.lasted() >= 2 * STRETCH
     }
 
     fn could_gain(&self) -> bool {
@@ -254,6 +259,19 @@ mod tests {
         served.wait_looking = 20_000;
         served.run(100);
         assert_eq!(served.run(100), 0);
+    }
+
+    #[test]
+    fn a_pause_of_the_load_in_a_trial_is_no_loss() {
+        let mut served = Loop::new(8_000, 6_000, 1_050);
+        // Each time in a stretch with looking, which is every other.
+        for _ in 0..PAIRS {
+            served.run(2);
+            served.now += 1_000_000_000;
+            served.pace.end_wait(served.now);
+        }
+        served.run(TRIAL + 1);
+        assert_eq!(served.run(5), 100);
     }
 
     #[test]
