@@ -19,9 +19,10 @@ const SHORT: u64 = 12_000;
 /// And so many waits at least: what is lost by sleeping shows in no fewer.
 const MANY: u64 = 100;
 /// A trial is so many pairs of stretches, one without looking and one with it. Looking wins a pair by one per cent more
-/// bytes a second, and the trial by so many pairs.
+/// bytes a second, and the trial by so many pairs; by no more than so many it loses it.
 const PAIRS: u32 = 6;
 const WINS: u32 = 5;
+const LOSES: u32 = 2;
 /// Stretches for which a verdict holds: five seconds.
 const HOLDS: u32 = 250;
 
@@ -174,9 +175,12 @@ impl Course {
     }
 
     fn judge(pairs: u32, wins: u32) -> Self {
-        match pairs < PAIRS {
-            true => Course::Trial { pairs, wins, without: None },
-            false => Course::Verdict { looks: wins >= WINS, left: HOLDS },
+        match wins {
+            _ if pairs < PAIRS => Course::Trial { pairs, wins, without: None },
+            WINS.. => Course::Verdict { looks: true, left: HOLDS },
+            ..=LOSES => Course::Verdict { looks: false, left: HOLDS },
+            // In doubt it is tried again.
+            _ => Course::new(),
         }
     }
 }
@@ -272,6 +276,28 @@ mod tests {
         }
         served.run(TRIAL + 1);
         assert_eq!(served.run(5), 100);
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_tried_again() {
+        let trial = |wins| {
+            (0..PAIRS).fold(Course::new(), |course, pair| {
+                course.after(false, 1_000).after(true, if pair < wins { 1_011 } else { 1_010 })
+            })
+        };
+        for wins in 0..=PAIRS {
+            let expected = match wins {
+                0..=2 => Some(false),
+                3 | 4 => None,
+                _ => Some(true),
+            };
+            let found = match trial(wins) {
+                Course::Verdict { looks, left: HOLDS } => Some(looks),
+                Course::Trial { pairs: 0, wins: 0, without: None } => None,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(found, expected, "{wins}");
+        }
     }
 
     #[test]
