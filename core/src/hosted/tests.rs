@@ -138,8 +138,13 @@ impl Loop {
         self.server.handle().info(id).unwrap().queued
     }
 
-    /// Its time is over: it is closed in this turn, and once it has lingered the handler hears why.
-    fn expect_end(&mut self, id: ConnId, reason: CloseReason) {
+    /// It has an hour from now: it is open a minute before, closed in the turn at its end, and once it has lingered the
+    /// handler hears why.
+    fn expect_end_in_an_hour(&mut self, id: ConnId, reason: CloseReason) {
+        self.time.advance(59 * MINUTE);
+        self.turn();
+        assert!(self.is_open(id), "too early");
+        self.time.advance(MINUTE);
         self.turn();
         assert!(!self.is_open(id), "too late");
         self.time.advance(MINUTE);
@@ -161,11 +166,7 @@ fn who_goes_on_sending_is_not_late_and_who_stops_is() {
                 it.time.advance(10 * MINUTE);
                 it.say(&mut peer);
             }
-            it.time.advance(59 * MINUTE);
-            it.turn();
-            assert!(it.is_open(id), "too early");
-            it.time.advance(MINUTE);
-            it.expect_end(id, reason);
+            it.expect_end_in_an_hour(id, reason);
         }
     }
 }
@@ -182,11 +183,7 @@ fn who_is_sent_something_is_not_idle() {
         it.say(&mut other);
         peer.read_exact(&mut [0; PIECE.len()]).unwrap();
     }
-    it.time.advance(59 * MINUTE);
-    it.turn();
-    assert!(it.is_open(id), "too early");
-    it.time.advance(MINUTE);
-    it.expect_end(id, CloseReason::Idle);
+    it.expect_end_in_an_hour(id, CloseReason::Idle);
 }
 
 #[test]
@@ -205,11 +202,7 @@ fn who_is_sent_what_has_waited_is_not_idle_from_when_it_left() {
     it.turn();
     peer.read_exact(&mut [0; PIECE.len()]).unwrap();
     assert!(it.flows(id));
-    it.time.advance(59 * MINUTE);
-    it.turn();
-    assert!(it.is_open(id), "too early");
-    it.time.advance(MINUTE);
-    it.expect_end(id, CloseReason::Idle);
+    it.expect_end_in_an_hour(id, CloseReason::Idle);
 }
 
 #[test]
@@ -233,9 +226,5 @@ fn who_takes_nothing_is_late_from_when_output_began_to_wait() {
         it.say(&mut other);
     }
     assert_eq!(it.queued(id), PIECE.len(), "nothing of the last has left");
-    it.time.advance(59 * MINUTE);
-    it.turn();
-    assert!(it.is_open(id), "too early");
-    it.time.advance(MINUTE);
-    it.expect_end(id, CloseReason::TimedOut);
+    it.expect_end_in_an_hour(id, CloseReason::TimedOut);
 }
