@@ -10,50 +10,20 @@
 
 #![deny(unsafe_code)]
 
-mod acceptor;
-mod action;
-mod addr;
-mod balancer;
-pub mod batch;
-mod buffer;
-mod clock;
-mod codec;
-mod command;
-mod completions;
-mod config;
+mod address;
+mod api;
+mod base;
 mod conn;
-mod conn_handle;
-mod conn_shared;
-mod conns;
-mod cork;
+mod contract;
+mod delivery;
 mod dial;
-mod entry;
-mod error;
 mod event_loop;
-mod handle;
-mod handler;
-mod hosted;
-mod limits;
-mod listener;
-mod listening;
+mod framing;
+mod listen;
 mod loop_state;
-mod mailbox;
-mod metrics;
-mod options;
-mod outgoing;
-mod panics;
-mod resolver;
-mod sending;
 mod server;
-mod server_state;
-mod slab;
-mod socket_options;
+mod shared;
 mod sys;
-mod threads;
-mod timer;
-mod token;
-mod udp;
-mod udp_entry;
 
 /// A number that a process has in common neither with its parent nor with its children; never 0. For language
 /// bindings, which would have to ask the system otherwise.
@@ -63,20 +33,21 @@ pub fn process_number() -> u32 {
     sys::fork::process()
 }
 
-pub use action::{Action, CloseReason, Closed, Completed, Completion, Pressure};
-pub use addr::{Address, Credentials, KeepAlive, ListenOptions, Multicast};
-pub use codec::{ByteOrder, Framing, LengthField, Width};
-pub use config::{Balance, Config, Timeouts};
-pub use conn_handle::Conn;
-pub use cork::Cork;
-pub use error::{Error, ErrorKind, Result};
-pub use handle::Handle;
-pub use handler::{BoxError, Detached, Handler};
-pub use hosted::Hosted;
-pub use listener::inherited;
-pub use metrics::{Histogram, Metrics};
-pub use options::{ConnInfo, ConnOptions, ConnectOptions, Context, ListenerId, Listening};
+pub use address::{Address, Credentials, KeepAlive, ListenOptions, Multicast};
+pub use api::conn::Conn;
+pub use base::conn_id::ConnId;
+pub use base::error::{Error, ErrorKind, Result};
+pub use base::timer::TimerId;
+pub use contract::action::{Action, CloseReason, Closed, Completed, Completion, Pressure};
+pub use contract::config::{Balance, Config, Timeouts};
+pub use contract::metrics::{Histogram, Metrics};
+pub use contract::options::{ConnInfo, ConnOptions, ConnectOptions, Context, ListenerId, Listening};
+pub use delivery::batch;
+pub use delivery::handler::{BoxError, Detached, Handler};
+pub use framing::{ByteOrder, Framing, LengthField, Width};
+pub use listen::listener::inherited;
+pub use server::hosted::Hosted;
 pub use server::Server;
-pub use socket_options::SocketOption;
-pub use timer::TimerId;
-pub use token::ConnId;
+pub use shared::handle::Handle;
+pub use shared::mailbox::cork::Cork;
+pub use sys::socket_options::SocketOption;

@@ -7,21 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::EventLoop;
-use crate::action::{CloseReason, Closed};
-use crate::addr::Address;
-use crate::clock::deadline;
-use crate::codec::Framer;
-use crate::command::{Accepted, Command, Enrolled};
-use crate::conn::Machine;
-use crate::conn_shared::{ConnKind, ConnShared};
+use crate::address::Address;
+use crate::base::conn_id::ConnId;
+use crate::base::panics::{debug, report};
+use crate::conn::shared::{ConnKind, ConnShared};
+use crate::conn::stream::entry::Entry;
+use crate::conn::stream::machine::Machine;
+use crate::contract::action::{CloseReason, Closed};
+use crate::contract::metrics::{Counter, LoopMetrics};
+use crate::contract::options::{ConnOptions, Context};
 use crate::dial::Dial;
-use crate::entry::Entry;
+use crate::framing::Framer;
 use crate::loop_state::{Alarm, LoopState};
-use crate::metrics::{Counter, LoopMetrics};
-use crate::options::{ConnOptions, Context};
-use crate::panics::{debug, report};
+use crate::shared::mailbox::command::{Accepted, Command, Enrolled};
+use crate::sys::clock::deadline;
 use crate::sys::socket;
-use crate::token::ConnId;
 
 impl EventLoop {
     /// Takes an accepted connection in and tells the handler.

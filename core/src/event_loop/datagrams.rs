@@ -5,17 +5,17 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::EventLoop;
-use crate::action::{Action, Closed, Completed, Completion};
-use crate::command::Listening;
-use crate::conns::Conns;
+use crate::base::conn_id::ConnId;
+use crate::base::panics::{catch, report};
+use crate::conn::datagram::endpoint::{cost, Endpoint};
+use crate::conn::datagram::entry::{Kept, UdpEntry};
+use crate::contract::action::{Action, Closed, Completed, Completion};
+use crate::contract::options::ListenerId;
 use crate::dial::Dial;
+use crate::loop_state::conns::Conns;
 use crate::loop_state::{Input, LoopState};
-use crate::options::ListenerId;
-use crate::panics::{catch, report};
+use crate::shared::mailbox::command::Listening;
 use crate::sys::datagram::{Datagram, RecvBatch, MAX_BUFFER};
-use crate::token::ConnId;
-use crate::udp::{cost, Endpoint};
-use crate::udp_entry::{Kept, UdpEntry};
 
 impl EventLoop {
     /// Takes a bound UDP socket in under the id that it was given.
@@ -310,7 +310,7 @@ impl EventLoop {
         let ids: Vec<ConnId> = ours.map(|(id, _)| *id).collect();
         for id in ids {
             if let Some(entry) = conns.endpoints.peek_mut(id) {
-                entry.close(Closed::by(crate::action::CloseReason::LocalClose));
+                entry.close(Closed::by(crate::contract::action::CloseReason::LocalClose));
             }
             conns.mark_dirty(id);
         }
@@ -323,7 +323,7 @@ impl EventLoop {
             let closed = {
                 let conns = &mut *self.state.conns.borrow_mut();
                 let Some(entry) = conns.endpoints.peek_mut(id) else { continue };
-                entry.close(Closed::by(crate::action::CloseReason::Shutdown));
+                entry.close(Closed::by(crate::contract::action::CloseReason::Shutdown));
                 self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
                 entry.closing
             };

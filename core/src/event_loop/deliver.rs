@@ -12,11 +12,11 @@
 use std::ops::Range;
 
 use super::{EventLoop, HEADROOM};
-use crate::action::CloseReason;
-use crate::codec::{Cut, Framer};
+use crate::base::conn_id::ConnId;
+use crate::base::panics::{catch, debug, report};
+use crate::contract::action::CloseReason;
+use crate::framing::{Cut, Framer};
 use crate::loop_state::Input;
-use crate::panics::{catch, debug, report};
-use crate::token::ConnId;
 
 /// What to do with the front of a connection's input.
 enum Piece {
@@ -118,7 +118,9 @@ impl EventLoop {
     fn carry(&mut self, id: ConnId, bytes: Vec<u8>) {
         let conns = &mut *self.state.conns.borrow_mut();
         let Some(entry) = conns.slab.get_mut(id) else { return };
-        if entry.framer.is_none() && !entry.backlog && bytes.len() > crate::codec::Framing::DEFAULT_MAX_FRAME
+        if entry.framer.is_none()
+            && !entry.backlog
+            && bytes.len() > crate::framing::Framing::DEFAULT_MAX_FRAME
         {
             entry.machine.close(CloseReason::Protocol, &mut conns.pool);
             return conns.mark_dirty(id);

@@ -1,9 +1,9 @@
 //! The graceful stop, as a loop sees it.
 
 use super::EventLoop;
-use crate::acceptor::LAST_BATCHES;
-use crate::action::{CloseReason, Closed};
-use crate::panics::{catch, report};
+use crate::base::panics::{catch, report};
+use crate::contract::action::{CloseReason, Closed};
+use crate::event_loop::acceptor::LAST_BATCHES;
 
 impl EventLoop {
     /// Begins the graceful stop when it was asked for, and ends it at its deadline.

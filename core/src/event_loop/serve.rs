@@ -4,11 +4,11 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::{EventLoop, HEADROOM, READ_BUFFER};
-use crate::buffer::BlockPool;
-use crate::conn::{Due, Reading};
-use crate::entry::Entry;
+use crate::base::conn_id::ConnId;
+use crate::conn::stream::entry::Entry;
+use crate::conn::stream::machine::{Due, Reading};
+use crate::conn::stream::queue::BlockPool;
 use crate::sys::socket;
-use crate::token::ConnId;
 
 /// What a read gave.
 struct Read {

@@ -4,15 +4,15 @@
 use std::os::fd::AsFd;
 
 use super::EventLoop;
-use crate::action::{Action, CloseReason, Closed};
-use crate::conn::Step;
-use crate::conns::Conns;
-use crate::entry::Entry;
-use crate::handler::Detached;
-use crate::panics::{catch, report};
-use crate::sending::{flush, took};
+use crate::base::conn_id::ConnId;
+use crate::base::panics::{catch, report};
+use crate::conn::stream::entry::Entry;
+use crate::conn::stream::machine::Step;
+use crate::conn::stream::wire::{flush, took};
+use crate::contract::action::{Action, CloseReason, Closed};
+use crate::delivery::handler::Detached;
+use crate::loop_state::conns::Conns;
 use crate::sys::socket;
-use crate::token::ConnId;
 
 /// How a connection leaves the loop.
 enum Leaving {

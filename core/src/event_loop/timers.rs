@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::EventLoop;
-use crate::action::{CloseReason, Closed};
-use crate::clock::deadline;
-use crate::entry::Expiry;
+use crate::base::conn_id::ConnId;
+use crate::base::panics::{catch, report};
+use crate::base::timer::TimerId;
+use crate::conn::stream::entry::Expiry;
+use crate::contract::action::{CloseReason, Closed};
 use crate::loop_state::{Alarm, LoopTimer};
-use crate::panics::{catch, report};
-use crate::timer::TimerId;
-use crate::token::ConnId;
+use crate::sys::clock::deadline;
 
 /// What a timer that is due asks for, taken out of the wheel.
 enum Due {

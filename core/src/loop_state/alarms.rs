@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::LoopState;
-use crate::clock::{deadline, millis_up};
-use crate::config::Timeouts;
-use crate::entry::{Entry, Timing};
-use crate::error::{Error, ErrorKind, Result};
-use crate::handle::Handle;
-use crate::mailbox::closed_error;
-use crate::timer::TimerId;
-use crate::token::ConnId;
+use crate::base::conn_id::ConnId;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::timer::TimerId;
+use crate::conn::stream::entry::{Entry, Timing};
+use crate::contract::config::Timeouts;
+use crate::shared::handle::Handle;
+use crate::shared::mailbox::closed_error;
+use crate::sys::clock::{deadline, millis_up};
 
 /// What a timer of the loop's does.
 pub(crate) enum Alarm {

@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::LoopState;
-use crate::action::{Completion, Pressure};
-use crate::buffer::{total, DIRECT};
-use crate::conn::Refused;
-use crate::conns::Conns;
-use crate::entry::Entry;
-use crate::error::Result;
-use crate::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
-use crate::sending::send_through;
+use crate::base::conn_id::ConnId;
+use crate::base::error::Result;
+use crate::conn::datagram::endpoint::cost;
+use crate::conn::datagram::entry::UdpEntry;
+use crate::conn::stream::entry::Entry;
+use crate::conn::stream::machine::Refused;
+use crate::conn::stream::queue::{total, DIRECT};
+use crate::conn::stream::wire::send_through;
+use crate::contract::action::{Completion, Pressure};
+use crate::loop_state::conns::Conns;
+use crate::shared::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
 use crate::sys::socket::MAX_SLICES;
-use crate::token::ConnId;
-use crate::udp::cost;
-use crate::udp_entry::UdpEntry;
 
 impl LoopState {
     /// What nearly every write is: a few bytes, for a connection that flows. Says whether it was one; the

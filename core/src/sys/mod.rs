@@ -4,6 +4,7 @@
 
 pub(crate) mod affinity;
 mod call;
+pub(crate) mod clock;
 pub(crate) mod datagram;
 pub(crate) mod fork;
 pub(crate) mod memory;
@@ -11,6 +12,7 @@ pub(crate) mod on_thread;
 pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod socket;
+pub(crate) mod socket_options;
 pub(crate) mod time;
 pub(crate) mod timer;
 pub(crate) mod waker;

@@ -10,8 +10,8 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use super::call::call;
 use super::check;
 use super::datagram::canonical;
-use crate::addr::{Address, Credentials, DialOptions};
-use crate::socket_options;
+use crate::address::{Address, Credentials, DialOptions};
+use crate::sys::socket_options;
 
 /// Slices that one gathered write takes at most. The kernel allows 1,024 (IOV_MAX); 64 blocks are a mebibyte,
 /// more than a socket buffer usually has room for.

@@ -1,0 +1,258 @@
+//! Addresses to listen on and to connect to: from a URL to what to bind or to reach, and back to text.
+
+mod connect;
+mod options;
+mod query;
+mod socket_address;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+use crate::base::error::{Error, ErrorKind, Result};
+
+pub(crate) use connect::{ConnectUrl, DialOptions};
+pub(crate) use options::buffer_fault;
+pub use options::{KeepAlive, ListenOptions, Multicast};
+pub use socket_address::{Address, Credentials};
+
+/// The scheme of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// TCP over IPv4, IPv6, or both where the host is left out.
+    Tcp,
+    /// TCP over IPv4 only.
+    Tcp4,
+    /// TCP over IPv6 only.
+    Tcp6,
+    /// UDP over IPv4, IPv6, or both where the host is left out.
+    Udp,
+    /// UDP over IPv4 only.
+    Udp4,
+    /// UDP over IPv6 only.
+    Udp6,
+    /// A Unix stream socket.
+    Unix,
+    /// An inherited descriptor; what it is shows when it is adopted.
+    Fd,
+}
+
+impl Scheme {
+    const ALL: [Scheme; 8] = [
+        Scheme::Tcp,
+        Scheme::Tcp4,
+        Scheme::Tcp6,
+        Scheme::Udp,
+        Scheme::Udp4,
+        Scheme::Udp6,
+        Scheme::Unix,
+        Scheme::Fd,
+    ];
+
+    fn parse(name: &str) -> Option<Scheme> {
+        Self::ALL.into_iter().find(|scheme| scheme.name() == name)
+    }
+
+    /// Whether an address is of the scheme's family.
+    pub(crate) fn takes(self, ip: IpAddr) -> bool {
+        match self {
+            Scheme::Tcp4 | Scheme::Udp4 => ip.is_ipv4(),
+            Scheme::Tcp6 | Scheme::Udp6 => ip.is_ipv6(),
+            _ => true,
+        }
+    }
+
+    /// What a socket of the scheme is; an inherited one shows its own scheme first.
+    pub(crate) fn kind(self) -> SocketKind {
+        match self {
+            scheme if scheme.is_tcp() => SocketKind::Tcp,
+            scheme if scheme.is_udp() => SocketKind::Udp,
+            _ => SocketKind::Unix,
+        }
+    }
+
+    pub(crate) fn is_tcp(self) -> bool {
+        matches!(self, Scheme::Tcp | Scheme::Tcp4 | Scheme::Tcp6)
+    }
+
+    pub(crate) fn is_udp(self) -> bool {
+        matches!(self, Scheme::Udp | Scheme::Udp4 | Scheme::Udp6)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Scheme::Tcp => "tcp",
+            Scheme::Tcp4 => "tcp4",
+            Scheme::Tcp6 => "tcp6",
+            Scheme::Udp => "udp",
+            Scheme::Udp4 => "udp4",
+            Scheme::Udp6 => "udp6",
+            Scheme::Unix => "unix",
+            Scheme::Fd => "fd",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a listener's socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketKind {
+    Tcp,
+    Unix,
+    Udp,
+}
+
+/// Where to bind, or what to reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// An address and whether an IPv6 socket takes IPv4 traffic too.
+    Inet { addr: SocketAddr, dual_stack: bool },
+    /// A host name, to be looked up, and a port.
+    Name { host: String, port: u16 },
+    /// A path in the file system.
+    Path(PathBuf),
+    /// A name in Linux's abstract namespace, without the leading `@`.
+    Abstract(String),
+    /// An inherited descriptor's number.
+    Descriptor(RawFd),
+}
+
+/// What a listen URL and the options beside it ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenUrl {
+    pub(crate) scheme: Scheme,
+    pub(crate) target: Target,
+    /// Checked against scheme and target, as far as these are known: see [`check_again`].
+    pub(crate) options: ListenOptions,
+}
+
+impl ListenUrl {
+    /// Parses `[scheme://]address[?option=value&…]`. What the query says wins over `options`.
+    pub(crate) fn parse(url: &str, options: &ListenOptions) -> Result<ListenUrl> {
+        let source = Source { role: "listen address", url };
+        let (scheme, address, query) = source.split()?;
+        let target = source.target(scheme, address)?;
+        let options = query::listen_options(source, (scheme, &target), query, options)?;
+        Ok(ListenUrl { scheme, target, options })
+    }
+}
+
+/// Checks options again, now that a name was looked up, or a descriptor has shown its scheme and address.
+pub(crate) fn check_again(url: &str, scheme: Scheme, target: &Target, options: &ListenOptions) -> Result<()> {
+    query::check_members(Source { role: "listen address", url }, (scheme, target), options)
+}
+
+/// An error about a listen address, which it quotes.
+pub(crate) fn wrong(url: &str, what: impl fmt::Display) -> Error {
+    Source { role: "listen address", url }.wrong(what)
+}
+
+/// A URL and what it is for, to be quoted in errors.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    role: &'static str,
+    url: &'a str,
+}
+
+impl<'a> Source<'a> {
+    fn wrong(self, what: impl fmt::Display) -> Error {
+        Error::new(ErrorKind::InvalidAddress, format!("{} {:?}: {what}", self.role, self.url))
+    }
+
+    /// Scheme, address and query.
+    fn split(self) -> Result<(Scheme, &'a str, &'a str)> {
+        let (address, query) = self.url.split_once('?').unwrap_or((self.url, ""));
+        let Some((name, rest)) = address.split_once("://") else {
+            return Ok((Scheme::Tcp, address, query));
+        };
+        let scheme = Scheme::parse(name).ok_or_else(|| {
+            let known = Scheme::ALL.map(Scheme::name).join(", ");
+            self.wrong(format_args!("unknown scheme {name:?} (known: {known})"))
+        })?;
+        Ok((scheme, rest, query))
+    }
+
+    fn target(self, scheme: Scheme, address: &str) -> Result<Target> {
+        match scheme {
+            Scheme::Unix => self.unix_target(address),
+            Scheme::Fd => self.descriptor(address),
+            _ => self.inet_target(scheme, address),
+        }
+    }
+
+    fn unix_target(self, path: &str) -> Result<Target> {
+        // sockaddr_un holds 108 bytes; a path also needs its terminating zero, a name its leading one.
+        const LONGEST: usize = 107;
+        let (name, target) = match path.strip_prefix('@') {
+            Some(name) => (name, Target::Abstract(name.to_owned())),
+            None => (path, Target::Path(PathBuf::from(path))),
+        };
+        match name.len() {
+            0 => Err(self.wrong("the path is empty")),
+            1..=LONGEST if !name.contains('\0') => Ok(target),
+            1..=LONGEST => Err(self.wrong("the path contains a zero byte")),
+            length => {
+                Err(self
+                    .wrong(format_args!("the path has {length} bytes, the longest possible is {LONGEST}")))
+            }
+        }
+    }
+
+    fn descriptor(self, number: &str) -> Result<Target> {
+        let wrong = || self.wrong(format_args!("{number:?} is not a descriptor's number"));
+        query::number(number).map(Target::Descriptor).ok_or_else(wrong)
+    }
+
+    fn inet_target(self, scheme: Scheme, address: &str) -> Result<Target> {
+        let (host, port) = address.rsplit_once(':').ok_or_else(|| self.wrong("the port is missing"))?;
+        if port.is_empty() {
+            return Err(self.wrong("the port is missing"));
+        }
+        let wrong_port = || self.wrong(format_args!("{port:?} is not a port between 0 and 65535"));
+        let port: u16 = query::number(port).ok_or_else(wrong_port)?;
+        if host.is_empty() {
+            return Ok(any_target(scheme, port));
+        }
+        match self.literal(host)? {
+            Some(ip) if scheme.takes(ip) => Ok(Target::Inet { addr: (ip, port).into(), dual_stack: false }),
+            Some(ip) => Err(self.wrong(format_args!("{ip} does not fit the scheme {scheme}"))),
+            None => Ok(Target::Name { host: host.to_owned(), port }),
+        }
+    }
+
+    /// The address that `host` spells out, or `None` for a name.
+    fn literal(self, host: &str) -> Result<Option<IpAddr>> {
+        match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
+            Some(Some(inner)) => {
+                let wrong = |_| self.wrong(format_args!("{inner:?} is not an IPv6 address"));
+                Ok(Some(inner.parse::<Ipv6Addr>().map_err(wrong)?.into()))
+            }
+            Some(None) => Err(self.wrong("the closing bracket is missing")),
+            None if host.contains(':') => {
+                Err(self.wrong("an IPv6 address must stand in brackets, as in [::1]:5000"))
+            }
+            None => Ok(host.parse::<Ipv4Addr>().ok().map(IpAddr::from)),
+        }
+    }
+}
+
+/// No host: every address of the machine.
+fn any_target(scheme: Scheme, port: u16) -> Target {
+    match scheme {
+        Scheme::Tcp4 | Scheme::Udp4 => {
+            Target::Inet { addr: (Ipv4Addr::UNSPECIFIED, port).into(), dual_stack: false }
+        }
+        _ => {
+            let dual_stack = matches!(scheme, Scheme::Tcp | Scheme::Udp);
+            Target::Inet { addr: (Ipv6Addr::UNSPECIFIED, port).into(), dual_stack }
+        }
+    }
+}

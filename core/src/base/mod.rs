@@ -1,0 +1,8 @@
+//! What the engine is made of below any connection: errors, panics, ids and what they stand for, limits, timers. Pure.
+
+pub(crate) mod conn_id;
+pub(crate) mod error;
+pub(crate) mod limits;
+pub(crate) mod panics;
+pub(crate) mod slab;
+pub(crate) mod timer;

@@ -1,0 +1,207 @@
+//! Ids and what they stand for: slot arrays whose generations make stale ids harmless.
+
+use crate::base::conn_id::{ConnId, Lease, LAST_GENERATION, MAX_SLOTS};
+use crate::base::error::Result;
+
+/// A slot of the table: 16 bytes for a value of pointer size.
+struct Slot<T> {
+    /// The generation of the value here, or of the next one if there is none.
+    generation: u32,
+    value: Option<T>,
+}
+
+/// Hands ids out, and keeps a value under each. The most recently freed slot is used first.
+pub(crate) struct IdTable<T> {
+    lease: Lease,
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> IdTable<T> {
+    /// An empty table under a lease of its own.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(IdTable { lease: Lease::take()?, slots: Vec::new(), free: Vec::new() })
+    }
+
+    pub(crate) fn lease(&self) -> u16 {
+        self.lease.number()
+    }
+
+    /// The id that the next value gets, or `None` when every slot is taken or retired.
+    fn vacant(&mut self) -> Option<ConnId> {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None if self.slots.len() < MAX_SLOTS as usize => {
+                self.slots.push(Slot { generation: self.lease.first_generation(), value: None });
+                self.slots.len() as u32 - 1
+            }
+            None => return None,
+        };
+        Some(ConnId::new(self.slots[slot as usize].generation, self.lease.number(), slot))
+    }
+
+    /// Stores a value; `None` when the table is full.
+    pub(crate) fn insert(&mut self, value: T) -> Option<ConnId> {
+        let id = self.vacant()?;
+        self.lease.used(id.generation());
+        self.slots[id.slot() as usize].value = Some(value);
+        Some(id)
+    }
+
+    pub(crate) fn get(&self, id: ConnId) -> Option<&T> {
+        let slot = self.slots.get(id.slot() as usize)?;
+        let same = id.lease() == self.lease.number() && slot.generation == id.generation();
+        slot.value.as_ref().filter(|_| same)
+    }
+
+    /// Takes the value out; the slot's generation moves on, or the slot is retired after its last one.
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<T> {
+        self.get(id)?;
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        let value = slot.value.take();
+        if slot.generation < LAST_GENERATION {
+            slot.generation += 1;
+            self.free.push(id.slot());
+        }
+        value
+    }
+
+    /// All values.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.value.as_ref())
+    }
+}
+
+/// A value that is left alone in its usual way of going on, until somebody asks for it otherwise.
+pub(crate) trait Flow {
+    /// Whether it goes on in its usual way.
+    fn flows(&self) -> bool;
+    /// Somebody may be about to change that.
+    fn interrupt(&mut self);
+}
+
+/// Values under ids that an [`IdTable`] has handed out, of one loop. A value is boxed, so that a burst of
+/// connections gives its memory back; what stays is 8 bytes per slot ever used.
+pub(crate) struct Slab<T> {
+    slots: Vec<Option<Box<(ConnId, T)>>>,
+}
+
+impl<T> Slab<T> {
+    pub(crate) fn new() -> Self {
+        Slab { slots: Vec::new() }
+    }
+
+    /// Stores a value under an id that is new here.
+    pub(crate) fn insert(&mut self, id: ConnId, value: T) {
+        let slot = id.slot() as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        self.slots[slot] = Some(Box::new((id, value)));
+    }
+
+    /// For what has no bearing on whether it flows.
+    #[inline]
+    pub(crate) fn peek_mut(&mut self, id: ConnId) -> Option<&mut T> {
+        let slot = self.slots.get_mut(id.slot() as usize)?.as_deref_mut();
+        slot.filter(|(found, _)| *found == id).map(|(_, value)| value)
+    }
+
+    /// All ids and values.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (ConnId, T)> {
+        self.slots.iter_mut().flatten().map(|value| &mut **value)
+    }
+
+    /// Takes the value out.
+    pub(crate) fn remove(&mut self, id: ConnId) -> Option<Box<(ConnId, T)>> {
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        slot.take_if(|value| value.0 == id)
+    }
+
+    /// The ids of all values, in the order of their slots.
+    pub(crate) fn ids(&self) -> Vec<ConnId> {
+        self.slots.iter().flatten().map(|value| value.0).collect()
+    }
+}
+
+impl<T: Flow> Slab<T> {
+    /// For whatever may have to be done. It does not flow any more, until it is found at rest.
+    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
+        let value = self.peek_mut(id)?;
+        value.interrupt();
+        Some(value)
+    }
+
+    /// If it flows: for the usual.
+    #[inline]
+    pub(crate) fn flowing(&mut self, id: ConnId) -> Option<&mut T> {
+        self.peek_mut(id).filter(|value| value.flows())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Flow for (i32, bool) {
+        fn flows(&self) -> bool {
+            self.1
+        }
+
+        fn interrupt(&mut self) {
+            self.1 = false;
+        }
+    }
+
+    fn filled() -> (IdTable<&'static str>, ConnId) {
+        let mut table = IdTable::new().unwrap();
+        let id = table.insert("first").unwrap();
+        (table, id)
+    }
+
+    #[test]
+    fn a_removed_id_finds_nothing_even_when_its_slot_is_used_again() {
+        let (mut table, old) = filled();
+        assert_eq!(table.remove(old), Some("first"));
+        let new = table.insert("second").unwrap();
+        assert_eq!(new.slot(), old.slot());
+        assert_ne!(new, old);
+        assert!(table.get(old).is_none() && table.remove(old).is_none());
+        assert_eq!(table.get(new), Some(&"second"));
+    }
+
+    #[test]
+    fn an_id_of_another_table_finds_nothing() {
+        let (mut table, _) = filled();
+        let (_other, foreign) = filled();
+        assert!(table.get(foreign).is_none() && table.remove(foreign).is_none());
+    }
+
+    #[test]
+    fn a_slot_whose_generations_are_used_up_is_retired() {
+        let (mut table, id) = filled();
+        table.slots[0].generation = LAST_GENERATION;
+        let last = ConnId::new(LAST_GENERATION, id.lease(), 0);
+        assert!(table.remove(last).is_some());
+        assert_eq!(table.insert("next").unwrap().slot(), 1);
+    }
+
+    #[test]
+    fn a_slab_finds_a_value_by_its_whole_id_only() {
+        let (mut table, first) = filled();
+        let (mut slab, second) = (Slab::new(), table.insert("second").unwrap());
+        slab.insert(second, (2, true));
+        slab.insert(first, (1, true));
+        assert_eq!(slab.ids(), [first, second]);
+        let stale = ConnId::new(first.generation() + 1, first.lease(), first.slot());
+        assert!(slab.get_mut(stale).is_none() && slab.remove(stale).is_none());
+        assert!(slab.flowing(stale).is_none() && slab.peek_mut(stale).is_none());
+        assert_eq!(slab.flowing(second), Some(&mut (2, true)));
+        assert_eq!(slab.get_mut(first), Some(&mut (1, false)));
+        assert!(slab.flowing(first).is_none());
+        assert_eq!(slab.peek_mut(first), Some(&mut (1, false)));
+        assert_eq!(slab.get_mut(second), Some(&mut (2, false)));
+        assert_eq!(slab.remove(first).map(|value| value.1), Some((1, false)));
+        assert_eq!(slab.ids(), [second]);
+    }
+}

@@ -1,0 +1,86 @@
+//! A UDP socket as its loop holds it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::conn::datagram::endpoint::Endpoint;
+use crate::conn::shared::ConnShared;
+use crate::contract::action::{CloseReason, Closed, Completion};
+use crate::contract::options::{Context, ListenerId};
+use crate::listen::listener::Claim;
+use crate::shared::mailbox::command::Request;
+
+/// A datagram that was received and waits for a handler that has paused.
+pub(crate) struct Kept {
+    pub(crate) bytes: Box<[u8]>,
+    pub(crate) sender: SocketAddr,
+    pub(crate) truncated: bool,
+}
+
+/// A UDP socket as its loop holds it.
+pub(crate) struct UdpEntry {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) shared: Arc<ConnShared>,
+    pub(crate) listener: Option<ListenerId>,
+    pub(crate) paused: bool,
+    /// Less than a batch: up to 2 MiB of bytes, and a record for each datagram.
+    pub(crate) kept: VecDeque<Kept>,
+    /// The poller reports room: only while output waits for it.
+    pub(crate) polls_writable: bool,
+    /// Completions of what is queued.
+    pub(crate) pending: Vec<Completion>,
+    /// To be closed once its queue is sent.
+    pub(crate) closing: Option<Closed>,
+    pub(crate) context: Option<Context>,
+    /// Of a listener's socket, as long as it lives.
+    pub(crate) _claim: Option<Claim>,
+    pub(crate) in_ready: bool,
+    pub(crate) in_dirty: bool,
+}
+
+impl UdpEntry {
+    pub(crate) fn new(endpoint: Endpoint, shared: Arc<ConnShared>, listener: Option<ListenerId>) -> Self {
+        UdpEntry {
+            endpoint,
+            shared,
+            listener,
+            paused: false,
+            kept: VecDeque::new(),
+            polls_writable: false,
+            pending: Vec::new(),
+            closing: None,
+            context: None,
+            _claim: None,
+            in_ready: false,
+            in_dirty: false,
+        }
+    }
+
+    /// Whether there are datagrams for the handler, or a callback is due.
+    pub(crate) fn wants_service(&self) -> bool {
+        let input = self.endpoint.is_readable() || !self.kept.is_empty();
+        self.closing.is_none() && (self.shared.is_woken() || (input && self.takes_input()))
+    }
+
+    /// Whether the handler may be given datagrams.
+    pub(crate) fn takes_input(&self) -> bool {
+        self.closing.is_none() && !self.paused && !self.shared.owes_drain()
+    }
+
+    pub(crate) fn carry_out(&mut self, request: &Request) {
+        match request {
+            Request::Close(reason) => self.close(Closed::by(*reason)),
+            Request::Abort => self.close(Closed::by(CloseReason::Abort)),
+            Request::Pause => self.paused = true,
+            Request::Resume => self.paused = false,
+            _ => {}
+        }
+    }
+
+    /// It ends once its queue is sent; the first reason counts.
+    pub(crate) fn close(&mut self, closed: Closed) {
+        self.shared.close();
+        self.closing.get_or_insert(closed);
+    }
+}

@@ -1,0 +1,5 @@
+//! A UDP socket.
+
+pub(crate) mod endpoint;
+pub(crate) mod entry;
+mod queue;

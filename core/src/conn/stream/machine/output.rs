@@ -1,0 +1,148 @@
+//! The output of a connection: what is queued, counted, sent and completed.
+
+use std::num::NonZeroI32;
+
+use super::{Machine, Refused, Stage};
+use crate::conn::stream::queue::{total, BlockPool, OutQueue, DIRECT};
+use crate::contract::action::{CloseReason, Closed, Completed, Completion, Pressure};
+use crate::contract::config::Config;
+
+impl Machine {
+    /// Queues bytes for a connection that flows, if that leaves it flowing.
+    #[inline(always)]
+    pub(crate) fn write_flowing(&mut self, slices: &[&[u8]], config: &Config, pool: &mut BlockPool) -> bool {
+        let len = total(slices);
+        // The hard limit is not below the high-water mark.
+        let low = (1..DIRECT).contains(&len) && len <= config.high_water.saturating_sub(self.shared.unsent());
+        let queued = low && self.shared.takes_writes() && self.out.push_in_turn(slices, pool);
+        if queued {
+            self.shared.count_unsent(len);
+        }
+        queued
+    }
+
+    /// Counts bytes that are about to be queued, if they may be.
+    pub(crate) fn reserve(
+        &mut self,
+        len: usize,
+        config: &Config,
+        pool: &mut BlockPool,
+    ) -> Result<Pressure, Refused> {
+        if !self.shared.takes_writes() || self.broken.is_some() {
+            return Err(Refused::Closed);
+        }
+        let Some(pressure) = self.shared.reserve(len, config) else {
+            self.end_now(Closed::by(CloseReason::Overflow), pool);
+            return Err(Refused::Overflow);
+        };
+        Ok(pressure)
+    }
+
+    /// Queues what is behind the first `skip` of these bytes, which were counted before.
+    pub(crate) fn queue(&mut self, slices: &[&[u8]], mut skip: usize, pool: &mut BlockPool) {
+        for slice in slices {
+            let skipped = skip.min(slice.len());
+            skip -= skipped;
+            self.out.push(&slice[skipped..], pool);
+        }
+    }
+
+    /// Whether output that is written now may be sent at once, behind what is queued.
+    pub(crate) fn sends_at_once(&self) -> bool {
+        self.is_open() && self.writable && self.broken.is_none()
+    }
+
+    /// The kernel took `sent` bytes of the queue and of these behind it; the rest of them is queued.
+    pub(crate) fn sent_through(&mut self, slices: &[&[u8]], sent: usize, pool: &mut BlockPool) {
+        let of_queue = sent.min(self.out.len());
+        self.out.advance(of_queue, pool);
+        self.queue(slices, sent - of_queue, pool);
+        self.shared.count_sent(sent);
+        self.shared.settle(sent);
+    }
+
+    /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.
+    pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) -> bool {
+        let takes = !matches!(self.stage, Stage::Lingering(_) | Stage::Over(_));
+        if self.broken.is_some() || !takes {
+            self.shared.settle(bytes.len());
+            return false;
+        }
+        self.out.push_owned(bytes, pool);
+        // Relief may have come between the count and now, and would have been the last.
+        if self.shared.unsent() > config.high_water {
+            self.shared.owe_drain();
+        }
+        true
+    }
+
+    /// The last write is to be followed by this call.
+    pub(crate) fn complete_with(&mut self, completion: Completion) {
+        self.completions.push(self.shared.sent() + self.out.len() as u64, completion);
+    }
+
+    /// Takes the completions whose bytes were sent.
+    pub(crate) fn take_completed(&mut self, done: &mut Vec<(Completion, Completed)>) {
+        self.completions.take_sent(self.shared.sent(), done);
+    }
+
+    /// Takes all completions: they are cancelled.
+    pub(crate) fn cancel_completions(&mut self, done: &mut Vec<(Completion, Completed)>) {
+        self.completions.cancel(done);
+    }
+
+    /// Drops the queue.
+    pub(crate) fn drop_output(&mut self, pool: &mut BlockPool) {
+        self.shared.settle(self.out.clear(pool));
+    }
+
+    /// Takes the queue out, for somebody else to send.
+    pub(crate) fn take_output(&mut self, pool: &mut BlockPool) -> Vec<u8> {
+        let output = self.out.to_vec(pool);
+        self.drop_output(pool);
+        output
+    }
+
+    /// Whether other threads have handed in something that the loop has not taken yet.
+    pub(crate) fn has_bytes_on_the_way(&self) -> bool {
+        self.shared.awaits_completions() || self.shared.unsent() > self.out.len()
+    }
+
+    pub(crate) fn out(&self) -> &OutQueue {
+        &self.out
+    }
+
+    /// The turn ends: what of its output was not sent is kept.
+    pub(crate) fn keep_output(&mut self, pool: &mut BlockPool) {
+        self.out.keep(pool);
+    }
+
+    /// The kernel took `sent` bytes.
+    pub(crate) fn sent(&mut self, sent: usize, pool: &mut BlockPool) {
+        self.out.advance(sent, pool);
+        self.shared.count_sent(sent);
+        self.shared.settle(sent);
+    }
+
+    /// The kernel took all that was written in this turn, which is all there is.
+    #[inline]
+    pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
+        let sent = self.out.len();
+        self.out.sent_in_turn(pool);
+        self.shared.count_sent(sent);
+        self.shared.settle(sent);
+    }
+
+    pub(crate) fn write_would_block(&mut self) {
+        self.writable = false;
+    }
+
+    pub(crate) fn write_failed(&mut self, errno: i32, pool: &mut BlockPool) {
+        self.broken.get_or_insert(NonZeroI32::new(errno).unwrap_or(NonZeroI32::MAX));
+        self.shared.close();
+        self.drop_output(pool);
+        // An error is an edge that may have been consumed by the write: look for the end by reading.
+        self.readable = !self.eof;
+        self.read_on = true;
+    }
+}

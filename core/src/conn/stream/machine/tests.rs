@@ -1,0 +1,211 @@
+use super::*;
+use crate::conn::shared::ConnKind;
+use crate::conn::stream::queue::total;
+use crate::contract::action::Pressure;
+use crate::contract::config::Config;
+
+impl Machine {
+    /// Queues bytes written on the owner's thread.
+    fn write(
+        &mut self,
+        slices: &[&[u8]],
+        config: &Config,
+        pool: &mut BlockPool,
+    ) -> Result<Pressure, Refused> {
+        let pressure = self.reserve(total(slices), config, pool)?;
+        self.queue(slices, 0, pool);
+        Ok(pressure)
+    }
+}
+
+fn config() -> Config {
+    Config { high_water: 8, low_water: 4, hard_limit: 16, ..Config::default() }.resolved().unwrap()
+}
+
+fn machine(unix: bool) -> Machine {
+    Machine::new(ConnShared::new(ConnKind::Stream, 1, 0, None), unix, false)
+}
+
+fn open() -> (Machine, BlockPool, Config) {
+    (machine(false), BlockPool::default(), config())
+}
+
+fn by(reason: CloseReason, all_sent: bool) -> Step {
+    Step::Close { closed: Closed::by(reason), all_sent }
+}
+
+#[test]
+fn a_short_read_empties_a_tcp_socket_unless_more_was_reported() {
+    let (mut conn, ..) = open();
+    conn.ready(true, false, false);
+    conn.received(1, false);
+    assert_eq!(conn.reading(), Reading::No);
+    conn.ready(true, false, true);
+    conn.received(1, false);
+    assert_eq!(conn.reading(), Reading::Deliver);
+    conn.read_would_block();
+    conn.ready(true, false, false);
+    conn.received(1, false);
+    assert_eq!(conn.reading(), Reading::No);
+}
+
+#[test]
+fn a_unix_socket_is_read_until_it_would_block() {
+    let mut conn = machine(true);
+    conn.ready(true, false, false);
+    conn.received(1, false);
+    assert_eq!(conn.reading(), Reading::Deliver);
+    conn.read_would_block();
+    assert_eq!(conn.reading(), Reading::No);
+}
+
+#[test]
+fn eof_closes_behind_the_output() {
+    let (mut conn, mut pool, config) = open();
+    assert_eq!(conn.write(&[b"answer"], &config, &mut pool), Ok(Pressure::Low));
+    conn.received_eof();
+    assert_eq!(conn.next_step(false), Step::Flush);
+    conn.write_would_block();
+    assert_eq!(conn.next_step(false), Step::Wait);
+    conn.ready(false, true, false);
+    conn.sent(6, &mut pool);
+    assert_eq!(conn.next_step(false), by(CloseReason::Eof, true));
+}
+
+#[test]
+fn eof_waits_for_the_answer_to_a_batch() {
+    let (mut conn, ..) = open();
+    conn.hold();
+    conn.received_eof();
+    assert_eq!(conn.next_step(false), Step::Wait);
+    conn.release();
+    assert_eq!(conn.next_step(false), by(CloseReason::Eof, true));
+}
+
+#[test]
+fn an_unanswered_batch_holds_input_and_drain_back_but_not_what_is_discarded() {
+    let (mut conn, mut pool, config) = open();
+    let _ = conn.write(&[&[0; 9]], &config, &mut pool);
+    conn.sent(9, &mut pool);
+    conn.relieve(config.low_water);
+    conn.ready(true, false, false);
+    conn.hold();
+    assert!(!conn.wants_service(false));
+    conn.release();
+    assert!(conn.wants_service(false) && conn.take_due(false) == Some(Due::Drain));
+    conn.hold();
+    conn.close(CloseReason::LocalClose, &mut pool);
+    assert!(conn.wants_service(false));
+}
+
+#[test]
+fn bytes_handed_in_after_relief_owe_a_drain_again() {
+    let (mut conn, mut pool, config) = open();
+    assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
+    conn.shared.pay_drain();
+    conn.write_handed_in(vec![0; 9], &config, &mut pool);
+    conn.sent(9, &mut pool);
+    conn.relieve(config.low_water);
+    assert_eq!(conn.take_due(false), Some(Due::Drain));
+}
+
+#[test]
+fn bytes_that_come_too_late_are_no_longer_counted() {
+    let (mut conn, mut pool, config) = open();
+    assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
+    conn.write_failed(32, &mut pool);
+    assert_eq!(conn.shared.unsent(), 9);
+    conn.write_handed_in(vec![0; 9], &config, &mut pool);
+    assert_eq!(conn.shared.unsent(), 0);
+}
+
+#[test]
+fn eof_waits_for_the_drain_callback() {
+    let (mut conn, mut pool, config) = open();
+    assert_eq!(conn.write(&[&[0; 9]], &config, &mut pool), Ok(Pressure::High));
+    conn.received_eof();
+    conn.sent(9, &mut pool);
+    assert_eq!(conn.next_step(false), Step::Wait);
+    conn.relieve(config.low_water);
+    assert_eq!(conn.next_step(false), Step::Wait);
+    assert!(conn.wants_service(false) && conn.take_due(false) == Some(Due::Drain));
+    assert_eq!(conn.next_step(false), by(CloseReason::Eof, true));
+}
+
+#[test]
+fn a_local_close_sends_then_shuts_down_then_lingers() {
+    let (mut conn, mut pool, config) = open();
+    let _ = conn.write(&[b"bye"], &config, &mut pool);
+    conn.close(CloseReason::LocalClose, &mut pool);
+    assert_eq!(conn.write(&[b"x"], &config, &mut pool), Err(Refused::Closed));
+    assert_eq!(conn.next_step(false), Step::Flush);
+    conn.sent(3, &mut pool);
+    assert_eq!(conn.next_step(false), Step::ShutdownWrite);
+    assert!(conn.write_shut_down());
+    conn.ready(true, false, false);
+    assert_eq!((conn.reading(), conn.next_step(false)), (Reading::Discard, Step::Wait));
+    conn.received_eof();
+    assert_eq!(conn.next_step(false), by(CloseReason::LocalClose, false));
+}
+
+#[test]
+fn a_linger_limit_ends_a_peer_that_does_not_close() {
+    let (mut conn, ..) = open();
+    conn.close(CloseReason::HandlerError, &mut BlockPool::default());
+    assert!(conn.write_shut_down());
+    assert!(conn.linger_over());
+    assert_eq!(conn.next_step(false), by(CloseReason::HandlerError, false));
+}
+
+#[test]
+fn pressure_stops_reading_until_the_low_water_mark() {
+    let (mut conn, mut pool, config) = open();
+    conn.ready(true, false, false);
+    assert_eq!(conn.write(&[&[0; 9]], &config, &mut pool), Ok(Pressure::High));
+    assert_eq!(conn.reading(), Reading::No);
+    conn.sent(4, &mut pool);
+    conn.relieve(config.low_water);
+    assert_eq!(conn.reading(), Reading::No);
+    conn.sent(1, &mut pool);
+    conn.relieve(config.low_water);
+    assert_eq!((conn.take_due(false), conn.take_due(false)), (Some(Due::Drain), None));
+}
+
+#[test]
+fn the_hard_limit_ends_the_connection_and_drops_its_queue() {
+    let (mut conn, mut pool, config) = open();
+    let _ = conn.write(&[&[0; 16]], &config, &mut pool);
+    assert_eq!(conn.write(&[b"x"], &config, &mut pool), Err(Refused::Overflow));
+    assert_eq!((conn.shared.unsent(), conn.next_step(false)), (0, by(CloseReason::Overflow, false)));
+}
+
+#[test]
+fn other_threads_bytes_count_at_once_and_are_waited_for() {
+    let (mut conn, mut pool, config) = open();
+    assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
+    assert_eq!(conn.shared.reserve(8, &config), None);
+    conn.close(CloseReason::LocalClose, &mut pool);
+    assert_eq!(conn.next_step(false), Step::Wait);
+    conn.write_handed_in(vec![0; 9], &config, &mut pool);
+    assert_eq!((conn.shared.unsent(), conn.next_step(false)), (9, Step::Flush));
+}
+
+#[test]
+fn a_reset_stays_one_whatever_the_handler_does_about_it() {
+    let (mut conn, mut pool, config) = open();
+    conn.read_failed(104);
+    assert_eq!(conn.write(&[b"x"], &config, &mut pool), Err(Refused::Closed));
+    assert!(!conn.shared.is_live());
+    assert_eq!(conn.next_step(false), Step::Close { closed: Closed::reset(104), all_sent: false });
+}
+
+#[test]
+fn a_failed_write_still_lets_the_last_input_in() {
+    let (mut conn, mut pool, config) = open();
+    let _ = conn.write(&[b"lost"], &config, &mut pool);
+    conn.write_failed(32, &mut pool);
+    assert_eq!((conn.reading(), conn.next_step(false)), (Reading::Deliver, Step::Wait));
+    assert_eq!(conn.write(&[b"x"], &config, &mut pool), Err(Refused::Closed));
+    conn.received_eof();
+    assert_eq!(conn.next_step(false), Step::Close { closed: Closed::reset(32), all_sent: false });
+}

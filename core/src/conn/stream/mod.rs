@@ -1,0 +1,7 @@
+//! A TCP or Unix stream.
+
+pub(crate) mod completions;
+pub(crate) mod entry;
+pub(crate) mod machine;
+pub(crate) mod queue;
+pub(crate) mod wire;

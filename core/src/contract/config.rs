@@ -1,0 +1,207 @@
+//! The options of a server and their defaults.
+
+use std::time::Duration;
+
+use crate::base::error::{Error, ErrorKind, Result};
+
+/// How incoming connections are spread over the loops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum Balance {
+    /// Each loop in its turn.
+    #[default]
+    RoundRobin = 0,
+    /// The loop with the fewest connections.
+    LeastConnections = 1,
+    /// Any loop.
+    Random = 2,
+    /// By the client's IP address: a client always meets the same loop. Unix sockets go round-robin.
+    SourceHash = 3,
+    /// One listening socket per loop (SO_REUSEPORT): the kernel shards. Unix sockets go round-robin.
+    ReusePort = 4,
+}
+
+impl Balance {
+    /// Every way there is, in the order of its number.
+    pub const ALL: [Balance; 5] = [
+        Balance::RoundRobin,
+        Balance::LeastConnections,
+        Balance::Random,
+        Balance::SourceHash,
+        Balance::ReusePort,
+    ];
+}
+
+/// When a connection without traffic is closed. Zero means never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Nothing came or went for this long: [`CloseReason::Idle`](crate::CloseReason::Idle).
+    pub idle: Duration,
+    /// Nothing came for this long while it was being read:
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
+    pub read: Duration,
+    /// Output waited for this long without the kernel taking any of it: the connection is reset, with
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). It holds for a connection that is being closed,
+    /// too.
+    pub write: Duration,
+}
+
+/// Options of a server. Zero means the default; `Config::default()` is all zeroes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Number of event loops, each on a thread of its own. Default: one per processor that this process may
+    /// use (affinity and cgroup limits counted).
+    pub loops: usize,
+    /// How incoming connections are spread over the loops. Default: round-robin.
+    pub balance: Balance,
+    /// Whether each loop's thread is bound to one of the processors that this process may use.
+    pub pin: bool,
+    /// Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
+    pub high_water: usize,
+    /// Bytes of unsent output at which `on_drain` is called and reading resumes. Default: half the high-water
+    /// mark, so 512 KiB.
+    pub low_water: usize,
+    /// Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own
+    /// loop closes it with [`CloseReason::Overflow`](crate::CloseReason::Overflow), and a write from
+    /// elsewhere answers [`ErrorKind::Full`]. Default: 64 MiB.
+    pub hard_limit: usize,
+    /// Bytes that the whole server may hold, of unsent output and of unfinished input. Above it reading
+    /// stops, and writes by id from other threads answer [`ErrorKind::Full`]. Default: a quarter of the memory
+    /// that this process may use; `usize::MAX` for no budget.
+    pub byte_budget: usize,
+    /// Bytes read from one connection in one turn, before the others have theirs. Default: 256 KiB.
+    pub read_budget: usize,
+    /// How long a connection closed by this side waits for the peer to close too. One that is closed for a fault (a
+    /// protocol error, a failed callback, a time-out) is reset when its peer takes none of what is queued for as long.
+    /// Default: 2 s. [`Config::NO_LINGER`] for not at all.
+    pub linger: Duration,
+    /// Incoming connections that may be open at once; further ones are closed without a callback. Default:
+    /// no limit.
+    pub max_connections: usize,
+    /// The same for each client address. Unix sockets do not count. Default: no limit.
+    pub max_connections_per_address: usize,
+    /// How long a graceful stop waits for the connections to finish if it is not said. Default: 30 s.
+    pub stop_deadline: Duration,
+}
+
+impl Config {
+    /// The loops a server may have at most.
+    pub const MAX_LOOPS: usize = 1024;
+    /// The longest linger limit, and the longest deadline of a graceful stop.
+    pub const MAX_LINGER: Duration = Duration::from_secs(3600);
+    /// For [`linger`](Self::linger): a closed connection does not wait for the peer.
+    pub const NO_LINGER: Duration = Duration::from_nanos(1);
+
+    /// The same options with every zero replaced by its default, but for the byte budget, which takes looking
+    /// at the system.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if there are too many loops, a time is too long, or the marks are not in
+    /// the order low ≤ high ≤ hard limit.
+    pub fn resolved(&self) -> Result<Config> {
+        let hard_limit = or(self.hard_limit, (64 << 20).max(self.high_water));
+        let high_water = or(self.high_water, hard_limit.min(1 << 20));
+        let config = Config {
+            loops: or(self.loops, available_processors().min(Self::MAX_LOOPS)),
+            balance: self.balance,
+            pin: self.pin,
+            high_water,
+            low_water: or(self.low_water, (high_water / 2).max(1)),
+            hard_limit,
+            byte_budget: self.byte_budget,
+            read_budget: or(self.read_budget, 256 << 10),
+            linger: or_time(self.linger, Duration::from_secs(2)),
+            max_connections: or(self.max_connections, usize::MAX),
+            max_connections_per_address: or(self.max_connections_per_address, usize::MAX),
+            stop_deadline: or_time(self.stop_deadline, Duration::from_secs(30)),
+        };
+        config.check().map(|()| config)
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
+        if self.loops > Self::MAX_LOOPS {
+            return wrong(format!("loops is {}, the maximum is {}", self.loops, Self::MAX_LOOPS));
+        }
+        for (name, time) in [("linger", self.linger), ("stop_deadline", self.stop_deadline)] {
+            if time > Self::MAX_LINGER {
+                let (time, max) = (time.as_secs_f64(), Self::MAX_LINGER.as_secs());
+                return wrong(format!("{name} is {time} s, the maximum is {max} s"));
+            }
+        }
+        if self.low_water > self.high_water || self.high_water > self.hard_limit {
+            return wrong(format!(
+                "the marks must be in the order low_water <= high_water <= hard_limit, not {} <= {} <= {}",
+                self.low_water, self.high_water, self.hard_limit
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn or(value: usize, default: usize) -> usize {
+    if value == 0 {
+        default
+    } else {
+        value
+    }
+}
+
+fn or_time(value: Duration, default: Duration) -> Duration {
+    if value.is_zero() {
+        default
+    } else {
+        value
+    }
+}
+
+/// Processors this process may use; the standard library counts affinity and cgroup quotas.
+fn available_processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_means_the_default() {
+        let config = Config::default().resolved().unwrap();
+        assert!(config.loops >= 1);
+        assert_eq!((config.high_water, config.low_water, config.hard_limit), (1 << 20, 512 << 10, 64 << 20));
+        assert_eq!((config.read_budget, config.linger), (256 << 10, Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_low_water_mark_follows_the_high_one() {
+        let config = Config { high_water: 100, ..Config::default() }.resolved().unwrap();
+        assert_eq!(config.low_water, 50);
+    }
+
+    #[test]
+    fn a_small_hard_limit_lowers_the_marks() {
+        let config = Config { hard_limit: 1000, ..Config::default() }.resolved().unwrap();
+        assert_eq!((config.high_water, config.low_water), (1000, 500));
+    }
+
+    #[test]
+    fn a_linger_limit_beyond_reason_is_refused() {
+        let error = Config { linger: Duration::MAX, ..Config::default() }.resolved().unwrap_err();
+        assert!(error.message().contains("the maximum is 3600 s"), "{}", error.message());
+    }
+
+    #[test]
+    fn marks_out_of_order_are_refused_with_their_values() {
+        let error = Config { high_water: 10, low_water: 20, ..Config::default() }.resolved().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.message().contains("20 <= 10"), "{}", error.message());
+    }
+
+    #[test]
+    fn too_many_loops_are_refused() {
+        let error = Config { loops: 5000, ..Config::default() }.resolved().unwrap_err();
+        assert!(error.message().contains("5000"), "{}", error.message());
+    }
+}

@@ -1,0 +1,101 @@
+//! What connections begin with, and what can be asked of them.
+
+use std::any::Any;
+use std::fmt;
+use std::time::Duration;
+
+use crate::contract::config::Timeouts;
+use crate::framing::Framing;
+
+/// The user's own value for a connection. It is dropped after the connection's last callback, on its loop.
+pub type Context = Box<dyn Any + Send>;
+
+/// The number of a listener, unique in its server. 0 is never one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerId(u32);
+
+impl ListenerId {
+    pub(crate) const fn new(number: u32) -> Self {
+        ListenerId(number)
+    }
+
+    /// The id as a number, to pass through other languages.
+    #[must_use]
+    pub const fn to_u32(self) -> u32 {
+        self.0
+    }
+
+    /// The id from a number got from [`to_u32`](Self::to_u32); `None` for 0.
+    #[must_use]
+    pub const fn from_u32(number: u32) -> Option<Self> {
+        match number {
+            0 => None,
+            number => Some(ListenerId(number)),
+        }
+    }
+}
+
+/// What every connection of a listener, or an outgoing one, begins with.
+#[derive(Clone, Debug, Default)]
+pub struct ConnOptions {
+    /// How input is cut into frames. `None`: the handler gets whatever there is.
+    pub framing: Option<Framing>,
+    /// When it is closed for want of traffic. Default: never.
+    pub timeouts: Timeouts,
+    /// At the peer's EOF `on_eof` is called, and the connection goes on until [`end`](crate::Conn::end) or
+    /// close. Otherwise it is closed then, once everything is answered.
+    pub half_open: bool,
+}
+
+/// Options of an outgoing connection.
+#[derive(Default)]
+pub struct ConnectOptions {
+    /// What the connection begins with.
+    pub conn: ConnOptions,
+    /// How long looking up the name and connecting may take together, counted from the time of the turn if it is a
+    /// callback that connects. Zero: 30 s. [`Duration::MAX`]: for ever.
+    pub timeout: Duration,
+    /// The loop that the connection lives on, from 0. Default: the calling loop, or else each in its turn.
+    pub on_loop: Option<usize>,
+    /// The connection's [`Context`], from the beginning.
+    pub context: Option<Context>,
+}
+
+impl ConnectOptions {
+    /// The connect time-out if it is not said: 30 s.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = (&self.conn, self.timeout, self.on_loop);
+        f.debug_tuple("ConnectOptions").field(&options).finish()
+    }
+}
+
+/// A listener as [`listen`](crate::Server::listen_with) made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Its number in the server.
+    pub id: ListenerId,
+    /// The address really bound, as a URL without a query.
+    pub address: String,
+}
+
+/// What can be read of a connection at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnInfo {
+    /// The listener it came from; `None` for outgoing and enrolled connections.
+    pub listener: Option<ListenerId>,
+    /// The index of its loop.
+    pub on_loop: usize,
+    /// How long ago it was taken in, to the millisecond.
+    pub age: Duration,
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes that the kernel took.
+    pub sent: u64,
+    /// Bytes written and not taken by the kernel.
+    pub queued: usize,
+}

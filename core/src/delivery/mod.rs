@@ -1,0 +1,4 @@
+//! How user code is called.
+
+pub mod batch;
+pub(crate) mod handler;

@@ -1,0 +1,442 @@
+//! One event loop: a poller, the connections it owns, and the turn.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::api::conn::Conn;
+use crate::base::conn_id::ConnId;
+use crate::base::error::{Error, Result};
+use crate::base::panics::{catch, catch_payload, caught, report};
+use crate::contract::action::{Action, CloseReason, Closed, Completed};
+use crate::delivery::batch::Turn;
+use crate::delivery::handler::Handler;
+use crate::event_loop::acceptor::{Acceptor, Door, WAKER};
+use crate::loop_state::conns::Conns;
+use crate::loop_state::LoopState;
+use crate::shared::handle::Handle;
+use crate::shared::mailbox::command::{Accepted, Command, HandedIn, Job, Request};
+use crate::shared::mailbox::Mailbox;
+use crate::sys::datagram::RecvBatch;
+use crate::sys::poller::{Events, Poller};
+use crate::sys::time::monotonic;
+
+pub(crate) mod acceptor;
+mod arrive;
+mod datagrams;
+mod deliver;
+mod draining;
+mod serve;
+mod settle;
+mod timers;
+mod waiting;
+
+use waiting::Pace;
+
+/// The buffer that all input of a loop goes through: what libuv and Go's net use for a stream.
+const READ_BUFFER: usize = 64 << 10;
+/// Room in front of it, for what a connection carries from the input before.
+const HEADROOM: usize = 64 << 10;
+/// One turn in so many is sampled: time in callbacks, and delay from ready to handled.
+const SAMPLED: u64 = 64;
+
+/// How often a loop that may not read looks whether it may.
+const STARVED: Duration = Duration::from_millis(100);
+
+/// What a loop is made of before it has a thread.
+pub(crate) struct Seed {
+    pub(crate) poller: Poller,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+impl Seed {
+    pub(crate) fn new() -> Result<Self> {
+        let mailbox = Mailbox::new()?;
+        let poller = || -> io::Result<Poller> {
+            let poller = Poller::new()?;
+            poller.add_level(mailbox.waker(), WAKER)?;
+            Ok(poller)
+        };
+        let poller = poller().map_err(|error| Error::system("open an event loop", &error))?;
+        Ok(Seed { poller, mailbox: Arc::new(mailbox) })
+    }
+}
+
+/// An event loop on its thread.
+pub(crate) struct EventLoop {
+    state: Rc<LoopState>,
+    handler: Arc<dyn Handler>,
+    events: Events,
+    /// Headroom and read buffer.
+    buffer: Box<[u8]>,
+    commands: Vec<Command>,
+    /// Connections dealt to this loop and not yet taken in.
+    arrivals: Vec<Accepted>,
+    /// Outgoing connections of which the poller reported something.
+    dialled: Vec<ConnId>,
+    /// New connections are refused, and that was reported.
+    refusing: bool,
+    /// The listeners that this loop accepts from itself.
+    acceptor: Acceptor,
+    /// Made with the first UDP socket.
+    datagrams: Option<Box<RecvBatch>>,
+    /// The graceful stop has begun here.
+    draining: bool,
+    /// Input was left alone, because the server holds more bytes than its budget allows.
+    starved: bool,
+    /// What `on_tick` asked for last.
+    tick: Duration,
+    /// Delivery is batched.
+    gathers: bool,
+    /// When the poller returned, in a turn that is sampled.
+    sampled: Option<Instant>,
+    turns: u64,
+    /// Whether it looks before it sleeps.
+    pace: Pace,
+}
+
+impl EventLoop {
+    pub(crate) fn new(seed: Seed, index: usize, server: Handle, handler: Arc<dyn Handler>) -> Self {
+        EventLoop {
+            state: LoopState::new(server, seed.mailbox, index, seed.poller),
+            gathers: handler.gathers(),
+            handler,
+            events: Events::new(),
+            buffer: vec![0; HEADROOM + READ_BUFFER].into_boxed_slice(),
+            commands: Vec::new(),
+            arrivals: Vec::new(),
+            dialled: Vec::new(),
+            refusing: false,
+            acceptor: Acceptor::default(),
+            datagrams: None,
+            draining: false,
+            starved: false,
+            tick: Duration::from_secs(1),
+            sampled: None,
+            turns: 0,
+            pace: Pace::new(monotonic()),
+        }
+    }
+
+    pub(crate) fn state(&self) -> &Rc<LoopState> {
+        &self.state
+    }
+
+    /// Turns until the server stops, then closes every connection. Does not unwind.
+    pub(crate) fn run(&mut self) {
+        let state = Rc::clone(&self.state);
+        state.enter(|| {
+            self.start_ticking();
+            while !state.server().shared.is_ending() {
+                self.turn_or_stop(None);
+            }
+            self.finish_or_report();
+        });
+    }
+
+    /// Reads the clock and carries out what was asked for before the first turn.
+    pub(crate) fn prepare(&mut self) {
+        self.state.now.set(self.state.server().shared.clock.now());
+        self.obey_mailbox();
+    }
+
+    /// One turn; if the poller or the engine fails, the server stops.
+    pub(crate) fn turn_or_stop(&mut self, longest: Option<Duration>) {
+        let trouble = match catch(|| self.turn(longest)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => format!("polling failed: {error}"),
+            Err(panic) => format!("a loop panicked: {panic}"),
+        };
+        report(format_args!("{trouble}; the server stops"));
+        self.state.server().stop();
+    }
+
+    pub(crate) fn finish_or_report(&mut self) {
+        if let Err(panic) = catch(|| self.finish()) {
+            report(format_args!("a loop panicked at its end: {panic}"));
+        }
+    }
+
+    fn turn(&mut self, longest: Option<Duration>) -> io::Result<()> {
+        let timeout = match (self.timeout(), longest) {
+            (Some(due), Some(longest)) => Some(due.min(longest)),
+            (due, longest) => due.or(longest),
+        };
+        let polled = self.wait(timeout);
+        self.state.mailbox().is_awake();
+        self.begin_turn();
+        polled?;
+        // Before timers: what a host has written between turns leaves before what they write. Before input: what
+        // another thread has paused before a peer sent is not read.
+        self.obey_mailbox();
+        self.expire_timers();
+        self.drain_if_asked();
+        self.serve_reported();
+        self.accept();
+        self.finish_dialling();
+        self.serve_lines();
+        self.end_turn(false);
+        self.end_sample();
+        self.settle();
+        self.publish_change();
+        if std::mem::take(&mut self.starved) {
+            self.state.metrics().reads_paused_by_budget.add(1);
+        }
+        Ok(())
+    }
+
+    /// Reads the clock: once a turn, but for what is sampled.
+    fn begin_turn(&mut self) {
+        self.state.now.set(self.state.server().shared.clock.now());
+        self.state.metrics().turns.add(1);
+        self.sampled = self.turns.is_multiple_of(SAMPLED).then(Instant::now);
+        self.turns += 1;
+    }
+
+    fn end_sample(&mut self) {
+        let Some(began) = self.sampled.take() else { return };
+        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.state.metrics().callback_nanos_sampled.add(nanos);
+        self.state.metrics().turns_sampled.add(1);
+    }
+
+    /// How long the poller may wait: not at all while there is work, for ever if nothing is due.
+    pub(crate) fn timeout(&mut self) -> Option<Duration> {
+        let shared = &self.state.server().shared;
+        let may_sleep =
+            self.state.mailbox().may_sleep() && !shared.wants_attention(self.state.index, self.draining);
+        if !may_sleep || self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.state.timers.borrow().next_due();
+        let drained = if self.draining { shared.drain_deadline() } else { None };
+        let due = timer.into_iter().chain(drained).min().map(|at| shared.clock.until(at));
+        let other = match self.state.takes_input() {
+            true => self.acceptor.next_due(),
+            // Who brings the bytes back within the budget wakes the loops; but nobody shall wait on that alone.
+            false => self.is_held_up().then_some(STARVED),
+        };
+        due.into_iter().chain(other).min()
+    }
+
+    /// Whether something waits for the server to hold fewer bytes.
+    fn is_held_up(&self) -> bool {
+        let accepting = !self.arrivals.is_empty() || self.acceptor.is_busy();
+        accepting || !self.state.conns.borrow().ready.is_empty()
+    }
+
+    /// Whether there is something to do before the next event.
+    fn has_work(&self) -> bool {
+        let conns = self.state.conns.borrow();
+        let accepting = !self.arrivals.is_empty() || self.acceptor.is_busy();
+        let input = self.state.takes_input() && (accepting || !conns.ready.is_empty());
+        let idle = conns.discard.is_empty() && conns.dirty.is_empty() && conns.done.is_empty();
+        input || !idle || !self.dialled.is_empty() || self.state.gather.borrow().is_due()
+    }
+
+    /// Remembers what the poller reported of the waker or a listener.
+    fn note_wake(&mut self, token: u64) {
+        if token == WAKER {
+            self.state.metrics().wakeups.add(1);
+            self.state.mailbox().drain_waker();
+        } else {
+            self.acceptor.ready(token);
+        }
+    }
+
+    /// Carries out what other threads asked for.
+    #[inline]
+    fn obey_mailbox(&mut self) {
+        if self.state.mailbox().is_pending() {
+            self.obey_pending();
+        }
+    }
+
+    #[inline(never)]
+    fn obey_pending(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        self.state.mailbox().take(&mut commands);
+        self.obey(&mut commands);
+        // A burst's memory is given back; the usual few commands keep theirs.
+        if commands.capacity() <= 1024 {
+            self.commands = commands;
+        }
+    }
+
+    fn obey(&mut self, commands: &mut Vec<Command>) {
+        for command in commands.drain(..) {
+            match command {
+                Command::Open(accepted) => self.arrivals.push(accepted),
+                Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
+                Command::WriteDatagram(id, bytes, completion) => {
+                    self.take_peer_datagram(id, &bytes, completion);
+                }
+                Command::SendTo(id, to, bytes) => self.take_datagram(id, to, &bytes),
+                Command::Request(id, request) => drop(self.state.carry_out(id, request)),
+                Command::Run(job) => self.run_job(job),
+                Command::Connect(id, dial) => self.connect(id, dial),
+                Command::Resolved(id, found) => self.resolved(id, found),
+                Command::Enroll(id, enrolled) => self.enroll(id, *enrolled),
+                Command::Listen(listening) if !self.draining => {
+                    self.acceptor.add(listening, &self.state.poller);
+                }
+                Command::Listen(_) => {}
+                Command::Endpoint(id, listening) => self.open_endpoint(id, listening),
+                Command::CloseListener(listener) => self.close_listener(listener),
+                Command::Answered(answer) => self.state.answered(answer),
+            }
+        }
+    }
+
+    /// Queues bytes that another thread has handed in.
+    fn take_bytes(&mut self, id: ConnId, handed_in: HandedIn) {
+        let HandedIn { bytes, writes, completion } = handed_in;
+        let conns = &mut *self.state.conns.borrow_mut();
+        // They were counted against the budget when they were handed in; the queue counts them now.
+        conns.pool.change -= bytes.len() as isize;
+        let Some(entry) = conns.slab.get_mut(id) else {
+            return conns.done.extend(completion.map(|completion| (completion, Completed::Cancelled)));
+        };
+        self.state.metrics().messages_written.add(writes.into());
+        completion.iter().for_each(|_| entry.machine.shared.completion_arrived());
+        let was_stuck = entry.machine.is_stuck();
+        let queued = entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);
+        match completion {
+            Some(completion) if queued => entry.machine.complete_with(completion),
+            Some(completion) => conns.done.push((completion, Completed::Cancelled)),
+            None => {}
+        }
+        if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
+            timing.went(self.state.now.get());
+        }
+        conns.mark_dirty(id);
+    }
+
+    fn run_job(&mut self, job: Job) {
+        let ran = match job {
+            Job::OnLoop(run) => catch(|| run(self.state.server())),
+            Job::OnConn(id, run) => catch(|| run(&Conn::new(id, &self.state))),
+        };
+        if let Err(panic) = ran {
+            report(format_args!("a function that was run on a loop panicked: {panic}"));
+        }
+    }
+
+    /// Takes in the connections that were dealt to this loop, and those that it accepts itself; unless too
+    /// much waits for the handler, so that peers that come and go cannot pile up events: their sockets wait
+    /// then.
+    #[inline]
+    fn accept(&mut self) {
+        if !self.arrivals.is_empty() || self.acceptor.is_due() {
+            self.take_arrivals();
+        }
+    }
+
+    #[inline(never)]
+    fn take_arrivals(&mut self) {
+        if !self.state.takes_input() {
+            let waits = !self.arrivals.is_empty() || self.acceptor.is_busy();
+            self.starved |= waits && self.state.server().shared.budget.is_exceeded();
+            return;
+        }
+        for accepted in std::mem::take(&mut self.arrivals) {
+            self.open(accepted);
+            self.state.mailbox().took_in();
+        }
+        let mut acceptor = std::mem::take(&mut self.acceptor);
+        let state = Rc::clone(&self.state);
+        let door = Door { admissions: &state.server().shared.admissions, metrics: state.metrics() };
+        acceptor.accept(&door, |accepted| self.open(accepted));
+        self.acceptor = acceptor;
+    }
+
+    /// Calls the handler for a connection and does what it answers. A panic closes the connection.
+    #[inline(always)]
+    fn call(&self, id: ConnId, callback: impl FnOnce(&dyn Handler, &Conn<'_>) -> Action) {
+        let conn = Conn::new(id, &self.state);
+        match catch_payload(|| callback(&*self.handler, &conn)) {
+            Ok(Action::None) => {}
+            Ok(action) => self.answer(id, Ok(action)),
+            Err(payload) => self.answer(id, Err(caught(payload))),
+        }
+    }
+
+    /// Does what a callback has answered.
+    #[inline(never)]
+    fn answer(&self, id: ConnId, answer: std::result::Result<Action, String>) {
+        let closed = match answer {
+            Ok(Action::None) => return,
+            Ok(Action::Close) => self.state.request(id, Request::Close(CloseReason::LocalClose)),
+            Ok(Action::Detach) => self.state.request(id, Request::Detach),
+            Ok(Action::Stop) => return self.state.server().stop(),
+            Err(panic) => {
+                report(format_args!("a callback of connection {id} panicked: {panic}"));
+                return self.state.fail(id);
+            }
+        };
+        // It may have closed the connection itself before; and a UDP endpoint stays as it is.
+        drop(closed);
+    }
+
+    /// Lets a batching handler hand over what the turn gave.
+    #[inline]
+    fn end_turn(&mut self, last: bool) {
+        if self.gathers {
+            self.hand_over(last);
+        }
+    }
+
+    #[inline(never)]
+    fn hand_over(&mut self, last: bool) {
+        let turn = Turn { state: &self.state, last };
+        if let Err(panic) = catch(|| self.handler.on_turn_end(&turn)) {
+            report(format_args!("handing a batch over panicked: {panic}"));
+        }
+    }
+
+    /// Tells the server how many more or fewer bytes this loop holds than it told before.
+    pub(super) fn publish_change(&mut self) {
+        if self.state.conns.borrow().pool.has_changes() {
+            self.publish();
+        }
+        let budget = &self.state.server().shared.budget;
+        if budget.is_exceeded() && budget.is_exceeded_by_input() {
+            self.close_largest_input();
+            // At once: the other loops look, too.
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        let (change, input) = self.state.conns.borrow_mut().pool.take_changes();
+        let shared = &self.state.server().shared;
+        if input != 0 {
+            shared.budget.change_input(input);
+        }
+        if change != 0 && shared.budget.change(change) {
+            // The bytes are within the budget again: loops that have stopped reading go on.
+            shared.wake_loops();
+        }
+    }
+
+    /// Unfinished input never ends by itself while nothing is read, so whoever holds most of it has to go: peers
+    /// that send half frames must not stop the server for the others. It is looked for on loops that hold at least
+    /// their share.
+    fn close_largest_input(&mut self) {
+        let shared = &self.state.server().shared;
+        let conns = &mut *self.state.conns.borrow_mut();
+        let share = shared.budget.input() / self.state.server().loops().max(1);
+        if conns.pool.input == 0 || conns.pool.input < share {
+            // It is another loop's, which may be asleep.
+            return shared.wake_loops();
+        }
+        let Conns { slab, pool, .. } = conns;
+        let largest = slab.iter_mut().max_by_key(|value| value.1.carry().len());
+        if let Some((id, entry)) = largest.map(|value| (value.0, &mut value.1)) {
+            entry.end_now(Closed::by(CloseReason::Overflow), pool);
+            drop(entry.take_carry(pool));
+            conns.mark_dirty(id);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Framing: where one message of a byte stream ends and the next begins.
+//!
+//! A [`Framing`] says how, and is shared; a [`Framer`] reads the stream of one connection with it. Neither
+//! does I/O or keeps bytes: the caller holds the input, and asks for the first frame in it.
+
+mod encode;
+mod length_field;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use memchr::memchr;
+use memchr::memmem::Finder;
+
+use crate::base::error::{self, Error, ErrorKind};
+
+pub use length_field::{ByteOrder, LengthField, Width};
+
+/// An error of the user's, of whatever type.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// See [`Framing::custom`].
+type Measure = dyn Fn(&[u8]) -> Result<Option<usize>, BoxError> + Send + Sync;
+
+/// How a byte stream is cut into frames, before the handler sees it.
+///
+/// A framing that contradicts itself is made all the same, and refused with [`ErrorKind::InvalidArgument`]
+/// where it is used. Frames may be empty. A clone shares what is large.
+#[derive(Clone, Debug)]
+pub struct Framing {
+    kind: Kind,
+    max_frame: usize,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Fixed(usize),
+    Delimiter(Arc<Finder<'static>>),
+    Line,
+    LengthField(LengthField),
+    Custom(Arc<Measure>),
+}
+
+impl Framing {
+    /// The largest frame unless [`max_frame`](Self::max_frame) says otherwise: 16 MiB.
+    pub const DEFAULT_MAX_FRAME: usize = 16 << 20;
+
+    /// Every frame has `len` bytes, at least one.
+    #[must_use]
+    pub fn fixed(len: usize) -> Framing {
+        Framing::of(Kind::Fixed(len))
+    }
+
+    /// A frame ends before the next `delimiter`, of one or more bytes, and is delivered without it.
+    #[must_use]
+    pub fn delimiter(delimiter: impl Into<Vec<u8>>) -> Framing {
+        let finder = Finder::new(&delimiter.into()).into_owned();
+        Framing::of(Kind::Delimiter(Arc::new(finder)))
+    }
+
+    /// A frame ends before the next LF, and is delivered without it and without the CR that may stand in
+    /// front of it. Where every line has to end with CR LF, use `Framing::delimiter("\r\n")`.
+    #[must_use]
+    pub fn line() -> Framing {
+        Framing::of(Kind::Line)
+    }
+
+    /// A frame has a header that says how long it is.
+    #[must_use]
+    pub fn length_field(field: LengthField) -> Framing {
+        Framing::of(Kind::LengthField(field))
+    }
+
+    /// A frame is as long as `measure` says. It is given the input from the beginning of a frame, at least
+    /// one byte, and answers how many bytes that frame has in all, those not yet there included; the frame is
+    /// delivered whole. `None` means that the input is too short to tell: `measure` is asked again, from the
+    /// beginning, when there is more, so a frame that comes in small pieces costs the square of what it takes
+    /// to tell. It must be able to tell from no more bytes than the largest frame has.
+    ///
+    /// `measure` is called on the threads of the loops. An error of it, a panic, or a frame of no bytes
+    /// ends the connection as a protocol error.
+    #[must_use]
+    pub fn custom<F>(measure: F) -> Framing
+    where
+        F: Fn(&[u8]) -> Result<Option<usize>, Box<dyn std::error::Error + Send + Sync>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        Framing::of(Kind::Custom(Arc::new(measure)))
+    }
+
+    /// The size of the largest frame in bytes; 0 means [`DEFAULT_MAX_FRAME`](Self::DEFAULT_MAX_FRAME). It
+    /// counts all that a frame takes in the stream, whether delivered or not: the header, the delimiter, the
+    /// line's CR and LF. A larger one is an error as soon as it is known to be larger: its header says so, or
+    /// that many bytes came without a delimiter. A framing never waits for more bytes than this.
+    #[must_use]
+    pub fn max_frame(mut self, bytes: usize) -> Framing {
+        self.max_frame = if bytes == 0 { Self::DEFAULT_MAX_FRAME } else { bytes };
+        self
+    }
+
+    fn of(kind: Kind) -> Framing {
+        Framing { kind, max_frame: Self::DEFAULT_MAX_FRAME }
+    }
+
+    /// Whether the framing can be used, by a [`Framer`] or for encoding.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`], with what is wrong.
+    pub(crate) fn check(&self) -> error::Result<()> {
+        let max = self.max_frame;
+        // No buffer is larger; so a size that saturates is above every maximum.
+        if isize::try_from(max).is_err() {
+            return invalid(format!("the largest frame cannot be {max} bytes, the limit is {}", isize::MAX));
+        }
+        match &self.kind {
+            Kind::Fixed(0) => invalid("a fixed frame needs at least one byte"),
+            Kind::Fixed(len) if *len > max => {
+                invalid(format!("a fixed frame of {len} bytes is above the maximum of {max}"))
+            }
+            Kind::Delimiter(finder) => check_delimiter(finder.needle().len(), max),
+            Kind::LengthField(field) => field.check(max),
+            Kind::Fixed(_) | Kind::Line | Kind::Custom(_) => Ok(()),
+        }
+    }
+
+    /// Refuses what is above the maximum.
+    #[inline(always)]
+    fn bounded(&self, cut: Cut) -> Result<Cut, FrameError> {
+        let (Cut::Frame { consumed: size, .. } | Cut::Need(size)) = cut;
+        match size <= self.max_frame {
+            true => Ok(cut),
+            false => Err(FrameError::TooLarge { size, max: self.max_frame }),
+        }
+    }
+
+    /// The first frame in the input, whatever its size. `progress` is what an earlier call learned about the
+    /// same frame, and 0 for a fresh one.
+    #[inline(always)]
+    fn cut(&self, input: &[u8], progress: &mut usize) -> Result<Cut, FrameError> {
+        match &self.kind {
+            Kind::Fixed(len) => Ok(Cut::first(*len, input)),
+            Kind::Delimiter(finder) => {
+                let width = finder.needle().len();
+                Ok(self.cut_delimited(input, progress, width, |bytes| finder.find(bytes)))
+            }
+            Kind::Line => {
+                let cut = self.cut_delimited(input, progress, 1, |bytes| memchr(b'\n', bytes));
+                Ok(without_cr(cut, input))
+            }
+            Kind::LengthField(field) => field.cut(input),
+            Kind::Custom(measure) => cut_measured(&**measure, input, progress),
+        }
+    }
+
+    /// Searches no byte twice, but for the beginning of a delimiter that may stand at the end of the input.
+    #[inline(always)]
+    fn cut_delimited(
+        &self,
+        input: &[u8],
+        searched: &mut usize,
+        width: usize,
+        find: impl Fn(&[u8]) -> Option<usize>,
+    ) -> Cut {
+        let within = &input[..input.len().min(self.max_frame)];
+        let from = within.len().min(*searched);
+        match find(&within[from..]) {
+            Some(found) => Cut::Frame { frame: 0..from + found, consumed: from + found + width },
+            None => {
+                *searched = (within.len() + 1).saturating_sub(width);
+                Cut::Need(within.len() + 1)
+            }
+        }
+    }
+}
+
+#[cold]
+fn invalid<T>(message: impl Into<String>) -> error::Result<T> {
+    Err(Error::new(ErrorKind::InvalidArgument, message))
+}
+
+fn check_delimiter(width: usize, max: usize) -> error::Result<()> {
+    match width {
+        0 => invalid("a delimiter needs at least one byte"),
+        _ if width > max => {
+            invalid(format!("a delimiter of {width} bytes is above the maximum frame of {max}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[inline(always)]
+fn without_cr(cut: Cut, input: &[u8]) -> Cut {
+    match cut {
+        Cut::Frame { frame, consumed } if input[frame.clone()].ends_with(b"\r") => {
+            Cut::Frame { frame: frame.start..frame.end - 1, consumed }
+        }
+        other => other,
+    }
+}
+
+/// `known` is the size once `measure` has told it, so that it is asked no more while the rest comes in.
+fn cut_measured(measure: &Measure, input: &[u8], known: &mut usize) -> Result<Cut, FrameError> {
+    if *known == 0 && !input.is_empty() {
+        match measure(input) {
+            Ok(Some(0)) => return Err(FrameError::Malformed("the framing found a frame of no bytes".into())),
+            Ok(Some(size)) => *known = size,
+            Ok(None) => {}
+            Err(error) => return Err(FrameError::Malformed(error.to_string())),
+        }
+    }
+    Ok(match *known {
+        0 => Cut::Need(input.len() + 1),
+        size => Cut::first(size, input),
+    })
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Fixed(len) => write!(f, "Fixed({len})"),
+            Kind::Delimiter(finder) => write!(f, "Delimiter(\"{}\")", finder.needle().escape_ascii()),
+            Kind::Line => f.write_str("Line"),
+            Kind::LengthField(field) => field.fmt(f),
+            Kind::Custom(_) => f.write_str("Custom"),
+        }
+    }
+}
+
+/// What a [`Framer`] found at the front of the input.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// A whole frame: `frame` is what to deliver, and the next frame begins behind the `consumed` bytes, of
+    /// which there is at least one.
+    Frame { frame: Range<usize>, consumed: usize },
+    /// The first frame is not whole. It cannot be before the input has this many bytes in all; never more
+    /// than the largest frame has.
+    Need(usize),
+}
+
+impl Cut {
+    /// The first `size` bytes, to be delivered whole.
+    fn first(size: usize, input: &[u8]) -> Cut {
+        match size <= input.len() {
+            true => Cut::Frame { frame: 0..size, consumed: size },
+            false => Cut::Need(size),
+        }
+    }
+}
+
+/// The stream cannot be cut any further: the connection ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FrameError {
+    /// The frame has at least `size` bytes, which is above `max`.
+    TooLarge { size: usize, max: usize },
+    /// What is wrong, for a person.
+    Malformed(String),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::TooLarge { size, max } => {
+                write!(f, "frame too large: at least {size} bytes, the maximum is {max}")
+            }
+            FrameError::Malformed(what) => write!(f, "malformed frame: {what}"),
+        }
+    }
+}
+
+/// Cuts the stream of one connection. Belongs to the connection, on its loop's thread.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    framing: Arc<Framing>,
+    /// What is known about the frame that is not whole yet; 0 at the beginning of a frame.
+    progress: usize,
+}
+
+impl Framer {
+    /// `framing` has passed its [`check`](Framing::check).
+    pub(crate) fn new(framing: Arc<Framing>) -> Self {
+        Framer { framing, progress: 0 }
+    }
+
+    pub(crate) fn framing(&self) -> &Arc<Framing> {
+        &self.framing
+    }
+
+    /// Whether a function of the user's runs in [`next`](Self::next).
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.framing.kind, Kind::Custom(_))
+    }
+
+    /// Looks for the first frame in `input`. After a frame, call it with what is behind the bytes consumed;
+    /// after [`Cut::Need`], with the same bytes and more behind them. A user's function may run, and panic.
+    #[inline]
+    pub(crate) fn next(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
+        // Nothing is learned about such a frame before it is whole.
+        if let Kind::LengthField(field) = &self.framing.kind {
+            if let Some(frame) = field.cut_whole(input, self.framing.max_frame) {
+                return Ok(Cut::Frame { consumed: frame.end, frame });
+            }
+        }
+        self.next_of_any(input)
+    }
+
+    #[inline(never)]
+    fn next_of_any(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
+        let cut = self.framing.cut(input, &mut self.progress)?;
+        if matches!(cut, Cut::Frame { .. }) {
+            self.progress = 0;
+        }
+        self.framing.bounded(cut)
+    }
+}

@@ -1,0 +1,343 @@
+//! Listening and UDP sockets: binding with options, adopting inherited ones, the address really bound.
+
+mod inherited;
+mod path;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::path::Path;
+use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::address::{check_again, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, Target};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::sys::datagram::MAX_BUFFER;
+use crate::sys::socket::shutdown_listening;
+use crate::sys::socket_options::{self, apply_while, of_listener, SocketOption};
+
+pub use inherited::inherited;
+use path::OwnPath;
+
+/// As large as Linux's own default for net.core.somaxconn.
+const DEFAULT_BACKLOG: i32 = 4096;
+
+/// A listening socket, or a bound one for UDP. Dropping it closes it, and removes a Unix path if it is still
+/// its own.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// Dropped before the socket: while that is open, nobody takes the path over as a dead server's, and the
+    /// number of its inode is not used again.
+    path: Option<OwnPath>,
+    /// Dropped before the socket: a number that is free is never claimed.
+    claim: Claim,
+    socket: Socket,
+    address: String,
+    kind: SocketKind,
+    /// The process that opened the socket; `None` for an adopted one. Another process may hold it, too.
+    opened_by: Option<u32>,
+    /// How to open another one like it, with reuseport.
+    shared: Option<Inet>,
+    /// What accepted sockets do not inherit.
+    accepted: Option<SocketOption>,
+    /// Bytes of a datagram that are received at most.
+    datagram_size: usize,
+}
+
+fn datagram_size(options: &ListenOptions) -> usize {
+    match options.datagram_size {
+        0 => MAX_BUFFER,
+        size => size,
+    }
+}
+
+impl Listener {
+    /// Binds and listens; the kernel queues connections or datagrams from now on. A host name is looked up,
+    /// and a Unix path may wait up to a second for its directory's lock: both block.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidAddress`], which quotes the URL and the option; [`ErrorKind::AddressInUse`] or
+    /// [`ErrorKind::System`] with the system's reason. Nothing is left behind.
+    pub(crate) fn open(url: &str, options: &ListenOptions) -> Result<Listener> {
+        let ListenUrl { scheme, target, options } = ListenUrl::parse(url, options)?;
+        match target {
+            Target::Inet { addr, dual_stack } => Inet { scheme, addr, dual_stack, options }.open(url),
+            Target::Name { host, port } => {
+                let addr = (look_up(url, scheme, &host)?, port).into();
+                check_again(url, scheme, &Target::Inet { addr, dual_stack: false }, &options)?;
+                Inet { scheme, addr, dual_stack: false, options }.open(url)
+            }
+            Target::Path(path) => Self::path(url, &path, &options),
+            Target::Abstract(name) => Self::abstract_name(url, &name, &options),
+            Target::Descriptor(number) => {
+                let listener = inherited::adopt(url, number, &options)?;
+                Ok(Listener { datagram_size: datagram_size(&options), ..listener })
+            }
+        }
+    }
+
+    fn new(socket: Socket, kind: SocketKind, address: String) -> Listener {
+        let claim = Claim::of_own(socket.as_raw_fd());
+        let opened_by = Some(process::id());
+        Listener {
+            path: None,
+            claim,
+            socket,
+            address,
+            kind,
+            opened_by,
+            shared: None,
+            accepted: None,
+            datagram_size: MAX_BUFFER,
+        }
+    }
+
+    fn path(url: &str, path: &Path, options: &ListenOptions) -> Result<Listener> {
+        let (socket, own) = path::listen(url, path, options)?;
+        let listener = Self::unix(socket, format!("unix://{}", path.display()), options);
+        Ok(Listener { path: Some(own), ..listener })
+    }
+
+    fn abstract_name(url: &str, name: &str, options: &ListenOptions) -> Result<Listener> {
+        let opened = SockAddr::unix(format!("\0{name}")).and_then(|address| {
+            let socket = unix_socket(&address)?;
+            socket.listen(backlog(options)).map(|()| socket)
+        });
+        let socket = opened.map_err(|error| failed(url, &error))?;
+        Ok(Self::unix(socket, format!("unix://@{name}"), options))
+    }
+
+    fn unix(socket: Socket, address: String, options: &ListenOptions) -> Listener {
+        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, address) }
+    }
+
+    /// Opens a further socket on the very same address and with the same options; the kernel deals out
+    /// between the two. Only with [`reuseport`](Self::reuseport).
+    pub(crate) fn another(&self) -> Result<Listener> {
+        let alone = || {
+            let message =
+                format!("{}: only a socket with reuseport can have another beside it", self.address);
+            Error::new(ErrorKind::WrongState, message)
+        };
+        self.shared.clone().ok_or_else(alone)?.open(&self.address)
+    }
+
+    /// Whether several sockets of this process may be bound to the address: reuseport was asked for.
+    pub(crate) fn reuseport(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// The address really bound, as a URL without a query.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn kind(&self) -> SocketKind {
+        self.kind
+    }
+
+    /// Whether a URL's scheme has SO_REUSEPORT; what is wrong with the URL shows when it is opened.
+    pub(crate) fn can_reuse_port(url: &str) -> bool {
+        let scheme = url.split_once("://").map_or("tcp", |(scheme, _)| scheme);
+        !matches!(scheme, "unix" | "fd")
+    }
+
+    pub(crate) fn is_ipv4(&self) -> bool {
+        self.socket.local_addr().is_ok_and(|address| address.is_ipv4())
+    }
+
+    /// Bytes of a datagram that are received at most.
+    pub(crate) fn datagram_size(&self) -> usize {
+        self.datagram_size
+    }
+
+    /// The bound UDP socket, for the endpoint that owns it from now on, and what keeps its number from being
+    /// adopted a second time.
+    pub(crate) fn into_udp(self) -> (Socket, Claim) {
+        (self.socket, self.claim)
+    }
+
+    /// Tells an accepted socket what it did not inherit: the size of a Unix socket's send buffer. Everything
+    /// else comes from the listening socket (Linux: TCP copies the listener's options).
+    pub(crate) fn prepare_accepted(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.accepted.as_ref().map_or(Ok(()), |option| socket_options::set(socket, option))
+    }
+
+    /// Makes this process the owner of a Unix path that was bound before a fork: it will remove it.
+    pub(crate) fn adopt_path(&mut self) {
+        if let Some(path) = &mut self.path {
+            path.adopt();
+        }
+    }
+
+    /// Stops listening at once, also while another thread holds the socket: the path is removed, and connects
+    /// are refused. What nobody has accepted yet is reset (TCP), and accept answers EINVAL, or it can still be
+    /// accepted, and then accept answers EAGAIN (Unix). A socket that came from another process, by a fork
+    /// or as a descriptor, is only closed, with the drop: it may still listen there. So is a UDP socket,
+    /// which has nobody to refuse.
+    pub(crate) fn close_now(&self) {
+        if let Some(path) = &self.path {
+            path.remove();
+        }
+        if self.kind != SocketKind::Udp && self.opened_by == Some(process::id()) {
+            shutdown_listening(self.socket.as_fd());
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// What an Internet socket is bound to, and how.
+#[derive(Clone, Debug)]
+struct Inet {
+    scheme: Scheme,
+    addr: SocketAddr,
+    dual_stack: bool,
+    options: ListenOptions,
+}
+
+impl Inet {
+    fn open(mut self, url: &str) -> Result<Listener> {
+        self.dual_stack = self.options.ipv6_only.map_or(self.dual_stack, |only| !only);
+        let socket = match self.socket(url) {
+            // A machine without IPv6 still has all its addresses: the IPv4 ones.
+            Err(error) if self.is_everywhere() && error.errno() == Some(libc::EAFNOSUPPORT) => {
+                self.addr = (Ipv4Addr::UNSPECIFIED, self.addr.port()).into();
+                self.socket(url)?
+            }
+            other => other?,
+        };
+        let bound = socket.local_addr().map_err(|error| failed(url, &error))?;
+        self.addr = bound.as_socket().ok_or_else(|| wrong(url, "the system bound another family"))?;
+        let address = format!("{}://{}", self.scheme, self.addr);
+        let listener = Listener::new(socket, self.scheme.kind(), address);
+        let datagram_size = datagram_size(&self.options);
+        let shared = self.options.reuseport.unwrap_or(false).then_some(self);
+        Ok(Listener { shared, datagram_size, ..listener })
+    }
+
+    fn is_everywhere(&self) -> bool {
+        self.dual_stack && self.addr.is_ipv6() && self.addr.ip().is_unspecified()
+    }
+
+    fn socket(&self, url: &str) -> Result<Socket> {
+        let failed = |error| failed(url, &error);
+        let tcp = self.scheme.is_tcp();
+        let kind = if tcp { Type::STREAM } else { Type::DGRAM };
+        let socket = Socket::new(Domain::for_address(self.addr), kind.nonblocking().cloexec(), None);
+        let socket = socket.map_err(failed)?;
+        self.share(&socket).map_err(failed)?;
+        self.bind_device(url, &socket)?;
+        // Before the bind and the listen: a receive buffer counts for the window that is offered first.
+        for option in of_listener(&self.options, tcp) {
+            apply_while(Listening(url), socket.as_fd(), &option)?;
+        }
+        socket.bind(&self.addr.into()).map_err(failed)?;
+        if tcp {
+            socket.listen(backlog(&self.options)).map_err(failed)?;
+        }
+        Ok(socket)
+    }
+
+    /// Who else may be bound there. Two UDP sockets that both reuse an address share its port, whoever owns
+    /// them: so only for multicast, where each gets a copy.
+    fn share(&self, socket: &Socket) -> io::Result<()> {
+        socket.set_reuse_address(self.scheme.is_tcp() || !self.options.multicast.is_empty())?;
+        if self.options.reuseport == Some(true) {
+            socket.set_reuse_port(true)?;
+        }
+        if self.addr.is_ipv6() {
+            socket.set_only_v6(!self.dual_stack)?;
+        }
+        Ok(())
+    }
+
+    fn bind_device(&self, url: &str, socket: &Socket) -> Result<()> {
+        let Some(device) = &self.options.device else { return Ok(()) };
+        let bound = socket.bind_device(Some(device.as_bytes()));
+        bound.map_err(|error| Error::system(format_args!("{}: device {device:?}", Listening(url)), &error))
+    }
+}
+
+/// What we are doing, for errors.
+struct Listening<'a>(&'a str);
+
+impl fmt::Display for Listening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "listen on {:?}", self.0)
+    }
+}
+
+fn failed(url: &str, error: &io::Error) -> Error {
+    Error::system(Listening(url), error)
+}
+
+fn backlog(options: &ListenOptions) -> i32 {
+    // Checked to fit.
+    i32::try_from(options.backlog).ok().filter(|&backlog| backlog > 0).unwrap_or(DEFAULT_BACKLOG)
+}
+
+fn unix_socket(address: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// What accepted Unix sockets must be told: the kernel makes them as new ones.
+fn of_accepted(options: &ListenOptions) -> Option<SocketOption> {
+    (options.send_buffer > 0).then_some(SocketOption::SendBuffer(options.send_buffer))
+}
+
+/// The address of a host name. As Go's net.Listen: IPv4 first, so that `localhost` is where most clients
+/// look.
+fn look_up(url: &str, scheme: Scheme, host: &str) -> Result<IpAddr> {
+    let port = 0;
+    let found = (host, port).to_socket_addrs();
+    let found = found.map_err(|error| wrong(url, format_args!("cannot look up {host:?}: {error}")))?;
+    let mut ips: Vec<IpAddr> = found.map(|addr| addr.ip()).filter(|ip| scheme.takes(*ip)).collect();
+    ips.sort_by_key(IpAddr::is_ipv6);
+    let none = || wrong(url, format_args!("{host:?} has no address for the scheme {scheme}"));
+    ips.first().copied().ok_or_else(none)
+}
+
+/// Numbers of the descriptors that listeners of this process own, so that none is adopted a second time.
+static CLAIMED: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+
+fn claimed() -> MutexGuard<'static, BTreeSet<RawFd>> {
+    // Whole between any two statements, so also after a panic.
+    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A listener's entry in [`CLAIMED`].
+#[derive(Debug)]
+pub(crate) struct Claim(RawFd);
+
+impl Claim {
+    /// Claims the descriptor of a socket that we have opened.
+    fn of_own(number: RawFd) -> Claim {
+        claimed().insert(number);
+        Claim(number)
+    }
+
+    /// Claims a descriptor that somebody names to us; `None` if a listener has it.
+    fn of_inherited(number: RawFd) -> Option<Claim> {
+        // Not then_some: a claim made in vain would take the other's away when it is dropped.
+        claimed().insert(number).then(|| Claim(number))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        claimed().remove(&self.0);
+    }
+}

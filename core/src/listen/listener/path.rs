@@ -1,0 +1,125 @@
+//! Unix paths: taking over a dead server's, never a live one's, and removing our own.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{self, Path, PathBuf};
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::{backlog, failed, unix_socket, Listening};
+use crate::address::ListenOptions;
+use crate::base::error::{Error, Result};
+use crate::sys::socket::{try_lock, unlock};
+
+/// Binds a path and listens. Nobody who locks the directory as we do sees a state in between, where the
+/// socket is bound and refuses connections as a dead server's does.
+pub(super) fn listen(url: &str, path: &Path, options: &ListenOptions) -> Result<(Socket, OwnPath)> {
+    let failed = |error| failed(url, &error);
+    // A later change of the working directory must not change what is removed at the end.
+    let whole = path::absolute(path).map_err(failed)?;
+    let _lock = whole.parent().and_then(DirectoryLock::take);
+    remove_if_dead(path).map_err(failed)?;
+    let socket = SockAddr::unix(path).and_then(|address| unix_socket(&address)).map_err(failed)?;
+    let own = OwnPath::of(whole).map_err(failed)?;
+    if let Some(mode) = options.unix_mode {
+        let set = fs::set_permissions(path, Permissions::from_mode(mode));
+        set.map_err(|error| Error::system(format_args!("{}: mode {mode:o}", Listening(url)), &error))?;
+    }
+    socket.listen(backlog(options)).map_err(failed)?;
+    Ok((socket, own))
+}
+
+/// Removes the socket of a server that is gone: one that refuses connections. Everything else is left alone,
+/// and binding then says that the address is in use.
+fn remove_if_dead(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
+    // Without blocking: a live server whose backlog is full answers EAGAIN.
+    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    match probe.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
+
+/// A path we made, with the inode it had then. Dropping it removes the path, in the process that owns it and
+/// while the inode is the same. The socket must still be open then, so that its inode's number is no other's.
+#[derive(Debug)]
+pub(super) struct OwnPath {
+    path: PathBuf,
+    inode: (u64, u64),
+    /// The process that removes it.
+    owner: u32,
+}
+
+impl OwnPath {
+    fn of(path: PathBuf) -> io::Result<OwnPath> {
+        Ok(OwnPath { inode: inode(&path)?, path, owner: process::id() })
+    }
+
+    /// This process becomes the owner.
+    pub(super) fn adopt(&mut self) {
+        self.owner = process::id();
+    }
+
+    /// Removes the path if it is ours.
+    pub(super) fn remove(&self) {
+        let ours = self.owner == process::id() && inode(&self.path).is_ok_and(|inode| inode == self.inode);
+        if ours {
+            // Somebody else may have removed it since: nothing to report then.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// The lock of a directory, held while a path in it changes hands.
+struct DirectoryLock(File);
+
+impl DirectoryLock {
+    /// How long others of our kind may keep us waiting. Whoever may read the directory may lock it, and never
+    /// let go: then we go on without.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_millis(5);
+
+    /// `None` where the directory cannot be locked.
+    fn take(directory: &Path) -> Option<DirectoryLock> {
+        let directory = File::open(directory).ok()?;
+        let give_up = Instant::now() + Self::PATIENCE;
+        loop {
+            match try_lock(directory.as_fd()) {
+                Ok(()) => return Some(DirectoryLock(directory)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < give_up => {
+                    thread::sleep(Self::PAUSE);
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing alone would leave it locked while a child, forked meanwhile, has the descriptor.
+        unlock(self.0.as_fd());
+    }
+}
+
+#[cfg(test)]
+mod tests;

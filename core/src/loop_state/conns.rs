@@ -1,0 +1,84 @@
+//! The connections of a loop, and the lists of what is to be done with them.
+
+use std::collections::VecDeque;
+
+use crate::base::conn_id::ConnId;
+use crate::base::slab::Slab;
+use crate::conn::datagram::entry::UdpEntry;
+use crate::conn::stream::entry::Entry;
+use crate::conn::stream::machine::Reading;
+use crate::conn::stream::queue::BlockPool;
+use crate::contract::action::{Completed, Completion};
+
+/// The connections and what is to be done with them.
+pub(crate) struct Conns {
+    pub(crate) slab: Slab<Entry>,
+    pub(crate) endpoints: Slab<UdpEntry>,
+    /// The connection whose last callback runs: it has left the slab, so that its slot may be used again.
+    pub(crate) leaving: Option<Box<(ConnId, Entry)>>,
+    pub(crate) pool: BlockPool,
+    /// Connections with input for the handler, or with a callback that is due; served in turn.
+    pub(crate) ready: VecDeque<ConnId>,
+    /// Connections with input that nobody wants any more. It goes on when the handler takes no more.
+    pub(crate) discard: VecDeque<ConnId>,
+    /// Connections that changed: to flush, half-close, close or resume at the end of the turn.
+    pub(crate) dirty: Vec<ConnId>,
+    /// Completions to be called.
+    pub(crate) done: Vec<(Completion, Completed)>,
+}
+
+impl Conns {
+    pub(crate) fn new() -> Self {
+        Conns {
+            slab: Slab::new(),
+            endpoints: Slab::new(),
+            leaving: None,
+            pool: BlockPool::default(),
+            ready: VecDeque::new(),
+            discard: VecDeque::new(),
+            dirty: Vec::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// The connection, also while its last callback runs, for what has no bearing on how it is served.
+    pub(crate) fn peek_or_leaving(&mut self, id: ConnId) -> Option<&mut Entry> {
+        let leaving = self.leaving.as_deref_mut().filter(|leaving| leaving.0 == id);
+        match leaving {
+            Some(leaving) => Some(&mut leaving.1),
+            None => self.slab.peek_mut(id),
+        }
+    }
+
+    pub(crate) fn mark_dirty(&mut self, id: ConnId) {
+        if let Some(entry) = self.slab.get_mut(id) {
+            if !std::mem::replace(&mut entry.in_dirty, true) {
+                self.dirty.push(id);
+            }
+        } else if let Some(endpoint) = self.endpoints.peek_mut(id) {
+            if !std::mem::replace(&mut endpoint.in_dirty, true) {
+                self.dirty.push(id);
+            }
+        }
+    }
+
+    /// Puts a connection in line if it has something to be served.
+    pub(crate) fn line_up(&mut self, id: ConnId) {
+        if let Some(entry) = self.slab.get_mut(id) {
+            if !entry.machine.wants_service(entry.backlog) {
+                return;
+            }
+            let (stands, line) = match entry.machine.reading() {
+                Reading::Discard => (&mut entry.in_discard, &mut self.discard),
+                _ => (&mut entry.in_ready, &mut self.ready),
+            };
+            if !std::mem::replace(stands, true) {
+                line.push_back(id);
+            }
+        } else if let Some(endpoint) = self.endpoints.peek_mut(id) {
+            if endpoint.wants_service() && !std::mem::replace(&mut endpoint.in_ready, true) {
+                self.ready.push_back(id);
+            }
+        }
+    }
+}

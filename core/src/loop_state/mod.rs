@@ -1,0 +1,293 @@
+//! The part of a loop that calls from within callbacks may reach: its connections, its timers, and what is to
+//! be done with them. The `RefCell`s are never borrowed while user code runs (callbacks, completions,
+//! destructors, loggers), so such a call always finds them free.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::base::conn_id::ConnId;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::timer::Wheel;
+use crate::conn::shared::ConnShared;
+use crate::contract::action::{CloseReason, Closed};
+use crate::contract::config::Config;
+use crate::contract::metrics::LoopMetrics;
+use crate::contract::options::{ConnInfo, Context, ListenerId};
+use crate::delivery::batch::{Answer, Gather};
+use crate::framing::Framer;
+use crate::loop_state::conns::Conns;
+use crate::shared::handle::Handle;
+use crate::shared::mailbox::command::Request;
+use crate::shared::mailbox::{closed_error, note_request, Mailbox};
+use crate::sys::fork;
+use crate::sys::poller::Poller;
+
+mod alarms;
+pub(crate) mod conns;
+mod writing;
+
+pub(crate) use alarms::{Alarm, LoopTimer};
+
+/// The input that `on_data` is being given.
+#[derive(Clone, Copy)]
+pub(crate) struct Input {
+    pub(crate) id: ConnId,
+    pub(crate) len: usize,
+    /// It was not cut by a framing.
+    pub(crate) raw: bool,
+}
+
+/// What a loop shares with the calls from its callbacks.
+pub(crate) struct LoopState {
+    pub(crate) index: usize,
+    pub(crate) poller: Poller,
+    pub(crate) conns: RefCell<Conns>,
+    pub(crate) gather: RefCell<Gather>,
+    pub(crate) timers: RefCell<Wheel<Alarm>>,
+    /// The turn's time, in milliseconds of the server's clock.
+    pub(crate) now: Cell<u64>,
+    pub(crate) input: Cell<Option<Input>>,
+    /// How many of its bytes the handler keeps.
+    pub(crate) kept: Cell<usize>,
+    /// If it is a datagram: its sender, and whether it was truncated.
+    pub(crate) datagram: Cell<Option<(SocketAddr, bool)>>,
+    /// Dropped last: the lease of the timers' ids goes back with it.
+    mailbox: Arc<Mailbox>,
+    /// The process whose loop it is, as [`fork::process`] numbers it.
+    process: u32,
+    server: Handle,
+}
+
+impl LoopState {
+    /// The state of a loop without connections.
+    pub(crate) fn new(server: Handle, mailbox: Arc<Mailbox>, index: usize, poller: Poller) -> Rc<Self> {
+        let now = Cell::new(server.shared.clock.now());
+        Rc::new(LoopState {
+            timers: RefCell::new(Wheel::new(mailbox.lease())),
+            server,
+            process: fork::process(),
+            mailbox,
+            index,
+            poller,
+            conns: RefCell::new(Conns::new()),
+            gather: RefCell::default(),
+            now,
+            input: Cell::new(None),
+            kept: Cell::new(0),
+            datagram: Cell::new(None),
+        })
+    }
+
+    /// Makes this a loop of the calling thread, while `run` runs: a host may turn one loop inside a callback of
+    /// another, and then both are.
+    pub(crate) fn enter<T>(self: &Rc<Self>, run: impl FnOnce() -> T) -> T {
+        self.mailbox.here.lend(self, run)
+    }
+
+    /// The loop with this mailbox, if it runs on this thread.
+    pub(crate) fn current(mailbox: &Mailbox) -> Option<Rc<LoopState>> {
+        mailbox.here.with(Rc::clone)
+    }
+
+    /// Whether this is the process whose loop it is, and not a child that was forked inside a callback.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        fork::is_still(self.process)
+    }
+
+    pub(crate) fn server(&self) -> &Handle {
+        &self.server
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    pub(crate) fn metrics(&self) -> &LoopMetrics {
+        &self.mailbox.metrics
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.server.shared.config
+    }
+
+    // ---- calls on connections ----
+
+    pub(crate) fn request(&self, id: ConnId, request: Request) -> Result<()> {
+        let shared = self.shared(id)?;
+        if note_request(id, &shared, &request)? {
+            drop(self.carry_out(id, request));
+        }
+        Ok(())
+    }
+
+    /// A callback of the connection's failed, whatever it had asked for before. A UDP endpoint stays as it is.
+    pub(crate) fn fail(&self, id: ConnId) {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(entry) = conns.slab.get_mut(id) {
+            entry.machine.fail(&mut conns.pool);
+        } else if let Some(endpoint) = conns.endpoints.peek_mut(id).filter(|entry| entry.listener.is_none()) {
+            endpoint.close(Closed::by(CloseReason::HandlerError));
+        }
+        conns.mark_dirty(id);
+    }
+
+    fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
+        let conns = &mut *self.conns.borrow_mut();
+        let stream = conns.slab.peek_mut(id).map(|entry| Arc::clone(&entry.machine.shared));
+        let found =
+            stream.or_else(|| conns.endpoints.peek_mut(id).map(|endpoint| Arc::clone(&endpoint.shared)));
+        found.ok_or_else(|| closed_error(id))
+    }
+
+    /// Does what was asked for, and noted on the shared part before. Returns a framing that is replaced: a
+    /// function of the user's may go with it, which must not run while anything is borrowed.
+    #[must_use]
+    pub(crate) fn carry_out(&self, id: ConnId, request: Request) -> Option<Box<Framer>> {
+        let mut replaced = None;
+        let conns = &mut *self.conns.borrow_mut();
+        let Conns { slab, pool, .. } = conns;
+        let Some(entry) = slab.get_mut(id) else {
+            if let Some(endpoint) = conns.endpoints.peek_mut(id) {
+                endpoint.carry_out(&request);
+            }
+            conns.line_up(id);
+            conns.mark_dirty(id);
+            return None;
+        };
+        match request {
+            Request::Close(reason) => entry.machine.close(reason, pool),
+            Request::Abort => entry.end_now(Closed::by(CloseReason::Abort), pool),
+            Request::End => entry.machine.end(),
+            Request::Detach => {
+                if !entry.machine.detach() {
+                    // Not made yet, or broken: there is nothing to hand out.
+                    entry.machine.close(CloseReason::LocalClose, pool);
+                }
+            }
+            Request::Wake => {}
+            Request::Pause => entry.machine.pause(true),
+            Request::Resume => {
+                entry.machine.pause(false);
+                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
+            }
+            Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
+            Request::Framing(_) => {
+                // The one that was noted last, so that cutting and `write_frame` agree whoever came first.
+                let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
+                replaced = std::mem::replace(&mut entry.framer, framer);
+                entry.reframed = true;
+                // What is carried is looked at with new eyes.
+                entry.backlog = !entry.carry().is_empty();
+            }
+        }
+        conns.mark_dirty(id);
+        conns.line_up(id);
+        replaced
+    }
+
+    pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
+        let wrong = |kind, message: String| Err(Error::new(kind, format!("connection {id}: {message}")));
+        let Some(input) = self.input.get().filter(|input| input.id == id && self.datagram.get().is_none())
+        else {
+            return wrong(ErrorKind::WrongState, "keep is for the on_data of a stream".into());
+        };
+        if !input.raw {
+            return wrong(
+                ErrorKind::WrongState,
+                "a framing has cut this input: there is nothing to keep".into(),
+            );
+        }
+        if n > input.len {
+            return wrong(ErrorKind::InvalidArgument, format!("cannot keep {n} of {} bytes", input.len));
+        }
+        self.kept.set(n);
+        Ok(())
+    }
+
+    pub(crate) fn sender(&self, id: ConnId) -> Option<SocketAddr> {
+        self.datagram(id).map(|(sender, _)| sender)
+    }
+
+    pub(crate) fn is_truncated(&self, id: ConnId) -> bool {
+        self.datagram(id).is_some_and(|(_, truncated)| truncated)
+    }
+
+    fn datagram(&self, id: ConnId) -> Option<(SocketAddr, bool)> {
+        self.input.get().filter(|input| input.id == id)?;
+        self.datagram.get()
+    }
+
+    pub(crate) fn set_context(&self, id: ConnId, context: Option<Context>) -> Option<Context> {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(endpoint) = conns.endpoints.peek_mut(id) {
+            return std::mem::replace(&mut endpoint.context, context);
+        }
+        match conns.peek_or_leaving(id) {
+            Some(entry) => std::mem::replace(&mut entry.context, context),
+            // There is nothing to keep it with: back to the caller.
+            None => context,
+        }
+    }
+
+    pub(crate) fn info(&self, id: ConnId) -> Result<ConnInfo> {
+        let leaving =
+            self.conns.borrow_mut().peek_or_leaving(id).map(|entry| Arc::clone(&entry.machine.shared));
+        let shared = leaving.map_or_else(|| self.shared(id), Ok)?;
+        Ok(conn_info(&shared, self.index, self.now.get()))
+    }
+
+    /// The peer's address, as far as it is remembered; what it is in the last callback, when the socket is closed.
+    pub(crate) fn peer(&self, id: ConnId) -> Option<Address> {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(endpoint) = conns.endpoints.peek_mut(id) {
+            return endpoint.shared.peer().map(Address::Inet);
+        }
+        let entry = conns.peek_or_leaving(id)?;
+        let left = entry.socket.is_none() && !entry.machine.is_connecting();
+        let inet = entry.machine.shared.peer().map(Address::Inet);
+        inet.or_else(|| (left && entry.machine.is_unix()).then_some(Address::Unnamed))
+    }
+
+    // ---- batched delivery ----
+
+    pub(crate) fn hold(&self, id: ConnId) {
+        if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
+            entry.machine.hold();
+        }
+    }
+
+    /// A batch came back: its connections go on.
+    pub(crate) fn answered(&self, answer: Answer) {
+        let conns = &mut *self.conns.borrow_mut();
+        for event in &answer.events {
+            if let Some(entry) = conns.slab.get_mut(event.conn) {
+                entry.machine.release();
+                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
+                conns.mark_dirty(event.conn);
+            }
+        }
+        self.gather.borrow_mut().answered(answer);
+    }
+
+    /// Whether events may be gathered and input be read: not while too much waits for its batch, or the server
+    /// holds more bytes than its budget allows.
+    pub(crate) fn takes_input(&self) -> bool {
+        !self.gather.borrow().is_full() && !self.server.shared.budget.is_exceeded()
+    }
+}
+
+/// What can be read of a connection whose shared part this is.
+pub(crate) fn conn_info(shared: &ConnShared, on_loop: usize, now: u64) -> ConnInfo {
+    ConnInfo {
+        listener: ListenerId::from_u32(shared.listener),
+        on_loop,
+        age: Duration::from_millis(now.saturating_sub(shared.opened_at)),
+        received: shared.received(),
+        sent: shared.sent(),
+        queued: shared.unsent(),
+    }
+}

@@ -1,0 +1,168 @@
+//! A server of one loop without a thread of its own: its host polls one descriptor and lets it turn.
+
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::error::{Error, Result};
+use crate::base::panics::{catch, report};
+use crate::delivery::handler::Handler;
+use crate::event_loop::{EventLoop, Seed};
+use crate::server::Server;
+use crate::shared::handle::Handle;
+use crate::shared::server::Phase;
+use crate::sys::timer::TimerDescriptor;
+
+/// The token of the host's timer in the loop's poller; connection ids are never so small, and listeners count
+/// from 1.
+const TIMER: u64 = u32::MAX as u64;
+
+/// A server that its host drives; made by [`Server::start_hosted`]. It stays on the thread that made it, and all
+/// callbacks come in [`turn`](Self::turn). Dropping it stops the server and closes everything.
+pub struct Hosted {
+    server: Handle,
+    handler: Arc<dyn Handler>,
+    event_loop: EventLoop,
+    timer: TimerDescriptor,
+    life: Life,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// `on_start` is owed.
+    New,
+    Going,
+    Over,
+}
+
+impl Hosted {
+    /// What makes the descriptor readable when a timer is due.
+    pub(crate) fn timer() -> Result<TimerDescriptor> {
+        TimerDescriptor::new().map_err(|error| Error::system("make a loop for a host", &error))
+    }
+
+    /// Registers the timer with the one loop.
+    pub(crate) fn prepare(timer: &TimerDescriptor, seeds: &[Seed]) -> Result<()> {
+        let added = seeds.iter().try_for_each(|seed| seed.poller.add_level(timer.as_fd(), TIMER));
+        added.map_err(|error| Error::system("make a loop for a host", &error))
+    }
+
+    pub(crate) fn new(
+        server: Handle,
+        handler: Arc<dyn Handler>,
+        seed: Seed,
+        timer: TimerDescriptor,
+    ) -> Hosted {
+        // The first turn has something to do: on_start.
+        seed.mailbox.signal();
+        let event_loop = EventLoop::new(seed, 0, server.clone(), Arc::clone(&handler));
+        server.shared.set_hosted();
+        Hosted { server, handler, event_loop, timer, life: Life::New }
+    }
+
+    /// The descriptor to poll: it is readable whenever [`turn`](Self::turn) has something to do, timers and
+    /// postponed work included. It stays the same, and is closed with this.
+    #[must_use]
+    pub fn poll_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+
+    /// Handles what is ready, waiting for something at most `timeout`; `None` waits for ever. The first turn calls
+    /// `on_start`. Says whether the server goes on: `Ok(false)` in the turn that calls `on_stop`, and from then
+    /// on.
+    ///
+    /// # Errors
+    /// [`Stopped`](crate::ErrorKind::Stopped) and [`HandlerFailed`](crate::ErrorKind::HandlerFailed) if `on_start`
+    /// refuses the start or fails it: the server has ended then, without `on_stop`;
+    /// [`WrongState`](crate::ErrorKind::WrongState) in a callback of this server, or in a forked child.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        if self.life == Life::Over {
+            return Ok(false);
+        }
+        if !self.server.shared.is_started_here() {
+            let message = "cannot turn: the server was started before the fork, and runs in the parent";
+            return Err(Error::new(crate::ErrorKind::WrongState, message));
+        }
+        let state = Rc::clone(self.event_loop.state());
+        if self.life == Life::New {
+            state.enter(|| self.start())?;
+        }
+        state.enter(|| {
+            if !self.server.shared.is_ending() {
+                self.event_loop.turn_or_stop(timeout);
+            }
+        });
+        if self.server.shared.is_ending() {
+            state.enter(|| self.finish(true));
+            return Ok(false);
+        }
+        self.arm();
+        Ok(true)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        // The loop takes its sockets in first: on_start may use them, and ask for what has a deadline.
+        self.server.shared.place_listeners(Phase::Hosted);
+        self.event_loop.prepare();
+        if let Err(error) = Server::call_on_start_of(&self.server, &*self.handler) {
+            self.server.stop();
+            self.finish(false);
+            return Err(error);
+        }
+        self.life = Life::Going;
+        self.event_loop.start_ticking();
+        Ok(())
+    }
+
+    fn finish(&mut self, started: bool) {
+        self.life = Life::Over;
+        self.event_loop.finish_or_report();
+        if started {
+            if let Err(panic) = catch(|| self.handler.on_stop(&self.server)) {
+                report(format_args!("on_stop panicked: {panic}"));
+            }
+        }
+        self.server.shared.close_unplaced_listeners();
+        self.server.shared.resolver.close();
+        self.server.shared.has_ended();
+        self.timer.disarm();
+    }
+
+    /// Makes the descriptor readable when there is work, or when it will be due.
+    fn arm(&mut self) {
+        match self.event_loop.timeout() {
+            None => self.timer.disarm(),
+            Some(Duration::ZERO) => self.event_loop.state().mailbox().signal(),
+            Some(due) => self.timer.arm(due),
+        }
+    }
+}
+
+impl AsFd for Hosted {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event_loop.state().poller.as_fd()
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        // In a forked child the connections are the parent's.
+        if self.life != Life::Over && self.server.shared.is_started_here() {
+            let started = self.life == Life::Going;
+            self.server.stop();
+            let state = Rc::clone(self.event_loop.state());
+            state.enter(|| self.finish(started));
+        }
+    }
+}
+
+impl fmt::Debug for Hosted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosted").field("poll_fd", &self.poll_fd()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! A server: its start, its threads, its end.
+
+pub(crate) mod hosted;
+pub(crate) mod threads;
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use crate::address::ListenOptions;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::panics::catch;
+use crate::contract::action::Action;
+use crate::contract::config::Config;
+use crate::contract::options::{ConnOptions, Listening};
+use crate::delivery::handler::Handler;
+use crate::event_loop::Seed;
+use crate::listen::listener::inherited;
+use crate::server::hosted::Hosted;
+use crate::shared::handle::Handle;
+use crate::shared::server::{lock, Phase, Shared};
+use crate::sys::signal::SignalsBlocked;
+
+use threads::Threads;
+
+/// A server and its event loops. Dropping it stops it and waits for the loops, unless it is dropped on one of
+/// them.
+///
+/// ```
+/// use reactor_core::{Action, Config, Conn, Handler, Server};
+///
+/// struct Echo;
+/// impl Handler for Echo {
+///     fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
+///         match conn.write(data) {
+///             Ok(_) => Action::None,
+///             Err(_) => Action::Close,
+///         }
+///     }
+/// }
+///
+/// let server = Server::new(Echo, &Config::default())?;
+/// let address = server.listen("tcp://127.0.0.1:0")?;
+/// server.start()?;
+/// // … until somebody calls server.handle().stop()
+/// # server.handle().stop();
+/// server.wait()?;
+/// # Ok::<(), reactor_core::Error>(())
+/// ```
+pub struct Server {
+    handle: Handle,
+    /// Given to the loops by the start.
+    handler: Mutex<Option<Arc<dyn Handler>>>,
+}
+
+impl Server {
+    /// A server that is not started and listens nowhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for options that contradict each other, [`ErrorKind::System`] when
+    /// descriptors have run out.
+    pub fn new(handler: impl Handler, config: &Config) -> Result<Server> {
+        let shared = Shared::new(config.resolved()?, handler.takes_datagrams())?;
+        let handler: Arc<dyn Handler> = Arc::new(handler);
+        Ok(Server { handle: Handle { shared: Arc::new(shared) }, handler: Mutex::new(Some(handler)) })
+    }
+
+    /// The server as callbacks and other threads see it.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Binds and listens at `[scheme://]address[?option=value&…]`; the kernel queues connections until the
+    /// start. Returns the address really bound, as a URL without the query. A host name is looked up, which
+    /// may block.
+    ///
+    /// Schemes: `tcp` (also without a scheme; with no host, IPv4 and IPv6), `tcp4`, `tcp6`, `udp`, `udp4`,
+    /// `udp6`, `unix` (a path, or `@name` for Linux's abstract namespace), `fd` (the number of an inherited
+    /// descriptor). Port 0 picks a free one. Options: those of [`ListenOptions`], whose members say how they are
+    /// called here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidAddress`], which quotes the URL and what is wrong with it;
+    /// [`ErrorKind::AddressInUse`] or [`ErrorKind::System`] with the system's reason;
+    /// [`ErrorKind::WrongState`] when the server stops. Nothing is left behind, and the server can listen
+    /// again.
+    pub fn listen(&self, url: &str) -> Result<String> {
+        let listening = self.listen_with(url, &ListenOptions::default(), &ConnOptions::default())?;
+        Ok(listening.address)
+    }
+
+    /// As [`listen`](Self::listen), with options for the socket and for its connections. What the query says wins.
+    /// Before the start, in `on_start`, and while the server runs.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen); [`ErrorKind::InvalidArgument`] for a framing that cannot be.
+    pub fn listen_with(&self, url: &str, options: &ListenOptions, conns: &ConnOptions) -> Result<Listening> {
+        self.handle.shared.listen(url, options, conns)
+    }
+
+    /// Listens on every descriptor that the service manager passed on (LISTEN_PID and LISTEN_FDS, as
+    /// sd_listen_fds(3) has it): none if there are no such variables, or they are another process's.
+    ///
+    /// # Errors
+    /// As [`listen`](Self::listen); [`ErrorKind::InvalidArgument`] if the variables are malformed. The
+    /// descriptors before the one that failed stay.
+    pub fn listen_inherited(&self, options: &ListenOptions, conns: &ConnOptions) -> Result<Vec<Listening>> {
+        inherited()?.iter().map(|url| self.listen_with(url, options, conns)).collect()
+    }
+
+    /// Calls `on_start`, then starts the loops and returns. A server can be started once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] if it was started before; [`ErrorKind::Stopped`] if `on_start` returned stop
+    /// or stop was called before; [`ErrorKind::HandlerFailed`] if `on_start` failed; [`ErrorKind::System`]
+    /// when threads, memory or descriptors have run out. After any but the first the server is as before the
+    /// call.
+    pub fn start(&self) -> Result<()> {
+        let shared = &self.handle.shared;
+        shared.begin_start()?;
+        let started = self.start_phases();
+        shared.end_start(started.is_ok());
+        started
+    }
+
+    fn start_phases(&self) -> Result<()> {
+        let shared = &self.handle.shared;
+        let handler = self.handler()?;
+        let seeds = shared.take_seeds()?;
+        let threads = Threads::spawn(&self.handle, &handler, shared.accepting().is_some());
+        let started = threads.and_then(|threads| match self.call_on_start(&*handler) {
+            Ok(()) => Ok(threads),
+            Err(error) => {
+                threads.abandon();
+                Err(error)
+            }
+        });
+        match started {
+            Err(error) => {
+                // For the next attempt: the loops' ids are known already. What on_start began is forgotten.
+                seeds.iter().for_each(|seed| seed.mailbox.reset(&shared.budget));
+                shared.keep_seeds(seeds);
+                Err(error)
+            }
+            // From here on nothing fails.
+            Ok(threads) => {
+                self.release(threads, seeds);
+                Ok(())
+            }
+        }
+    }
+
+    fn release(&self, threads: Threads, seeds: Vec<Seed>) {
+        let shared = &self.handle.shared;
+        shared.running.store(threads.len(), Ordering::SeqCst);
+        shared.set_started_here();
+        shared.place_listeners(Phase::Running);
+        *lock(&shared.threads) = threads.release(seeds);
+        lock(&self.handler).take();
+    }
+
+    fn handler(&self) -> Result<Arc<dyn Handler>> {
+        let handler = lock(&self.handler).clone();
+        handler.ok_or_else(|| Error::new(ErrorKind::Internal, "the handler is gone"))
+    }
+
+    pub(crate) fn call_on_start_of(handle: &Handle, handler: &dyn Handler) -> Result<()> {
+        let stopped = |why| Err(Error::new(ErrorKind::Stopped, format!("cannot start: {why}")));
+        let failed =
+            |text: &str| Err(Error::new(ErrorKind::HandlerFailed, format!("on_start failed: {text}")));
+        if handle.is_stopping() {
+            return stopped("stop was called before");
+        }
+        match catch(|| handler.on_start(handle)) {
+            Err(panic) => failed(&panic),
+            Ok(Err(error)) => failed(&error.to_string()),
+            Ok(Ok(Action::Stop)) => stopped("on_start returned stop"),
+            Ok(Ok(_)) if handle.is_stopping() => stopped("stop was called in on_start"),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+
+    fn call_on_start(&self, handler: &dyn Handler) -> Result<()> {
+        Self::call_on_start_of(&self.handle, handler)
+    }
+
+    /// Starts a server of one loop without a thread: its host, the calling thread, polls
+    /// [`Hosted::poll_fd`] and calls [`Hosted::turn`], in the first of which `on_start` is called. Only looking
+    /// up names uses a thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if the server was not made with `loops: 1`; [`ErrorKind::WrongState`] if
+    /// it was started before; [`ErrorKind::System`] when descriptors have run out.
+    pub fn start_hosted(&self) -> Result<Hosted> {
+        let shared = &self.handle.shared;
+        if shared.config.loops != 1 {
+            let message = format!("a host can drive one loop, not {}: set loops to 1", shared.config.loops);
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        shared.begin_start()?;
+        let hosted = self.start_hosted_phases();
+        if hosted.is_err() {
+            shared.end_start(false);
+        } else {
+            lock(&self.handler).take();
+        }
+        hosted
+    }
+
+    fn start_hosted_phases(&self) -> Result<Hosted> {
+        let handler = self.handler()?;
+        // Before the seeds: what fails after them would lose them.
+        let timer = Hosted::timer()?;
+        let mut seeds = self.handle.shared.take_seeds()?;
+        if let Err(error) = Hosted::prepare(&timer, &seeds) {
+            self.handle.shared.keep_seeds(seeds);
+            return Err(error);
+        }
+        let seed = seeds.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without a loop"))?;
+        Ok(Hosted::new(self.handle.clone(), handler, seed, timer))
+    }
+
+    /// Starts, and waits until the server has stopped.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start) and [`wait`](Self::wait). On an event loop's thread nothing is started.
+    pub fn run(&self) -> Result<()> {
+        // Before the start: one that nobody can wait for would go on running.
+        Self::check_thread()?;
+        self.start()?;
+        self.wait()
+    }
+
+    /// Blocks until the server has stopped, `on_stop` has returned and its threads have ended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongThread`] on an event loop's thread, and so in callbacks; [`ErrorKind::WrongState`]
+    /// if the server was not started, or its host drives it.
+    pub fn wait(&self) -> Result<()> {
+        while !self.wait_with(None)? {}
+        Ok(())
+    }
+
+    /// As [`wait`](Self::wait), but returns `false` when a signal handler ran on this thread meanwhile.
+    /// `look` is called first, and says whether to wait at all: signals are blocked from before it until the
+    /// wait, so that none slips in between.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_or_signal(&self, look: impl FnOnce() -> bool) -> Result<bool> {
+        let blocked = SignalsBlocked::new();
+        Ok(look() && self.wait_with(Some(&blocked))?)
+    }
+
+    fn wait_with(&self, blocked: Option<&SignalsBlocked>) -> Result<bool> {
+        self.expect_waitable()?;
+        let shared = &self.handle.shared;
+        let ended =
+            shared.ended().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without an end"))?;
+        match ended.wait(blocked) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(error) => return Err(Error::system("wait for the server", &error)),
+            Ok(()) => {}
+        }
+        // With the lock held, so that a second waiter returns only when the threads are gone, too.
+        for thread in lock(&shared.threads).drain(..) {
+            // A thread of ours ends by itself; its panics are caught and reported where they happen.
+            let _ = thread.join();
+        }
+        shared.resolver.close();
+        Ok(true)
+    }
+
+    /// Whether the calling thread may wait for a server, and so run one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongThread`] on an engine's thread, and so in most callbacks.
+    pub fn check_thread() -> Result<()> {
+        if threads::is_engine_thread() {
+            let message = "cannot wait on a thread of the engine: it would wait for itself";
+            return Err(Error::new(ErrorKind::WrongThread, message));
+        }
+        Ok(())
+    }
+
+    fn expect_waitable(&self) -> Result<()> {
+        Self::check_thread()?;
+        let wrong = |message| Err(Error::new(ErrorKind::WrongState, message));
+        match self.handle.shared.phase() {
+            phase if phase.is_hosted() => wrong("cannot wait: the server's host drives it, by its turns"),
+            Phase::Running if self.handle.shared.is_started_here() => Ok(()),
+            Phase::Running => {
+                wrong("cannot wait: the server was started before the fork, and runs in the parent")
+            }
+            _ => wrong("cannot wait: the server is not started"),
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let shared = &self.handle.shared;
+        // In a child of the process that started it there is nothing of its own; and what its host drives is the
+        // host's to drop.
+        if shared.expect_own_process().is_err() || shared.phase().is_hosted() {
+            return;
+        }
+        self.handle.stop();
+        // Fails if there is nothing to wait for, or where waiting is impossible.
+        let _ = self.wait();
+        // A handle that outlives the server must not keep them open.
+        self.handle.shared.close_unplaced_listeners();
+    }
+}

@@ -1,0 +1,142 @@
+//! The threads of a server: all are started before any of them begins, and the last to end says so.
+
+use std::cell::Cell;
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crate::base::error::{Error, Result};
+use crate::base::panics::{catch, report};
+use crate::delivery::handler::Handler;
+use crate::event_loop::acceptor::AcceptThread;
+use crate::event_loop::{EventLoop, Seed};
+use crate::shared::handle::Handle;
+use crate::sys::affinity;
+use crate::sys::signal::SignalsBlocked;
+
+thread_local! {
+    /// Set on the engine's own threads, where nobody may wait.
+    static ON_ENGINE_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is the engine's, of whatever server.
+pub(crate) fn is_engine_thread() -> bool {
+    ON_ENGINE_THREAD.get()
+}
+
+/// Threads that exist and wait for their part.
+pub(crate) struct Threads {
+    joins: Vec<JoinHandle<()>>,
+    loops: Vec<SyncSender<Seed>>,
+    acceptor: Option<SyncSender<()>>,
+}
+
+impl Threads {
+    /// Starts the threads of a server's loops, and the one that accepts for several.
+    pub(crate) fn spawn(server: &Handle, handler: &Arc<dyn Handler>, accepting: bool) -> Result<Threads> {
+        let _blocked = SignalsBlocked::new();
+        let mut threads = Threads { joins: Vec::new(), loops: Vec::new(), acceptor: None };
+        match threads.spawn_all(server, handler, accepting) {
+            Ok(()) => Ok(threads),
+            Err(error) => {
+                threads.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    fn spawn_all(&mut self, server: &Handle, handler: &Arc<dyn Handler>, accepting: bool) -> Result<()> {
+        for index in 0..server.shared.config.loops {
+            let (sender, receiver) = sync_channel(1);
+            let (server, handler) = (server.clone(), Arc::clone(handler));
+            let body = move || loop_thread(&receiver, index, &server, &handler);
+            self.start(format!("reactor-{index}"), body)?;
+            self.loops.push(sender);
+        }
+        if accepting {
+            let (sender, receiver) = sync_channel(1);
+            let (server, handler) = (server.clone(), Arc::clone(handler));
+            self.start("reactor-accept".into(), move || accept_thread(&receiver, &server, &handler))?;
+            self.acceptor = Some(sender);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
+        let failed = |error| Error::system(format_args!("start the thread {name}"), &error);
+        self.joins.push(thread::Builder::new().name(name.clone()).spawn(body).map_err(failed)?);
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.joins.len()
+    }
+
+    /// Lets the threads begin. They wait for their part, and the channels have room: sending cannot fail.
+    pub(crate) fn release(self, seeds: Vec<Seed>) -> Vec<JoinHandle<()>> {
+        if let Some(sender) = &self.acceptor {
+            let _ = sender.send(());
+        }
+        for (sender, seed) in self.loops.iter().zip(seeds) {
+            let _ = sender.send(seed);
+        }
+        self.joins
+    }
+
+    /// Ends the threads without having let them begin, and waits for that.
+    pub(crate) fn abandon(self) {
+        drop((self.loops, self.acceptor));
+        for thread in self.joins {
+            // It has only waited for its part.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, handler: &Arc<dyn Handler>) {
+    let Ok(seed) = start.recv() else { return };
+    if server.shared.config.pin {
+        if let Err(error) = affinity::pin_to(index) {
+            report(format_args!("loop {index} cannot be bound to a processor: {error}"));
+        }
+    }
+    let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), Arc::clone(handler)));
+    engine_thread(server, &**handler, || {
+        handler.around_loop(&mut || {
+            // Dropped here: what the loop still owns may need what was set up around it.
+            if let Some(mut event_loop) = event_loop.take() {
+                event_loop.run();
+            }
+        });
+    });
+}
+
+fn accept_thread(start: &Receiver<()>, server: &Handle, handler: &Arc<dyn Handler>) {
+    if start.recv().is_err() {
+        return;
+    }
+    engine_thread(server, &**handler, || {
+        server
+            .shared
+            .accepting()
+            .into_iter()
+            .for_each(|accepting| AcceptThread::new(server.clone()).run(accepting));
+    });
+}
+
+/// Runs a thread's part. A panic of the engine's stops the server, instead of leaving it half alive. The last
+/// thread to end tells the handler, then whoever waits.
+fn engine_thread(server: &Handle, handler: &dyn Handler, part: impl FnOnce()) {
+    ON_ENGINE_THREAD.set(true);
+    if let Err(panic) = catch(part) {
+        report(format_args!("a thread of the engine panicked: {panic}; the server stops"));
+        server.stop();
+    }
+    if !server.shared.thread_ended() {
+        return;
+    }
+    if let Err(panic) = catch(|| handler.on_stop(server)) {
+        report(format_args!("on_stop panicked: {panic}"));
+    }
+    server.shared.has_ended();
+}

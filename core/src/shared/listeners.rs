@@ -1,0 +1,268 @@
+//! A server's listeners: made by any thread, placed with the loops or the accepting thread, closed.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Arc, Weak};
+
+use crate::address::{ListenOptions, SocketKind};
+use crate::api::outgoing::refuse_for_datagrams;
+use crate::base::conn_id::ConnId;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::conn::shared::{ConnKind, ConnShared};
+use crate::contract::config::Balance;
+use crate::contract::options::{ConnOptions, ListenerId, Listening};
+use crate::event_loop::acceptor::AcceptCommand;
+use crate::framing::Framing;
+use crate::listen::listener::Listener;
+use crate::shared::mailbox::command::{Command, Listening as Placement, Origin};
+use crate::shared::server::{Control, Phase, Shared};
+
+/// The listeners of a server, in the order in which they were made.
+#[derive(Default)]
+pub(crate) struct Records {
+    records: Vec<Record>,
+    /// The number given last.
+    last: u32,
+}
+
+/// A listener: one socket, or one for each loop.
+struct Record {
+    id: ListenerId,
+    address: String,
+    kind: SocketKind,
+    /// One for each loop.
+    sharded: bool,
+    /// Until they are placed.
+    sockets: Vec<Placement>,
+    is_placed: bool,
+    /// From then on: whoever accepts owns them.
+    placed: Vec<Weak<Listener>>,
+    /// Of a UDP listener, from the start on: an id for each socket.
+    endpoints: Vec<ConnId>,
+}
+
+impl Shared {
+    pub(crate) fn listen(
+        &self,
+        url: &str,
+        options: &ListenOptions,
+        conns: &ConnOptions,
+    ) -> Result<Listening> {
+        // Looked up and bound without the lock: that may take its time.
+        self.expect_listening()?;
+        conns.framing.iter().try_for_each(Framing::check)?;
+        let listeners = self.open(url, options)?;
+        if listeners[0].kind() == SocketKind::Udp {
+            refuse_for_datagrams(url, conns)?;
+        }
+        let mut control = self.control();
+        self.expect_listening()?;
+        let id = control.listeners.add(listeners, conns);
+        if !self.mailboxes().is_empty() {
+            self.register_record(control.listeners.find(id)?);
+        }
+        if control.phase.is_running() {
+            self.place(control.listeners.find(id)?);
+        }
+        let record = control.listeners.find(id)?;
+        Ok(Listening { id, address: record.address.clone() })
+    }
+
+    fn expect_listening(&self) -> Result<()> {
+        let wrong = |why| Err(Error::new(ErrorKind::WrongState, format!("cannot listen: {why}")));
+        if self.is_stopping() {
+            return wrong("the server is stopping");
+        }
+        self.expect_own_process()
+    }
+
+    /// Opens the socket, or one for each loop where the kernel is to shard.
+    fn open(&self, url: &str, options: &ListenOptions) -> Result<Vec<Listener>> {
+        let mut options = options.clone();
+        let sharding = self.config.balance == Balance::ReusePort && Listener::can_reuse_port(url);
+        if sharding && options.reuseport.is_none() {
+            options.reuseport = Some(true);
+        }
+        let first = Listener::open(url, &options)?;
+        if first.kind() == SocketKind::Udp && !self.takes_datagrams {
+            let message = format!("listen on {url:?}: this way of delivery has no datagrams");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let mut listeners = vec![first];
+        if listeners[0].reuseport() {
+            for _ in 1..self.config.loops {
+                let another = listeners[0].another()?;
+                listeners.push(another);
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// Gives the endpoints of a UDP listener their ids, so that they are known before anything comes.
+    fn register_record(&self, record: &mut Record) {
+        if record.kind != SocketKind::Udp || !record.endpoints.is_empty() {
+            return;
+        }
+        for index in 0..record.sockets.len() {
+            let shared = ConnShared::new(ConnKind::Endpoint, record.id.to_u32(), self.clock.now(), None);
+            // Until its loop has taken it in, and has one of its own.
+            let listener = &record.sockets[index].listener;
+            shared.set_descriptor(Some(listener.as_fd().as_raw_fd()));
+            shared.set_ipv4(listener.is_ipv4());
+            let mailbox = &self.mailboxes()[record.loop_of(index, self.mailboxes().len())];
+            record.endpoints.extend(mailbox.register(shared));
+        }
+    }
+
+    /// Does it for the listeners that were made before the loops.
+    pub(crate) fn register_endpoints(&self) {
+        let mut control = self.control();
+        control.listeners.records.iter_mut().for_each(|record| self.register_record(record));
+    }
+
+    /// Places the listeners that were made before the start; from then on, `listen` places its listener itself.
+    pub(crate) fn place_listeners(&self, phase: Phase) {
+        let mut control = self.control();
+        control.listeners.records.iter_mut().for_each(|record| self.place(record));
+        control.phase = phase;
+    }
+
+    /// Hands a listener to the threads that will accept from it.
+    fn place(&self, record: &mut Record) {
+        let mailboxes = self.mailboxes();
+        for (index, mut socket) in std::mem::take(&mut record.sockets).into_iter().enumerate() {
+            if let Some(listener) = Arc::get_mut(&mut socket.listener) {
+                listener.adopt_path();
+            }
+            if record.kind != SocketKind::Udp {
+                record.placed.push(Arc::downgrade(&socket.listener));
+            }
+            record.is_placed = true;
+            let mailbox = &mailboxes[record.loop_of(index, mailboxes.len())];
+            match (record.kind, self.accepting()) {
+                (SocketKind::Udp, _) => {
+                    if let Some(id) = record.endpoints.get(index) {
+                        // Before what on_start has asked of it.
+                        mailbox.send_first(Command::Endpoint(*id, socket));
+                    }
+                }
+                (_, Some(accepting)) if !record.sharded => accepting.send(AcceptCommand::Listen(socket)),
+                _ => {
+                    mailbox.send(Command::Listen(socket));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn close_listener(&self, listener: ListenerId) -> Result<()> {
+        self.expect_own_process()?;
+        let record = {
+            let mut control = self.control();
+            let Control { listeners, .. } = &mut *control;
+            listeners.remove(listener)?
+        };
+        self.close_record(&record);
+        if !record.is_placed {
+            self.forget_endpoints(&record.endpoints);
+        }
+        // Without the lock: removing a path may take its time.
+        drop(record);
+        Ok(())
+    }
+
+    fn close_record(&self, record: &Record) {
+        record.placed.iter().filter_map(Weak::upgrade).for_each(|listener| listener.close_now());
+        if record.is_placed {
+            self.mailboxes().iter().for_each(|mailbox| {
+                mailbox.send(Command::CloseListener(record.id));
+            });
+            self.accepting()
+                .into_iter()
+                .for_each(|accepting| accepting.send(AcceptCommand::Close(record.id)));
+        }
+    }
+
+    /// Closes the listeners that nobody has taken over.
+    pub(crate) fn close_unplaced_listeners(&self) {
+        let mut control = self.control();
+        let unplaced: Vec<_> = (control.listeners.records.iter_mut())
+            .filter(|record| !record.sockets.is_empty())
+            .map(|record| (std::mem::take(&mut record.sockets), std::mem::take(&mut record.endpoints)))
+            .collect();
+        drop(control);
+        // Nobody must reach the sockets by an id once they are closed.
+        unplaced.iter().for_each(|(_, endpoints)| self.forget_endpoints(endpoints));
+        drop(unplaced);
+    }
+
+    /// No loop has heard of these endpoints: nobody else will end them.
+    fn forget_endpoints(&self, endpoints: &[ConnId]) {
+        for id in endpoints {
+            let mailbox = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease());
+            mailbox.into_iter().for_each(|mailbox| mailbox.forget(*id));
+        }
+    }
+
+    pub(crate) fn listeners(&self) -> Vec<Listening> {
+        let control = self.control();
+        let records = control.listeners.records.iter();
+        records.map(|record| Listening { id: record.id, address: record.address.clone() }).collect()
+    }
+
+    pub(crate) fn endpoints(&self, listener: ListenerId) -> Vec<ConnId> {
+        let mut control = self.control();
+        control.listeners.find(listener).map(|record| record.endpoints.clone()).unwrap_or_default()
+    }
+}
+
+impl Records {
+    fn add(&mut self, listeners: Vec<Listener>, conns: &ConnOptions) -> ListenerId {
+        self.last += 1;
+        let id = ListenerId::new(self.last);
+        let first = &listeners[0];
+        let (address, kind, sharded) = (first.address().to_owned(), first.kind(), listeners.len() > 1);
+        let origin = Arc::new(Origin {
+            listener: id,
+            unix: kind == SocketKind::Unix,
+            options: conns.clone(),
+            framing: conns.framing.clone().map(Arc::new),
+        });
+        let sockets = listeners
+            .into_iter()
+            .map(|listener| Placement { listener: Arc::new(listener), origin: Arc::clone(&origin) });
+        let (sockets, placed, endpoints) = (sockets.collect(), Vec::new(), Vec::new());
+        self.records.push(Record {
+            id,
+            address,
+            kind,
+            sharded,
+            sockets,
+            is_placed: false,
+            placed,
+            endpoints,
+        });
+        id
+    }
+
+    fn find(&mut self, id: ListenerId) -> Result<&mut Record> {
+        self.records.iter_mut().find(|record| record.id == id).ok_or_else(|| unknown(id))
+    }
+
+    fn remove(&mut self, id: ListenerId) -> Result<Record> {
+        let index = self.records.iter().position(|record| record.id == id).ok_or_else(|| unknown(id))?;
+        Ok(self.records.remove(index))
+    }
+}
+
+fn unknown(id: ListenerId) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("there is no listener {}", id.to_u32()))
+}
+
+impl Record {
+    /// The loop that a socket of this listener's belongs to: each its own, or one after the other.
+    fn loop_of(&self, index: usize, loops: usize) -> usize {
+        match self.sharded {
+            true => index % loops,
+            false => (self.id.to_u32() as usize - 1) % loops,
+        }
+    }
+}

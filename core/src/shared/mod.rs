@@ -1,0 +1,6 @@
+//! What any thread may touch: the server, its listeners, the mailboxes of its loops.
+
+pub(crate) mod handle;
+pub(crate) mod listeners;
+pub(crate) mod mailbox;
+pub(crate) mod server;

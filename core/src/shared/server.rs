@@ -1,0 +1,407 @@
+//! What a server shares with its threads and handles: where it stands in its life, its loops, its listeners.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::limits::{Admissions, Budget};
+use crate::contract::config::Config;
+use crate::contract::metrics::Metrics;
+use crate::dial::resolver::Resolver;
+use crate::event_loop::acceptor::AcceptBox;
+use crate::event_loop::Seed;
+use crate::shared::listeners::Records;
+use crate::shared::mailbox::{Bounds, Mailbox};
+use crate::sys::clock::{deadline, Clock};
+use crate::sys::waker::Waker;
+use crate::sys::{fork, memory};
+
+/// Where a server stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    New,
+    Starting,
+    Running,
+    /// Its host drives it, and the first turn is still to come.
+    HostedNew,
+    /// Its host drives it.
+    Hosted,
+}
+
+impl Phase {
+    /// Whether there are loops that take listeners over.
+    pub(crate) fn is_running(self) -> bool {
+        matches!(self, Phase::Running | Phase::Hosted)
+    }
+
+    pub(crate) fn is_hosted(self) -> bool {
+        matches!(self, Phase::HostedNew | Phase::Hosted)
+    }
+}
+
+/// What the lock of a server guards.
+pub(crate) struct Control {
+    pub(crate) phase: Phase,
+    pub(crate) listeners: Records,
+}
+
+/// Nobody has asked the server to stop.
+const GOING: u8 = 0;
+/// A graceful stop was asked for, and `on_stopping` is owed.
+const ASKED: u8 = 1;
+/// The listeners close, and connections finish.
+const DRAINING: u8 = 2;
+/// The loops end.
+const ENDING: u8 = 3;
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) takes_datagrams: bool,
+    pub(crate) clock: Clock,
+    pub(crate) admissions: Arc<Admissions>,
+    pub(crate) budget: Budget,
+    pub(crate) resolver: Resolver,
+    /// How far the stop has come.
+    stop: AtomicU8,
+    /// Loops whose listeners are closed.
+    drained: AtomicUsize,
+    /// When the graceful stop is over, in milliseconds of the clock.
+    drain_until: AtomicU64,
+    /// The loops, from the start on.
+    loops: OnceLock<Box<[Arc<Mailbox>]>>,
+    /// What the loops are made of, between a start that failed and the next.
+    seeds: Mutex<Vec<Seed>>,
+    /// How to reach the thread that accepts, which there is with several loops.
+    accepting: OnceLock<AcceptBox>,
+    /// The loop that gets the next outgoing connection.
+    next_loop: AtomicUsize,
+    /// The process that started the threads, as [`fork::process`] numbers it; 0 before the start.
+    started_by: AtomicU32,
+    /// Readable when everything has ended. Never drained. Made with the loops: forked processes that each start
+    /// their copy of the server must not share it.
+    ended: OnceLock<Waker>,
+    /// The process that made the loops, as [`fork::process`] numbers it.
+    made_by: AtomicU32,
+    /// Threads that have not ended.
+    pub(crate) running: AtomicUsize,
+    /// The handler has nothing to do before output is sent, as was found by asking it.
+    pre_write_is_unused: AtomicBool,
+    control: Mutex<Control>,
+    /// The threads, until somebody has waited for them.
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Locks, also after a panic: what these locks guard is whole between any two statements.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(mut config: Config, takes_datagrams: bool) -> Result<Self> {
+        if config.byte_budget == 0 {
+            config.byte_budget = (memory::usable() / 4).max(1);
+        }
+        Ok(Shared {
+            takes_datagrams,
+            clock: Clock::new(),
+            admissions: Admissions::new(config.max_connections, config.max_connections_per_address),
+            budget: Budget::new(config.byte_budget),
+            resolver: Resolver::new(),
+            stop: AtomicU8::new(GOING),
+            drained: AtomicUsize::new(0),
+            drain_until: AtomicU64::new(u64::MAX),
+            loops: OnceLock::new(),
+            seeds: Mutex::default(),
+            accepting: OnceLock::new(),
+            next_loop: AtomicUsize::new(0),
+            started_by: AtomicU32::new(0),
+            ended: OnceLock::new(),
+            made_by: AtomicU32::new(0),
+            running: AtomicUsize::new(0),
+            pre_write_is_unused: AtomicBool::new(false),
+            control: Mutex::new(Control { phase: Phase::New, listeners: Records::default() }),
+            threads: Mutex::default(),
+            config,
+        })
+    }
+
+    pub(crate) fn control(&self) -> MutexGuard<'_, Control> {
+        lock(&self.control)
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.control().phase
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds<'_> {
+        Bounds { config: &self.config, budget: &self.budget }
+    }
+
+    // ---- start ----
+
+    /// Lets one start through.
+    pub(crate) fn begin_start(&self) -> Result<()> {
+        let mut control = self.control();
+        if control.phase != Phase::New {
+            return Err(Error::new(ErrorKind::WrongState, "cannot start: the server was started already"));
+        }
+        if !self.mailboxes().is_empty() && self.made_by.load(Ordering::SeqCst) != fork::process() {
+            let message = "cannot start: a start has failed before the fork, and its loops are the parent's";
+            return Err(Error::new(ErrorKind::WrongState, message));
+        }
+        control.phase = Phase::Starting;
+        Ok(())
+    }
+
+    /// The start is over. One that failed leaves the server as it was, or, when it is to stop, for good.
+    pub(crate) fn end_start(&self, started: bool) {
+        self.control().phase = if started { Phase::Running } else { Phase::New };
+        if !started && self.is_stopping() {
+            self.close_unplaced_listeners();
+        }
+    }
+
+    pub(crate) fn set_hosted(&self) {
+        self.control().phase = Phase::HostedNew;
+        self.set_started_here();
+    }
+
+    /// What the loops are made of: new, or left over from a start that failed. From here on the loops are
+    /// known.
+    pub(crate) fn take_seeds(&self) -> Result<Vec<Seed>> {
+        let mut seeds = std::mem::take(&mut *lock(&self.seeds));
+        if seeds.is_empty() {
+            let ended = Waker::new().map_err(|error| Error::system("start", &error))?;
+            self.made_by.store(fork::process(), Ordering::SeqCst);
+            seeds = (0..self.config.loops).map(|_| Seed::new()).collect::<Result<Vec<_>>>()?;
+            if self.config.loops > 1 {
+                let accepting = AcceptBox::new()?;
+                let _ = self.accepting.set(accepting);
+            }
+            // A start that failed before this point left nothing, but perhaps this.
+            let _ = self.ended.set(ended);
+            let mailboxes = seeds.iter().map(|seed| Arc::clone(&seed.mailbox)).collect();
+            let fresh = self.loops.set(mailboxes);
+            debug_assert!(fresh.is_ok(), "the seeds are made once");
+            self.register_endpoints();
+        }
+        Ok(seeds)
+    }
+
+    pub(crate) fn keep_seeds(&self, seeds: Vec<Seed>) {
+        *lock(&self.seeds) = seeds;
+    }
+
+    pub(crate) fn accepting(&self) -> Option<&AcceptBox> {
+        self.accepting.get()
+    }
+
+    /// The threads belong to this process: not to its parent.
+    pub(crate) fn is_started_here(&self) -> bool {
+        // In this order: a signal handler may ask before there is anything to compare.
+        self.is_started() && self.started_by.load(Ordering::SeqCst) == fork::process()
+    }
+
+    /// Remembers whose threads they are.
+    pub(crate) fn set_started_here(&self) {
+        self.started_by.store(fork::process(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.started_by.load(Ordering::SeqCst) != 0
+    }
+
+    /// Refuses calls in a child of the process that started the server, before they meet a lock that one of the
+    /// parent's threads may have held at the fork.
+    pub(crate) fn expect_own_process(&self) -> Result<()> {
+        if self.is_started() && !self.is_started_here() {
+            let message = "the server was started before the fork, and runs in the parent";
+            return Err(Error::new(ErrorKind::WrongState, message));
+        }
+        Ok(())
+    }
+
+    // ---- loops ----
+
+    pub(crate) fn mailboxes(&self) -> &[Arc<Mailbox>] {
+        self.loops.get().map_or(&[], |loops| loops)
+    }
+
+    pub(crate) fn mailbox_at(&self, index: usize) -> Result<&Arc<Mailbox>> {
+        self.expect_own_process()?;
+        let mailboxes = self.mailboxes();
+        if mailboxes.is_empty() {
+            return Err(Error::new(ErrorKind::WrongState, "the server is not started: it has no loops yet"));
+        }
+        mailboxes.get(index).ok_or_else(|| {
+            let message = format!("there is no loop {index}: the server has {}", mailboxes.len());
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+    }
+
+    /// Each loop in its turn, for outgoing connections.
+    pub(crate) fn next_mailbox(&self) -> Result<&Arc<Mailbox>> {
+        let next = self.next_loop.fetch_add(1, Ordering::Relaxed);
+        self.mailbox_at(next % self.mailboxes().len().max(1))
+    }
+
+    /// Refuses what only a server that runs, or is starting, can do.
+    pub(crate) fn expect_running(&self, call: &str) -> Result<()> {
+        let wrong = |why| Err(Error::new(ErrorKind::WrongState, format!("cannot {call}: {why}")));
+        match self.mailboxes().is_empty() {
+            true => wrong("the server is not started"),
+            false if self.is_stopping() => wrong("the server is stopping"),
+            false => self.expect_own_process(),
+        }
+    }
+
+    pub(crate) fn wake_loops(&self) {
+        self.mailboxes().iter().for_each(|mailbox| mailbox.wake());
+    }
+
+    pub(crate) fn has_no_pre_write(&self) {
+        self.pre_write_is_unused.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_pre_write_unused(&self) -> bool {
+        self.pre_write_is_unused.load(Ordering::Relaxed)
+    }
+
+    // ---- stop ----
+
+    /// Async-signal-safe.
+    pub(crate) fn stop(&self) {
+        self.stop.store(ENDING, Ordering::SeqCst);
+        self.wake_all();
+    }
+
+    /// Async-signal-safe.
+    pub(crate) fn stop_gracefully(&self, limit: Duration) {
+        let limit = if limit.is_zero() { self.config.stop_deadline } else { limit.min(Config::MAX_LINGER) };
+        self.drain_until.fetch_min(deadline(self.clock.now(), limit), Ordering::SeqCst);
+        let asked = self.stop.compare_exchange(GOING, ASKED, Ordering::SeqCst, Ordering::SeqCst);
+        // Before the start there is nothing to finish.
+        if asked.is_ok() && !self.is_started() {
+            return self.stop();
+        }
+        self.wake_all();
+    }
+
+    /// Wakes everybody who may have to look at the stop.
+    fn wake_all(&self) {
+        // After a fork the threads are the parent's, and the child must leave them alone.
+        if self.is_started_here() {
+            self.wake_loops();
+            self.accepting.get().into_iter().for_each(AcceptBox::wake);
+        }
+    }
+
+    /// `on_stopping` was called: the loops close their listeners and let the connections finish.
+    pub(crate) fn begin_draining(&self) {
+        // Unless it was told meanwhile to stop at once.
+        let began = self.stop.compare_exchange(ASKED, DRAINING, Ordering::SeqCst, Ordering::SeqCst);
+        if began.is_ok() {
+            self.wake_all();
+        }
+    }
+
+    /// A loop has let in who had connected, and closed its listeners.
+    pub(crate) fn loop_drains(&self) {
+        self.drained.fetch_add(1, Ordering::SeqCst);
+        self.connection_ended();
+    }
+
+    /// A connection is gone: when the last goes, a graceful stop is over.
+    pub(crate) fn connection_ended(&self) {
+        let all_gone = || {
+            let dealt = self.accepting().is_none_or(AcceptBox::is_done);
+            let drained = self.drained.load(Ordering::SeqCst) == self.mailboxes().len();
+            drained && dealt && self.mailboxes().iter().all(|mailbox| mailbox.load() == 0)
+        };
+        if self.is_draining() && all_gone() {
+            self.stop();
+        }
+    }
+
+    /// Whether a stop of either kind was asked for.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) != GOING
+    }
+
+    pub(crate) fn is_drain_asked(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) == ASKED
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) == DRAINING
+    }
+
+    /// Whether nobody is to be accepted any more.
+    pub(crate) fn listeners_are_closing(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) >= DRAINING
+    }
+
+    /// Whether the loops are to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) == ENDING
+    }
+
+    /// Whether loop `index`, which `drains` already or not, has to look at the stop before it sleeps.
+    pub(crate) fn wants_attention(&self, index: usize, drains: bool) -> bool {
+        match self.stop.load(Ordering::SeqCst) {
+            GOING => false,
+            // Loop 0 calls on_stopping, and then tells the others.
+            ASKED => index == 0,
+            DRAINING => !drains,
+            _ => true,
+        }
+    }
+
+    /// When the graceful stop is over, in milliseconds of the clock.
+    pub(crate) fn drain_deadline(&self) -> Option<u64> {
+        Some(self.drain_until.load(Ordering::SeqCst)).filter(|&at| at != u64::MAX)
+    }
+
+    /// A thread has ended; says whether it was the last.
+    pub(crate) fn thread_ended(&self) -> bool {
+        self.running.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// Everything has ended: whoever waits goes on.
+    pub(crate) fn has_ended(&self) {
+        self.ended.get().into_iter().for_each(Waker::wake);
+    }
+
+    /// Readable when everything has ended; `None` before the start.
+    pub(crate) fn ended(&self) -> Option<&Waker> {
+        self.ended.get()
+    }
+
+    // ---- seeing inside ----
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        if self.expect_own_process().is_err() {
+            return Metrics::default();
+        }
+        let mut sum =
+            self.accepting().map_or_else(Metrics::default, |accepting| accepting.metrics.snapshot());
+        for mailbox in self.mailboxes() {
+            sum += &snapshot(mailbox);
+        }
+        sum
+    }
+
+    pub(crate) fn loop_metrics(&self, index: usize) -> Option<Metrics> {
+        self.expect_own_process().ok()?;
+        self.mailboxes().get(index).map(|mailbox| snapshot(mailbox))
+    }
+}
+
+fn snapshot(mailbox: &Mailbox) -> Metrics {
+    let mut metrics = mailbox.metrics.snapshot();
+    metrics.connections = mailbox.connections() as u64;
+    metrics.queued_bytes = mailbox.unsent() as u64;
+    metrics
+}
