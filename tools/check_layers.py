@@ -1,67 +1,152 @@
 #!/usr/bin/env python3
-"""Checks who may import whom, as ARCHITECTURE.md draws it: prints each breach, and fails if there is one."""
+"""Checks who may import whom in core/src: prints each breach, and fails if there is one.
+
+A room is a folder. It imports from itself and from the rooms below it in ROOMS, by `crate::` and by `super::` paths alike.
+ARCHITECTURE.md draws the same order.
+"""
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "core" / "src"
 
-# From the bottom up; a module imports from its own band and from those below.
-BANDS = {
-    "pure": [
-        *["action", "addr", "balancer", "codec", "config", "error", "limits", "metrics", "options"],
-        *["panics", "slab", "timer", "token"],
-    ],
-    "platform": ["clock", "socket_options", "sys"],
-    "net": ["buffer", "completions", "conn", "conn_shared", "dial", "entry", "listener", "resolver", "sending", "udp"],
-    "run": [
-        *["acceptor", "batch", "command", "conn_handle", "conns", "cork", "event_loop", "handle", "handler", "hosted", "listening"],
-        *["loop_state", "mailbox", "outgoing", "server", "server_state", "threads", "udp_entry"],
-    ],
-}
-# conn.rs is a state machine: it does no I/O.
-PURE_OF_IO = ["conn", *BANDS["pure"]]
+# From the top down.
+ROOMS = [
+    *["server", "event_loop", "delivery", "api", "loop_state", "shared", "conn", "dial", "listen", "sys"],
+    *["contract", "framing", "address", "base"],
+]
+# What may lie flat beside the rooms: the public face, which imports from all of them.
+FLAT = ["lib.rs", "binding.rs"]
+# A module's import from a room above that is meant: a mailbox finds its own loop without a look-up.
+DECLARED = {("shared::mailbox", "loop_state")}
+# These touch sockets; nothing else in conn does, neither by itself nor through what it imports. `sys::memory` is memory.
+WIRES = ["conn::stream::wire", "conn::datagram::wire"]
+NO_IO = ["contract", "framing", "address", "base", "conn"]
+MEMORY = "sys::memory"
+STD_IO = re.compile(r"\bstd::(fs|net::(Tcp|Udp)|os::unix::net|process)\b")
 BINDINGS = {"ffi": "reactor-ffi", "bindings/python": "reactor-python", "bindings/node": "reactor-node"}
 
 
 def module_of(path: Path) -> str:
-    return path.relative_to(CORE).parts[0].removesuffix(".rs")
+    parts = [part.removesuffix(".rs") for part in path.relative_to(CORE).parts]
+    return "::".join(part for part in parts if part != "mod")
 
 
-def core_breaches() -> list[str]:
-    level = {module: rank for rank, modules in enumerate(BANDS.values()) for module in modules}
-    breaches = []
-    for path in sorted(CORE.rglob("*.rs")):
-        text, module = path.read_text(), module_of(path)
-        where = path.relative_to(ROOT)
-        if module == "lib":
+def room_of(module: str) -> str:
+    return module.split("::")[0]
+
+
+def is_test(path: Path) -> bool:
+    return "tests" in path.relative_to(CORE).with_suffix("").parts
+
+
+def code_of(path: Path) -> str:
+    """The text without comments and without what only tests compile."""
+    text = re.sub(r"//.*", "", path.read_text())
+    return re.split(r"#\[cfg\(test\)\]\s*(?:pub\(crate\) )?mod \w+ \{", text)[0]
+
+
+def paths_in(tree: str) -> Iterator[str]:
+    """The paths of a `use` tree: `a::{b, c::{d, e}}` has `a::b`, `a::c::d` and `a::c::e`."""
+    head, brace, rest = tree.partition("{")
+    if not brace:
+        yield tree.strip()
+        return
+    depth, start = 0, 0
+    inner = rest[: rest.rindex("}")] if "}" in rest else rest
+    for at, char in enumerate(inner + ","):
+        depth += (char == "{") - (char == "}")
+        if char == "," and depth == 0:
+            if part := inner[start:at].strip():
+                for path in paths_in(part):
+                    yield head.strip() + path
+            start = at + 1
+
+
+def imports_of(path: Path, modules: set[str]) -> set[str]:
+    """The modules that a file names, by whatever path."""
+    text, module = code_of(path), module_of(path)
+    trees = re.findall(r"\buse\s+((?:crate|super|self)::[^;]+);", text)
+    named = [found for tree in trees for found in paths_in(re.sub(r"\s+", " ", tree))]
+    named += re.findall(r"\b(?:crate|super)(?:::\w+)+", text)
+    return {used for name in named if (used := resolve(name, module, modules)) and used != module}
+
+
+def resolve(name: str, module: str, modules: set[str]) -> str | None:
+    """The longest module that a path begins with."""
+    parts, here = name.split("::"), module.split("::")
+    if parts[0] == "crate":
+        parts = parts[1:]
+    else:
+        while parts and parts[0] in ("super", "self"):
+            here = here[:-1] if parts.pop(0) == "super" else here
+        parts = here + parts
+    while parts and "::".join(parts) not in modules:
+        parts.pop()
+    return "::".join(parts) or None
+
+
+def order_breaches(imports: dict[str, set[str]]) -> Iterator[str]:
+    rank = {room: at for at, room in enumerate(ROOMS)}
+    for module, used in sorted(imports.items()):
+        room = room_of(module)
+        for other in sorted(used):
+            above = rank[room_of(other)] < rank[room]
+            if above and not any(module.startswith(m) and other.startswith(o) for m, o in DECLARED):
+                yield f"{module}: imports {other}, whose room is above"
+
+
+def io_breaches(imports: dict[str, set[str]], sources: dict[str, Path]) -> Iterator[str]:
+    """A module that does no I/O imports none that does, and so none that reaches one."""
+    touching = {module for module in imports if room_of(module) == "sys" and module != MEMORY} | set(WIRES)
+    # What a wire is made of may do I/O for it; who uses a wire lies in rooms that may.
+    for module in sorted(imports):
+        if room_of(module) not in NO_IO or module in WIRES:
             continue
-        if module not in level:
-            breaches.append(f"{where}: the module stands in no band")
-            continue
-        for used in sorted(set(re.findall(r"\bcrate::(\w+)", text)) & set(level)):
-            if level[used] > level[module]:
-                breaches.append(f"{where}: imports {used}, which is in a band above")
-        if module in PURE_OF_IO and re.search(r"\bcrate::sys\b|\bstd::(fs|net::Tcp|os::unix::net|process)\b", text):
-            breaches.append(f"{where}: does I/O")
-        if module != "sys" and re.search(r"\bunsafe\b(?!_code)", re.sub(r"//.*", "", text)):
-            breaches.append(f"{where}: unsafe outside core/src/sys")
-    return breaches
+        if STD_IO.search(code_of(sources[module])):
+            yield f"{module}: does I/O"
+        for chain in reaching(module, imports, touching):
+            yield f"{module}: does I/O through {' → '.join(chain)}"
 
 
-def binding_breaches() -> list[str]:
-    breaches = []
+def reaching(module: str, imports: dict[str, set[str]], targets: set[str]) -> Iterator[list[str]]:
+    seen, line = {module}, [[module]]
+    while line:
+        chain = line.pop(0)
+        for used in sorted(imports.get(chain[-1], ())):
+            if used in targets:
+                yield chain[1:] + [used]
+            elif used not in seen:
+                seen.add(used)
+                line.append([*chain, used])
+
+
+def core_breaches() -> Iterator[str]:
+    flat = [path.name for path in CORE.glob("*.rs") if path.name not in FLAT]
+    yield from (f"core/src/{name}: lies in no room" for name in sorted(flat))
+    rooms = {path.parent.name for path in CORE.glob("*/*.rs")}
+    yield from (f"core/src/{room}: is no room that ROOMS knows" for room in sorted(rooms - set(ROOMS)))
+    sources = {module_of(path): path for path in CORE.rglob("*.rs") if path.parent != CORE and not is_test(path)}
+    imports = {module: imports_of(path, set(sources)) for module, path in sources.items() if room_of(module) in ROOMS}
+    yield from order_breaches(imports)
+    yield from io_breaches(imports, sources)
+    for module, path in sorted(sources.items()):
+        if room_of(module) != "sys" and re.search(r"\bunsafe\b(?!_code)", code_of(path)):
+            yield f"{module}: unsafe outside core/src/sys"
+
+
+def binding_breaches() -> Iterator[str]:
     for folder in BINDINGS:
         manifest = (ROOT / folder / "Cargo.toml").read_text()
         others = [name for other, name in BINDINGS.items() if other != folder]
-        breaches += [f"{folder}: depends on {name}" for name in others if re.search(rf"^{name}\b", manifest, re.M)]
-    return breaches
+        yield from (f"{folder}: depends on {name}" for name in others if re.search(rf"^{name}\b", manifest, re.M))
 
 
 def main() -> int:
-    breaches = core_breaches() + binding_breaches()
+    breaches = [*core_breaches(), *binding_breaches()]
     print("\n".join(breaches) or "layers: in order")
     return 1 if breaches else 0
 

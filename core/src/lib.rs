@@ -2,7 +2,7 @@
 //!
 //! A [`Server`] runs several event loops, each on a thread of its own, and calls a [`Handler`] as connections
 //! open, receive bytes and close. [`Conn`] is a connection as its callbacks see it; a [`ConnId`] names it on
-//! any thread, for the calls of [`Handle`]. [`batch`] is the other way to deliver, for language bindings.
+//! any thread, for the calls of [`Handle`].
 //!
 //! A loop with nothing to do sleeps and makes no system call. One that works at least two fifths of its time and waits often
 //! and shortly may poll for ten microseconds before it sleeps. It tries that for a quarter of a second in five, and goes on if
@@ -13,6 +13,8 @@
 mod address;
 mod api;
 mod base;
+#[doc(hidden)]
+pub mod binding;
 mod conn;
 mod contract;
 mod delivery;
@@ -25,15 +27,7 @@ mod server;
 mod shared;
 mod sys;
 
-/// A number that a process has in common neither with its parent nor with its children; never 0. For language
-/// bindings, which would have to ask the system otherwise.
-#[doc(hidden)]
-#[must_use]
-pub fn process_number() -> u32 {
-    sys::fork::process()
-}
-
-pub use address::{Address, Credentials, KeepAlive, ListenOptions, Multicast};
+pub use address::{Address, Credentials, KeepAlive, ListenOptions, Multicast, SocketOption};
 pub use api::conn::Conn;
 pub use base::conn_id::ConnId;
 pub use base::error::{Error, ErrorKind, Result};
@@ -42,12 +36,9 @@ pub use contract::action::{Action, CloseReason, Closed, Completed, Completion, P
 pub use contract::config::{Balance, Config, Timeouts};
 pub use contract::metrics::{Histogram, Metrics};
 pub use contract::options::{ConnInfo, ConnOptions, ConnectOptions, Context, ListenerId, Listening};
-pub use delivery::batch;
 pub use delivery::handler::{BoxError, Detached, Handler};
 pub use framing::{ByteOrder, Framing, LengthField, Width};
 pub use listen::listener::inherited;
 pub use server::hosted::Hosted;
 pub use server::Server;
 pub use shared::handle::Handle;
-pub use shared::mailbox::cork::Cork;
-pub use sys::socket_options::SocketOption;

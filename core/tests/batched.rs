@@ -12,8 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{eventually, loops, read_exactly, tcp, Random, PATIENCE};
-use reactor_core::batch::{Batch, Batched, Event, EventKind, Sink};
-use reactor_core::{Action, BoxError, CloseReason, Config, Cork, Handle, Pressure, Server};
+use reactor_core::binding::batch::{Batch, Batched, Event, EventKind, Sink};
+use reactor_core::binding::Cork;
+use reactor_core::{Action, BoxError, CloseReason, Config, Handle, Pressure, Server};
 
 /// Moves every batch to whoever receives.
 struct ToThread(Mutex<Sender<Batch>>);
@@ -33,7 +34,9 @@ impl Sink for ToThread {
 
 fn serve(config: &Config) -> (Server, String, Receiver<Batch>) {
     let (sender, batches) = channel();
-    let (server, url) = common::serve(Batched(ToThread(Mutex::new(sender))), config);
+    let server = Server::delivering(Batched::new(ToThread(Mutex::new(sender))), config).unwrap();
+    let url = server.listen("tcp://127.0.0.1:0").unwrap();
+    server.start().unwrap();
     (server, url, batches)
 }
 

@@ -9,7 +9,8 @@ use std::sync::mpsc::channel;
 
 use common::net::{opened, Probe};
 use common::{loops, serve, tcp};
-use reactor_core::{Completed, ConnectOptions, Cork};
+use reactor_core::binding::Cork;
+use reactor_core::{Completed, ConnectOptions};
 
 #[test]
 fn a_completion_under_a_cork_is_cancelled_when_the_server_has_ended() {

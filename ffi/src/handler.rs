@@ -1,11 +1,12 @@
-//! The engine's handler that calls a C program.
+//! The carrier that calls a C program: inline, from the loop.
 
 use std::ffi::c_void;
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reactor_core::{Action, BoxError, Closed, Conn, Detached, Handle, Handler, TimerId};
+use reactor_core::binding::{Carries, Delivery, Event, Receiver};
+use reactor_core::{Action, BoxError, Closed, Conn, Detached, Handle, TimerId};
 
 use crate::action::from_c;
 use crate::callbacks::Table;
@@ -13,7 +14,7 @@ use crate::conn::reactor_conn;
 use crate::inside::Inside;
 use crate::server::reactor_server;
 
-/// The handler that calls C.
+/// What calls C, for all loops and on each.
 pub(crate) struct CHandler(pub(crate) Arc<Table>);
 
 type OnConn = unsafe extern "C" fn(*mut c_void, *mut reactor_server, reactor_conn) -> i32;
@@ -34,41 +35,6 @@ impl CHandler {
             // SAFETY: as in `on_conn`.
             unsafe { callback(self.0.user_data(), self.0.server()) };
         }
-    }
-}
-
-impl Handler for CHandler {
-    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
-        let Some(on_start) = self.0.callbacks.on_start else { return Ok(Action::None) };
-        let _inside = Inside::mark();
-        // SAFETY: the program's own function, with its data and its server, which lives until it is freed,
-        // and that waits for the start to return.
-        let action = unsafe { on_start(self.0.user_data(), self.0.server()) };
-        from_c(action).ok_or_else(|| format!("it returned {action}, which is no action").into())
-    }
-
-    fn on_open(&self, conn: &Conn<'_>) -> Action {
-        self.on_conn(conn, self.0.callbacks.on_open, Action::None)
-    }
-
-    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        self.0.callbacks.on_data.map_or(Action::None, |on_data| {
-            let (id, server) = (conn.id().to_u64(), self.0.server());
-            // SAFETY: as in `on_conn`; the bytes are valid while the callback runs, as it was promised.
-            done(conn, unsafe { on_data(self.0.user_data(), server, id, data.as_ptr(), data.len()) })
-        })
-    }
-
-    fn on_eof(&self, conn: &Conn<'_>) -> Action {
-        self.on_conn(conn, self.0.callbacks.on_eof, Action::Close)
-    }
-
-    fn on_drain(&self, conn: &Conn<'_>) -> Action {
-        self.on_conn(conn, self.0.callbacks.on_drain, Action::None)
-    }
-
-    fn on_wake(&self, conn: &Conn<'_>) -> Action {
-        self.on_conn(conn, self.0.callbacks.on_wake, Action::None)
     }
 
     fn on_timer(&self, conn: &Conn<'_>, timer: TimerId) -> Action {
@@ -101,22 +67,30 @@ impl Handler for CHandler {
         }
     }
 
-    fn on_tick(&self, _: &Handle) -> Option<Duration> {
+    fn on_tick(&self) -> Option<Duration> {
         let on_tick = self.0.callbacks.on_tick?;
         // SAFETY: as in `on_conn`.
         let next = unsafe { on_tick(self.0.user_data(), self.0.server()) };
         u64::try_from(next).ok().map(Duration::from_millis)
     }
+}
 
-    fn on_pre_write(&self, server: &Handle) {
-        match self.0.callbacks.on_pre_write {
-            Some(_) => self.on_server(self.0.callbacks.on_pre_write),
-            None => server.has_no_pre_write(),
-        }
+impl Delivery for CHandler {
+    fn receiver(&self) -> Box<dyn Receiver> {
+        Box::new(CHandler(Arc::clone(&self.0)))
     }
 
-    fn on_stopping(&self, _: &Handle) {
-        self.on_server(self.0.callbacks.on_stopping);
+    fn carries(&self) -> Carries {
+        Carries { datagrams: true, detach: true, turns: false }
+    }
+
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        let Some(on_start) = self.0.callbacks.on_start else { return Ok(Action::None) };
+        let _inside = Inside::mark();
+        // SAFETY: the program's own function, with its data and its server, which lives until it is freed,
+        // and that waits for the start to return.
+        let action = unsafe { on_start(self.0.user_data(), self.0.server()) };
+        from_c(action).ok_or_else(|| format!("it returned {action}, which is no action").into())
     }
 
     fn on_stop(&self, _: &Handle) {
@@ -126,6 +100,38 @@ impl Handler for CHandler {
     fn around_loop(&self, run: &mut dyn FnMut()) {
         let _inside = Inside::mark();
         run();
+    }
+}
+
+impl Receiver for CHandler {
+    fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        self.0.callbacks.on_data.map_or(Action::None, |on_data| {
+            let (id, server) = (conn.id().to_u64(), self.0.server());
+            // SAFETY: as in `on_conn`; the bytes are valid while the callback runs, as it was promised.
+            done(conn, unsafe { on_data(self.0.user_data(), server, id, data.as_ptr(), data.len()) })
+        })
+    }
+
+    fn event(&mut self, event: Event<'_>) -> Action {
+        let callbacks = &self.0.callbacks;
+        match event {
+            Event::Open(conn) => return self.on_conn(conn, callbacks.on_open, Action::None),
+            Event::Datagram(conn, data) => return self.data(conn, data),
+            Event::Eof(conn) => return self.on_conn(conn, callbacks.on_eof, Action::Close),
+            Event::Drain(conn) => return self.on_conn(conn, callbacks.on_drain, Action::None),
+            Event::Wake(conn) => return self.on_conn(conn, callbacks.on_wake, Action::None),
+            Event::Timer(conn, timer) => return self.on_timer(conn, timer),
+            Event::Completed(completion, completed) => completion.call(completed),
+            Event::Detached(conn, detached) => self.on_detach(conn, detached),
+            Event::Closed(conn, closed) => self.on_close(conn, closed),
+            Event::Tick(_, next) => *next = self.on_tick(),
+            Event::PreWrite(server) => match callbacks.on_pre_write {
+                Some(_) => self.on_server(callbacks.on_pre_write),
+                None => server.has_no_pre_write(),
+            },
+            Event::Stopping(_) => self.on_server(callbacks.on_stopping),
+        }
+        Action::None
     }
 }
 

@@ -13,7 +13,7 @@ thread_local! {
 /// The marks of this process.
 fn depth() -> u32 {
     match DEPTH.get() {
-        (process, depth) if process == reactor_core::process_number() => depth,
+        (process, depth) if process == reactor_core::binding::process_number() => depth,
         _ => 0,
     }
 }
@@ -27,14 +27,14 @@ pub(crate) struct Inside {
 
 impl Inside {
     pub(crate) fn mark() -> Self {
-        DEPTH.set((reactor_core::process_number(), depth() + 1));
+        DEPTH.set((reactor_core::binding::process_number(), depth() + 1));
         Inside { _not_send: std::marker::PhantomData }
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        DEPTH.set((reactor_core::process_number(), depth().saturating_sub(1)));
+        DEPTH.set((reactor_core::binding::process_number(), depth().saturating_sub(1)));
     }
 }
 

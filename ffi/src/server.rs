@@ -70,7 +70,7 @@ pub unsafe extern "C" fn reactor_server_new(
         };
         not_null(out_server, FUNCTION, "out_server")?;
         let table = Arc::new(Table::new(callbacks));
-        let core = Server::new(CHandler(Arc::clone(&table)), &config)?;
+        let core = Server::delivering(CHandler(Arc::clone(&table)), &config)?;
         let server = reactor_server {
             host: Host::default(),
             core,

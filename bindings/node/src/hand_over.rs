@@ -5,8 +5,8 @@ use std::mem::ManuallyDrop;
 
 use napi::bindgen_prelude::{BufferSlice, JsValuesTupleIntoVec, ToNapiValue, Uint32ArraySlice};
 use napi::{sys, Env, Result};
-use reactor_core::batch::{Batch, Event, EventKind};
-use reactor_core::Cork;
+use reactor_core::binding::batch::{Batch, Event, EventKind};
+use reactor_core::binding::Cork;
 
 /// The numbers that an event takes: its kind, the high and the low half of the connection's id, and two more.
 const EVENT_WORDS: usize = 5;

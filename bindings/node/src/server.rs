@@ -7,7 +7,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Either;
 use napi::Env;
 use napi_derive::napi;
-use reactor_core::batch::Batched;
+use reactor_core::binding::batch::Batched;
 use reactor_core::{Config, ConnId, Error, ErrorKind, Handle, Pressure, Server};
 
 use crate::failure::Failure;
@@ -72,7 +72,7 @@ pub struct NativeServer {
 #[napi(catch_unwind)]
 pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     let channel = Channel::default();
-    match Server::new(Batched(JsSink(channel.clone())), &options.config()) {
+    match Server::delivering(Batched::new(JsSink(channel.clone())), &options.config()) {
         Ok(server) => {
             let life = RefCell::new(Life::Engine(Rc::new(server)));
             Either::A(NativeServer { life, channel, teardown: RefCell::default(), written: Cell::new(0) })

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::bindgen_prelude::{Either, Function, FunctionRef, JsObjectValue, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
 use napi::{Env, Status};
-use reactor_core::batch::{Batch, Sink};
+use reactor_core::binding::batch::{Batch, Sink};
 use reactor_core::{Action, BoxError, ErrorKind, Handle};
 
 use crate::hand_over::{answer, HandOver};

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyOverflowError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyWeakrefReference};
-use reactor_core::batch::Batched;
+use reactor_core::binding::batch::Batched;
 use reactor_core::{ConnId, Error, ErrorKind, Handle};
 
 use crate::callbacks::Callbacks;
@@ -60,7 +60,8 @@ impl Server {
         let registration = Registration::new();
         let key = registration.key();
         let sink = PythonSink::new(Arc::clone(&state), registration);
-        let core = reactor_core::Server::new(Batched(sink), &config).into_py_result(handler.py())?;
+        let core =
+            reactor_core::Server::delivering(Batched::new(sink), &config).into_py_result(handler.py())?;
         let handle = core.handle().clone();
         let owned = Mutex::new(Some(Owned { core: Arc::new(core), state, key }));
         Ok(Server { handle, owned, started: AtomicBool::new(false) })

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyWeakrefMethods, PyWeakrefReference};
-use reactor_core::batch::{Batch, Event, EventKind, Sink};
+use reactor_core::binding::batch::{Batch, Event, EventKind, Sink};
 use reactor_core::{Action, BoxError, CloseReason, ConnId, Error, ErrorKind, Handle};
 
 use crate::callbacks::{Callback, Callbacks};

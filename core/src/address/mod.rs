@@ -4,6 +4,7 @@ mod connect;
 mod options;
 mod query;
 mod socket_address;
+mod socket_options;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +16,10 @@ use std::path::PathBuf;
 use crate::base::error::{Error, ErrorKind, Result};
 
 pub(crate) use connect::{ConnectUrl, DialOptions};
-pub(crate) use options::buffer_fault;
 pub use options::{KeepAlive, ListenOptions, Multicast};
 pub use socket_address::{Address, Credentials};
+pub use socket_options::SocketOption;
+pub(crate) use socket_options::{of_connection, of_listener};
 
 /// The scheme of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

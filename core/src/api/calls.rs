@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::address::{Address, Credentials};
+use crate::address::{Address, Credentials, SocketOption};
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::conn::request::Request;
 use crate::contract::action::CloseReason;
 use crate::contract::config::Timeouts;
 use crate::contract::options::ConnInfo;
@@ -13,9 +14,9 @@ use crate::framing::Framing;
 use crate::loop_state::{conn_info, LoopState};
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::closed_error;
-use crate::shared::mailbox::command::{Command, Job, Request};
+use crate::shared::mailbox::command::Command;
 use crate::sys::socket;
-use crate::sys::socket_options::{self, SocketOption};
+use crate::sys::socket_options;
 
 /// Calls on connections, by id.
 impl Handle {
@@ -118,7 +119,13 @@ impl Handle {
     pub fn run_on_conn(&self, id: ConnId, run: impl FnOnce(&Conn<'_>) + Send + 'static) -> Result<()> {
         let mailbox = self.mailbox(id)?;
         mailbox.shared(id)?;
-        let takes = mailbox.send(Command::Run(Job::OnConn(id, Box::new(run))));
+        let job = move |server: &Handle| {
+            // It runs on that loop, and nowhere else.
+            if let Some(state) = server.mailbox(id).ok().and_then(|mailbox| LoopState::current(mailbox)) {
+                run(&Conn::new(id, &state));
+            }
+        };
+        let takes = mailbox.send(Command::Run(Box::new(job)));
         takes.then_some(()).ok_or_else(|| closed_error(id))
     }
 

@@ -5,20 +5,18 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::address::{Address, Credentials};
+use crate::address::{Address, Credentials, SocketOption};
 use crate::base::conn_id::ConnId;
 use crate::base::error::Result;
 use crate::base::panics::report;
 use crate::base::timer::TimerId;
+use crate::conn::request::Request;
 use crate::contract::action::{CloseReason, Completed, Pressure};
 use crate::contract::config::Timeouts;
 use crate::contract::options::{ConnInfo, Context};
-use crate::delivery::batch::Gather;
 use crate::framing::Framing;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::command::Request;
-use crate::sys::socket_options::SocketOption;
 
 /// A connection, or UDP endpoint, as its callbacks see it. Its calls take effect on the connection's loop,
 /// without a detour; to reach the connection from elsewhere, keep its [`id`](Self::id).
@@ -303,15 +301,16 @@ impl<'a> Conn<'a> {
         self.server().set_option(self.id, option)
     }
 
-    // ---- batched delivery ----
+    // ---- for receivers that hand over ----
 
-    /// Stops reading this connection until the batch with its events is answered.
+    /// Stops reading this connection until what was handed over of it is answered.
     pub(crate) fn hold(&self) {
         self.state.hold(self.id);
     }
 
-    pub(crate) fn gather(&self, add: impl FnOnce(&mut Gather)) {
-        add(&mut self.state.gather.borrow_mut());
+    /// Too much waits for the handler, or no longer.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.state.delivery_is_full.set(full);
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod calls;
 pub(crate) mod conn;
-pub(crate) mod outgoing;
+mod loops;
+mod outgoing;
 mod writing;

@@ -2,88 +2,84 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::address::{Address, ConnectUrl};
+use crate::address::{Address, ConnectUrl, Scheme};
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::conn::shared::{ConnKind, ConnShared};
-use crate::contract::config::Timeouts;
-use crate::contract::options::{ConnOptions, ConnectOptions};
+use crate::conn::stream::opening::{Opening, Source};
+use crate::contract::options::ConnectOptions;
 use crate::dial::Dial;
 use crate::framing::Framing;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::command::{Command, Enrolled};
+use crate::shared::mailbox::command::Command;
 use crate::shared::mailbox::Mailbox;
 use crate::sys::socket;
 
-pub(crate) fn connect(server: &Handle, url: &str, options: ConnectOptions) -> Result<ConnId> {
-    let parsed = ConnectUrl::parse(url)?;
-    let mailbox = choose(server, &options)?;
-    let udp = parsed.scheme.is_udp();
-    if udp && !server.shared.takes_datagrams {
-        let message = format!("connect to {url:?}: this way of delivery has no datagrams");
-        return Err(Error::new(ErrorKind::Unsupported, message));
-    }
-    if udp {
-        refuse_for_datagrams(url, &options.conn)?;
-    }
-    let kind = if udp { ConnKind::ConnectedDatagram } else { ConnKind::Stream };
-    let shared = new_shared(server, kind, &options);
-    let ConnectOptions { conn, timeout, context, .. } = options;
-    let timeout = if timeout.is_zero() { ConnectOptions::DEFAULT_TIMEOUT } else { timeout };
-    let mut dial = Box::new(Dial::new(url, parsed, Arc::clone(&shared), conn, context, timeout)?);
-    take_in(mailbox, shared, |id| {
-        // On its own loop the connection is there when this returns, for writes to find.
-        if let Some(state) = LoopState::current(mailbox) {
-            state.begin_connect(id, &mut dial);
+/// New connections.
+impl Handle {
+    /// Connects to `[scheme://]address[?option=value&…]`, over TCP, UDP (`udp`, `udp4`, `udp6`) or a Unix
+    /// socket. Names are looked up on a thread of their own, and every address is tried. The id is good at once:
+    /// writes are queued until the connection is made and `on_open` is called; but over UDP they answer `closed`
+    /// before `on_open`, because a queue of bytes keeps no borders. If it fails `on_close` is called
+    /// alone, with [`ConnectFailed`](crate::CloseReason::ConnectFailed) or
+    /// [`TimedOut`](crate::CloseReason::TimedOut).
+    ///
+    /// Options: `nodelay=BOOL`, `keepalive=IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`, `device=NAME`,
+    /// `bind=ADDRESS`.
+    ///
+    /// # Errors
+    /// [`InvalidAddress`](crate::ErrorKind::InvalidAddress);
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a loop that there is not, or a framing that
+    /// cannot be; [`WrongState`](crate::ErrorKind::WrongState) before the start and after a stop.
+    pub fn connect(&self, url: &str, options: ConnectOptions) -> Result<ConnId> {
+        let parsed = ConnectUrl::parse(url)?;
+        let mailbox = choose(self, &options)?;
+        let (udp, unix) = (parsed.scheme.is_udp(), parsed.scheme == Scheme::Unix);
+        if udp && !self.shared.carries.datagrams {
+            let message = format!("connect to {url:?}: this way of delivery has no datagrams");
+            return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        Command::Connect(id, dial)
-    })
-}
+        if udp {
+            options.conn.refuse_for_datagrams(url)?;
+        }
+        let source = Source::Dial(Dial::new(url, parsed)?);
+        let kind = if udp { ConnKind::ConnectedDatagram } else { ConnKind::Stream };
+        let shared = new_shared(self, kind, &options);
+        let ConnectOptions { conn, timeout, context, .. } = options;
+        let timeout = if timeout.is_zero() { ConnectOptions::DEFAULT_TIMEOUT } else { timeout };
+        begin(mailbox, Opening { shared, unix, options: conn, context, timeout, source })
+    }
 
-pub(crate) fn enroll(server: &Handle, descriptor: OwnedFd, options: ConnectOptions) -> Result<ConnId> {
-    let refused = |why: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::InvalidArgument, format!("cannot enroll the descriptor: {why}"))
-    };
-    if !socket::is_stream(descriptor.as_fd()).map_err(|error| refused(&error))? {
-        return Err(refused(&"it is no stream socket"));
-    }
-    let peer = socket::peer_address(descriptor.as_fd()).map_err(|error| refused(&error))?;
-    socket::set_nonblocking(descriptor.as_fd()).map_err(|error| refused(&error))?;
-    let mailbox = choose(server, &options)?;
-    let shared = new_shared(server, ConnKind::Stream, &options);
-    let unix = match peer {
-        Address::Inet(peer) => {
-            shared.set_peer(peer);
-            false
+    /// Gives a connected TCP or Unix stream to the engine, which owns the descriptor from then on; `on_open`
+    /// follows. `options.timeout` has no meaning here.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the
+    /// descriptor is no connected stream socket. It is closed then.
+    pub fn enroll(&self, descriptor: OwnedFd, options: ConnectOptions) -> Result<ConnId> {
+        let refused = |why: &dyn std::fmt::Display| {
+            Error::new(ErrorKind::InvalidArgument, format!("cannot enroll the descriptor: {why}"))
+        };
+        if !socket::is_stream(descriptor.as_fd()).map_err(|error| refused(&error))? {
+            return Err(refused(&"it is no stream socket"));
         }
-        _ => true,
-    };
-    let ConnectOptions { conn, context, .. } = options;
-    let mut enrolled =
-        Enrolled { socket: descriptor, unix, options: conn, context, shared: Arc::clone(&shared) };
-    take_in(mailbox, shared, |id| {
-        if let Some(state) = LoopState::current(mailbox) {
-            state.begin_enroll(id, &mut enrolled);
-        }
-        Command::Enroll(id, Box::new(enrolled))
-    })
-}
-
-/// What has no meaning for datagrams is refused, not ignored.
-pub(crate) fn refuse_for_datagrams(url: &str, options: &ConnOptions) -> Result<()> {
-    let asks = [
-        (options.framing.is_some(), "a framing"),
-        (options.timeouts != Timeouts::default(), "time-outs"),
-        (options.half_open, "half_open"),
-    ];
-    match asks.iter().find(|(asked, _)| *asked) {
-        None => Ok(()),
-        Some((_, what)) => {
-            let message = format!("{url:?}: {what} is for streams, and this is UDP");
-            Err(Error::new(ErrorKind::Unsupported, message))
-        }
+        let peer = socket::peer_address(descriptor.as_fd()).map_err(|error| refused(&error))?;
+        socket::set_nonblocking(descriptor.as_fd()).map_err(|error| refused(&error))?;
+        let mailbox = choose(self, &options)?;
+        let shared = new_shared(self, ConnKind::Stream, &options);
+        let unix = match peer {
+            Address::Inet(peer) => {
+                shared.set_peer(peer);
+                false
+            }
+            _ => true,
+        };
+        let ConnectOptions { conn, context, .. } = options;
+        let source = Source::Given(Some(descriptor));
+        begin(mailbox, Opening { shared, unix, options: conn, context, timeout: Duration::MAX, source })
     }
 }
 
@@ -103,14 +99,15 @@ fn new_shared(server: &Handle, kind: ConnKind, options: &ConnectOptions) -> Arc<
     shared
 }
 
-fn take_in(
-    mailbox: &Arc<Mailbox>,
-    shared: Arc<ConnShared>,
-    command: impl FnOnce(ConnId) -> Command,
-) -> Result<ConnId> {
+/// Gives a connection its id, and leaves the rest to its loop.
+fn begin(mailbox: &Arc<Mailbox>, mut opening: Opening) -> Result<ConnId> {
     let full = || Error::new(ErrorKind::WrongState, "the loop takes no more connections");
-    let id = mailbox.register(shared).ok_or_else(full)?;
-    match mailbox.send(command(id)) {
+    let id = mailbox.register(Arc::clone(&opening.shared)).ok_or_else(full)?;
+    // On its own loop the connection is there when this returns, for writes to find.
+    if let Some(state) = LoopState::current(mailbox) {
+        state.begin(id, &mut opening);
+    }
+    match mailbox.send(Command::Open(id, Box::new(opening))) {
         true => Ok(id),
         false => {
             mailbox.forget(id);

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::contract::config::Timeouts;
 use crate::framing::Framing;
 
@@ -45,6 +46,24 @@ pub struct ConnOptions {
     /// At the peer's EOF `on_eof` is called, and the connection goes on until [`end`](crate::Conn::end) or
     /// close. Otherwise it is closed then, once everything is answered.
     pub half_open: bool,
+}
+
+impl ConnOptions {
+    /// What has no meaning for datagrams is refused, not ignored.
+    pub(crate) fn refuse_for_datagrams(&self, url: &str) -> Result<()> {
+        let asks = [
+            (self.framing.is_some(), "a framing"),
+            (self.timeouts != Timeouts::default(), "time-outs"),
+            (self.half_open, "half_open"),
+        ];
+        match asks.iter().find(|(asked, _)| *asked) {
+            None => Ok(()),
+            Some((_, what)) => {
+                let message = format!("{url:?}: {what} is for streams, and this is UDP");
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
+        }
+    }
 }
 
 /// Options of an outgoing connection.

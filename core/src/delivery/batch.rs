@@ -4,14 +4,17 @@
 //! are not read, and not closed at EOF. The loop sends no second batch meanwhile; it gathers for it up to
 //! a mebibyte, then stops reading and accepting. So what waits for a slow handler is bounded.
 
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::contract::action::{Action, Closed};
-use crate::delivery::handler::{BoxError, Handler};
-use crate::loop_state::LoopState;
+use crate::contract::carries::Carries;
+use crate::delivery::event::Event as LoopEvent;
+use crate::delivery::handler::BoxError;
+use crate::delivery::receiver::{Delivery, Receiver, Turn};
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::Command;
 use crate::shared::mailbox::Mailbox;
@@ -77,24 +80,21 @@ impl Drop for Batch {
         let Some(mailbox) = self.answer_to.take() else { return };
         let answer =
             Answer { events: std::mem::take(&mut self.events), bytes: std::mem::take(&mut self.bytes) };
-        match LoopState::current(&mailbox) {
-            Some(state) => state.answered(answer),
-            // A loop that has ended waits for no answer.
-            None => drop(mailbox.send(Command::Answered(answer))),
-        }
+        // A loop that has ended waits for no answer.
+        mailbox.send(Command::Answer(Box::new(answer)));
     }
 }
 
 /// A batch that came back: whose connections are no longer held, and whose memory is used again.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) events: Vec<Event>,
+struct Answer {
+    events: Vec<Event>,
     bytes: Vec<u8>,
 }
 
 /// What a loop gathers for its next batch.
 #[derive(Default)]
-pub(crate) struct Gather {
+struct Gather {
     events: Vec<Event>,
     bytes: Vec<u8>,
     outstanding: bool,
@@ -117,12 +117,12 @@ impl Gather {
     }
 
     /// Whether so much is gathered that nothing more should be taken in.
-    pub(crate) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.bytes.len() >= GATHER_LIMIT || self.events.len() >= EVENT_LIMIT
     }
 
     /// Whether a batch can be handed over.
-    pub(crate) fn is_due(&self) -> bool {
+    fn is_due(&self) -> bool {
         !self.events.is_empty() && !self.outstanding
     }
 
@@ -137,7 +137,7 @@ impl Gather {
     }
 
     /// Takes an answered batch's memory back, if it is the better one.
-    pub(crate) fn answered(&mut self, answer: Answer) {
+    fn answered(&mut self, answer: Answer) {
         self.outstanding = false;
         let Answer { mut events, mut bytes } = answer;
         if self.events.is_empty() && events.capacity() <= KEPT_EVENTS {
@@ -151,17 +151,9 @@ impl Gather {
     }
 }
 
-/// A turn that ends, for [`Handler::on_turn_end`].
-#[doc(hidden)]
-pub struct Turn<'a> {
-    pub(crate) state: &'a LoopState,
-    /// The loop has stopped; this is its last turn.
-    pub(crate) last: bool,
-}
-
 /// Who receives the batches: what a language binding implements.
 pub trait Sink: Send + Sync + 'static {
-    /// As [`Handler::on_start`].
+    /// As [`Handler::on_start`](crate::Handler::on_start).
     ///
     /// # Errors
     /// Whatever keeps the server from starting.
@@ -171,7 +163,7 @@ pub trait Sink: Send + Sync + 'static {
     /// dropped, its calls by id come before the answer. The batches of one loop come in order.
     fn deliver(&self, server: &Handle, batch: Batch);
 
-    /// As [`Handler::on_stop`]; all batches have been delivered before.
+    /// As [`Handler::on_stop`](crate::Handler::on_stop); all batches have been delivered before.
     fn on_stop(&self, server: &Handle);
 
     /// Runs a loop on the calling thread, for sinks that need something set up around it. Call `run` once.
@@ -180,58 +172,93 @@ pub trait Sink: Send + Sync + 'static {
     }
 }
 
-/// The handler that feeds a [`Sink`].
+/// The delivery that feeds a [`Sink`].
 #[derive(Debug)]
-pub struct Batched<S>(pub S);
+pub struct Batched<S>(Arc<S>);
 
-impl<S: Sink> Handler for Batched<S> {
+impl<S: Sink> Batched<S> {
+    /// Delivers to `sink`.
+    pub fn new(sink: S) -> Self {
+        Batched(Arc::new(sink))
+    }
+}
+
+impl<S: Sink> Delivery for Batched<S> {
+    fn receiver(&self) -> Box<dyn Receiver> {
+        Box::new(BatchReceiver { sink: Arc::clone(&self.0), gather: Gather::default() })
+    }
+
+    fn carries(&self) -> Carries {
+        Carries { datagrams: false, detach: false, turns: true }
+    }
+
     fn on_start(&self, server: &Handle) -> Result<Action, BoxError> {
         self.0.on_start(server)
-    }
-
-    fn on_open(&self, conn: &Conn<'_>) -> Action {
-        conn.gather(|gather| gather.push(conn.id(), EventKind::Open));
-        conn.hold();
-        Action::None
-    }
-
-    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        conn.gather(|gather| gather.push_data(conn.id(), data));
-        conn.hold();
-        Action::None
-    }
-
-    fn on_drain(&self, conn: &Conn<'_>) -> Action {
-        conn.gather(|gather| gather.push(conn.id(), EventKind::Drain));
-        conn.hold();
-        Action::None
-    }
-
-    fn on_close(&self, conn: &Conn<'_>, closed: Closed) {
-        conn.gather(|gather| gather.push(conn.id(), EventKind::Close(closed)));
     }
 
     fn on_stop(&self, server: &Handle) {
         self.0.on_stop(server);
     }
 
-    /// A batch has no place for a sender.
-    fn takes_datagrams(&self) -> bool {
-        false
-    }
-
-    fn gathers(&self) -> bool {
-        true
-    }
-
     fn around_loop(&self, run: &mut dyn FnMut()) {
         self.0.around_loop(run);
     }
+}
 
-    fn on_turn_end(&self, turn: &Turn<'_>) {
-        let batch = turn.state.gather.borrow_mut().batch(turn.state.mailbox(), turn.last);
-        if let Some(batch) = batch {
-            self.0.deliver(turn.state.server(), batch);
+struct BatchReceiver<S> {
+    sink: Arc<S>,
+    gather: Gather,
+}
+
+impl<S> BatchReceiver<S> {
+    fn gather(&mut self, conn: &Conn<'_>, kind: EventKind) {
+        self.gather.push(conn.id(), kind);
+        self.gathered(conn);
+    }
+
+    fn gathered(&mut self, conn: &Conn<'_>) {
+        conn.hold();
+        conn.set_full(self.gather.is_full());
+    }
+}
+
+impl<S: Sink> Receiver for BatchReceiver<S> {
+    fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        self.gather.push_data(conn.id(), data);
+        self.gathered(conn);
+        Action::None
+    }
+
+    fn event(&mut self, event: LoopEvent<'_>) -> Action {
+        match event {
+            LoopEvent::Open(conn) => self.gather(conn, EventKind::Open),
+            LoopEvent::Drain(conn) => self.gather(conn, EventKind::Drain),
+            LoopEvent::Closed(conn, closed) => self.gather(conn, EventKind::Close(closed)),
+            LoopEvent::Completed(completion, completed) => completion.call(completed),
+            LoopEvent::PreWrite(server) => server.has_no_pre_write(),
+            // Nobody who receives batches can end one side, so the connection is over.
+            LoopEvent::Eof(_) => return Action::Close,
+            LoopEvent::Datagram(..) | LoopEvent::Detached(..) => {}
+            LoopEvent::Wake(_) | LoopEvent::Timer(..) => {}
+            LoopEvent::Tick(..) | LoopEvent::Stopping(_) => {}
         }
+        Action::None
+    }
+
+    fn before_flush(&mut self, turn: &Turn<'_>) {
+        if let Some(batch) = self.gather.batch(turn.state.mailbox(), turn.last) {
+            turn.set_full(false);
+            self.sink.deliver(turn.server(), batch);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.gather.is_due()
+    }
+
+    fn answered(&mut self, turn: &Turn<'_>, answer: Box<dyn Any + Send>) {
+        let Ok(answer) = answer.downcast::<Answer>() else { return };
+        answer.events.iter().for_each(|event| turn.release(event.conn));
+        self.gather.answered(*answer);
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::api::conn::Conn;
 use crate::base::timer::TimerId;
 use crate::contract::action::{Action, Closed};
-use crate::delivery::batch::Turn;
 use crate::shared::handle::Handle;
 
 /// An error of the user's, of whatever type.
@@ -114,29 +113,5 @@ pub trait Handler: Send + Sync + 'static {
     /// The server has stopped: once, after the last callback, when all loops have ended.
     fn on_stop(&self, server: &Handle) {
         let _ = server;
-    }
-
-    /// Whether this handler is called per datagram; if not, UDP addresses are refused.
-    #[doc(hidden)]
-    fn takes_datagrams(&self) -> bool {
-        true
-    }
-
-    /// Runs a loop on the calling thread, for handlers that need something set up around it. Call `run` once.
-    #[doc(hidden)]
-    fn around_loop(&self, run: &mut dyn FnMut()) {
-        run();
-    }
-
-    /// Whether it gathers events and hands them over at the end of a turn.
-    #[doc(hidden)]
-    fn gathers(&self) -> bool {
-        false
-    }
-
-    /// A turn's callbacks have been called and nothing has been flushed yet: where batches are handed over.
-    #[doc(hidden)]
-    fn on_turn_end(&self, turn: &Turn<'_>) {
-        let _ = turn;
     }
 }

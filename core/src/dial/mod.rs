@@ -1,29 +1,18 @@
-//! An outgoing connection on its way: the addresses to try, and what the connection will begin with.
+//! An address on its way: which addresses there are to try for an outgoing connection, and what came of them.
 
 pub(crate) mod resolver;
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::time::Duration;
 
 use socket2::SockAddr;
 
 use crate::address::{ConnectUrl, DialOptions, Scheme, Target};
 use crate::base::error::{Error, Result};
-use crate::conn::shared::ConnShared;
-use crate::contract::options::{ConnOptions, Context};
-use crate::sys::socket;
 
-/// What is needed to make a connection.
+/// What is needed to reach a peer.
 pub(crate) struct Dial {
-    pub(crate) shared: Arc<ConnShared>,
-    pub(crate) conn: ConnOptions,
-    /// Until the connection has it.
-    pub(crate) context: Option<Context>,
-    pub(crate) timeout: Duration,
     scheme: Scheme,
     options: DialOptions,
     /// A name that is not looked up yet, and the port to use with the addresses of one.
@@ -36,14 +25,7 @@ pub(crate) struct Dial {
 
 impl Dial {
     /// What a URL asks for.
-    pub(crate) fn new(
-        url: &str,
-        parsed: ConnectUrl,
-        shared: Arc<ConnShared>,
-        conn: ConnOptions,
-        context: Option<Context>,
-        timeout: Duration,
-    ) -> Result<Dial> {
+    pub(crate) fn new(url: &str, parsed: ConnectUrl) -> Result<Dial> {
         let ConnectUrl { scheme, target, options } = parsed;
         let failed = |error| Error::system(format_args!("connect to {url:?}"), &error);
         let (mut name, mut name_port) = (None, 0);
@@ -59,11 +41,7 @@ impl Dial {
         };
         let addresses = address.into_iter().collect();
         let errno = None;
-        Ok(Dial { shared, conn, context, timeout, scheme, options, name, name_port, addresses, errno })
-    }
-
-    pub(crate) fn is_unix(&self) -> bool {
-        self.scheme == Scheme::Unix
+        Ok(Dial { scheme, options, name, name_port, addresses, errno })
     }
 
     pub(crate) fn is_udp(&self) -> bool {
@@ -87,16 +65,9 @@ impl Dial {
         }
     }
 
-    /// Begins to connect to the next address: the socket, and whether it is connected already; `None` when
-    /// there is no address left.
-    pub(crate) fn try_next(&mut self) -> Option<(OwnedFd, bool)> {
-        while let Some(address) = self.addresses.pop_front() {
-            match socket::connect_start(&address, self.is_udp(), &self.options) {
-                Ok(started) => return Some(started),
-                Err(error) => self.errno = error.raw_os_error(),
-            }
-        }
-        None
+    /// The next address to try, and what its socket is told; `None` when there is none left.
+    pub(crate) fn next_address(&mut self) -> Option<(SockAddr, &DialOptions)> {
+        Some((self.addresses.pop_front()?, &self.options))
     }
 
     /// The address that was tried last does not answer.

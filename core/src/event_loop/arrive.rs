@@ -9,18 +9,19 @@ use std::time::Duration;
 use super::EventLoop;
 use crate::address::Address;
 use crate::base::conn_id::ConnId;
+use crate::base::millis::deadline;
 use crate::base::panics::{debug, report};
 use crate::conn::shared::{ConnKind, ConnShared};
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Machine;
+use crate::conn::stream::opening::{Opening, Source};
 use crate::contract::action::{CloseReason, Closed};
-use crate::contract::metrics::{Counter, LoopMetrics};
-use crate::contract::options::{ConnOptions, Context};
-use crate::dial::Dial;
+use crate::contract::options::ConnOptions;
+use crate::delivery::event::Event;
 use crate::framing::Framer;
+use crate::listen::arrival::Accepted;
 use crate::loop_state::{Alarm, LoopState};
-use crate::shared::mailbox::command::{Accepted, Command, Enrolled};
-use crate::sys::clock::deadline;
+use crate::shared::mailbox::command::Command;
 use crate::sys::socket;
 
 impl EventLoop {
@@ -30,7 +31,7 @@ impl EventLoop {
             Ok(id) => {
                 self.refusing = false;
                 self.state.metrics().accepted.add(1);
-                self.call(id, |handler, conn| handler.on_open(conn));
+                self.tell(id, |receiver, conn| receiver.event(Event::Open(conn)));
             }
             // Peers can repeat this: it is reported once an outage.
             Err(error) if !std::mem::replace(&mut self.refusing, true) => {
@@ -62,21 +63,42 @@ impl EventLoop {
         Ok(id)
     }
 
-    /// Begins an outgoing connection that another thread asked for, or goes on with one of this thread's.
-    pub(super) fn connect(&mut self, id: ConnId, mut dial: Box<Dial>) {
-        self.state.begin_connect(id, &mut dial);
-        let name = dial.take_name();
-        {
+    /// Begins a connection that another thread asked for, or goes on with one of this thread's.
+    pub(super) fn begin_opening(&mut self, id: ConnId, mut opening: Box<Opening>) {
+        self.state.begin(id, &mut opening);
+        let given = {
             let conns = &mut *self.state.conns.borrow_mut();
             let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_connecting());
             // Closed meanwhile, if it is not there.
             let Some(entry) = entry else { return };
-            entry.extra().dial = Some(dial);
+            let given = match &mut opening.source {
+                Source::Given(socket) => Ok(socket.take()),
+                Source::Dial(dial) => Err(dial.take_name()),
+            };
+            entry.extra().opening = Some(opening);
+            given
+        };
+        match given {
+            Ok(socket) => socket.into_iter().for_each(|socket| self.take_given(id, socket)),
+            Err(Some(name)) => self.look_up(id, name),
+            Err(None) => self.try_next(id),
         }
-        match name {
-            Some(name) => self.look_up(id, name),
-            None => self.try_next(id),
+    }
+
+    /// A descriptor of the user's is connected already.
+    fn take_given(&mut self, id: ConnId, socket: OwnedFd) {
+        match self.attach(id, socket) {
+            Ok(()) => self.established(id),
+            Err(error) => self.end_opening(id, Closed::connect_failed(error.raw_os_error())),
         }
+    }
+
+    fn end_opening(&self, id: ConnId, closed: Closed) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        if let Some(entry) = conns.slab.get_mut(id) {
+            entry.end_now(closed, &mut conns.pool);
+        }
+        conns.mark_dirty(id);
     }
 
     fn look_up(&mut self, id: ConnId, name: String) {
@@ -96,8 +118,7 @@ impl EventLoop {
         }
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let extra = conns.slab.get_mut(id).and_then(|entry| entry.extra.as_mut());
-            if let Some(dial) = extra.and_then(|extra| extra.dial.as_mut()) {
+            if let Some(dial) = conns.slab.get_mut(id).and_then(Entry::dial) {
                 dial.resolved(found);
             }
         }
@@ -106,26 +127,31 @@ impl EventLoop {
 
     /// Connects to the next address, or gives up.
     fn try_next(&mut self, id: ConnId) {
-        loop {
-            let started = {
-                let conns = &mut *self.state.conns.borrow_mut();
-                let Some(entry) = conns.slab.get_mut(id).filter(|entry| entry.machine.is_connecting()) else {
-                    return;
-                };
-                let Some(dial) = entry.extra.as_mut().and_then(|extra| extra.dial.as_mut()) else { return };
-                match dial.try_next() {
-                    Some(started) => started,
-                    None => {
-                        let closed = Closed::connect_failed(dial.errno());
-                        entry.end_now(closed, &mut conns.pool);
-                        return conns.mark_dirty(id);
-                    }
-                }
-            };
-            match self.attach(id, started.0) {
-                Ok(()) if started.1 => return self.established(id),
-                Ok(()) => return,
+        while let Some(started) = self.start_next(id) {
+            match started.and_then(|(socket, made)| self.attach(id, socket).map(|()| made)) {
+                Ok(true) => return self.established(id),
+                Ok(false) => return,
                 Err(error) => self.note_failure(id, error.raw_os_error().unwrap_or(0)),
+            }
+        }
+    }
+
+    /// Begins to connect to the next address: the socket, and whether it is connected already. Without an address it
+    /// ends the connection.
+    fn start_next(&self, id: ConnId) -> Option<io::Result<(OwnedFd, bool)>> {
+        let tried = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_connecting())?;
+            let dial = entry.dial()?;
+            let (udp, errno) = (dial.is_udp(), dial.errno());
+            let next = dial.next_address();
+            next.map(|(address, options)| socket::connect_start(&address, udp, options)).ok_or(errno)
+        };
+        match tried {
+            Ok(started) => Some(started),
+            Err(errno) => {
+                self.end_opening(id, Closed::connect_failed(errno));
+                None
             }
         }
     }
@@ -145,7 +171,7 @@ impl EventLoop {
         self.state.mailbox().forget_descriptor(id);
         if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
             entry.socket = None;
-            entry.extra().dial.iter_mut().for_each(|dial| dial.failed(errno));
+            entry.dial().into_iter().for_each(|dial| dial.failed(errno));
         }
     }
 
@@ -175,64 +201,45 @@ impl EventLoop {
 
     /// The connection is made: from here on it is like any other.
     fn established(&mut self, id: ConnId) {
-        let dial = {
+        let datagrams = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.get_mut(id) else { return };
             let Some(extra) = entry.extra.as_mut() else { return };
             let deadline = extra.deadline.take();
             deadline.into_iter().for_each(|timer| drop(self.state.timers.borrow_mut().cancel(timer)));
-            let Some(dial) = extra.dial.take() else { return };
-            let peer = entry.socket.as_ref().map(|socket| socket::peer_address(socket.as_fd()));
-            if let Some(Ok(Address::Inet(peer))) = peer {
-                entry.machine.shared.set_peer(peer);
+            let Some(opening) = extra.opening.take() else { return };
+            let datagrams = matches!(&opening.source, Source::Dial(dial) if dial.is_udp());
+            if entry.machine.shared.peer().is_none() {
+                let peer = entry.socket.as_ref().map(|socket| socket::peer_address(socket.as_fd()));
+                if let Some(Ok(Address::Inet(peer))) = peer {
+                    entry.machine.shared.set_peer(peer);
+                }
             }
-            dial
+            if !datagrams {
+                self.begin_service(id, entry, &opening);
+                conns.mark_dirty(id);
+                conns.line_up(id);
+            }
+            datagrams
         };
-        if dial.is_udp() {
-            return self.open_connected_datagram(id, &dial);
+        match datagrams {
+            true => self.open_connected_datagram(id),
+            false => self.tell(id, |receiver, conn| receiver.event(Event::Open(conn))),
         }
-        self.begin_service(id, &dial.conn, |metrics| &metrics.connected);
     }
 
     /// A connection that was made or given to the engine becomes like any other.
-    fn begin_service(
-        &mut self,
-        id: ConnId,
-        options: &ConnOptions,
-        counter: impl FnOnce(&LoopMetrics) -> &Counter,
-    ) {
-        {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.get_mut(id) else { return };
-            entry.machine.connected();
-            // No edge is lost: what is ready already is found by trying.
-            entry.machine.ready(true, true, false);
-            entry.timing().into_iter().for_each(|timing| timing.restart(self.state.now.get()));
-            self.state.equip(id, entry, options);
-            conns.mark_dirty(id);
-            conns.line_up(id);
+    fn begin_service(&self, id: ConnId, entry: &mut Entry, opening: &Opening) {
+        entry.machine.connected();
+        // No edge is lost: what is ready already is found by trying.
+        entry.machine.ready(true, true, false);
+        entry.timing().into_iter().for_each(|timing| timing.restart(self.state.now.get()));
+        self.state.equip(id, entry, &opening.options);
+        let metrics = self.state.metrics();
+        match opening.source {
+            Source::Dial(_) => metrics.connected.add(1),
+            Source::Given(_) => metrics.enrolled.add(1),
         }
-        counter(self.state.metrics()).add(1);
-        self.call(id, |handler, conn| handler.on_open(conn));
-    }
-
-    /// Takes a descriptor of the user's in.
-    pub(super) fn enroll(&mut self, id: ConnId, mut enrolled: Enrolled) {
-        self.state.begin_enroll(id, &mut enrolled);
-        let Enrolled { socket, options, .. } = enrolled;
-        let there =
-            self.state.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_connecting());
-        if !there {
-            return;
-        }
-        if let Err(error) = self.attach(id, socket) {
-            let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(entry) = conns.slab.get_mut(id) {
-                entry.end_now(Closed::connect_failed(error.raw_os_error()), &mut conns.pool);
-            }
-            return conns.mark_dirty(id);
-        }
-        self.begin_service(id, &options, |metrics| &metrics.enrolled);
     }
 
     /// Connecting or lingering took too long.
@@ -265,36 +272,18 @@ impl LoopState {
         }
     }
 
-    /// Makes the entry of an outgoing connection, unless it is there already, and files its time-out.
-    pub(crate) fn begin_connect(&self, id: ConnId, dial: &mut Dial) {
-        let (shared, unix, half_open) = (Arc::clone(&dial.shared), dial.is_unix(), dial.conn.half_open);
-        let machine = || Machine::connecting(shared, unix, half_open);
-        self.begin(id, machine, &mut dial.context, dial.timeout);
-    }
-
-    /// Makes the entry of an enrolled connection, unless it is there already.
-    pub(crate) fn begin_enroll(&self, id: ConnId, enrolled: &mut Enrolled) {
-        let Enrolled { shared, unix, options, context, .. } = enrolled;
-        let machine = || Machine::connecting(Arc::clone(shared), *unix, options.half_open);
-        self.begin(id, machine, context, Duration::MAX);
-    }
-
-    fn begin(
-        &self,
-        id: ConnId,
-        machine: impl FnOnce() -> Machine,
-        context: &mut Option<Context>,
-        timeout: Duration,
-    ) {
+    /// Makes the entry of an outgoing or enrolled connection, unless it is there already, and files its time-out.
+    pub(crate) fn begin(&self, id: ConnId, opening: &mut Opening) {
         let conns = &mut *self.conns.borrow_mut();
         // Its id is new, so if it is not there it has not begun: or is over, and then so is its registration.
         if conns.slab.get_mut(id).is_some() || !self.mailbox().knows(id) {
             return;
         }
-        let mut entry = Entry::new(None, machine());
+        let Opening { shared, unix, options, context, timeout, .. } = opening;
+        let mut entry = Entry::new(None, Machine::connecting(Arc::clone(shared), *unix, options.half_open));
         entry.context = context.take();
-        if timeout != Duration::MAX {
-            self.set_deadline(id, &mut entry, timeout);
+        if *timeout != Duration::MAX {
+            self.set_deadline(id, &mut entry, *timeout);
         }
         conns.slab.insert(id, entry);
     }

@@ -9,26 +9,26 @@ use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::conn::datagram::endpoint::{cost, Endpoint};
 use crate::conn::datagram::entry::{Kept, UdpEntry};
-use crate::contract::action::{Action, Closed, Completed, Completion};
+use crate::contract::action::{Closed, Completed, Completion};
 use crate::contract::options::ListenerId;
-use crate::dial::Dial;
+use crate::delivery::event::Event;
+use crate::listen::arrival::Placement;
 use crate::loop_state::conns::Conns;
 use crate::loop_state::{Input, LoopState};
-use crate::shared::mailbox::command::Listening;
 use crate::sys::datagram::{Datagram, RecvBatch, MAX_BUFFER};
 
 impl EventLoop {
     /// Takes a bound UDP socket in under the id that it was given.
-    pub(super) fn open_endpoint(&mut self, id: ConnId, listening: Listening) {
+    pub(super) fn open_endpoint(&mut self, id: ConnId, placement: Placement) {
         let Ok(shared) = self.state.mailbox().shared(id) else { return };
-        let (address, size) = (listening.listener.address().to_owned(), listening.listener.datagram_size());
+        let (address, size) = (placement.listener.address().to_owned(), placement.listener.datagram_size());
         // Nobody else owns it; who asks it to close has borrowed it for a moment only.
-        let Some(listener) = Arc::into_inner(listening.listener) else {
+        let Some(listener) = Arc::into_inner(placement.listener) else {
             return self.state.mailbox().forget(id);
         };
         let (socket, claim) = listener.into_udp();
         let taken_in = Endpoint::new(socket, size).and_then(|endpoint| {
-            let entry = UdpEntry::new(endpoint, shared, Some(listening.origin.listener));
+            let entry = UdpEntry::new(endpoint, shared, Some(placement.origin.listener));
             self.take_endpoint_in(id, UdpEntry { _claim: Some(claim), ..entry })
         });
         if let Err(error) = taken_in {
@@ -47,15 +47,15 @@ impl EventLoop {
                 .is_some_and(|entry| entry.closing.is_none() && entry.shared.take_woken())
         };
         if woken {
-            self.call(id, |handler, conn| handler.on_wake(conn));
+            self.tell(id, |receiver, conn| receiver.event(Event::Wake(conn)));
         }
     }
 
     /// An outgoing UDP socket is connected: from here on it is like any other connection.
-    pub(super) fn open_connected_datagram(&mut self, id: ConnId, dial: &Dial) {
+    pub(super) fn open_connected_datagram(&mut self, id: ConnId) {
         let Some(leaving) = self.state.conns.borrow_mut().slab.remove(id) else { return };
         let paused = leaving.1.machine.is_paused();
-        let (socket, context, shared) = (leaving.1.socket, leaving.1.context, Arc::clone(&dial.shared));
+        let (socket, context, shared) = (leaving.1.socket, leaving.1.context, leaving.1.machine.shared);
         let Some(socket) = socket else { return };
         self.state.poller.remove(socket.as_fd());
         let taken_in = Endpoint::new(socket.into(), MAX_BUFFER).and_then(|endpoint| {
@@ -66,14 +66,11 @@ impl EventLoop {
             self.state.mailbox().forget(id);
             let closed = Closed::connect_failed(error.raw_os_error());
             self.state.metrics().count_closed(closed.reason);
-            return self.call(id, |handler, conn| {
-                handler.on_close(conn, closed);
-                Action::None
-            });
+            return self.tell(id, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
         }
         shared.open();
         self.state.metrics().connected.add(1);
-        self.call(id, |handler, conn| handler.on_open(conn));
+        self.tell(id, |receiver, conn| receiver.event(Event::Open(conn)));
         self.state.conns.borrow_mut().line_up(id);
     }
 
@@ -203,7 +200,7 @@ impl EventLoop {
         metrics.datagrams_truncated.add(u64::from(truncated));
         self.state.input.set(Some(Input { id, len: bytes.len(), raw: true }));
         self.state.datagram.set(Some((sender, truncated)));
-        self.call(id, |handler, conn| handler.on_data(conn, bytes));
+        self.tell(id, |receiver, conn| receiver.event(Event::Datagram(conn, bytes)));
         self.state.input.set(None);
         self.state.datagram.set(None);
     }
@@ -221,7 +218,7 @@ impl EventLoop {
             (entry.closing.filter(|_| finished), drained)
         };
         if drained {
-            self.call(id, |handler, conn| handler.on_drain(conn));
+            self.tell(id, |receiver, conn| receiver.event(Event::Drain(conn)));
         }
         match closed {
             Some(closed) => self.finish_endpoint(id, closed),
@@ -281,10 +278,7 @@ impl EventLoop {
         self.call_completions();
         if connected {
             self.state.metrics().count_closed(closed.reason);
-            self.call(id, |handler, conn| {
-                handler.on_close(conn, closed);
-                Action::None
-            });
+            self.tell(id, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
         }
         let context = {
             let conns = &mut *self.state.conns.borrow_mut();

@@ -15,8 +15,9 @@ use super::{EventLoop, HEADROOM};
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, debug, report};
 use crate::contract::action::CloseReason;
+use crate::delivery::receiver::Receiver;
 use crate::framing::{Cut, Framer};
-use crate::loop_state::Input;
+use crate::loop_state::{Input, LoopState};
 
 /// What to do with the front of a connection's input.
 enum Piece {
@@ -31,7 +32,8 @@ impl EventLoop {
     /// Delivers what was read into the buffer, when there is neither a framing nor anything before it.
     #[inline(always)]
     pub(super) fn deliver_alone(&mut self, id: ConnId, read: usize) {
-        let kept = self.call_on_data(id, &self.buffer[HEADROOM..HEADROOM + read], true);
+        let input = &self.buffer[HEADROOM..HEADROOM + read];
+        let kept = Self::tell_data(&self.state, &mut *self.receiver, id, input, true);
         if kept > 0 {
             let end = HEADROOM + read;
             // The handler may have set a framing meanwhile, which cuts what was kept.
@@ -54,7 +56,8 @@ impl EventLoop {
                 }
             };
             let Ok(Cut::Frame { frame, consumed }) = cut else { break };
-            self.call_on_data(id, &self.buffer[at..end][frame], false);
+            let frame = &self.buffer[at..end][frame];
+            Self::tell_data(&self.state, &mut *self.receiver, id, frame, false);
             at += consumed;
         }
         if at == HEADROOM {
@@ -138,7 +141,8 @@ impl EventLoop {
         loop {
             let backlog = match self.next_piece(id, &input[at..], fresh) {
                 Piece::Deliver { part, consumed, raw } => {
-                    let kept = self.call_on_data(id, &input[at..][part], raw);
+                    let part = &input[at..][part];
+                    let kept = Self::tell_data(&self.state, &mut *self.receiver, id, part, raw);
                     // What was shown without a framing, and kept, waits for more.
                     fresh = !raw;
                     at += consumed - kept;
@@ -153,15 +157,21 @@ impl EventLoop {
         }
     }
 
-    /// Calls `on_data`, and says how many of the bytes the handler keeps.
+    /// Gives the receiver input, and says how many of the bytes the handler keeps.
     #[inline(always)]
-    fn call_on_data(&self, id: ConnId, data: &[u8], raw: bool) -> usize {
-        self.state.metrics().messages_read.add(1);
-        self.state.kept.set(0);
-        self.state.input.set(Some(Input { id, len: data.len(), raw }));
-        self.call(id, |handler, conn| handler.on_data(conn, data));
-        self.state.input.set(None);
-        self.state.kept.get()
+    fn tell_data(
+        state: &LoopState,
+        receiver: &mut dyn Receiver,
+        id: ConnId,
+        data: &[u8],
+        raw: bool,
+    ) -> usize {
+        state.metrics().messages_read.add(1);
+        state.kept.set(0);
+        state.input.set(Some(Input { id, len: data.len(), raw }));
+        Self::tell_of(state, receiver, id, |receiver, conn| receiver.data(conn, data));
+        state.input.set(None);
+        state.kept.get()
     }
 
     /// What to do with the input from here on. A framing's function is called without a borrow.

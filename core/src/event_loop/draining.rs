@@ -1,9 +1,10 @@
 //! The graceful stop, as a loop sees it.
 
+use super::acceptor::LAST_BATCHES;
 use super::EventLoop;
 use crate::base::panics::{catch, report};
 use crate::contract::action::{CloseReason, Closed};
-use crate::event_loop::acceptor::LAST_BATCHES;
+use crate::delivery::event::Event;
 
 impl EventLoop {
     /// Begins the graceful stop when it was asked for, and ends it at its deadline.
@@ -13,7 +14,7 @@ impl EventLoop {
         }
         let shared = std::sync::Arc::clone(&self.state.server().shared);
         if self.state.index == 0 && shared.is_drain_asked() {
-            if let Err(panic) = catch(|| self.handler.on_stopping(self.state.server())) {
+            if let Err(panic) = catch(|| self.receiver.event(Event::Stopping(self.state.server()))) {
                 report(format_args!("on_stopping panicked: {panic}"));
             }
             shared.begin_draining();

@@ -2,25 +2,25 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
-use crate::base::error::{Error, Result};
 use crate::base::panics::{catch, catch_payload, caught, report};
 use crate::contract::action::{Action, CloseReason, Closed, Completed};
-use crate::delivery::batch::Turn;
-use crate::delivery::handler::Handler;
-use crate::event_loop::acceptor::{Acceptor, Door, WAKER};
+use crate::delivery::receiver::{Delivery, Receiver, Turn};
+use crate::shared::seed::{Seed, WAKER};
+
+use crate::conn::request::Request;
+use crate::listen::arrival::Accepted;
 use crate::loop_state::conns::Conns;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::command::{Accepted, Command, HandedIn, Job, Request};
-use crate::shared::mailbox::Mailbox;
+use crate::shared::mailbox::command::{Command, HandedIn, Job};
 use crate::sys::datagram::RecvBatch;
-use crate::sys::poller::{Events, Poller};
+use crate::sys::poller::Events;
 use crate::sys::time::monotonic;
+use acceptor::{Acceptor, Door};
 
 pub(crate) mod acceptor;
 mod arrive;
@@ -44,29 +44,11 @@ const SAMPLED: u64 = 64;
 /// How often a loop that may not read looks whether it may.
 const STARVED: Duration = Duration::from_millis(100);
 
-/// What a loop is made of before it has a thread.
-pub(crate) struct Seed {
-    pub(crate) poller: Poller,
-    pub(crate) mailbox: Arc<Mailbox>,
-}
-
-impl Seed {
-    pub(crate) fn new() -> Result<Self> {
-        let mailbox = Mailbox::new()?;
-        let poller = || -> io::Result<Poller> {
-            let poller = Poller::new()?;
-            poller.add_level(mailbox.waker(), WAKER)?;
-            Ok(poller)
-        };
-        let poller = poller().map_err(|error| Error::system("open an event loop", &error))?;
-        Ok(Seed { poller, mailbox: Arc::new(mailbox) })
-    }
-}
-
 /// An event loop on its thread.
 pub(crate) struct EventLoop {
     state: Rc<LoopState>,
-    handler: Arc<dyn Handler>,
+    /// Who is told what happens here.
+    receiver: Box<dyn Receiver>,
     events: Events,
     /// Headroom and read buffer.
     buffer: Box<[u8]>,
@@ -87,8 +69,8 @@ pub(crate) struct EventLoop {
     starved: bool,
     /// What `on_tick` asked for last.
     tick: Duration,
-    /// Delivery is batched.
-    gathers: bool,
+    /// The receiver is told when a turn flushes and when it ends.
+    tells_turns: bool,
     /// When the poller returned, in a turn that is sampled.
     sampled: Option<Instant>,
     turns: u64,
@@ -97,11 +79,11 @@ pub(crate) struct EventLoop {
 }
 
 impl EventLoop {
-    pub(crate) fn new(seed: Seed, index: usize, server: Handle, handler: Arc<dyn Handler>) -> Self {
+    pub(crate) fn new(seed: Seed, index: usize, server: Handle, delivery: &dyn Delivery) -> Self {
         EventLoop {
             state: LoopState::new(server, seed.mailbox, index, seed.poller),
-            gathers: handler.gathers(),
-            handler,
+            receiver: delivery.receiver(),
+            tells_turns: delivery.carries().turns,
             events: Events::new(),
             buffer: vec![0; HEADROOM + READ_BUFFER].into_boxed_slice(),
             commands: Vec::new(),
@@ -176,10 +158,11 @@ impl EventLoop {
         self.accept();
         self.finish_dialling();
         self.serve_lines();
-        self.end_turn(false);
+        self.tell_turn(false, |receiver, turn| receiver.before_flush(turn));
         self.end_sample();
         self.settle();
         self.publish_change();
+        self.tell_turn(false, |receiver, turn| receiver.turn_ends(turn));
         if std::mem::take(&mut self.starved) {
             self.state.metrics().reads_paused_by_budget.add(1);
         }
@@ -232,7 +215,7 @@ impl EventLoop {
         let accepting = !self.arrivals.is_empty() || self.acceptor.is_busy();
         let input = self.state.takes_input() && (accepting || !conns.ready.is_empty());
         let idle = conns.discard.is_empty() && conns.dirty.is_empty() && conns.done.is_empty();
-        input || !idle || !self.dialled.is_empty() || self.state.gather.borrow().is_due()
+        input || !idle || !self.dialled.is_empty() || (self.tells_turns && self.receiver.is_due())
     }
 
     /// Remembers what the poller reported of the waker or a listener.
@@ -267,7 +250,7 @@ impl EventLoop {
     fn obey(&mut self, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
             match command {
-                Command::Open(accepted) => self.arrivals.push(accepted),
+                Command::Accepted(accepted) => self.arrivals.push(accepted),
                 Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
                 Command::WriteDatagram(id, bytes, completion) => {
                     self.take_peer_datagram(id, &bytes, completion);
@@ -275,16 +258,17 @@ impl EventLoop {
                 Command::SendTo(id, to, bytes) => self.take_datagram(id, to, &bytes),
                 Command::Request(id, request) => drop(self.state.carry_out(id, request)),
                 Command::Run(job) => self.run_job(job),
-                Command::Connect(id, dial) => self.connect(id, dial),
+                Command::Open(id, opening) => self.begin_opening(id, opening),
                 Command::Resolved(id, found) => self.resolved(id, found),
-                Command::Enroll(id, enrolled) => self.enroll(id, *enrolled),
-                Command::Listen(listening) if !self.draining => {
-                    self.acceptor.add(listening, &self.state.poller);
+                Command::Listen(placement) if !self.draining => {
+                    self.acceptor.add(placement, &self.state.poller);
                 }
                 Command::Listen(_) => {}
-                Command::Endpoint(id, listening) => self.open_endpoint(id, listening),
+                Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
                 Command::CloseListener(listener) => self.close_listener(listener),
-                Command::Answered(answer) => self.state.answered(answer),
+                Command::Answer(answer) => {
+                    self.tell_turn(false, |receiver, turn| receiver.answered(turn, answer));
+                }
             }
         }
     }
@@ -313,12 +297,8 @@ impl EventLoop {
         conns.mark_dirty(id);
     }
 
-    fn run_job(&mut self, job: Job) {
-        let ran = match job {
-            Job::OnLoop(run) => catch(|| run(self.state.server())),
-            Job::OnConn(id, run) => catch(|| run(&Conn::new(id, &self.state))),
-        };
-        if let Err(panic) = ran {
+    fn run_job(&self, job: Job) {
+        if let Err(panic) = catch(|| job(self.state.server())) {
             report(format_args!("a function that was run on a loop panicked: {panic}"));
         }
     }
@@ -351,47 +331,53 @@ impl EventLoop {
         self.acceptor = acceptor;
     }
 
-    /// Calls the handler for a connection and does what it answers. A panic closes the connection.
+    /// Tells the receiver what happened to a connection, and does what it answers. A panic closes the connection.
     #[inline(always)]
-    fn call(&self, id: ConnId, callback: impl FnOnce(&dyn Handler, &Conn<'_>) -> Action) {
-        let conn = Conn::new(id, &self.state);
-        match catch_payload(|| callback(&*self.handler, &conn)) {
+    fn tell(&mut self, id: ConnId, event: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action) {
+        Self::tell_of(&self.state, &mut *self.receiver, id, event);
+    }
+
+    /// The same for a loop of which other parts are lent out.
+    #[inline(always)]
+    fn tell_of(
+        state: &LoopState,
+        receiver: &mut dyn Receiver,
+        id: ConnId,
+        event: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action,
+    ) {
+        let conn = Conn::new(id, state);
+        match catch_payload(|| event(receiver, &conn)) {
             Ok(Action::None) => {}
-            Ok(action) => self.answer(id, Ok(action)),
-            Err(payload) => self.answer(id, Err(caught(payload))),
+            Ok(action) => Self::answer(state, id, Ok(action)),
+            Err(payload) => Self::answer(state, id, Err(caught(payload))),
         }
     }
 
     /// Does what a callback has answered.
     #[inline(never)]
-    fn answer(&self, id: ConnId, answer: std::result::Result<Action, String>) {
+    fn answer(state: &LoopState, id: ConnId, answer: Result<Action, String>) {
         let closed = match answer {
             Ok(Action::None) => return,
-            Ok(Action::Close) => self.state.request(id, Request::Close(CloseReason::LocalClose)),
-            Ok(Action::Detach) => self.state.request(id, Request::Detach),
-            Ok(Action::Stop) => return self.state.server().stop(),
+            Ok(Action::Close) => state.request(id, Request::Close(CloseReason::LocalClose)),
+            Ok(Action::Detach) => state.request(id, Request::Detach),
+            Ok(Action::Stop) => return state.server().stop(),
             Err(panic) => {
                 report(format_args!("a callback of connection {id} panicked: {panic}"));
-                return self.state.fail(id);
+                return state.fail(id);
             }
         };
         // It may have closed the connection itself before; and a UDP endpoint stays as it is.
         drop(closed);
     }
 
-    /// Lets a batching handler hand over what the turn gave.
-    #[inline]
-    fn end_turn(&mut self, last: bool) {
-        if self.gathers {
-            self.hand_over(last);
-        }
-    }
-
-    #[inline(never)]
-    fn hand_over(&mut self, last: bool) {
-        let turn = Turn { state: &self.state, last };
-        if let Err(panic) = catch(|| self.handler.on_turn_end(&turn)) {
-            report(format_args!("handing a batch over panicked: {panic}"));
+    /// Tells the receiver about the turn, if it wants to know.
+    #[inline(always)]
+    fn tell_turn(&mut self, last: bool, tell: impl FnOnce(&mut dyn Receiver, &Turn<'_>)) {
+        if self.tells_turns {
+            let turn = Turn { state: &self.state, last };
+            if let Err(panic) = catch(|| tell(&mut *self.receiver, &turn)) {
+                report(format_args!("handing a turn's events over panicked: {panic}"));
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::base::conn_id::ConnId;
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::{Due, Reading};
 use crate::conn::stream::queue::BlockPool;
+use crate::delivery::event::Event;
 use crate::sys::socket;
 
 /// What a read gave.
@@ -24,7 +25,7 @@ impl EventLoop {
     /// Serves the connections that the poller reported: at once, unless there is more to one than input.
     pub(super) fn serve_reported(&mut self) {
         let mut takes_input = self.state.takes_input();
-        let watched = self.gathers || self.sampled.is_some();
+        let watched = self.tells_turns || self.sampled.is_some();
         let mut index = 0;
         while let Some((token, is_input)) = self.events.peek(index) {
             match ConnId::from_u64(token) {
@@ -32,7 +33,7 @@ impl EventLoop {
                 Some(id) => self.note(id, index),
                 None => self.note_wake(token),
             }
-            if watched && self.gathers {
+            if watched && self.tells_turns {
                 // Otherwise nothing changes it within a turn.
                 takes_input = self.state.takes_input();
             }
@@ -127,7 +128,7 @@ impl EventLoop {
     /// Nothing is read now; callbacks that read nothing are called all the same, unless the handler has too many
     /// already.
     fn call_all_due(&mut self) {
-        if self.state.gather.borrow().is_full() {
+        if self.state.delivery_is_full.get() {
             return;
         }
         let ready: Vec<ConnId> = self.state.conns.borrow().ready.iter().copied().collect();
@@ -182,9 +183,9 @@ impl EventLoop {
             };
             match due {
                 None => return,
-                Some(Due::Drain) => self.call(id, |handler, conn| handler.on_drain(conn)),
-                Some(Due::Wake) => self.call(id, |handler, conn| handler.on_wake(conn)),
-                Some(Due::Eof) => self.call(id, |handler, conn| handler.on_eof(conn)),
+                Some(Due::Drain) => self.tell(id, |receiver, conn| receiver.event(Event::Drain(conn))),
+                Some(Due::Wake) => self.tell(id, |receiver, conn| receiver.event(Event::Wake(conn))),
+                Some(Due::Eof) => self.tell(id, |receiver, conn| receiver.event(Event::Eof(conn))),
             }
         }
     }

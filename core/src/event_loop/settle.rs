@@ -4,13 +4,16 @@
 use std::os::fd::AsFd;
 
 use super::EventLoop;
+use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Step;
 use crate::conn::stream::wire::{flush, took};
 use crate::contract::action::{Action, CloseReason, Closed};
+use crate::delivery::event::{Event, Pending};
 use crate::delivery::handler::Detached;
+use crate::delivery::receiver::Receiver;
 use crate::loop_state::conns::Conns;
 use crate::sys::socket;
 
@@ -58,7 +61,7 @@ impl EventLoop {
             })
         };
         if writes {
-            if let Err(panic) = catch(|| self.handler.on_pre_write(self.state.server())) {
+            if let Err(panic) = catch(|| self.receiver.event(Event::PreWrite(self.state.server()))) {
                 report(format_args!("on_pre_write panicked: {panic}"));
             }
         }
@@ -76,7 +79,8 @@ impl EventLoop {
     fn call_done(&mut self) {
         let done = std::mem::take(&mut self.state.conns.borrow_mut().done);
         for (completion, completed) in done {
-            if let Err(panic) = catch(|| completion(completed)) {
+            let event = Event::Completed(Pending(completion), completed);
+            if let Err(panic) = catch(|| self.receiver.event(event)) {
                 report(format_args!("a completion panicked: {panic}"));
             }
         }
@@ -190,12 +194,7 @@ impl EventLoop {
         }
         self.give_back(&mut leaving.1);
         self.state.metrics().count_closed(closed.reason);
-        self.part(id, leaving, |event_loop| {
-            event_loop.call(id, |handler, conn| {
-                handler.on_close(conn, closed);
-                Action::None
-            });
-        });
+        self.part(id, leaving, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
     }
 
     /// What a connection still carried and had queued is given back to the budget, before anybody hears of its end.
@@ -223,12 +222,8 @@ impl EventLoop {
         // It stays open, so closing does not end the registration.
         self.state.poller.remove(descriptor.as_fd());
         self.state.metrics().other_calls.add(1);
-        self.part(id, leaving, |event_loop| {
-            event_loop.call(id, |handler, conn| {
-                handler.on_detach(conn, Detached { descriptor, input, output });
-                Action::None
-            });
-        });
+        let detached = Detached { descriptor, input, output };
+        self.part(id, leaving, |receiver, conn| receiver.event(Event::Detached(conn, detached)));
     }
 
     /// Takes a connection that was unregistered out of the loop: its completions are called, its timers ended.
@@ -256,10 +251,15 @@ impl EventLoop {
 
     /// Makes the last call of a connection, and drops what is left of it. The context's destructor is the
     /// user's: it runs when nothing is borrowed.
-    fn part(&mut self, id: ConnId, leaving: Box<(ConnId, Entry)>, last_call: impl FnOnce(&Self)) {
+    fn part(
+        &mut self,
+        id: ConnId,
+        leaving: Box<(ConnId, Entry)>,
+        last: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action,
+    ) {
         debug_assert_eq!(leaving.0, id);
         self.state.conns.borrow_mut().leaving = Some(leaving);
-        last_call(self);
+        self.tell(id, last);
         let leaving = self.state.conns.borrow_mut().leaving.take();
         if let Err(panic) = catch(|| drop(leaving)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
@@ -284,8 +284,9 @@ impl EventLoop {
         self.finish_endpoints();
         self.call_completions();
         self.drop_timers();
-        self.end_turn(true);
+        self.tell_turn(true, |receiver, turn| receiver.before_flush(turn));
         self.publish_change();
+        self.tell_turn(true, |receiver, turn| receiver.turn_ends(turn));
     }
 
     /// Sends what the kernel takes at once, and leaves no unread input behind if it can: closing over unread

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
+use crate::base::millis::deadline;
 use crate::base::panics::{catch, report};
 use crate::base::timer::TimerId;
-use crate::conn::stream::entry::Expiry;
+use crate::conn::stream::timing::Expiry;
 use crate::contract::action::{CloseReason, Closed};
+use crate::delivery::event::Event;
 use crate::loop_state::{Alarm, LoopTimer};
-use crate::sys::clock::deadline;
 
 /// What a timer that is due asks for, taken out of the wheel.
 enum Due {
@@ -74,9 +75,12 @@ impl EventLoop {
     }
 
     fn tick(&mut self) {
-        match catch(|| self.handler.on_tick(self.state.server())) {
-            Ok(None) => return,
-            Ok(Some(delay)) => self.tick = delay,
+        let mut next = None;
+        match catch(|| self.receiver.event(Event::Tick(self.state.server(), &mut next))) {
+            Ok(_) => match next {
+                None => return,
+                Some(delay) => self.tick = delay,
+            },
             Err(panic) => report(format_args!("on_tick panicked: {panic}")),
         }
         self.file_tick(self.tick);
@@ -105,7 +109,7 @@ impl EventLoop {
             stream.or_else(|| conns.endpoints.peek_mut(id).map(|endpoint| endpoint.shared.is_live()))
         };
         match open {
-            Some(true) => self.call(id, |handler, conn| handler.on_timer(conn, timer)),
+            Some(true) => self.tell(id, |receiver, conn| receiver.event(Event::Timer(conn, timer))),
             // Closing, or gone: the timer has nobody to call any more.
             _ if repeat > 0 => drop(self.state.timers.borrow_mut().cancel(timer)),
             _ => {}

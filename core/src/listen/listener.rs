@@ -5,23 +5,24 @@ mod path;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::process;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::address::{check_again, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, Target};
+use crate::address::{
+    check_again, of_listener, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, SocketOption, Target,
+};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::sys::datagram::MAX_BUFFER;
 use crate::sys::socket::shutdown_listening;
-use crate::sys::socket_options::{self, apply_while, of_listener, SocketOption};
+use crate::sys::socket_options::{self, apply_while};
 
+use super::claim::Claim;
 pub use inherited::inherited;
 use path::OwnPath;
 
@@ -308,36 +309,4 @@ fn look_up(url: &str, scheme: Scheme, host: &str) -> Result<IpAddr> {
     ips.sort_by_key(IpAddr::is_ipv6);
     let none = || wrong(url, format_args!("{host:?} has no address for the scheme {scheme}"));
     ips.first().copied().ok_or_else(none)
-}
-
-/// Numbers of the descriptors that listeners of this process own, so that none is adopted a second time.
-static CLAIMED: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
-
-fn claimed() -> MutexGuard<'static, BTreeSet<RawFd>> {
-    // Whole between any two statements, so also after a panic.
-    CLAIMED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A listener's entry in [`CLAIMED`].
-#[derive(Debug)]
-pub(crate) struct Claim(RawFd);
-
-impl Claim {
-    /// Claims the descriptor of a socket that we have opened.
-    fn of_own(number: RawFd) -> Claim {
-        claimed().insert(number);
-        Claim(number)
-    }
-
-    /// Claims a descriptor that somebody names to us; `None` if a listener has it.
-    fn of_inherited(number: RawFd) -> Option<Claim> {
-        // Not then_some: a claim made in vain would take the other's away when it is dropped.
-        claimed().insert(number).then(|| Claim(number))
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        claimed().remove(&self.0);
-    }
 }

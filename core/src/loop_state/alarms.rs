@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::LoopState;
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::millis::{deadline, millis_up};
 use crate::base::timer::TimerId;
-use crate::conn::stream::entry::{Entry, Timing};
+use crate::conn::stream::entry::Entry;
+use crate::conn::stream::timing::Timing;
 use crate::contract::config::Timeouts;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::closed_error;
-use crate::sys::clock::{deadline, millis_up};
 
 /// What a timer of the loop's does.
 pub(crate) enum Alarm {

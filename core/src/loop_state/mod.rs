@@ -12,16 +12,15 @@ use crate::address::Address;
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::timer::Wheel;
+use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
 use crate::contract::action::{CloseReason, Closed};
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::{ConnInfo, Context, ListenerId};
-use crate::delivery::batch::{Answer, Gather};
 use crate::framing::Framer;
 use crate::loop_state::conns::Conns;
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::command::Request;
 use crate::shared::mailbox::{closed_error, note_request, Mailbox};
 use crate::sys::fork;
 use crate::sys::poller::Poller;
@@ -46,7 +45,8 @@ pub(crate) struct LoopState {
     pub(crate) index: usize,
     pub(crate) poller: Poller,
     pub(crate) conns: RefCell<Conns>,
-    pub(crate) gather: RefCell<Gather>,
+    /// The receiver takes no more: too much waits for the handler.
+    pub(crate) delivery_is_full: Cell<bool>,
     pub(crate) timers: RefCell<Wheel<Alarm>>,
     /// The turn's time, in milliseconds of the server's clock.
     pub(crate) now: Cell<u64>,
@@ -74,7 +74,7 @@ impl LoopState {
             index,
             poller,
             conns: RefCell::new(Conns::new()),
-            gather: RefCell::default(),
+            delivery_is_full: Cell::new(false),
             now,
             input: Cell::new(None),
             kept: Cell::new(0),
@@ -252,7 +252,7 @@ impl LoopState {
         inet.or_else(|| (left && entry.machine.is_unix()).then_some(Address::Unnamed))
     }
 
-    // ---- batched delivery ----
+    // ---- receivers that hand over ----
 
     pub(crate) fn hold(&self, id: ConnId) {
         if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
@@ -260,23 +260,20 @@ impl LoopState {
         }
     }
 
-    /// A batch came back: its connections go on.
-    pub(crate) fn answered(&self, answer: Answer) {
+    /// What was handed over of a connection is answered: it goes on.
+    pub(crate) fn release(&self, id: ConnId) {
         let conns = &mut *self.conns.borrow_mut();
-        for event in &answer.events {
-            if let Some(entry) = conns.slab.get_mut(event.conn) {
-                entry.machine.release();
-                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
-                conns.mark_dirty(event.conn);
-            }
+        if let Some(entry) = conns.slab.get_mut(id) {
+            entry.machine.release();
+            entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
+            conns.mark_dirty(id);
         }
-        self.gather.borrow_mut().answered(answer);
     }
 
-    /// Whether events may be gathered and input be read: not while too much waits for its batch, or the server
-    /// holds more bytes than its budget allows.
+    /// Whether input may be read: not while too much waits for the handler, or the server holds more bytes than its
+    /// budget allows.
     pub(crate) fn takes_input(&self) -> bool {
-        !self.gather.borrow().is_full() && !self.server.shared.budget.is_exceeded()
+        !self.delivery_is_full.get() && !self.server.shared.budget.is_exceeded()
     }
 }
 

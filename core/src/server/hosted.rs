@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::panics::{catch, report};
-use crate::delivery::handler::Handler;
-use crate::event_loop::{EventLoop, Seed};
+use crate::delivery::receiver::Delivery;
+use crate::event_loop::EventLoop;
 use crate::server::Server;
 use crate::shared::handle::Handle;
+use crate::shared::seed::Seed;
 use crate::shared::server::Phase;
 use crate::sys::timer::TimerDescriptor;
 
@@ -23,7 +24,7 @@ const TIMER: u64 = u32::MAX as u64;
 /// callbacks come in [`turn`](Self::turn). Dropping it stops the server and closes everything.
 pub struct Hosted {
     server: Handle,
-    handler: Arc<dyn Handler>,
+    delivery: Arc<dyn Delivery>,
     event_loop: EventLoop,
     timer: TimerDescriptor,
     life: Life,
@@ -51,15 +52,15 @@ impl Hosted {
 
     pub(crate) fn new(
         server: Handle,
-        handler: Arc<dyn Handler>,
+        delivery: Arc<dyn Delivery>,
         seed: Seed,
         timer: TimerDescriptor,
     ) -> Hosted {
         // The first turn has something to do: on_start.
         seed.mailbox.signal();
-        let event_loop = EventLoop::new(seed, 0, server.clone(), Arc::clone(&handler));
+        let event_loop = EventLoop::new(seed, 0, server.clone(), &*delivery);
         server.shared.set_hosted();
-        Hosted { server, handler, event_loop, timer, life: Life::New }
+        Hosted { server, delivery, event_loop, timer, life: Life::New }
     }
 
     /// The descriptor to poll: it is readable whenever [`turn`](Self::turn) has something to do, timers and
@@ -106,7 +107,7 @@ impl Hosted {
         // The loop takes its sockets in first: on_start may use them, and ask for what has a deadline.
         self.server.shared.place_listeners(Phase::Hosted);
         self.event_loop.prepare();
-        if let Err(error) = Server::call_on_start_of(&self.server, &*self.handler) {
+        if let Err(error) = Server::call_on_start_of(&self.server, &*self.delivery) {
             self.server.stop();
             self.finish(false);
             return Err(error);
@@ -120,7 +121,7 @@ impl Hosted {
         self.life = Life::Over;
         self.event_loop.finish_or_report();
         if started {
-            if let Err(panic) = catch(|| self.handler.on_stop(&self.server)) {
+            if let Err(panic) = catch(|| self.delivery.on_stop(&self.server)) {
                 report(format_args!("on_stop panicked: {panic}"));
             }
         }

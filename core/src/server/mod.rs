@@ -1,5 +1,6 @@
 //! A server: its start, its threads, its end.
 
+mod accept_thread;
 pub(crate) mod hosted;
 pub(crate) mod threads;
 
@@ -15,10 +16,12 @@ use crate::contract::action::Action;
 use crate::contract::config::Config;
 use crate::contract::options::{ConnOptions, Listening};
 use crate::delivery::handler::Handler;
-use crate::event_loop::Seed;
+use crate::delivery::inline::Inline;
+use crate::delivery::receiver::Delivery;
 use crate::listen::listener::inherited;
 use crate::server::hosted::Hosted;
 use crate::shared::handle::Handle;
+use crate::shared::seed::Seed;
 use crate::shared::server::{lock, Phase, Shared};
 use crate::sys::signal::SignalsBlocked;
 
@@ -51,7 +54,7 @@ use threads::Threads;
 pub struct Server {
     handle: Handle,
     /// Given to the loops by the start.
-    handler: Mutex<Option<Arc<dyn Handler>>>,
+    delivery: Mutex<Option<Arc<dyn Delivery>>>,
 }
 
 impl Server {
@@ -61,9 +64,18 @@ impl Server {
     /// [`ErrorKind::InvalidArgument`] for options that contradict each other, [`ErrorKind::System`] when
     /// descriptors have run out.
     pub fn new(handler: impl Handler, config: &Config) -> Result<Server> {
-        let shared = Shared::new(config.resolved()?, handler.takes_datagrams())?;
-        let handler: Arc<dyn Handler> = Arc::new(handler);
-        Ok(Server { handle: Handle { shared: Arc::new(shared) }, handler: Mutex::new(Some(handler)) })
+        Server::delivering(Inline::new(handler), config)
+    }
+
+    /// As [`new`](Self::new), for a language binding that is told in a way of its own.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[doc(hidden)]
+    pub fn delivering(delivery: impl Delivery, config: &Config) -> Result<Server> {
+        let shared = Shared::new(config.resolved()?, delivery.carries())?;
+        let delivery: Arc<dyn Delivery> = Arc::new(delivery);
+        Ok(Server { handle: Handle { shared: Arc::new(shared) }, delivery: Mutex::new(Some(delivery)) })
     }
 
     /// The server as callbacks and other threads see it.
@@ -127,10 +139,10 @@ impl Server {
 
     fn start_phases(&self) -> Result<()> {
         let shared = &self.handle.shared;
-        let handler = self.handler()?;
+        let delivery = self.delivery()?;
         let seeds = shared.take_seeds()?;
-        let threads = Threads::spawn(&self.handle, &handler, shared.accepting().is_some());
-        let started = threads.and_then(|threads| match self.call_on_start(&*handler) {
+        let threads = Threads::spawn(&self.handle, &delivery, shared.accepting().is_some());
+        let started = threads.and_then(|threads| match self.call_on_start(&*delivery) {
             Ok(()) => Ok(threads),
             Err(error) => {
                 threads.abandon();
@@ -158,22 +170,22 @@ impl Server {
         shared.set_started_here();
         shared.place_listeners(Phase::Running);
         *lock(&shared.threads) = threads.release(seeds);
-        lock(&self.handler).take();
+        lock(&self.delivery).take();
     }
 
-    fn handler(&self) -> Result<Arc<dyn Handler>> {
-        let handler = lock(&self.handler).clone();
-        handler.ok_or_else(|| Error::new(ErrorKind::Internal, "the handler is gone"))
+    fn delivery(&self) -> Result<Arc<dyn Delivery>> {
+        let delivery = lock(&self.delivery).clone();
+        delivery.ok_or_else(|| Error::new(ErrorKind::Internal, "the handler is gone"))
     }
 
-    pub(crate) fn call_on_start_of(handle: &Handle, handler: &dyn Handler) -> Result<()> {
+    pub(crate) fn call_on_start_of(handle: &Handle, delivery: &dyn Delivery) -> Result<()> {
         let stopped = |why| Err(Error::new(ErrorKind::Stopped, format!("cannot start: {why}")));
         let failed =
             |text: &str| Err(Error::new(ErrorKind::HandlerFailed, format!("on_start failed: {text}")));
         if handle.is_stopping() {
             return stopped("stop was called before");
         }
-        match catch(|| handler.on_start(handle)) {
+        match catch(|| delivery.on_start(handle)) {
             Err(panic) => failed(&panic),
             Ok(Err(error)) => failed(&error.to_string()),
             Ok(Ok(Action::Stop)) => stopped("on_start returned stop"),
@@ -182,8 +194,8 @@ impl Server {
         }
     }
 
-    fn call_on_start(&self, handler: &dyn Handler) -> Result<()> {
-        Self::call_on_start_of(&self.handle, handler)
+    fn call_on_start(&self, delivery: &dyn Delivery) -> Result<()> {
+        Self::call_on_start_of(&self.handle, delivery)
     }
 
     /// Starts a server of one loop without a thread: its host, the calling thread, polls
@@ -204,13 +216,13 @@ impl Server {
         if hosted.is_err() {
             shared.end_start(false);
         } else {
-            lock(&self.handler).take();
+            lock(&self.delivery).take();
         }
         hosted
     }
 
     fn start_hosted_phases(&self) -> Result<Hosted> {
-        let handler = self.handler()?;
+        let delivery = self.delivery()?;
         // Before the seeds: what fails after them would lose them.
         let timer = Hosted::timer()?;
         let mut seeds = self.handle.shared.take_seeds()?;
@@ -219,7 +231,7 @@ impl Server {
             return Err(error);
         }
         let seed = seeds.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without a loop"))?;
-        Ok(Hosted::new(self.handle.clone(), handler, seed, timer))
+        Ok(Hosted::new(self.handle.clone(), delivery, seed, timer))
     }
 
     /// Starts, and waits until the server has stopped.

@@ -5,12 +5,13 @@ use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use super::accept_thread::AcceptThread;
 use crate::base::error::{Error, Result};
 use crate::base::panics::{catch, report};
-use crate::delivery::handler::Handler;
-use crate::event_loop::acceptor::AcceptThread;
-use crate::event_loop::{EventLoop, Seed};
+use crate::delivery::receiver::Delivery;
+use crate::event_loop::EventLoop;
 use crate::shared::handle::Handle;
+use crate::shared::seed::Seed;
 use crate::sys::affinity;
 use crate::sys::signal::SignalsBlocked;
 
@@ -33,10 +34,10 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// Starts the threads of a server's loops, and the one that accepts for several.
-    pub(crate) fn spawn(server: &Handle, handler: &Arc<dyn Handler>, accepting: bool) -> Result<Threads> {
+    pub(crate) fn spawn(server: &Handle, delivery: &Arc<dyn Delivery>, accepting: bool) -> Result<Threads> {
         let _blocked = SignalsBlocked::new();
         let mut threads = Threads { joins: Vec::new(), loops: Vec::new(), acceptor: None };
-        match threads.spawn_all(server, handler, accepting) {
+        match threads.spawn_all(server, delivery, accepting) {
             Ok(()) => Ok(threads),
             Err(error) => {
                 threads.abandon();
@@ -45,18 +46,18 @@ impl Threads {
         }
     }
 
-    fn spawn_all(&mut self, server: &Handle, handler: &Arc<dyn Handler>, accepting: bool) -> Result<()> {
+    fn spawn_all(&mut self, server: &Handle, delivery: &Arc<dyn Delivery>, accepting: bool) -> Result<()> {
         for index in 0..server.shared.config.loops {
             let (sender, receiver) = sync_channel(1);
-            let (server, handler) = (server.clone(), Arc::clone(handler));
-            let body = move || loop_thread(&receiver, index, &server, &handler);
+            let (server, delivery) = (server.clone(), Arc::clone(delivery));
+            let body = move || loop_thread(&receiver, index, &server, &delivery);
             self.start(format!("reactor-{index}"), body)?;
             self.loops.push(sender);
         }
         if accepting {
             let (sender, receiver) = sync_channel(1);
-            let (server, handler) = (server.clone(), Arc::clone(handler));
-            self.start("reactor-accept".into(), move || accept_thread(&receiver, &server, &handler))?;
+            let (server, delivery) = (server.clone(), Arc::clone(delivery));
+            self.start("reactor-accept".into(), move || accept_thread(&receiver, &server, &delivery))?;
             self.acceptor = Some(sender);
         }
         Ok(())
@@ -93,16 +94,16 @@ impl Threads {
     }
 }
 
-fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, handler: &Arc<dyn Handler>) {
+fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, delivery: &Arc<dyn Delivery>) {
     let Ok(seed) = start.recv() else { return };
     if server.shared.config.pin {
         if let Err(error) = affinity::pin_to(index) {
             report(format_args!("loop {index} cannot be bound to a processor: {error}"));
         }
     }
-    let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), Arc::clone(handler)));
-    engine_thread(server, &**handler, || {
-        handler.around_loop(&mut || {
+    let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), &**delivery));
+    engine_thread(server, &**delivery, || {
+        delivery.around_loop(&mut || {
             // Dropped here: what the loop still owns may need what was set up around it.
             if let Some(mut event_loop) = event_loop.take() {
                 event_loop.run();
@@ -111,11 +112,11 @@ fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, handler: &
     });
 }
 
-fn accept_thread(start: &Receiver<()>, server: &Handle, handler: &Arc<dyn Handler>) {
+fn accept_thread(start: &Receiver<()>, server: &Handle, delivery: &Arc<dyn Delivery>) {
     if start.recv().is_err() {
         return;
     }
-    engine_thread(server, &**handler, || {
+    engine_thread(server, &**delivery, || {
         server
             .shared
             .accepting()
@@ -125,8 +126,8 @@ fn accept_thread(start: &Receiver<()>, server: &Handle, handler: &Arc<dyn Handle
 }
 
 /// Runs a thread's part. A panic of the engine's stops the server, instead of leaving it half alive. The last
-/// thread to end tells the handler, then whoever waits.
-fn engine_thread(server: &Handle, handler: &dyn Handler, part: impl FnOnce()) {
+/// thread to end tells the delivery, then whoever waits.
+fn engine_thread(server: &Handle, delivery: &dyn Delivery, part: impl FnOnce()) {
     ON_ENGINE_THREAD.set(true);
     if let Err(panic) = catch(part) {
         report(format_args!("a thread of the engine panicked: {panic}; the server stops"));
@@ -135,7 +136,7 @@ fn engine_thread(server: &Handle, handler: &dyn Handler, part: impl FnOnce()) {
     if !server.shared.thread_ended() {
         return;
     }
-    if let Err(panic) = catch(|| handler.on_stop(server)) {
+    if let Err(panic) = catch(|| delivery.on_stop(server)) {
         report(format_args!("on_stop panicked: {panic}"));
     }
     server.shared.has_ended();

@@ -1,19 +1,14 @@
 //! A server as callbacks and other threads see it.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::ListenOptions;
-use crate::api::outgoing;
 use crate::base::conn_id::ConnId;
-use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::timer::TimerId;
+use crate::base::error::Result;
 use crate::contract::metrics::Metrics;
-use crate::contract::options::{ConnOptions, ConnectOptions, ListenerId, Listening};
-use crate::loop_state::LoopState;
-use crate::shared::mailbox::command::{Job, Request};
+use crate::contract::options::{ConnOptions, ListenerId, Listening};
 use crate::shared::mailbox::{closed_error, Mailbox};
 use crate::shared::server::{Phase, Shared};
 
@@ -28,36 +23,8 @@ pub struct Handle {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// New connections and listeners.
+/// Listeners.
 impl Handle {
-    /// Connects to `[scheme://]address[?option=value&…]`, over TCP, UDP (`udp`, `udp4`, `udp6`) or a Unix
-    /// socket. Names are looked up on a thread of their own, and every address is tried. The id is good at once:
-    /// writes are queued until the connection is made and `on_open` is called; but over UDP they answer `closed`
-    /// before `on_open`, because a queue of bytes keeps no borders. If it fails `on_close` is called
-    /// alone, with [`ConnectFailed`](crate::CloseReason::ConnectFailed) or
-    /// [`TimedOut`](crate::CloseReason::TimedOut).
-    ///
-    /// Options: `nodelay=BOOL`, `keepalive=IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`, `device=NAME`,
-    /// `bind=ADDRESS`.
-    ///
-    /// # Errors
-    /// [`InvalidAddress`](crate::ErrorKind::InvalidAddress);
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a loop that there is not, or a framing that
-    /// cannot be; [`WrongState`](crate::ErrorKind::WrongState) before the start and after a stop.
-    pub fn connect(&self, url: &str, options: ConnectOptions) -> Result<ConnId> {
-        outgoing::connect(self, url, options)
-    }
-
-    /// Gives a connected TCP or Unix stream to the engine, which owns the descriptor from then on; `on_open`
-    /// follows. `options.timeout` has no meaning here.
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect), and [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the
-    /// descriptor is no connected stream socket. It is closed then.
-    pub fn enroll(&self, descriptor: OwnedFd, options: ConnectOptions) -> Result<ConnId> {
-        outgoing::enroll(self, descriptor, options)
-    }
-
     /// As [`Server::listen_with`](crate::Server::listen_with): before the start, in `on_start`, and while the
     /// server runs.
     ///
@@ -90,59 +57,8 @@ impl Handle {
     }
 }
 
-/// Loops.
+/// The server as a whole.
 impl Handle {
-    /// Runs a function on a loop, counted from 0. A function that panics is reported.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a loop that there is not;
-    /// [`WrongState`](crate::ErrorKind::WrongState) before the start and after the loop's end.
-    pub fn run_on(&self, on_loop: usize, run: impl FnOnce(&Handle) + Send + 'static) -> Result<()> {
-        let mailbox = self.shared.mailbox_at(on_loop)?;
-        let takes = mailbox.send(crate::shared::mailbox::command::Command::Run(Job::OnLoop(Box::new(run))));
-        let ended = || Error::new(ErrorKind::WrongState, "cannot run a function: the loop has ended");
-        takes.then_some(()).ok_or_else(ended)
-    }
-
-    /// The index of the loop that runs on the calling thread, if it is one of this server's.
-    #[must_use]
-    pub fn current_loop(&self) -> Option<usize> {
-        self.mailboxes().iter().position(|mailbox| LoopState::current(mailbox).is_some())
-    }
-
-    /// Calls a function on the calling loop after `delay`, and again after each `repeat` if it is not zero.
-    /// Both to the millisecond, rounded up, and counted from the time of the turn, which is read once when the turn
-    /// begins. One that panics is reported. From elsewhere, use
-    /// [`run_on`](Self::run_on).
-    ///
-    /// # Errors
-    /// [`WrongThread`](crate::ErrorKind::WrongThread) on a thread that is no loop of this server;
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) beyond 16,777,216 timers on one loop.
-    pub fn start_timer(
-        &self,
-        delay: Duration,
-        repeat: Duration,
-        call: impl FnMut(&Handle) + 'static,
-    ) -> Result<TimerId> {
-        self.current_state("start a timer")?.start_loop_timer(delay, repeat, Box::new(call))
-    }
-
-    /// Ends a timer of the calling loop's; says whether there was one to end.
-    ///
-    /// # Errors
-    /// [`WrongThread`](crate::ErrorKind::WrongThread) on a thread that is no loop of this server.
-    pub fn cancel_timer(&self, timer: TimerId) -> Result<bool> {
-        Ok(self.current_state("cancel a timer")?.cancel_timer(timer))
-    }
-
-    pub(crate) fn current_state(&self, call: &str) -> Result<std::rc::Rc<LoopState>> {
-        let current = self.mailboxes().iter().find_map(|mailbox| LoopState::current(mailbox));
-        current.ok_or_else(|| {
-            let message = format!("cannot {call}: the calling thread is no loop of this server; use run_on");
-            Error::new(ErrorKind::WrongThread, message)
-        })
-    }
-
     /// The number of event loops; 0 before the start.
     #[must_use]
     pub fn loops(&self) -> usize {
@@ -151,10 +67,7 @@ impl Handle {
             _ => self.mailboxes().len(),
         }
     }
-}
 
-/// The server as a whole.
-impl Handle {
     /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is
     /// queued, and is closed with [`Shutdown`](crate::CloseReason::Shutdown). Asynchronous; may be repeated, and
     /// may come before the start, which is then refused. Async-signal-safe: it stores a flag and writes to
@@ -229,36 +142,6 @@ impl Handle {
         self.shared.expect_own_process()?;
         let found = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease());
         found.ok_or_else(|| closed_error(id))
-    }
-
-    /// Makes a call that runs no user code on the loop of a connection, if that is this thread's.
-    #[inline]
-    pub(crate) fn with_own_loop<T>(&self, id: ConnId, call: impl FnOnce(&LoopState) -> T) -> Option<T> {
-        let mailbox = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease())?;
-        mailbox.here.with(|state| state.is_of_this_process().then(|| call(state)))?
-    }
-
-    pub(crate) fn request(&self, id: ConnId, request: Request) -> Result<()> {
-        let mailbox = self.mailbox(id)?;
-        match LoopState::current(mailbox) {
-            Some(state) => state.request(id, request),
-            None => mailbox.request(id, request),
-        }
-    }
-
-    /// Makes a call where the connection lives: on its loop if that runs on this thread, or else through its
-    /// mailbox.
-    pub(crate) fn route<T>(
-        &self,
-        id: ConnId,
-        own: impl FnOnce(&LoopState) -> Result<T>,
-        remote: impl FnOnce(&Arc<Mailbox>) -> Result<T>,
-    ) -> Result<T> {
-        let mailbox = self.mailbox(id)?;
-        match LoopState::current(mailbox) {
-            Some(state) => own(&state),
-            None => remote(mailbox),
-        }
     }
 }
 

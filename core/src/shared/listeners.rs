@@ -4,16 +4,16 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Weak};
 
 use crate::address::{ListenOptions, SocketKind};
-use crate::api::outgoing::refuse_for_datagrams;
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::conn::shared::{ConnKind, ConnShared};
 use crate::contract::config::Balance;
 use crate::contract::options::{ConnOptions, ListenerId, Listening};
-use crate::event_loop::acceptor::AcceptCommand;
 use crate::framing::Framing;
+use crate::listen::arrival::{Origin, Placement};
 use crate::listen::listener::Listener;
-use crate::shared::mailbox::command::{Command, Listening as Placement, Origin};
+use crate::shared::accept_box::AcceptCommand;
+use crate::shared::mailbox::command::Command;
 use crate::shared::server::{Control, Phase, Shared};
 
 /// The listeners of a server, in the order in which they were made.
@@ -52,7 +52,7 @@ impl Shared {
         conns.framing.iter().try_for_each(Framing::check)?;
         let listeners = self.open(url, options)?;
         if listeners[0].kind() == SocketKind::Udp {
-            refuse_for_datagrams(url, conns)?;
+            conns.refuse_for_datagrams(url)?;
         }
         let mut control = self.control();
         self.expect_listening()?;
@@ -83,7 +83,7 @@ impl Shared {
             options.reuseport = Some(true);
         }
         let first = Listener::open(url, &options)?;
-        if first.kind() == SocketKind::Udp && !self.takes_datagrams {
+        if first.kind() == SocketKind::Udp && !self.carries.datagrams {
             let message = format!("listen on {url:?}: this way of delivery has no datagrams");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }

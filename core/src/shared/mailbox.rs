@@ -13,12 +13,13 @@ use crate::base::limits::Budget;
 use crate::base::panics::{catch, report};
 use crate::base::slab::IdTable;
 use crate::conn::datagram::endpoint::cost;
+use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
 use crate::contract::action::Completed;
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::loop_state::LoopState;
-use crate::shared::mailbox::command::{Command, HandedIn, Request};
+use crate::shared::mailbox::command::{Command, HandedIn};
 use crate::shared::mailbox::cork::add_corked;
 use crate::sys::on_thread::OnThread;
 use crate::sys::waker::Waker;
@@ -149,7 +150,7 @@ impl Mailbox {
                 Command::Write(id, HandedIn { bytes, completion, .. }) => (id, bytes.len(), completion),
                 Command::WriteDatagram(id, bytes, completion) => (id, cost(bytes.len()), completion),
                 Command::SendTo(id, _, bytes) => (id, cost(bytes.len()), None),
-                Command::Connect(id, _) | Command::Enroll(id, _) => {
+                Command::Open(id, _) => {
                     self.forget(id);
                     continue;
                 }

@@ -1,6 +1,8 @@
 //! What any thread may touch: the server, its listeners, the mailboxes of its loops.
 
+pub(crate) mod accept_box;
 pub(crate) mod handle;
 pub(crate) mod listeners;
 pub(crate) mod mailbox;
+pub(crate) mod seed;
 pub(crate) mod server;

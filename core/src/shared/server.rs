@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::limits::{Admissions, Budget};
+use crate::base::millis::deadline;
+use crate::contract::carries::Carries;
 use crate::contract::config::Config;
 use crate::contract::metrics::Metrics;
 use crate::dial::resolver::Resolver;
-use crate::event_loop::acceptor::AcceptBox;
-use crate::event_loop::Seed;
+use crate::shared::accept_box::AcceptBox;
 use crate::shared::listeners::Records;
 use crate::shared::mailbox::{Bounds, Mailbox};
-use crate::sys::clock::{deadline, Clock};
+use crate::shared::seed::Seed;
+use crate::sys::clock::Clock;
 use crate::sys::waker::Waker;
 use crate::sys::{fork, memory};
 
@@ -58,7 +60,7 @@ const ENDING: u8 = 3;
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) takes_datagrams: bool,
+    pub(crate) carries: Carries,
     pub(crate) clock: Clock,
     pub(crate) admissions: Arc<Admissions>,
     pub(crate) budget: Budget,
@@ -99,12 +101,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(mut config: Config, takes_datagrams: bool) -> Result<Self> {
+    pub(crate) fn new(mut config: Config, carries: Carries) -> Result<Self> {
         if config.byte_budget == 0 {
             config.byte_budget = (memory::usable() / 4).max(1);
         }
         Ok(Shared {
-            takes_datagrams,
+            carries,
             clock: Clock::new(),
             admissions: Admissions::new(config.max_connections, config.max_connections_per_address),
             budget: Budget::new(config.byte_budget),

@@ -2,16 +2,17 @@
 
 use std::io;
 use std::mem::size_of;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::call::call;
 use super::socket::inet_address;
+use crate::base::datagram::{canonical, Reading};
 
 mod sending;
 mod slots;
 
-pub(crate) use sending::{can_segment, send_batch, Message};
+pub(crate) use sending::{can_segment, send_batch};
 use slots::Slots;
 
 /// Messages that one call receives at most. With 32, what the call itself costs is small against what the
@@ -40,15 +41,6 @@ pub(crate) struct RecvBatch {
     headers: Vec<libc::mmsghdr>,
     filled: usize,
     reading: Reading,
-}
-
-/// How a socket is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
-    /// Datagrams are cut to so many bytes, [`MAX_BUFFER`] at most.
-    pub(crate) buffer: usize,
-    /// One message may hold several datagrams: [`coalesce`] said so.
-    pub(crate) coalesced: bool,
 }
 
 /// A datagram as it came, borrowed from its batch.
@@ -180,15 +172,6 @@ fn sender(name: &libc::sockaddr_storage, len: libc::socklen_t) -> SocketAddr {
     inet_address(name).filter(|_| len > 0).map_or((Ipv4Addr::UNSPECIFIED, 0).into(), canonical)
 }
 
-/// An IPv4 address that is written as IPv6 (`::ffff:a.b.c.d`) as IPv4; every other as it is.
-pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
-    match addr.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => (ip, addr.port()).into(),
-        // With its flow and its scope.
-        IpAddr::V6(_) => addr,
-    }
-}
-
 /// Calls again as long as signals interrupt.
 fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
@@ -230,6 +213,7 @@ pub(crate) fn outstanding(fd: BorrowedFd<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::datagram::Message;
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
 

@@ -9,8 +9,8 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::call::call;
 use super::check;
-use super::datagram::canonical;
-use crate::address::{Address, Credentials, DialOptions};
+use crate::address::{of_connection, Address, Credentials, DialOptions};
+use crate::base::datagram::canonical;
 use crate::sys::socket_options;
 
 /// Slices that one gathered write takes at most. The kernel allows 1,024 (IOV_MAX); 64 blocks are a mebibyte,
@@ -135,7 +135,7 @@ pub(crate) fn connect_start(
     let kind = if datagram { Type::DGRAM } else { Type::STREAM };
     let socket = Socket::new(address.domain(), kind.nonblocking().cloexec(), None)?;
     let tcp = !datagram && !address.is_unix();
-    for option in socket_options::of_connection(options, tcp) {
+    for option in of_connection(options, tcp) {
         socket_options::set(socket.as_fd(), &option)?;
     }
     if let Some(device) = &options.device {

@@ -1,20 +1,19 @@
 //! A UDP socket as an endpoint: it receives in batches, and queues what is to be sent. It belongs to one loop
 //! and is used on that loop's thread only.
 
-use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::Socket;
 
 use super::queue::{Queue, Segmenting};
+use crate::base::datagram::{canonical, Reading};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::sys::datagram::{self, canonical, Reading, RecvBatch, MAX_MESSAGES, SLOTS};
 
 /// The longest datagram over IPv4: 65,535 bytes of IP packet, less 20 of IP header and 8 of UDP header.
-const LONGEST_V4: usize = 65_507;
+pub(super) const LONGEST_V4: usize = 65_507;
 /// The longest datagram over IPv6: 65,535 bytes behind the IP header, less 8 of UDP header.
-const LONGEST_V6: usize = 65_527;
+pub(super) const LONGEST_V6: usize = 65_527;
 
 /// A UDP socket with its readiness and its unsent output.
 ///
@@ -23,67 +22,24 @@ const LONGEST_V6: usize = 65_527;
 /// poller call for each flush.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    socket: Socket,
-    ipv6: bool,
-    connected: bool,
+    pub(super) socket: Socket,
+    pub(super) ipv6: bool,
+    pub(super) connected: bool,
     /// Bytes of a datagram that go to where the socket is connected to, at most.
-    longest_connected: usize,
-    reading: Reading,
+    pub(super) longest_connected: usize,
+    pub(super) reading: Reading,
     /// The longest message of the last batch that was not empty.
-    longest_received: usize,
-    readable: bool,
-    writable: bool,
-    receive_failed: bool,
+    pub(super) longest_received: usize,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    pub(super) receive_failed: bool,
     /// The first datagram of the queue was refused, but perhaps on behalf of an earlier one.
-    send_failed: bool,
-    queue: Queue,
-    segmenting: Segmenting,
-}
-
-/// What a flush did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flushed {
-    /// Datagrams that the kernel took.
-    pub(crate) sent: usize,
-    /// Their bytes, without headers.
-    pub(crate) sent_bytes: usize,
-    /// Datagrams that the kernel refused for good: they are gone.
-    pub(crate) dropped: usize,
-    /// The last error. Without a drop it is what the network reported of an earlier datagram.
-    pub(crate) errno: Option<i32>,
-    /// The socket has no room; the rest waits for it to become writable.
-    pub(crate) blocked: bool,
-    /// Calls that sent or tried to.
-    pub(crate) system_calls: usize,
+    pub(super) send_failed: bool,
+    pub(super) queue: Queue,
+    pub(super) segmenting: Segmenting,
 }
 
 impl Endpoint {
-    /// Takes a bound or connected socket over. Datagrams longer than `buffer` bytes will come truncated; with
-    /// [`datagram::MAX_BUFFER`] none does. From here on whoever else reads the socket, such as a process that
-    /// shares it, has to expect coalesced datagrams.
-    ///
-    /// # Errors
-    /// The descriptor is not a socket.
-    pub(crate) fn new(socket: Socket, buffer: usize) -> io::Result<Self> {
-        let ipv6 = socket.local_addr()?.is_ipv6();
-        let peer = socket.peer_addr().ok();
-        let segmenting = Segmenting::new(datagram::can_segment(socket.as_fd()));
-        Ok(Endpoint {
-            ipv6,
-            connected: peer.is_some(),
-            longest_connected: peer.and_then(|peer| peer.as_socket()).map_or(LONGEST_V4, longest_to),
-            reading: Reading { buffer, coalesced: datagram::coalesce(socket.as_fd()) },
-            longest_received: 0,
-            readable: false,
-            writable: true,
-            receive_failed: false,
-            send_failed: false,
-            queue: Queue::default(),
-            segmenting,
-            socket,
-        })
-    }
-
     /// The poller reported an edge.
     pub(crate) fn ready(&mut self, readable: bool, writable: bool) {
         self.readable |= readable;
@@ -98,33 +54,6 @@ impl Endpoint {
     /// Whether output waits for the socket to become writable.
     pub(crate) fn wants_write(&self) -> bool {
         !self.writable && !self.queue.is_empty()
-    }
-
-    /// Receives at most [`SLOTS`] messages into `batch`, and says how many. They may hold more datagrams than
-    /// that. The caller counts those against its `budget`, and calls again as long as some of it is left and
-    /// [`Endpoint::is_readable`]. Judged by the last batch, no more are asked for than the budget will pay:
-    /// a full batch of coalesced ones is 2 MiB.
-    ///
-    /// A batch that is not full proves the socket empty. The kernel ends it early either because nothing
-    /// waits, or because an error has come meanwhile, which it keeps for the next call; and what comes
-    /// during the call, datagram or error, makes an edge of its own.
-    ///
-    /// # Errors
-    /// What the network reported, such as ECONNREFUSED for a datagram that a connected socket sent. It counts
-    /// as read, and datagrams may wait behind it. A second error in a row has come meanwhile, so with an edge
-    /// of its own, or comes always: either way reading waits for the next edge.
-    pub(crate) fn receive(&mut self, batch: &mut RecvBatch, budget: usize) -> io::Result<usize> {
-        let most = budget.div_ceil(cost(self.longest_received)).clamp(1, SLOTS);
-        let received = batch.receive(self.socket.as_fd(), self.reading, most);
-        self.readable = match &received {
-            Ok(count) => *count == most,
-            Err(_) => !self.receive_failed,
-        };
-        if matches!(received, Ok(1..)) {
-            self.longest_received = batch.longest();
-        }
-        self.receive_failed = received.is_err();
-        received
     }
 
     /// Queues one datagram, made of `slices`, to `to` or to where the socket is connected to. It leaves with
@@ -150,67 +79,6 @@ impl Endpoint {
     /// Memory of the unsent output in bytes: [`cost`] of every datagram, so that empty ones count, too.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queue.memory()
-    }
-
-    /// Sends until the queue is empty or the socket has no room. A datagram that the kernel refuses is
-    /// dropped, and those behind it still leave.
-    pub(crate) fn flush(&mut self) -> Flushed {
-        let mut flushed = Flushed::default();
-        while self.writable && !self.queue.is_empty() {
-            self.send(&mut flushed);
-        }
-        Flushed { blocked: self.wants_write(), ..flushed }
-    }
-
-    /// One call. It sends something, or drops something, or changes how the front is sent, or blocks.
-    fn send(&mut self, flushed: &mut Flushed) {
-        let mut counts = [0_u8; MAX_MESSAGES];
-        let messages = counts.iter_mut().zip(self.queue.runs(&self.segmenting)).map(|(count, run)| {
-            // MAX_SEGMENTS at most.
-            *count = run.datagrams as u8;
-            run.message
-        });
-        flushed.system_calls += 1;
-        match datagram::send_batch(self.socket.as_fd(), self.ipv6, messages) {
-            Ok(messages) => {
-                let datagrams = counts[..messages].iter().map(|&count| usize::from(count)).sum();
-                self.segmenting.sent(datagrams);
-                self.send_failed = false;
-                flushed.sent += datagrams;
-                flushed.sent_bytes += self.queue.pop(datagrams);
-            }
-            Err(error) => self.refused(&error, counts[0].into(), flushed),
-        }
-    }
-
-    /// The kernel refused the message at the front, which stands for so many `datagrams`.
-    fn refused(&mut self, error: &io::Error, datagrams: usize, flushed: &mut Flushed) {
-        if self.is_full(error) {
-            self.writable = false;
-            return;
-        }
-        if datagrams > 1 {
-            return self.segmenting.refused(error, datagrams, self.queue.front_len());
-        }
-        flushed.errno = error.raw_os_error();
-        // A connected socket reports here what the network said of an earlier datagram: once.
-        if self.connected && !self.send_failed {
-            self.send_failed = true;
-            return;
-        }
-        self.send_failed = false;
-        self.segmenting.dropped();
-        flushed.dropped += 1;
-        self.queue.pop(1);
-    }
-
-    /// Whether there will be room by waiting. ENOBUFS says so only if something is on its way out; else the
-    /// datagram's fragments exceed the send buffer, or memory is short, and no edge would end the wait.
-    fn is_full(&self, error: &io::Error) -> bool {
-        match error.raw_os_error() {
-            Some(libc::ENOBUFS) => datagram::outstanding(self.socket.as_fd()) > 0,
-            _ => error.kind() == io::ErrorKind::WouldBlock,
-        }
     }
 }
 
@@ -251,7 +119,7 @@ pub(crate) fn check_length(to: SocketAddr, len: usize) -> Result<()> {
     }
 }
 
-fn longest_to(to: SocketAddr) -> usize {
+pub(super) fn longest_to(to: SocketAddr) -> usize {
     if canonical(to).is_ipv4() {
         LONGEST_V4
     } else {
@@ -262,6 +130,3 @@ fn longest_to(to: SocketAddr) -> usize {
 fn wrong(what: String) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidArgument, what))
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::conn::datagram::endpoint::Endpoint;
+use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
 use crate::contract::action::{CloseReason, Closed, Completion};
 use crate::contract::options::{Context, ListenerId};
-use crate::listen::listener::Claim;
-use crate::shared::mailbox::command::Request;
+use crate::listen::claim::Claim;
 
 /// A datagram that was received and waits for a handler that has paused.
 pub(crate) struct Kept {

@@ -3,3 +3,4 @@
 pub(crate) mod endpoint;
 pub(crate) mod entry;
 mod queue;
+pub(crate) mod wire;

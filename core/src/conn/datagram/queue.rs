@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::sys::datagram::Message;
+use crate::base::datagram::Message;
 use crate::sys::memory::Mapped;
 
 /// Bytes of the record that goes with each datagram.

@@ -3,5 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod entry;
 pub(crate) mod machine;
+pub(crate) mod opening;
 pub(crate) mod queue;
+pub(crate) mod timing;
 pub(crate) mod wire;

@@ -100,3 +100,14 @@ pub(crate) fn send_through(
     }
     sent > 0
 }
+
+impl Entry {
+    /// The poller reported an error. A connection that is paused by hand would not learn of it by reading, and need
+    /// not: nobody is there any more to be read from at leisure.
+    pub(crate) fn notice_failure(&mut self) {
+        let Some(socket) = self.socket.as_ref().filter(|_| self.machine.is_paused()) else { return };
+        if let Ok(Some(errno)) = socket::take_error(socket.as_fd()) {
+            self.machine.read_failed(errno);
+        }
+    }
+}

@@ -7,11 +7,12 @@ use std::process;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{failed, of_accepted, Claim, Listener, Listening};
-use crate::address::{check_again, wrong, Address, ListenOptions, Scheme, Target};
+use super::super::claim::Claim;
+use super::{failed, of_accepted, Listener, Listening};
+use crate::address::{check_again, of_listener, wrong, Address, ListenOptions, Scheme, Target};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::sys::socket::{self, is_open};
-use crate::sys::socket_options::{apply_while, of_listener};
+use crate::sys::socket_options::apply_while;
 
 /// The first descriptor that LISTEN_FDS counts, sd_listen_fds(3).
 const FIRST: RawFd = 3;

@@ -15,6 +15,7 @@ use crate::contract::config::{Config, Timeouts};
 use crate::contract::options::{ConnOptions, ConnectOptions};
 use crate::framing::Framing;
 use crate::sys::clock::made_up::Time;
+use crate::Handler;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,78 +1,19 @@
 //! What other threads ask a loop for.
 
+use std::any::Any;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
-use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
-use crate::base::limits::Admission;
-use crate::conn::shared::ConnShared;
-use crate::contract::action::{CloseReason, Completion};
-use crate::contract::config::Timeouts;
-use crate::contract::options::{ConnOptions, Context, ListenerId};
-use crate::delivery::batch::Answer;
-use crate::dial::Dial;
-use crate::framing::Framing;
-use crate::listen::listener::Listener;
+use crate::conn::request::Request;
+use crate::conn::stream::opening::Opening;
+use crate::contract::action::Completion;
+use crate::contract::options::ListenerId;
+use crate::listen::arrival::{Accepted, Placement};
 use crate::shared::handle::Handle;
 
-/// Where connections of a listener come from, and what they begin with.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    pub(crate) listener: ListenerId,
-    pub(crate) unix: bool,
-    pub(crate) options: ConnOptions,
-    /// The options' framing, for all connections together.
-    pub(crate) framing: Option<Arc<Framing>>,
-}
-
-/// A connection that was accepted and has no loop yet.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    pub(crate) socket: OwnedFd,
-    pub(crate) origin: Arc<Origin>,
-    pub(crate) peer: Option<SocketAddr>,
-    /// Its place among the connections that the server admits.
-    pub(crate) admission: Option<Admission>,
-}
-
-/// A descriptor that the user gave to the engine.
-pub(crate) struct Enrolled {
-    pub(crate) shared: Arc<ConnShared>,
-    pub(crate) socket: OwnedFd,
-    pub(crate) unix: bool,
-    pub(crate) options: ConnOptions,
-    pub(crate) context: Option<Context>,
-}
-
-/// A listening socket for a loop or the accepting thread.
-#[derive(Clone, Debug)]
-pub(crate) struct Listening {
-    pub(crate) listener: Arc<Listener>,
-    pub(crate) origin: Arc<Origin>,
-}
-
-/// A call on a connection that any thread may make.
-#[derive(Clone, Debug)]
-pub(crate) enum Request {
-    Close(CloseReason),
-    End,
-    Abort,
-    Detach,
-    Wake,
-    Pause,
-    Resume,
-    Timeouts(Timeouts),
-    Framing(Option<Arc<Framing>>),
-}
-
 /// A function to run on a loop.
-pub(crate) enum Job {
-    OnLoop(Box<dyn FnOnce(&Handle) + Send>),
-    OnConn(ConnId, Box<dyn FnOnce(&Conn<'_>) + Send>),
-}
+pub(crate) type Job = Box<dyn FnOnce(&Handle) + Send>;
 
 /// Bytes that another thread has written: those of several writes, if they came one after the other.
 pub(crate) struct HandedIn {
@@ -83,17 +24,18 @@ pub(crate) struct HandedIn {
 }
 
 pub(crate) enum Command {
-    Open(Accepted),
+    Accepted(Accepted),
     Write(ConnId, HandedIn),
     WriteDatagram(ConnId, Vec<u8>, Option<Completion>),
     SendTo(ConnId, SocketAddr, Vec<u8>),
     Request(ConnId, Request),
     Run(Job),
-    Connect(ConnId, Box<Dial>),
+    /// An outgoing or enrolled connection.
+    Open(ConnId, Box<Opening>),
     Resolved(ConnId, io::Result<Vec<IpAddr>>),
-    Enroll(ConnId, Box<Enrolled>),
-    Listen(Listening),
-    Endpoint(ConnId, Listening),
+    Listen(Placement),
+    Endpoint(ConnId, Placement),
     CloseListener(ListenerId),
-    Answered(Answer),
+    /// For the loop's receiver, from whoever it has handed something over to.
+    Answer(Box<dyn Any + Send>),
 }

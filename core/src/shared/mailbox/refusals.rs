@@ -2,8 +2,8 @@
 
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::conn::request::Request;
 use crate::conn::shared::{ConnKind, ConnShared};
-use crate::shared::mailbox::command::Request;
 
 /// The error of every call on a connection that is no more.
 pub(crate) fn closed_error(id: ConnId) -> Error {

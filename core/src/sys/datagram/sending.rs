@@ -9,16 +9,7 @@ use socket2::SockAddr;
 
 use super::super::call::call;
 use super::{header, retry, MAX_MESSAGES};
-
-/// What leaves in one piece: a datagram, or several to one destination that the kernel cuts apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Message<'a> {
-    /// `None`: where the socket is connected to.
-    pub(crate) to: Option<SocketAddr>,
-    pub(crate) bytes: &'a [u8],
-    /// Cut into datagrams of this many bytes, the last of what is left (UDP_SEGMENT).
-    pub(crate) segment: Option<u16>,
-}
+use crate::base::datagram::Message;
 
 /// Sends messages in order, at most [`MAX_MESSAGES`] and at least one, and says how many the kernel took. On
 /// a socket of IPv6, `ipv6`, a destination of IPv4 is written as `::ffff:a.b.c.d`. Never blocks.
@@ -132,8 +123,8 @@ pub(crate) fn can_segment(fd: BorrowedFd<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canonical;
     use super::*;
+    use crate::base::datagram::canonical;
 
     #[test]
     fn the_control_message_is_laid_out_as_the_system_says() {

@@ -1,4 +1,7 @@
+use super::super::endpoint::LONGEST_V6;
 use super::*;
+use crate::base::error::ErrorKind;
+use std::net::SocketAddr;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 

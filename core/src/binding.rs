@@ -1,0 +1,14 @@
+//! What our own language bindings use besides the public interface. It may change with any version.
+
+pub use crate::contract::carries::Carries;
+pub use crate::delivery::batch;
+pub use crate::delivery::event::{Event, Pending};
+pub use crate::delivery::receiver::{Delivery, Receiver, Turn};
+pub use crate::shared::mailbox::cork::Cork;
+
+/// A number that a process has in common neither with its parent nor with its children; never 0. Bindings would have to
+/// ask the system otherwise.
+#[must_use]
+pub fn process_number() -> u32 {
+    crate::sys::fork::process()
+}

@@ -1,0 +1,12 @@
+//! What a way of calling user code can bring there.
+
+/// What a way of delivery carries besides streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carries {
+    /// Datagrams. Otherwise UDP addresses are refused.
+    pub datagrams: bool,
+    /// Descriptors that are handed out. Otherwise detaching is refused.
+    pub detach: bool,
+    /// Its receivers are told when a turn flushes and when it ends.
+    pub turns: bool,
+}

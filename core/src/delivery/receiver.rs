@@ -1,0 +1,101 @@
+//! What a carrier is: how one way of calling user code is told what happens.
+
+use std::any::Any;
+
+use super::event::Event;
+use super::handler::BoxError;
+use crate::api::conn::Conn;
+use crate::base::conn_id::ConnId;
+use crate::contract::action::Action;
+use crate::contract::carries::Carries;
+use crate::loop_state::LoopState;
+use crate::shared::handle::Handle;
+
+/// A way of delivery, for a whole server: it makes a receiver for each loop. Called from several threads.
+pub trait Delivery: Send + Sync + 'static {
+    /// The receiver of one loop, made on the loop's thread and used there only.
+    fn receiver(&self) -> Box<dyn Receiver>;
+
+    /// What it cannot carry is refused when it is asked for.
+    fn carries(&self) -> Carries;
+
+    /// The server starts: as [`Handler::on_start`](super::handler::Handler::on_start).
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting.
+    fn on_start(&self, server: &Handle) -> Result<Action, BoxError>;
+
+    /// The server has stopped: once, after the last event, when all loops have ended.
+    fn on_stop(&self, server: &Handle);
+
+    /// Runs a loop on the calling thread, for deliveries that need something set up around it. Calls `run` once.
+    fn around_loop(&self, run: &mut dyn FnMut()) {
+        run();
+    }
+}
+
+/// Who is told what happens on one loop. It needs no lock: its loop's thread alone calls it, one call at a time.
+pub trait Receiver {
+    /// Bytes came in for a connection: whatever there is, or one frame.
+    fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action;
+
+    /// Anything else happened. The action counts for events of a connection only.
+    fn event(&mut self, event: Event<'_>) -> Action;
+
+    /// The turn's input was delivered, and nothing has been flushed. Only with [`Carries::turns`].
+    fn before_flush(&mut self, turn: &Turn<'_>) {
+        let _ = turn;
+    }
+
+    /// The turn is over: the loop may sleep next. Only with [`Carries::turns`].
+    fn turn_ends(&mut self, turn: &Turn<'_>) {
+        let _ = turn;
+    }
+
+    /// Whether it has something to hand over at the end of a turn, without a further event.
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// What it has handed over was answered, by a [`Reply`].
+    fn answered(&mut self, turn: &Turn<'_>, answer: Box<dyn Any + Send>) {
+        let _ = (turn, answer);
+    }
+}
+
+/// A turn of a loop, as a receiver sees it.
+pub struct Turn<'a> {
+    pub(crate) state: &'a LoopState,
+    /// The loop has stopped; this is its last turn.
+    pub(crate) last: bool,
+}
+
+impl Turn<'_> {
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> &Handle {
+        self.state.server()
+    }
+
+    /// Whether the loop has stopped and nothing comes after this.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// Too much waits for the handler: input and new connections are left alone. Or no longer.
+    pub fn set_full(&self, full: bool) {
+        self.state.delivery_is_full.set(full);
+    }
+
+    /// Goes on with a connection that its receiver held.
+    pub fn release(&self, conn: ConnId) {
+        self.state.release(conn);
+    }
+}
+
+impl std::fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turn").field("last", &self.last).finish_non_exhaustive()
+    }
+}
