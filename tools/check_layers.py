@@ -119,7 +119,7 @@ def reaching(module: str, imports: dict[str, set[str]], targets: set[str]) -> It
         for used in sorted(imports.get(chain[-1], ())):
             if used in targets:
                 yield chain[1:] + [used]
-            elif used not in seen:
+            elif used not in seen and used != MEMORY:
                 seen.add(used)
                 line.append([*chain, used])
 

@@ -45,12 +45,16 @@ impl Acceptor {
     }
 
     /// Forgets a listener; closing it is its last owner's part.
-    pub(crate) fn remove(&mut self, listener: ListenerId) {
-        self.listeners.retain(|(placed, _)| placed.origin.listener != listener);
+    pub(crate) fn remove(&mut self, listener: ListenerId, poller: &Poller) {
+        let is_it = |placed: &Placement| placed.origin.listener == listener;
+        let gone = self.listeners.iter().filter(|(placed, _)| is_it(placed));
+        gone.for_each(|(placed, _)| poller.forget(placed.listener.as_fd()));
+        self.listeners.retain(|(placed, _)| !is_it(placed));
     }
 
     /// Forgets all of them.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, poller: &Poller) {
+        self.listeners.iter().for_each(|(placed, _)| poller.forget(placed.listener.as_fd()));
         *self = Acceptor::default();
     }
 
@@ -111,6 +115,7 @@ impl Acceptor {
 pub(crate) struct Door<'a> {
     pub(crate) admissions: &'a Arc<Admissions>,
     pub(crate) metrics: &'a LoopMetrics,
+    pub(crate) poller: &'a Poller,
 }
 
 impl Door<'_> {
@@ -127,7 +132,10 @@ impl Door<'_> {
                     Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
                     Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.poller.rearm_read(placed.listener.as_fd());
+                    return Ok(false);
+                }
                 // The listener was shut down, and is about to be forgotten.
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(false),
                 Err(error) if is_of_one_connection(&error) => self.metrics.accept_errors.add(1),

@@ -170,7 +170,7 @@ impl EventLoop {
         // By-id calls on the descriptor must not meet it closed.
         self.state.mailbox().forget_descriptor(id);
         if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
-            entry.socket = None;
+            self.state.close_socket(entry);
             entry.dial().into_iter().for_each(|dial| dial.failed(errno));
         }
     }
@@ -186,7 +186,7 @@ impl EventLoop {
                 let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_connecting());
                 entry
                     .and_then(|entry| entry.socket.as_ref())
-                    .map(|socket| socket::connect_state(socket.as_fd()))
+                    .map(|socket| self.state.connect_state(socket.as_fd()))
             };
             match state {
                 None | Some(Ok(None)) => {}

@@ -142,7 +142,9 @@ impl EventLoop {
                 .peek_mut(id)
                 .filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
             metrics.reads.add(1);
-            match entry.endpoint.receive(batch, budget) {
+            let received = entry.endpoint.receive(batch, budget);
+            self.state.rearm_endpoint(&entry.endpoint);
+            match received {
                 Ok(0) => return None,
                 Ok(_) => {}
                 // An ICMP error of an earlier datagram: UDP promises nothing, and nobody is told.
@@ -245,6 +247,7 @@ impl EventLoop {
             metrics.bytes_written.add(flushed.sent_bytes as u64);
             entry.shared.count_sent(flushed.sent_bytes);
         }
+        self.state.rearm_endpoint(&entry.endpoint);
         let gone = before - entry.endpoint.queued_bytes();
         entry.shared.settle(gone);
         *change -= gone as isize;
@@ -283,6 +286,7 @@ impl EventLoop {
         let context = {
             let conns = &mut *self.state.conns.borrow_mut();
             conns.endpoints.remove(id).and_then(|leaving| {
+                self.state.poller.forget(leaving.1.endpoint.as_fd());
                 conns.pool.change -= leaving.1.endpoint.queued_bytes() as isize;
                 leaving.1.context
             })
@@ -298,7 +302,7 @@ impl EventLoop {
 
     /// A listener was closed: its endpoints end once their queues are sent.
     pub(super) fn close_listener(&mut self, listener: ListenerId) {
-        self.acceptor.remove(listener);
+        self.acceptor.remove(listener, &self.state.poller);
         let conns = &mut *self.state.conns.borrow_mut();
         let ours = conns.endpoints.iter_mut().filter(|(_, entry)| entry.listener == Some(listener));
         let ids: Vec<ConnId> = ours.map(|(id, _)| *id).collect();

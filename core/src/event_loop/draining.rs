@@ -37,7 +37,7 @@ impl EventLoop {
                 break;
             }
         }
-        self.acceptor.clear();
+        self.acceptor.clear(&self.state.poller);
         let endpoints = self.state.conns.borrow().endpoints.ids();
         for id in endpoints {
             let conns = &mut *self.state.conns.borrow_mut();

@@ -326,7 +326,8 @@ impl EventLoop {
         }
         let mut acceptor = std::mem::take(&mut self.acceptor);
         let state = Rc::clone(&self.state);
-        let door = Door { admissions: &state.server().shared.admissions, metrics: state.metrics() };
+        let admissions = &state.server().shared.admissions;
+        let door = Door { admissions, metrics: state.metrics(), poller: &state.poller };
         acceptor.accept(&door, |accepted| self.open(accepted));
         self.acceptor = acceptor;
     }

@@ -222,7 +222,7 @@ impl EventLoop {
     /// What a read gave, told to the connection.
     #[inline(always)]
     fn take(&self, entry: &mut Entry, result: io::Result<usize>, pool: &mut BlockPool) -> Option<Read> {
-        match result {
+        let read = match result {
             Ok(len) if len > 0 => {
                 self.state.metrics().bytes_read.add(len as u64);
                 entry.machine.received(len, len == READ_BUFFER);
@@ -234,7 +234,9 @@ impl EventLoop {
                 take_nothing(entry, nothing, pool);
                 None
             }
-        }
+        };
+        self.state.rearm_read(entry);
+        read
     }
 }
 

@@ -174,6 +174,7 @@ impl EventLoop {
     /// the peer has read. Room that came since the write is reported, too: no wake-up is lost.
     #[inline]
     fn poll_room(&self, id: ConnId, entry: &mut Entry) {
+        self.state.rearm_write(entry);
         let waits = entry.machine.is_unix() && entry.machine.is_stuck();
         let Some(socket) = entry.socket.as_ref().filter(|_| waits != entry.polls_writable) else { return };
         self.state.metrics().other_calls.add(1);
@@ -188,6 +189,7 @@ impl EventLoop {
         }
         let Some(mut leaving) = self.take_out(id) else { return };
         if let Some(socket) = leaving.1.socket.take() {
+            self.state.poller.forget(socket.as_fd());
             if leaving.1.machine.resets() {
                 socket::reset_on_close(socket.as_fd());
             }
@@ -272,7 +274,7 @@ impl EventLoop {
         // From here on by-id calls answer `closed`; what was accepted before is carried out.
         let mut commands = self.state.mailbox().end();
         self.obey(&mut commands);
-        self.acceptor.clear();
+        self.acceptor.clear(&self.state.poller);
         self.arrivals.clear();
         let ids = self.state.conns.borrow().slab.ids();
         for id in ids {

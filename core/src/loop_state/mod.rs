@@ -27,6 +27,7 @@ use crate::sys::poller::Poller;
 
 mod alarms;
 pub(crate) mod conns;
+mod polling;
 mod writing;
 
 pub(crate) use alarms::{Alarm, LoopTimer};

@@ -52,7 +52,7 @@ impl AcceptThread {
             }
             self.deal(accepting);
         }
-        self.acceptor.clear();
+        self.acceptor.clear(&accepting.poller);
         accepting.set_done();
         self.server.shared.connection_ended();
     }
@@ -75,7 +75,7 @@ impl AcceptThread {
         for command in commands {
             match command {
                 AcceptCommand::Listen(placement) => self.acceptor.add(placement, &accepting.poller),
-                AcceptCommand::Close(listener) => self.acceptor.remove(listener),
+                AcceptCommand::Close(listener) => self.acceptor.remove(listener, &accepting.poller),
             }
         }
     }
@@ -87,7 +87,8 @@ impl AcceptThread {
         let loops = self.server.mailboxes();
         let mut open: Vec<usize> = loops.iter().map(|mailbox| mailbox.load()).collect();
         let mut dealt: Vec<Vec<Command>> = loops.iter().map(|_| Vec::new()).collect();
-        let door = Door { admissions: &self.server.shared.admissions, metrics: &accepting.metrics };
+        let AcceptBox { metrics, poller, .. } = accepting;
+        let door = Door { admissions: &self.server.shared.admissions, metrics, poller };
         let balancer = &mut self.balancer;
         self.acceptor.accept(&door, |accepted| {
             let index = balancer.pick(accepted.peer.map(|peer| peer.ip()), &open);

@@ -1,6 +1,7 @@
 //! A server of one loop without a thread of its own: its host polls one descriptor and lets it turn.
 
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::server::Server;
 use crate::shared::handle::Handle;
 use crate::shared::seed::Seed;
 use crate::shared::server::Phase;
-use crate::sys::timer::TimerDescriptor;
+use crate::sys::poller::TimerDescriptor;
 
 /// The token of the host's timer in the loop's poller; connection ids are never so small, and listeners count
 /// from 1.
@@ -41,7 +42,13 @@ enum Life {
 impl Hosted {
     /// What makes the descriptor readable when a timer is due.
     pub(crate) fn timer() -> Result<TimerDescriptor> {
-        TimerDescriptor::new().map_err(|error| Error::system("make a loop for a host", &error))
+        TimerDescriptor::new().map_err(|error| match error.kind() {
+            io::ErrorKind::Unsupported => Error::new(
+                crate::ErrorKind::Unsupported,
+                "make a loop for a host: poll(2), which waits here, has no descriptor that a host could poll",
+            ),
+            _ => Error::system("make a loop for a host", &error),
+        })
     }
 
     /// Registers the timer with the one loop.
@@ -143,7 +150,7 @@ impl Hosted {
 
 impl AsFd for Hosted {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.event_loop.state().poller.as_fd()
+        self.timer.descriptor_of(&self.event_loop.state().poller)
     }
 }
 
@@ -165,5 +172,7 @@ impl fmt::Debug for Hosted {
     }
 }
 
+// Over poll(2) nobody can make one.
 #[cfg(test)]
+#[cfg(not(reactor_poller = "poll"))]
 mod tests;

@@ -204,7 +204,8 @@ impl Server {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if the server was not made with `loops: 1`; [`ErrorKind::WrongState`] if
-    /// it was started before; [`ErrorKind::System`] when descriptors have run out.
+    /// it was started before; [`ErrorKind::System`] when descriptors have run out;
+    /// [`ErrorKind::Unsupported`] where the loop waits by poll(2), which has no descriptor.
     pub fn start_hosted(&self) -> Result<Hosted> {
         let shared = &self.handle.shared;
         if shared.config.loops != 1 {

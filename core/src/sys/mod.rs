@@ -1,9 +1,10 @@
 //! What the operating system offers: every system call on a socket, and all `unsafe` of the core, is here.
+//!
+//! What all systems share is in this folder. What one of them has by itself is in a folder of its own, which is `system`
+//! to the others: each has the same names.
 
 #![allow(unsafe_code)]
 
-pub(crate) mod affinity;
-mod call;
 pub(crate) mod clock;
 pub(crate) mod datagram;
 pub(crate) mod fork;
@@ -14,10 +15,18 @@ pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod socket_options;
 pub(crate) mod time;
-pub(crate) mod timer;
 pub(crate) mod waker;
 
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+compile_error!("reactor runs on Linux only so far: another system needs a folder like core/src/sys/linux");
+
 use std::io;
+
+pub(crate) use system::affinity;
 
 /// Turns the -1 of a system call into the error it left behind.
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
@@ -26,10 +35,4 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     } else {
         Ok(result)
     }
-}
-
-/// The same for calls that return a size.
-#[cfg(not(target_arch = "x86_64"))]
-fn check_size(result: libc::ssize_t) -> io::Result<usize> {
-    usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }

@@ -158,6 +158,11 @@ impl Machine {
         self.readable
     }
 
+    /// Whether what there was to read was used up, and more may come.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.readable && !self.eof
+    }
+
     pub(crate) fn read_would_block(&mut self) {
         self.readable = false;
         self.read_on = self.always_read_on;

@@ -1,12 +1,18 @@
-//! The poller on Linux.
+//! The poller over epoll(7), on Linux.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::Event;
-use crate::sys::call::call;
+use super::{millis, Event};
 use crate::sys::check;
+use crate::sys::linux::call::call;
+
+mod eventfd;
+mod timerfd;
+
+pub(crate) use eventfd::Waker;
+pub(crate) use timerfd::TimerDescriptor;
 
 /// Events fetched by one call at most.
 const BATCH: usize = 512;
@@ -86,6 +92,15 @@ impl Poller {
         let _ = self.change(libc::EPOLL_CTL_MOD, fd, token, interest);
     }
 
+    #[inline(always)]
+    pub(crate) fn rearm_read(&self, _: BorrowedFd<'_>) {}
+
+    #[inline(always)]
+    pub(crate) fn rearm_write(&self, _: BorrowedFd<'_>) {}
+
+    #[inline(always)]
+    pub(crate) fn forget(&self, _: BorrowedFd<'_>) {}
+
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
         // It fails for descriptors that are not registered only.
         let _ = self.change(libc::EPOLL_CTL_DEL, fd, 0, 0);
@@ -110,11 +125,7 @@ impl Poller {
 
     pub(crate) fn poll(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.raw.clear();
-        let millis = match timeout {
-            None => -1,
-            Some(Duration::ZERO) => 0,
-            Some(timeout) => i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
-        };
+        let millis = millis(timeout);
         let (epoll, room) = (self.epoll.as_raw_fd() as usize, events.raw.as_mut_ptr() as usize);
         // SAFETY: the pointer and the count describe the vector's own capacity; there is no signal mask.
         let result = unsafe { call(libc::SYS_epoll_pwait, [epoll, room, BATCH, millis as usize, 0, 0]) };
@@ -128,17 +139,12 @@ impl Poller {
     }
 }
 
-impl AsFd for Poller {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.epoll.as_fd()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::Shutdown;
+    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     fn poll_now(poller: &Poller) -> Vec<Event> {
@@ -192,16 +198,6 @@ mod tests {
         assert_eq!(poll_now(&poller), []);
         near.shutdown(Shutdown::Write).unwrap();
         assert_eq!(poll_now(&poller), [Event { readable: true, writable: false, read_on: true, ..room }]);
-    }
-
-    #[test]
-    fn a_level_is_reported_until_it_is_gone() {
-        let (mut near, far) = UnixStream::pair().unwrap();
-        let poller = Poller::new().unwrap();
-        poller.add_level(far.as_fd(), 1).unwrap();
-        near.write_all(b"x").unwrap();
-        assert_eq!(poll_now(&poller).len(), 1);
-        assert_eq!(poll_now(&poller).len(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::sys::poller::{Events, Poller};
+use socket2::Domain;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -7,9 +7,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::SockAddr;
 
-use super::super::call::call;
 use super::{header, retry, MAX_MESSAGES};
 use crate::base::datagram::Message;
+use crate::sys::linux::call::call;
 
 /// Sends messages in order, at most [`MAX_MESSAGES`] and at least one, and says how many the kernel took. On
 /// a socket of IPv6, `ipv6`, a destination of IPv4 is written as `::ffff:a.b.c.d`. Never blocks.

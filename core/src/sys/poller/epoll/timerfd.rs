@@ -1,10 +1,11 @@
-//! A timer as a descriptor, for a host that polls: timerfd.
+//! The host's timer as a timerfd.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::check;
+use super::Poller;
+use crate::sys::check;
 
 /// Readable from when it is due until it is armed anew or disarmed.
 #[derive(Debug)]
@@ -33,6 +34,11 @@ impl TimerDescriptor {
         if std::mem::take(&mut self.armed) {
             self.set(Duration::ZERO);
         }
+    }
+
+    /// What the host polls.
+    pub(crate) fn descriptor_of<'a>(&self, poller: &'a Poller) -> BorrowedFd<'a> {
+        poller.epoll.as_fd()
     }
 
     fn set(&self, delay: Duration) {

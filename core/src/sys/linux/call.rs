@@ -1,4 +1,4 @@
-//! System calls without the C library's wrappers: those are points where a thread may be cancelled, which costs more
+//! System calls of Linux without the C library's wrappers: those are points where a thread may be cancelled, which costs more
 //! than what the engine does between two calls. So does finding `errno` when there is nothing to read.
 
 use std::io;
@@ -9,7 +9,7 @@ use std::io;
 /// As the call itself: see its page in section 2 of the manual.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(super) unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> io::Result<usize> {
+pub(in crate::sys) unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> io::Result<usize> {
     let [a, b, c, d, e, f] = arguments;
     let result: isize;
     // SAFETY: the kernel keeps all registers but these (System V ABI, AMD64 supplement, A.2.1); what it reads and
@@ -42,10 +42,11 @@ fn error(result: isize) -> io::Error {
 /// # Safety
 /// As the call itself: see its page in section 2 of the manual.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> io::Result<usize> {
+pub(in crate::sys) unsafe fn call(number: libc::c_long, arguments: [usize; 6]) -> io::Result<usize> {
     let [a, b, c, d, e, f] = arguments;
     // SAFETY: what the caller promises.
-    super::check_size(unsafe { libc::syscall(number, a, b, c, d, e, f) } as libc::ssize_t)
+    let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::{size_of, zeroed};
 
-use super::check;
+use crate::sys::check;
 
 /// Binds the calling thread to one of the processors that it may use: the `index`-th, counting round.
 pub(crate) fn pin_to(index: usize) -> io::Result<()> {

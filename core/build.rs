@@ -1,0 +1,30 @@
+//! Chooses the poller: what the system has; or, to try another, what the environment variable REACTOR_POLLER names.
+
+use std::env;
+use std::process::exit;
+
+/// The pollers, and where each works.
+const POLLERS: [(&str, fn(&str) -> bool); 2] = [("epoll", |system| system == "linux"), ("poll", |_| true)];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=REACTOR_POLLER");
+    let names = POLLERS.map(|(name, _)| format!("\"{name}\"")).join(", ");
+    println!("cargo::rustc-check-cfg=cfg(reactor_poller, values({names}))");
+    let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let usable = || POLLERS.iter().filter(|(_, works)| works(&system)).map(|(name, _)| *name);
+    let asked = env::var("REACTOR_POLLER").ok().filter(|asked| !asked.is_empty());
+    let chosen = match &asked {
+        None => usable().next(),
+        Some(asked) => usable().find(|name| name == asked),
+    };
+    let Some(chosen) = chosen else {
+        let known = usable().collect::<Vec<_>>().join(", ");
+        println!(
+            "cargo::error=REACTOR_POLLER is \"{}\"; on {system} it can be: {known}",
+            asked.unwrap_or_default()
+        );
+        exit(1);
+    };
+    println!("cargo::rustc-cfg=reactor_poller=\"{chosen}\"");
+}

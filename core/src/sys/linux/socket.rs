@@ -1,0 +1,89 @@
+//! Sockets: accepting, reading, writing, and what other systems do not know.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use socket2::{Domain, SockRef};
+
+use super::call::call;
+use crate::address::Credentials;
+use crate::base::datagram::canonical;
+use crate::sys::check;
+use crate::sys::socket::inet_address;
+
+/// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address if it is an IP one.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: zeroes are valid for an address of any family.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    let name = std::ptr::from_mut(&mut storage).cast::<libc::sockaddr>();
+    // SAFETY: the kernel writes at most `len` bytes, which is what the storage has.
+    let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), name, &mut len, flags) })?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let peer = inet_address(&storage).map(canonical);
+    Ok((socket, peer))
+}
+
+/// Reads what is there, at most the buffer's size; 0 means end of file.
+pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let (descriptor, room, len) = (fd.as_raw_fd() as usize, buffer.as_mut_ptr() as usize, buffer.len());
+    // SAFETY: pointer and length describe the buffer, which is borrowed exclusively; no address is asked for.
+    unsafe { call(libc::SYS_recvfrom, [descriptor, room, len, 0, 0, 0]) }
+}
+
+/// Writes as much as the kernel takes at once; a broken connection is an error, not a SIGPIPE.
+pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let (descriptor, data, len) = (fd.as_raw_fd() as usize, bytes.as_ptr() as usize, bytes.len());
+    // SAFETY: pointer and length describe the slice, which is borrowed; there is no address.
+    unsafe { call(libc::SYS_sendto, [descriptor, data, len, libc::MSG_NOSIGNAL as usize, 0, 0]) }
+}
+
+/// As [`send`], from several slices in order, at most [`MAX_SLICES`].
+pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: msghdr is plain data for which zeroes are valid: no name, no control data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    // The kernel only reads the vector; IoSlice has the layout of iovec by its documentation.
+    message.msg_iov = slices.as_ptr().cast::<libc::iovec>().cast_mut();
+    message.msg_iovlen = slices.len() as _;
+    let (descriptor, message) = (fd.as_raw_fd() as usize, std::ptr::from_ref(&message) as usize);
+    // SAFETY: the message points at slices that are borrowed during the call.
+    unsafe { call(libc::SYS_sendmsg, [descriptor, message, libc::MSG_NOSIGNAL as usize, 0, 0, 0]) }
+}
+
+/// Leaves the choice of the local port to connect, ip(7).
+pub(in crate::sys) fn bind_address_no_port(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = size_of_val(&on) as libc::socklen_t;
+    let value = std::ptr::from_ref(&on).cast();
+    // SAFETY: value and length describe an integer that outlives the call.
+    check(unsafe {
+        libc::setsockopt(fd.as_raw_fd(), libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, value, length)
+    })
+    .map(drop)
+}
+
+/// Who is at the other end of a connected Unix socket.
+///
+/// # Errors
+/// EOPNOTSUPP for other sockets, ENOTCONN for one that is not connected: the kernel would answer both with
+/// placeholders.
+pub(crate) fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
+    if SockRef::from(&fd).domain()? != Domain::UNIX {
+        return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+    }
+    let mut found = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of_val(&found) as libc::socklen_t;
+    let value = std::ptr::from_mut(&mut found).cast();
+    // SAFETY: value and length describe the structure, which is borrowed exclusively.
+    check(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, value, &mut length)
+    })?;
+    if found.uid == u32::MAX {
+        return Err(io::Error::from_raw_os_error(libc::ENOTCONN));
+    }
+    let pid = (found.pid != 0).then_some(found.pid);
+    Ok(Credentials { pid, uid: found.uid, gid: found.gid })
+}
