@@ -59,14 +59,14 @@ fn send_once(fd: BorrowedFd<'_>, headers: &mut [libc::mmsghdr]) -> io::Result<us
 struct Outgoing {
     name: Option<SockAddr>,
     slice: libc::iovec,
-    control: Option<Segment>,
+    segment: Option<u16>,
+    control: Control,
 }
 
-/// A control message of type UDP_SEGMENT, as CMSG_SPACE and CMSG_DATA lay it out.
-#[repr(C)]
-struct Segment {
-    header: libc::cmsghdr,
-    size: u16,
+/// Room for a control message of type UDP_SEGMENT, aligned as the header in it.
+union Control {
+    _header: libc::cmsghdr,
+    bytes: [u8; Control::SPACE],
 }
 
 impl Outgoing {
@@ -76,7 +76,8 @@ impl Outgoing {
         Outgoing {
             name: message.to.map(|to| if ipv6 { mapped(to) } else { to }.into()),
             slice: libc::iovec { iov_base, iov_len },
-            control: message.segment.map(Segment::new),
+            segment: message.segment,
+            control: Control { bytes: [0; Control::SPACE] },
         }
     }
 
@@ -87,22 +88,33 @@ impl Outgoing {
             None => (std::ptr::null_mut(), 0),
         };
         let mut header = header(name, len, &mut self.slice);
-        if let Some(control) = &mut self.control {
-            header.msg_hdr.msg_control = std::ptr::from_mut(control).cast();
-            header.msg_hdr.msg_controllen = size_of::<Segment>();
+        if let Some(size) = self.segment {
+            self.control.write(&mut header.msg_hdr, size);
         }
         header
     }
 }
 
-impl Segment {
-    fn new(size: u16) -> Self {
-        // SAFETY: cmsghdr is plain data for which zeroes are valid.
-        let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
-        header.cmsg_level = libc::SOL_UDP;
-        header.cmsg_type = libc::UDP_SEGMENT;
-        header.cmsg_len = size_of::<libc::cmsghdr>() + size_of::<u16>();
-        Segment { header, size }
+impl Control {
+    // SAFETY: both only compute.
+    const SPACE: usize = unsafe { libc::CMSG_SPACE(size_of::<u16>() as u32) } as usize;
+    // SAFETY: as above.
+    const LEN: u32 = unsafe { libc::CMSG_LEN(size_of::<u16>() as u32) };
+
+    /// Writes the control message, and points the header of the message to it. The system's macros know how it is laid
+    /// out, which C libraries do differently.
+    fn write(&mut self, header: &mut libc::msghdr, size: u16) {
+        header.msg_control = std::ptr::from_mut(self).cast();
+        header.msg_controllen = Control::SPACE as _;
+        // SAFETY: the room is aligned, zeroed, and as long as one message with such data is: so there is a first header,
+        // and behind it are the data.
+        unsafe {
+            let control = &mut *libc::CMSG_FIRSTHDR(header);
+            control.cmsg_level = libc::SOL_UDP;
+            control.cmsg_type = libc::UDP_SEGMENT;
+            control.cmsg_len = Control::LEN as _;
+            libc::CMSG_DATA(control).cast::<u16>().write_unaligned(size);
+        }
     }
 }
 
@@ -127,11 +139,18 @@ mod tests {
     use crate::base::datagram::canonical;
 
     #[test]
-    fn the_control_message_is_laid_out_as_the_system_says() {
-        // SAFETY: both only compute.
-        let (space, len) = unsafe { (libc::CMSG_SPACE(2), libc::CMSG_LEN(2)) };
-        assert_eq!(size_of::<Segment>(), space as usize);
-        assert_eq!(Segment::new(1).header.cmsg_len, len as usize);
+    fn the_control_message_is_found_as_the_system_looks_for_it() {
+        let message = Message { to: None, bytes: b"onetwo", segment: Some(3) };
+        let mut outgoing = Outgoing::new(&message, false);
+        let header = outgoing.header().msg_hdr;
+        // SAFETY: the header is valid as long as what it was made from stays where it is.
+        let (first, next, data) = unsafe {
+            let first = libc::CMSG_FIRSTHDR(&header);
+            (*first, libc::CMSG_NXTHDR(&header, first), *libc::CMSG_DATA(first).cast::<[u8; 2]>())
+        };
+        assert_eq!((first.cmsg_level, first.cmsg_type), (libc::SOL_UDP, libc::UDP_SEGMENT));
+        assert_eq!((first.cmsg_len as u32, u16::from_ne_bytes(data)), (Control::LEN, 3));
+        assert!(next.is_null());
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl TimerDescriptor {
 
     fn set(&self, delay: Duration) {
         let at = libc::timespec {
-            tv_sec: libc::time_t::try_from(delay.as_secs()).unwrap_or(libc::time_t::MAX),
+            // 68 years are enough, and the type's width is the C library's choice.
+            tv_sec: i32::try_from(delay.as_secs()).unwrap_or(i32::MAX).into(),
             tv_nsec: delay.subsec_nanos().into(),
         };
         let once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
