@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -187,9 +188,11 @@ pub(crate) fn address(url: &str) -> SocketAddr {
     url.split_once("://").unwrap().1.parse().unwrap()
 }
 
-/// A unique path for a socket, which nobody has.
+/// A unique path for a socket, which nobody has: no other test of this process, either.
 pub(crate) fn socket_path(name: &str) -> String {
-    let path = std::env::temp_dir().join(format!("reactor-test-{}-{name}", std::process::id()));
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed));
+    let path = std::env::temp_dir().join(format!("reactor-test-{process}-{number}-{name}"));
     let _ = fs::remove_file(&path);
     path.to_str().unwrap().to_owned()
 }
