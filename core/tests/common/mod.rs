@@ -1,5 +1,5 @@
 //! What the tests of the engine share: a client that verifies, and counts of what the process holds.
-#![allow(dead_code, reason = "each test binary compiles all of it, and uses its part")]
+#![allow(dead_code, reason = "each test program compiles all of it, and uses its part")]
 
 pub(crate) mod hooks;
 pub(crate) mod net;

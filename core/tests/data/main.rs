@@ -1,0 +1,13 @@
+//! Bytes in and out: echoed, framed, kept, paused, batched.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod batched;
+mod echo;
+mod framing;
+mod reading;
+mod unix_room;
+mod upgrade;

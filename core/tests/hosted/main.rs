@@ -1,0 +1,11 @@
+//! Servers without threads of their own, which a host turns.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod nested_order;
+mod on_start;
+mod order;
+mod turns;
