@@ -1,5 +1,5 @@
 //! Accepting pauses for want of descriptors, and the listener is closed meanwhile: the loop sleeps again (R1, T4). A
-//! test binary of its own, because the limit is the process's.
+//! program of its own, because the limit on descriptors is the process's.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

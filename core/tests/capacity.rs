@@ -1,4 +1,5 @@
-//! Many of everything in one process: connections, timers, starts and stops (S4, T2, M1).
+//! Many of everything in one process: connections, timers, starts and stops (S4, T2, M1). A program of its own, because
+//! it measures the process: its memory, descriptors and threads.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! A name with several addresses: each is tried (D7). In a process of its own, which sees a list of hosts of the test's.
+//! A name with several addresses: each is tried (D7). A program of its own, because it runs itself again, as a process
+//! that sees a list of hosts of the test's.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! Descriptors of the user's that are given to the engine (D8).
+//! Descriptors of the user's that are given to the engine (D8). A program of its own, because it counts the process's
+//! descriptors, and looks whether a number is free again.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -33,7 +34,7 @@ fn tcp_pair() -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Everything at once, in a test of its own so that nobody else's descriptors are counted.
+/// One after the other: they count the process's descriptors.
 #[test]
 fn streams_are_taken_over_and_anything_else_is_refused() {
     both_kinds_of_streams_are_served();

@@ -1,5 +1,5 @@
-//! Out of descriptors: open connections go on, and accepting resumes when some return (R1). A test binary of its
-//! own, because the limit is the process's.
+//! Out of descriptors: open connections go on, and accepting resumes when some return (R1). A program of its own,
+//! because the limit on descriptors is the process's.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! A process with few descriptors under more clients than it can hold: no spin, no death, and accepting resumes (R1). The
-//! server runs in a process of its own, whose limit and processor time these are.
+//! A process with few descriptors under more clients than it can hold: no spin, no death, and accepting resumes (R1). A
+//! program of its own, because it runs itself again: the server is a process whose limit and processor time these are.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Forks: bind, fork, start in the child; and a started server in a child (A6). One test, so that no other thread of
-//! this process holds a lock while it forks.
+//! Forks: bind, fork, start in the child; and a started server in a child (A6). A program of its own with one test, so
+//! that no other thread holds a lock while it forks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! A fork inside a callback: in the child every call by id is an error, and what the callback wrote before leaves once, from the
-//! parent (A6, D1).
+//! A fork inside a callback: in the child every call by id is an error, and what the callback wrote before leaves once,
+//! from the parent (A6, D1). A program of its own, because it forks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

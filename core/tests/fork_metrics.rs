@@ -1,5 +1,5 @@
-//! What a forked child is told of a server that the parent started, while threads of the parent hold its locks (A6, R5). A
-//! test binary of its own, because it forks.
+//! What a forked child is told of a server that the parent started, while threads of the parent hold its locks (A6,
+//! R5). A program of its own, because it forks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

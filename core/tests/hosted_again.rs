@@ -1,5 +1,5 @@
-//! A hosted start that fails for want of descriptors leaves the server as before the call (B3, R1, R5). A test binary of
-//! its own, because the limit is the process's.
+//! A hosted start that fails for want of descriptors leaves the server as before the call (B3, R1, R5). A program of
+//! its own, because the limit on descriptors is the process's.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

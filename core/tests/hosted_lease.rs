@@ -1,5 +1,6 @@
-//! Hosted servers that outlive their `Server`, made and dropped on several threads: a loop's number among all loops of the
-//! process is free only when nothing of the loop is left, so that ids stay unique (T2, L3).
+//! Hosted servers that outlive their `Server`, made and dropped on several threads: a loop's number among all loops of
+//! the process is free only when nothing of the loop is left, so that ids stay unique (T2, L3). A program of its own,
+//! because those numbers are the process's: loops of other tests would take them in between.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

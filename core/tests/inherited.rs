@@ -1,6 +1,6 @@
-//! Sockets that a service manager opened: a new process finds them by LISTEN_FDS and serves (A6). In a file of
-//! its own: between the fork and the exec, the new process holds every socket that other tests have just
-//! closed.
+//! Sockets that a service manager opened: a new process finds them by LISTEN_FDS and serves (A6). A program of its own,
+//! because it runs itself again: between the fork and the exec the new process holds every socket of its parent, and
+//! other tests would wait for the ends of theirs.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! A start and a stop leave the process as it was (S4). One test, so that nobody else's descriptors are counted.
+//! A start and a stop leave the process as it was (S4). A program of its own with one test, because it counts the
+//! process's descriptors and threads.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

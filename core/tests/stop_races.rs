@@ -1,4 +1,5 @@
-//! Stops that meet starts, listeners and connections on their way (S2, S3, S4).
+//! Stops that meet starts, listeners and connections on their way (S2, S3, S4). A program of its own, because it counts
+//! the process's descriptors, listening sockets and threads.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! A start that takes the last descriptor: a UDP endpoint needs none beside its socket (R1, D6). A test binary of its own,
-//! because the limit is the process's.
+//! A start that takes the last descriptor: a UDP endpoint needs none beside its socket (R1, D6). A program of its own,
+//! because the limit on descriptors is the process's.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
