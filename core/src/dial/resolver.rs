@@ -3,14 +3,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
+use std::mem;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use crossbeam_channel::{bounded, unbounded, Receiver, RecvTimeoutError, Sender};
 
 use crate::base::panics::{catch, report};
 use crate::sys::signal::SignalsBlocked;
@@ -31,6 +34,7 @@ struct Patience {
 /// What is told the addresses, in the system's order of preference, or the system's reason.
 pub(crate) type Done = Box<dyn FnOnce(io::Result<Vec<IpAddr>>) + Send>;
 type Lookup = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+type Name = (String, Done);
 
 /// Looks names up for one server, on threads named `reactor-resolve` that exist while there is something to
 /// do. Every method may be called on any thread. Dropping it closes it without waiting.
@@ -44,25 +48,32 @@ pub(crate) struct Resolver {
 struct Shared {
     lookup: Box<Lookup>,
     patience: Patience,
-    /// The process that used it first; 0 before. In another, the lock may be held by a thread that is not
-    /// there.
+    /// The process that used it first; 0 before. In another, a lock, the channels' own too, may be held by a
+    /// thread that is not there.
     used_by: AtomicU32,
+    /// Names that wait for a thread.
+    names: Receiver<Name>,
+    /// Carries nothing. Once the resolver is closed, it ends with the last thread.
+    ended: Receiver<Infallible>,
     state: Mutex<State>,
-    /// There is a name in the queue, or the resolver was closed.
-    work: Condvar,
-    /// A thread has ended.
-    ended: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    queue: VecDeque<(String, Done)>,
-    running: Vec<JoinHandle<()>>,
-    /// Threads that do nothing any more but return.
-    ended: Vec<JoinHandle<()>>,
-    /// Threads that wait for a name.
-    idle: usize,
-    closed: bool,
+    /// `None` once the resolver is closed.
+    open: Option<Open>,
+    /// Names that wait or are being looked up.
+    pending: usize,
+    /// Threads that take names.
+    running: usize,
+    /// These, and those that ended because they were idle, until they are joined.
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The other ends of the channels.
+struct Open {
+    names: Sender<Name>,
+    /// Each thread has a clone.
+    alive: Sender<Infallible>,
 }
 
 impl Resolver {
@@ -75,13 +86,16 @@ impl Resolver {
         lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
         patience: Patience,
     ) -> Self {
+        let (names, waiting) = unbounded();
+        let (alive, ended) = bounded(0);
+        let open = Some(Open { names, alive });
         let shared = Shared {
             lookup: Box::new(lookup),
             patience,
             used_by: AtomicU32::new(0),
-            state: Mutex::default(),
-            work: Condvar::new(),
-            ended: Condvar::new(),
+            names: waiting,
+            ended,
+            state: Mutex::new(State { open, pending: 0, running: 0, threads: Vec::new() }),
         };
         Resolver { shared: Arc::new(shared) }
     }
@@ -96,19 +110,7 @@ impl Resolver {
         if !self.shared.is_used_here() {
             return Err(io::Error::other("names cannot be resolved: the resolver was used before the fork"));
         }
-        let mut state = self.shared.lock();
-        if state.closed {
-            return Err(io::Error::other("names cannot be resolved: the resolver is closed"));
-        }
-        // Threads that were woken count as idle until they have run, hence the comparison with the queue.
-        if state.queue.len() >= state.idle && state.running.len() < MAX_THREADS {
-            let started = self.shared.start_thread(&mut state);
-            // Where there is a thread already it has to do.
-            started.or_else(|error| if state.running.is_empty() { Err(error) } else { Ok(()) })?;
-        }
-        state.queue.push_back((host, done));
-        self.shared.work.notify_one();
-        Ok(())
+        self.shared.submit((host, done))
     }
 
     /// Takes no more names, drops those in the queue unanswered, and waits up to a second for the lookups
@@ -120,17 +122,15 @@ impl Resolver {
             return;
         }
         self.shared.close();
-        let state = self.shared.lock();
-        if state.running.iter().any(is_current) {
+        if self.shared.lock().threads.iter().any(is_current) {
             return;
         }
-        let some_run = |state: &mut State| !state.running.is_empty();
-        let waited = self.shared.ended.wait_timeout_while(state, self.shared.patience.close, some_run);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let ended = std::mem::take(&mut state.ended);
-        drop(state);
-        // They hold no lock and have nothing left to do.
-        ended.into_iter().for_each(join);
+        let Err(why) = self.shared.ended.recv_timeout(self.shared.patience.close);
+        if why == RecvTimeoutError::Disconnected {
+            let ended = mem::take(&mut self.shared.lock().threads);
+            // They hold no lock and have nothing left to do.
+            ended.into_iter().for_each(join);
+        }
     }
 }
 
@@ -139,7 +139,7 @@ impl Drop for Resolver {
         match self.shared.is_used_here() {
             true => self.shared.close(),
             // After a fork: what the parent's threads work with, and their handles, mean nothing here.
-            false => std::mem::forget(Arc::clone(&self.shared)),
+            false => mem::forget(Arc::clone(&self.shared)),
         }
     }
 }
@@ -158,23 +158,44 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn close(&self) {
+    fn submit(self: &Arc<Self>, name: Name) -> io::Result<()> {
         let mut state = self.lock();
-        state.closed = true;
-        let unanswered = std::mem::take(&mut state.queue);
-        drop(state);
-        self.work.notify_all();
-        // Without the lock: what they own may be anything.
-        drop(unanswered);
+        let closed = || io::Error::other("names cannot be resolved: the resolver is closed");
+        let Open { names, alive } = state.open.as_ref().ok_or_else(closed)?;
+        let (names, alive) = (names.clone(), alive.clone());
+        if state.pending >= state.running && state.running < MAX_THREADS {
+            let started = self.start_thread(&mut state, alive);
+            // Where there is a thread already it has to do.
+            started.or_else(|error| if state.running == 0 { Err(error) } else { Ok(()) })?;
+        }
+        state.pending += 1;
+        // `self` has a receiver: sending cannot fail.
+        let _ = names.send(name);
+        Ok(())
     }
 
-    fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+    fn close(&self) {
+        let open = self.lock().open.take();
+        drop(open);
+        // Without the lock: what they own may be anything.
+        self.names.try_iter().for_each(drop);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().open.is_none()
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State, alive: Sender<Infallible>) -> io::Result<()> {
         // Those that have ended because they were idle; joining them takes no time.
-        state.ended.extract_if(.., |thread| thread.is_finished()).for_each(join);
+        state.threads.extract_if(.., |thread| thread.is_finished()).for_each(join);
         let shared = Arc::clone(self);
+        let part = move || {
+            shared.run();
+            drop(alive);
+        };
         let _blocked = SignalsBlocked::new();
-        let thread = thread::Builder::new().name("reactor-resolve".into()).spawn(move || shared.run())?;
-        state.running.push(thread);
+        state.threads.push(thread::Builder::new().name("reactor-resolve".into()).spawn(part)?);
+        state.running += 1;
         Ok(())
     }
 
@@ -184,35 +205,33 @@ impl Shared {
             if let Err(panic) = catch(|| self.answer(&host, done)) {
                 report(format_args!("what was to be told the addresses of {host} panicked: {panic}"));
             }
+            self.lock().pending -= 1;
         }
     }
 
     fn answer(&self, host: &str, done: Done) {
+        // Taken while the resolver was being closed.
+        if self.is_closed() {
+            return;
+        }
         let answer = (self.lookup)(host);
         if !self.is_closed() {
             done(answer);
         }
     }
 
-    fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
     /// Waits for the next name; `None` ends the calling thread.
-    fn next(&self) -> Option<(String, Done)> {
-        let mut state = self.lock();
-        state.idle += 1;
-        let nothing_to_do = |state: &mut State| state.queue.is_empty() && !state.closed;
-        let waited = self.work.wait_timeout_while(state, self.patience.idle, nothing_to_do);
-        (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.idle -= 1;
-        let next = state.queue.pop_front();
-        if next.is_none() {
-            let State { running, ended, .. } = &mut *state;
-            ended.extend(running.extract_if(.., |thread| is_current(thread)));
-            self.ended.notify_all();
+    fn next(&self) -> Option<Name> {
+        if let Ok(name) = self.names.recv_timeout(self.patience.idle) {
+            return Some(name);
         }
-        next
+        // Under the lock, as names are sent: none comes between the last look and the end of this thread.
+        let mut state = self.lock();
+        let last = self.names.try_recv().ok();
+        if last.is_none() {
+            state.running -= 1;
+        }
+        last
     }
 }
 

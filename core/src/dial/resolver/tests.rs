@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
+use std::sync::Condvar;
 use std::time::Instant;
 
 use super::*;
@@ -54,7 +54,7 @@ type Answer = io::Result<Vec<IpAddr>>;
 
 /// The answer comes through the channel, which ends when `done` is dropped unanswered.
 fn submit(resolver: &Resolver, host: &str) -> Receiver<Answer> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = unbounded();
     resolver.submit(host.into(), Box::new(move |answer| sender.send(answer).unwrap())).unwrap();
     receiver
 }
@@ -119,7 +119,7 @@ fn a_slow_name_does_not_hold_up_a_fast_one_and_idle_threads_serve_again() {
     let slow = submit(&resolver, "slow");
     for _ in 0..20 {
         assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
-        until("an idle thread", || resolver.shared.lock().idle == 1);
+        until("an idle thread", || resolver.shared.lock().pending == 1);
     }
     assert_eq!(threads(&resolver), 2);
     server.open();
@@ -129,7 +129,7 @@ fn a_slow_name_does_not_hold_up_a_fast_one_and_idle_threads_serve_again() {
 #[test]
 fn threads_have_a_name_and_take_no_signals() {
     let status = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
-    let (sender, receiver) = channel();
+    let (sender, receiver) = unbounded();
     let resolver = Resolver::with(
         move |_| {
             sender.send((thread::current().name().map(str::to_owned), status())).unwrap();
@@ -154,9 +154,27 @@ fn idle_threads_end_and_others_begin_when_needed() {
         assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
         until("no thread", || {
             let state = resolver.shared.lock();
-            state.running.is_empty() && state.ended.iter().all(JoinHandle::is_finished)
+            state.running == 0 && state.threads.iter().all(JoinHandle::is_finished)
         });
-        assert_eq!(resolver.shared.lock().ended.len(), 1);
+        assert_eq!(resolver.shared.lock().threads.len(), 1);
+    }
+}
+
+#[test]
+fn a_name_that_comes_while_a_thread_gives_up_is_taken() {
+    let resolver = Arc::new(Server::default()).resolver(Patience { idle: Duration::ZERO, ..LONG });
+    for _ in 0..20 {
+        let mut state = resolver.shared.lock();
+        state.running = 1;
+        let shared = Arc::clone(&resolver.shared);
+        let thread = thread::spawn(move || shared.next());
+        // So that the thread mostly has found nothing when it meets the lock.
+        thread::sleep(Duration::from_millis(1));
+        let names = state.open.as_ref().map(|open| open.names.clone()).unwrap();
+        names.send(("late".into(), Box::new(|_| {}))).unwrap();
+        drop(state);
+        let (host, _) = thread.join().unwrap().expect("the name");
+        assert_eq!(host, "late");
     }
 }
 
@@ -210,7 +228,7 @@ fn closing_does_not_wait_for_ever_for_a_lookup_that_hangs() {
 #[test]
 fn closing_and_dropping_from_an_answer_do_not_wait_for_themselves() {
     let resolver = Arc::new(Server::default()).resolver(LONG);
-    let (sender, receiver) = channel();
+    let (sender, receiver) = unbounded();
     let weak = Arc::downgrade(&resolver.shared);
     let last = Arc::clone(&resolver);
     let close = move |_| {
@@ -253,7 +271,7 @@ fn in_a_child_of_the_process_that_used_it_nothing_hangs() {
     let shared = Arc::clone(&resolver.shared);
     shared.used_by.store(process::id() + 1, Ordering::Relaxed);
     let locked = shared.lock();
-    let (sender, receiver) = channel();
+    let (sender, receiver) = unbounded();
     let child = thread::spawn(move || {
         let refused = resolver.submit("fast".into(), Box::new(|_| {})).unwrap_err();
         resolver.close();
