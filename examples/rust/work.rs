@@ -7,11 +7,11 @@
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{unbounded, Sender};
 use launch::Launch;
 use lexopt::ValueExt;
 use reactor_core::{Action, Conn, ConnId, Framing, Handle, Handler};
@@ -114,12 +114,10 @@ fn primes_below(end: u64) -> usize {
 
 /// The threads end when the sender is gone.
 fn start_pool(threads: usize) -> std::io::Result<Sender<Job>> {
-    let (sender, receiver) = mpsc::channel();
-    let jobs = Arc::new(Mutex::new(receiver));
+    let (sender, jobs) = unbounded::<Job>();
     for number in 0..threads {
-        let jobs: Arc<Mutex<Receiver<Job>>> = Arc::clone(&jobs);
-        let next = move || lock(&jobs).recv().ok();
-        let work = move || std::iter::from_fn(next).for_each(Job::run);
+        let jobs = jobs.clone();
+        let work = move || jobs.into_iter().for_each(Job::run);
         thread::Builder::new().name(format!("work-{number}")).spawn(work)?;
     }
     Ok(sender)
