@@ -76,20 +76,20 @@ impl reactor_options {
         let balance = Balance::ALL.into_iter().find(|balance| *balance as u32 == self.balance);
         let no_balance =
             || invalid(function, format_args!("options->balance is {}, which is none", self.balance));
-        let mut config = Config::default();
-        config.loops = self.loops;
-        config.balance = balance.ok_or_else(no_balance)?;
-        config.pin = value::switch(self.pin, function, "options->pin")?.unwrap_or(false);
-        config.high_water = self.high_water;
-        config.low_water = self.low_water;
-        config.hard_limit = self.hard_limit;
-        config.byte_budget = self.byte_budget;
-        config.read_budget = self.read_budget;
-        config.max_connections = self.max_connections;
-        config.max_connections_per_address = self.max_connections_per_address;
-        config.linger = linger(self.linger_ms, function)?;
-        config.stop_deadline = value::time(self.stop_deadline_ms, function, "options->stop_deadline_ms")?;
-        Ok(config)
+        Ok(Config {
+            loops: self.loops,
+            balance: balance.ok_or_else(no_balance)?,
+            pin: value::switch(self.pin, function, "options->pin")?.unwrap_or(false),
+            high_water: self.high_water,
+            low_water: self.low_water,
+            hard_limit: self.hard_limit,
+            byte_budget: self.byte_budget,
+            read_budget: self.read_budget,
+            max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
+            linger: linger(self.linger_ms, function)?,
+            stop_deadline: value::time(self.stop_deadline_ms, function, "options->stop_deadline_ms")?,
+        })
     }
 }
 

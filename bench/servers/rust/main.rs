@@ -41,8 +41,7 @@ fn main() -> ExitCode {
 
 /// Serves until SIGTERM or SIGINT.
 fn serve(url: &str, handler: impl Handler, conns: ConnOptions) -> Result<(), Failure> {
-    let mut config = Config::default();
-    config.loops = 1;
+    let config = Config { loops: 1, ..Config::default() };
     let server = Server::new(handler, &config)?;
     let handle = server.handle().clone();
     ctrlc::set_handler(move || handle.stop())?;

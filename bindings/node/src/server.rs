@@ -34,14 +34,15 @@ pub struct NativeOptions {
 impl NativeOptions {
     fn config(&self) -> Config {
         let size = |number: i64| usize::try_from(number).unwrap_or(0);
-        let mut config = Config::default();
-        config.loops = size(self.loops);
-        config.high_water = size(self.high_water);
-        config.low_water = size(self.low_water);
-        config.hard_limit = size(self.hard_limit);
-        config.read_budget = size(self.read_budget);
-        config.linger = Duration::from_millis(self.linger_ms.unsigned_abs());
-        config
+        Config {
+            loops: size(self.loops),
+            high_water: size(self.high_water),
+            low_water: size(self.low_water),
+            hard_limit: size(self.hard_limit),
+            read_budget: size(self.read_budget),
+            linger: Duration::from_millis(self.linger_ms.unsigned_abs()),
+            ..Config::default()
+        }
     }
 }
 

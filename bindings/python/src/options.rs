@@ -54,14 +54,15 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn config(self) -> Result<Config> {
-        let mut config = Config::default();
-        config.loops = self.loops.named("loops", Config::MAX_LOOPS)?;
-        config.high_water = self.high_water.named("high_water", usize::MAX)?;
-        config.low_water = self.low_water.named("low_water", usize::MAX)?;
-        config.hard_limit = self.hard_limit.named("hard_limit", usize::MAX)?;
-        config.read_budget = self.read_budget.named("read_budget", usize::MAX)?;
-        config.linger = seconds("linger", self.linger)?;
-        Ok(config)
+        Ok(Config {
+            loops: self.loops.named("loops", Config::MAX_LOOPS)?,
+            high_water: self.high_water.named("high_water", usize::MAX)?,
+            low_water: self.low_water.named("low_water", usize::MAX)?,
+            hard_limit: self.hard_limit.named("hard_limit", usize::MAX)?,
+            read_budget: self.read_budget.named("read_budget", usize::MAX)?,
+            linger: seconds("linger", self.linger)?,
+            ..Config::default()
+        })
     }
 }
 

@@ -49,8 +49,7 @@ impl World {
         if let Some(server) = &*other {
             return Ok(Arc::clone(server));
         }
-        let mut config = Config::default();
-        config.loops = 1;
+        let config = Config { loops: 1, ..Config::default() };
         let server = Arc::new(Server::new(Idle, &config)?);
         server.start()?;
         *other = Some(Arc::clone(&server));

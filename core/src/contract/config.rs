@@ -47,9 +47,15 @@ pub struct Timeouts {
     pub write: Duration,
 }
 
-/// Options of a server. Zero means the default; `Config::default()` is all zeroes.
+/// Options of a server. Zero means the default; `Config::default()` is all zeroes. There will be more of them, so
+/// name those that are yours and take the others from there:
+///
+/// ```
+/// # use reactor_core::Config;
+/// let config = Config { loops: 2, ..Config::default() };
+/// # let _ = config;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Config {
     /// Number of event loops, each on a thread of its own. Default: one per processor that this process may
     /// use (affinity and cgroup limits counted).

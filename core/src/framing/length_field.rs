@@ -73,16 +73,14 @@ pub enum ByteOrder {
 /// frame that would end before its field does, or that is shorter than `strip`, is malformed.
 ///
 /// ```
-/// use reactor_core::{ByteOrder, Framing, LengthField, Width};
+/// use reactor_core::{Framing, LengthField, Width};
 ///
 /// // Two bytes of length that count themselves, then a payload.
-/// let mut field = LengthField::new(Width::Two, ByteOrder::Big);
-/// field.adjustment = -2;
+/// let field = LengthField { width: Width::Two, adjustment: -2, ..LengthField::default() };
 /// let framing = Framing::length_field(field).max_frame(65_535);
 /// # let _ = framing;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct LengthField {
     /// Bytes in front of the field.
     pub offset: usize,
@@ -97,6 +95,14 @@ pub struct LengthField {
     /// Bytes not delivered, from the front of the frame; [`STRIP_HEADER`](Self::STRIP_HEADER) for all up to
     /// the end of the field. With a varint, that or at most `offset`.
     pub strip: usize,
+}
+
+impl Default for LengthField {
+    /// Four bytes, the highest first, in front of the payload that they count; just that is delivered. The largest
+    /// frame is the framing's: [`Framing::DEFAULT_MAX_FRAME`](super::Framing::DEFAULT_MAX_FRAME).
+    fn default() -> LengthField {
+        LengthField::new(Width::Four, ByteOrder::Big)
+    }
 }
 
 impl LengthField {

@@ -28,9 +28,7 @@ impl Handler for Echo {
 
 /// Options with a number of loops.
 pub(crate) fn loops(loops: usize) -> Config {
-    let mut config = Config::default();
-    config.loops = loops;
-    config
+    Config { loops, ..Config::default() }
 }
 
 /// A started server on one free TCP port, and its address.
