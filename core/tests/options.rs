@@ -31,6 +31,14 @@ fn members_that_are_not_named_come_from_the_default() {
     assert_eq!(field, LengthField::new(Width::Two, ByteOrder::Big));
 }
 
+#[test]
+fn a_reason_is_shown_by_its_name() {
+    for reason in CloseReason::ALL {
+        assert_eq!(reason.to_string(), reason.name());
+    }
+    assert_eq!(format!("<{:>12}>", CloseReason::TimedOut), "<    time-out>");
+}
+
 /// Answers the length of each frame.
 struct Lengths {
     tell: Sender<CloseReason>,

@@ -1,5 +1,7 @@
 //! What a callback asks for, and why a connection ended.
 
+use std::fmt;
+
 /// What a callback asks the engine to do next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,6 +79,13 @@ impl CloseReason {
             CloseReason::ConnectFailed => "connect failed",
             CloseReason::TimedOut => "time-out",
         }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    /// The [`name`](CloseReason::name).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
