@@ -4,6 +4,39 @@
 //! open, receive bytes and close. [`Conn`] is a connection as its callbacks see it; a [`ConnId`] names it on
 //! any thread, for the calls of [`Handle`].
 //!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//!
+//! use reactor_core::{Action, Config, Conn, Handler, Server};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
+//!         conn.write(data).map_or(Action::Close, |_| Action::None)
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::new(Echo, &Config { loops: 2, ..Config::default() })?;
+//! // Port 0 picks a free one; the answer has it: `tcp://127.0.0.1:40123`.
+//! let url = server.listen("tcp://127.0.0.1:0")?;
+//! server.start()?;
+//!
+//! let mut client = TcpStream::connect(url.trim_start_matches("tcp://"))?;
+//! client.write_all(b"hello")?;
+//! client.shutdown(Shutdown::Write)?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert_eq!(answer, "hello");
+//!
+//! server.handle().stop();
+//! server.wait()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! A loop with nothing to do sleeps and makes no system call. One that works at least two fifths of its time and waits often
 //! and shortly may poll for ten microseconds before it sleeps. It tries that for a quarter of a second in five, and goes on if
 //! it moves more bytes a second by it. Its processor can look busier than its work is then.
