@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, CStr};
 
-use crate::guard::guard_value;
+use crate::call::value_or;
 
 /// Why a connection ended: the peer closed its side, and everything was answered. The numbers are fixed for
 /// ever; expect values that you do not know, more will come.
@@ -34,7 +34,7 @@ pub const REACTOR_CLOSE_TIMED_OUT: i32 = 11;
 /// is none. Static text: never NULL, never freed.
 #[no_mangle]
 pub extern "C" fn reactor_close_reason_name(reason: i32) -> *const c_char {
-    guard_value(c"unknown".as_ptr(), || name(reason).as_ptr())
+    value_or(c"unknown".as_ptr(), || name(reason).as_ptr())
 }
 
 fn name(reason: i32) -> &'static CStr {

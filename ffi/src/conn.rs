@@ -2,12 +2,13 @@
 
 use std::ffi::c_void;
 
-use reactor_core::{Conn, ConnId, Error, ErrorKind, Handle, Result, TimerId};
+use reactor_core::{Conn, ConnId, Handle, Result, TimerId};
 
-use crate::argument::{self, not_null};
-use crate::guard::guard;
+use crate::call::Call;
+use crate::out;
 use crate::owned::{hand_over, reactor_destroy, Owned};
-use crate::server::{self, reactor_server};
+use crate::passed::Passed;
+use crate::server::reactor_server;
 use crate::status::reactor_status;
 use crate::value;
 
@@ -32,7 +33,7 @@ pub type reactor_conn_function =
 #[no_mangle]
 pub unsafe extern "C" fn reactor_conn_end(server: *mut reactor_server, conn: reactor_conn) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_end", Handle::end) }
+    unsafe { Call::new("reactor_conn_end").by_id(server, conn, Handle::end) }
 }
 
 /// Closes a connection: from now on writes answer REACTOR_STATUS_CLOSED; what is queued is sent, then writing
@@ -47,7 +48,7 @@ pub unsafe extern "C" fn reactor_conn_close(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_close", Handle::close) }
+    unsafe { Call::new("reactor_conn_close").by_id(server, conn, Handle::close) }
 }
 
 /// Closes a connection as if a callback of its had failed: the same as reactor_conn_close(), with the reason
@@ -60,7 +61,7 @@ pub unsafe extern "C" fn reactor_conn_fail(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_fail", Handle::fail) }
+    unsafe { Call::new("reactor_conn_fail").by_id(server, conn, Handle::fail) }
 }
 
 /// Resets a connection at once: what is queued is dropped. Also one that is being closed. Never blocks.
@@ -73,7 +74,7 @@ pub unsafe extern "C" fn reactor_conn_abort(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_abort", Handle::abort) }
+    unsafe { Call::new("reactor_conn_abort").by_id(server, conn, Handle::abort) }
 }
 
 /// Takes a connection out of the engine: its completions are cancelled, one attempt is made to send what is
@@ -86,7 +87,7 @@ pub unsafe extern "C" fn reactor_conn_detach(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_detach", Handle::detach) }
+    unsafe { Call::new("reactor_conn_detach").by_id(server, conn, Handle::detach) }
 }
 
 /// Has on_wake called. Several calls before it comes are one. Never blocks.
@@ -99,7 +100,7 @@ pub unsafe extern "C" fn reactor_conn_wake(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_wake", Handle::wake) }
+    unsafe { Call::new("reactor_conn_wake").by_id(server, conn, Handle::wake) }
 }
 
 /// Stops reading a connection, until reactor_conn_resume(): the peer feels it as backpressure. Frames that
@@ -113,7 +114,7 @@ pub unsafe extern "C" fn reactor_conn_pause(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_pause", Handle::pause) }
+    unsafe { Call::new("reactor_conn_pause").by_id(server, conn, Handle::pause) }
 }
 
 /// Reads a connection again. Never blocks.
@@ -125,7 +126,7 @@ pub unsafe extern "C" fn reactor_conn_resume(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_resume", Handle::resume) }
+    unsafe { Call::new("reactor_conn_resume").by_id(server, conn, Handle::resume) }
 }
 
 /// In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
@@ -144,7 +145,7 @@ pub unsafe extern "C" fn reactor_conn_keep(
 ) -> reactor_status {
     let keep = |handle: &Handle, id| handle.with_conn(id, |conn| conn.keep(count))?;
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { by_id(server, conn, "reactor_conn_keep", keep) }
+    unsafe { Call::new("reactor_conn_keep").by_id(server, conn, keep) }
 }
 
 /// Calls on_timer after delay_ms milliseconds, and again after each repeat_ms if that is not 0. It ends with
@@ -162,17 +163,17 @@ pub unsafe extern "C" fn reactor_conn_start_timer(
     repeat_ms: i64,
     out_timer: *mut reactor_timer,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_start_timer";
-    let start = |handle: &Handle, id| {
-        let delay = value::time(delay_ms, FUNCTION, "delay_ms")?;
-        let repeat = value::time(repeat_ms, FUNCTION, "repeat_ms")?;
+    let call = Call::new("reactor_conn_start_timer");
+    let start = |handle: &Handle, id: Result<ConnId>| {
+        let delay = value::time(delay_ms, call, "delay_ms")?;
+        let repeat = value::time(repeat_ms, call, "repeat_ms")?;
         let timer: TimerId = handle.with_conn(id?, |conn: &Conn<'_>| conn.start_timer(delay, repeat))??;
         // SAFETY: NULL, or the caller passes room for the number.
-        unsafe { argument::put(out_timer, timer.to_u64()) };
+        unsafe { out::offer(out_timer, timer.to_u64()) };
         Ok(())
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, FUNCTION, start) }
+    unsafe { call.with_id(server, conn, start) }
 }
 
 /// Runs a function on the loop of a connection. Never blocks. destroy, which may be NULL, is called after the
@@ -188,10 +189,10 @@ pub unsafe extern "C" fn reactor_conn_run_on_loop(
     user_data: *mut c_void,
     destroy: reactor_destroy,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_run_on_loop";
-    let called_with = Server(server);
-    let run = |handle: &Handle, id| {
-        let (function, id) = (argument::function(function, FUNCTION, "function")?, id?);
+    let call = Call::new("reactor_conn_run_on_loop");
+    let called_with = Passed(server);
+    let run = |handle: &Handle, id: Result<ConnId>| {
+        let (function, id) = (call.required(function, "function")?, id?);
         hand_over(user_data, destroy, |owned: Owned| {
             handle.run_on_conn(id, move |conn| {
                 // SAFETY: the program's own function, with its data and its server, which outlives its loops.
@@ -200,7 +201,7 @@ pub unsafe extern "C" fn reactor_conn_run_on_loop(
         })
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, FUNCTION, run) }
+    unsafe { call.with_id(server, conn, run) }
 }
 
 /// Says whether a connection takes writes: writes 1 or 0 to *out_open. Not an error for the id of a dead
@@ -213,66 +214,10 @@ pub unsafe extern "C" fn reactor_conn_is_open(
     conn: reactor_conn,
     out_open: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_is_open";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { server::server(server, FUNCTION) }?;
-        not_null(out_open, FUNCTION, "out_open")?;
-        let is_open = id(conn).is_ok_and(|id| server.core.handle().is_open(id));
-        // SAFETY: not NULL, and the caller passes room for the number.
-        unsafe { out_open.write(is_open.into()) };
-        Ok(())
-    })
-}
-
-/// The body of a function that makes a call on a connection by its id, and has no other argument.
-///
-/// # Safety
-/// The server is NULL or not freed during the call.
-unsafe fn by_id(
-    server: *const reactor_server,
-    conn: reactor_conn,
-    function: &str,
-    call: impl FnOnce(&Handle, ConnId) -> Result<()>,
-) -> reactor_status {
-    // SAFETY: what the caller promises.
-    unsafe { with_id(server, conn, function, |handle, id| call(handle, id?)) }
-}
-
-/// The body of a function that makes a call on a connection by its id: which may be none, and is asked for when
-/// the other arguments are checked.
-///
-/// # Safety
-/// The server is NULL or not freed during the call.
-pub(crate) unsafe fn with_id(
-    server: *const reactor_server,
-    conn: reactor_conn,
-    function: &str,
-    call: impl FnOnce(&Handle, Result<ConnId>) -> Result<()>,
-) -> reactor_status {
-    guard(|| {
-        // SAFETY: what the caller promises.
-        let server = unsafe { server::server(server, function) }?;
-        call(server.core.handle(), id(conn))
-    })
-}
-
-/// The id in a number from C; a number that never was one is answered like that of a dead connection.
-fn id(conn: reactor_conn) -> Result<ConnId> {
-    ConnId::from_u64(conn)
-        .ok_or_else(|| Error::new(ErrorKind::Closed, format!("there is no connection {conn}")))
-}
-
-/// The server's pointer, for a function of the program's that is called with it later.
-#[derive(Clone, Copy)]
-pub(crate) struct Server(pub(crate) *mut reactor_server);
-
-// SAFETY: any thread may use a server; the pointer is only passed on.
-unsafe impl Send for Server {}
-
-impl Server {
-    /// Takes the whole, so that a closure takes it, too, and not just the pointer.
-    pub(crate) fn get(self) -> *mut reactor_server {
-        self.0
-    }
+    let is_open = |server: &reactor_server| {
+        let id = ConnId::from_u64(conn);
+        Ok(id.is_some_and(|id| server.handle().is_open(id)).into())
+    };
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for the number.
+    unsafe { Call::new("reactor_conn_is_open").getter(server, out_open, "out_open", is_open) }
 }

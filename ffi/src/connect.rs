@@ -1,17 +1,16 @@
 //! Outgoing connections, and descriptors taken over.
 
 use std::ffi::{c_char, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
-use reactor_core::{ConnId, ConnOptions, ConnectOptions, Error, Result};
+use reactor_core::{ConnId, ConnOptions, ConnectOptions, Result};
 
-use crate::argument::{self, invalid, not_null};
+use crate::call::Call;
 use crate::conn::reactor_conn;
 use crate::context;
 use crate::framing::{self, reactor_framing};
-use crate::guard::guard;
 use crate::owned::{hand_over, Owned};
-use crate::server::{reactor_server, server};
+use crate::server::reactor_server;
 use crate::settings;
 use crate::sized::{self, ends, SizedStruct};
 use crate::status::reactor_status;
@@ -74,19 +73,16 @@ pub unsafe extern "C" fn reactor_server_connect(
     options: *const reactor_connect_options,
     out_conn: *mut reactor_conn,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_connect";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call; it passes a string that ends with a zero
-        // byte, and a structure of the size that it says.
-        let (server, url) = unsafe { (self::server(server, FUNCTION)?, argument::url(url, FUNCTION)?) };
-        not_null(out_conn, FUNCTION, "out_conn")?;
-        let connect = |options| server.core.handle().connect(url, options);
-        // SAFETY: as above.
-        let conn = unsafe { with_options(options, FUNCTION, connect) }?;
-        // SAFETY: not NULL, and the caller passes room for an id.
-        unsafe { out_conn.write(conn.to_u64()) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_connect");
+    // SAFETY: the caller's server, not freed during the call; it passes a string that ends with a zero byte, a
+    // structure of the size that it says, and NULL or room for an id.
+    unsafe {
+        call.with_server(server, |server| {
+            let url = call.url(url)?;
+            let connect = |options| server.handle().connect(url, options);
+            call.give(out_conn, "out_conn", || with_options(options, call, connect))
+        })
+    }
 }
 
 /// Gives a connected TCP or Unix stream to the engine, which owns the descriptor from then on and closes it
@@ -102,34 +98,27 @@ pub unsafe extern "C" fn reactor_server_enroll(
     options: *const reactor_connect_options,
     out_conn: *mut reactor_conn,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_enroll";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_conn, FUNCTION, "out_conn")?;
-        let duplicate = duplicate(descriptor, FUNCTION)?;
-        let enroll = |options| server.core.handle().enroll(duplicate, options);
-        // SAFETY: the caller passes a structure of the size that it says.
-        let conn = unsafe { with_options(options, FUNCTION, enroll) }?;
-        // SAFETY: the caller gives the descriptor up, and the engine has one of its own.
-        drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
-        // SAFETY: not NULL, and the caller passes room for an id.
-        unsafe { out_conn.write(conn.to_u64()) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_enroll");
+    // SAFETY: the caller's server, not freed during the call; it passes a structure of the size that it says, and
+    // NULL or room for an id. If it is enrolled it gives the descriptor up, and the engine has one of its own.
+    unsafe {
+        call.getter(server, out_conn, "out_conn", |server| {
+            let duplicate = duplicate(descriptor, call)?;
+            let conn = with_options(options, call, |options| server.handle().enroll(duplicate, options))?;
+            drop(OwnedFd::from_raw_fd(descriptor));
+            Ok(conn)
+        })
+    }
 }
 
 /// A second descriptor of the same socket, so that the first stays the caller's if the engine refuses.
-fn duplicate(descriptor: i32, function: &str) -> Result<OwnedFd> {
+fn duplicate(descriptor: i32, call: Call) -> Result<OwnedFd> {
     if descriptor < 0 {
-        return Err(invalid(function, format_args!("descriptor is {descriptor}")));
+        return Err(call.invalid(format_args!("descriptor is {descriptor}")));
     }
     // SAFETY: not negative; if it is not open, the system refuses.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
-    let failed = |error| {
-        let descriptor = borrowed.as_raw_fd();
-        Error::system(format_args!("{function}: descriptor {descriptor}"), &error)
-    };
+    let failed = |error| call.system(format_args!("descriptor {descriptor}"), &error);
     borrowed.try_clone_to_owned().map_err(failed)
 }
 
@@ -139,23 +128,24 @@ fn duplicate(descriptor: i32, function: &str) -> Result<OwnedFd> {
 /// The pointer is NULL or a structure of the size that it says, whose framing is NULL or not freed meanwhile.
 unsafe fn with_options(
     options: *const reactor_connect_options,
-    function: &str,
-    call: impl FnOnce(ConnectOptions) -> Result<ConnId>,
-) -> Result<ConnId> {
+    call: Call,
+    connect: impl FnOnce(ConnectOptions) -> Result<ConnId>,
+) -> Result<reactor_conn> {
+    let connect = |options| connect(options).map(ConnId::to_u64);
     if options.is_null() {
-        return call(ConnectOptions::default());
+        return connect(ConnectOptions::default());
     }
     // SAFETY: what the caller promises.
     let (options, mut to_core) = unsafe {
-        let options = sized::read(options, function, "options")?;
-        (options, options.to_core(function)?)
+        let options = sized::read(options, call, "options")?;
+        (options, options.to_core(call)?)
     };
     if options.context.is_null() && options.context_destroy.is_none() {
-        return call(to_core);
+        return connect(to_core);
     }
     hand_over(options.context, options.context_destroy, |owned: Owned| {
         to_core.context = Some(context::boxed(owned));
-        call(to_core)
+        connect(to_core)
     })
 }
 
@@ -164,16 +154,16 @@ impl reactor_connect_options {
     ///
     /// # Safety
     /// The framing is NULL or not freed during the call.
-    unsafe fn to_core(self, function: &str) -> Result<ConnectOptions> {
+    unsafe fn to_core(self, call: Call) -> Result<ConnectOptions> {
         let timeout = match self.timeout_ms {
             REACTOR_NEVER => std::time::Duration::MAX,
-            timeout_ms => value::time(timeout_ms, function, "options->timeout_ms")?,
+            timeout_ms => value::time(timeout_ms, call, "options->timeout_ms")?,
         };
         let conn = ConnOptions {
             // SAFETY: what the caller promises.
             framing: unsafe { framing::cloned(self.framing) },
-            timeouts: settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, function)?,
-            half_open: value::switch(self.half_open, function, "options->half_open")?.unwrap_or(false),
+            timeouts: settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, call)?,
+            half_open: value::switch(self.half_open, call, "options->half_open")?.unwrap_or(false),
         };
         let on_loop = self.loop_plus_one.checked_sub(1).map(|index| index as usize);
         Ok(ConnectOptions { conn, timeout, on_loop, context: None })
@@ -186,6 +176,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::call::F;
     use crate::value::REACTOR_ON;
 
     const FULL: reactor_connect_options = reactor_connect_options {
@@ -203,7 +194,7 @@ mod tests {
 
     fn to_core(options: reactor_connect_options) -> Result<ConnectOptions> {
         // SAFETY: the framing is NULL.
-        unsafe { options.to_core("f") }
+        unsafe { options.to_core(F) }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::ffi::c_void;
 
 use reactor_core::{ConnId, Context, Handle, Result};
 
-use crate::argument::{not_null, put};
-use crate::conn::{reactor_conn, with_id};
+use crate::call::Call;
+use crate::conn::reactor_conn;
 use crate::owned::{hand_over, reactor_destroy, Owned};
 use crate::server::reactor_server;
 use crate::status::reactor_status;
@@ -28,15 +28,14 @@ pub unsafe extern "C" fn reactor_conn_set_context(
     context: *mut c_void,
     destroy: reactor_destroy,
 ) -> reactor_status {
-    let set = |handle: &Handle, id: Result<ConnId>| {
-        let id = id?;
+    let set = |handle: &Handle, id| {
         hand_over(context, destroy, |owned| {
             // The one before is dropped here.
             handle.with_conn(id, |conn| conn.set_context(boxed(owned))).map(drop)
         })
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, "reactor_conn_set_context", set) }
+    unsafe { Call::new("reactor_conn_set_context").by_id(server, conn, set) }
 }
 
 /// Gives the value that reactor_conn_set_context(), or the options of the connect, gave the connection; NULL
@@ -50,14 +49,13 @@ pub unsafe extern "C" fn reactor_conn_context(
     conn: reactor_conn,
     out_context: *mut *mut c_void,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_context";
+    let call = Call::new("reactor_conn_context");
     let get = |handle: &Handle, id: Result<ConnId>| {
-        not_null(out_context, FUNCTION, "out_context")?;
         let context = handle.with_conn(id?, |conn| conn.with_context(|owned: &mut Owned| owned.data()))?;
-        // SAFETY: not NULL, and the caller passes room for a pointer.
-        unsafe { put(out_context, context.unwrap_or(std::ptr::null_mut())) };
-        Ok(())
+        Ok(context.unwrap_or(std::ptr::null_mut()))
     };
-    // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, FUNCTION, get) }
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for a pointer.
+    unsafe {
+        call.with_id(server, conn, |handle, id| call.give(out_context, "out_context", || get(handle, id)))
+    }
 }

@@ -4,8 +4,7 @@ use std::ffi::c_void;
 
 use reactor_core::{ByteOrder, Framing, LengthField, Result, Width};
 
-use crate::argument::{self, invalid, not_null};
-use crate::guard::guard;
+use crate::call::Call;
 use crate::owned::{hand_over, reactor_destroy, Owned};
 use crate::sized::{self, ends, SizedStruct};
 use crate::status::reactor_status;
@@ -76,7 +75,7 @@ pub unsafe extern "C" fn reactor_framing_fixed(
     out_framing: *mut *mut reactor_framing,
 ) -> reactor_status {
     // SAFETY: the caller passes NULL or room for a pointer.
-    unsafe { make(max_frame, out_framing, "reactor_framing_fixed", || Ok(Framing::fixed(len))) }
+    unsafe { make(Call::new("reactor_framing_fixed"), max_frame, out_framing, || Ok(Framing::fixed(len))) }
 }
 
 /// A frame ends before the next delimiter, of delimiter_len bytes, at least one, and is delivered without it.
@@ -90,12 +89,10 @@ pub unsafe extern "C" fn reactor_framing_delimiter(
     max_frame: usize,
     out_framing: *mut *mut reactor_framing,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_framing_delimiter";
+    let call = Call::new("reactor_framing_delimiter");
     // SAFETY: as for `reactor_framing_fixed`, and `delimiter_len` bytes.
     unsafe {
-        make(max_frame, out_framing, FUNCTION, || {
-            argument::bytes(delimiter, delimiter_len, FUNCTION).map(Framing::delimiter)
-        })
+        make(call, max_frame, out_framing, || call.bytes(delimiter, delimiter_len).map(Framing::delimiter))
     }
 }
 
@@ -109,7 +106,7 @@ pub unsafe extern "C" fn reactor_framing_line(
     out_framing: *mut *mut reactor_framing,
 ) -> reactor_status {
     // SAFETY: as for `reactor_framing_fixed`.
-    unsafe { make(max_frame, out_framing, "reactor_framing_line", || Ok(Framing::line())) }
+    unsafe { make(Call::new("reactor_framing_line"), max_frame, out_framing, || Ok(Framing::line())) }
 }
 
 /// A frame has a header that says how long it is. field is copied.
@@ -121,11 +118,11 @@ pub unsafe extern "C" fn reactor_framing_length_field(
     max_frame: usize,
     out_framing: *mut *mut reactor_framing,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_framing_length_field";
+    let call = Call::new("reactor_framing_length_field");
     // SAFETY: as for `reactor_framing_fixed`, and a structure of the size that it says.
     unsafe {
-        make(max_frame, out_framing, FUNCTION, || {
-            sized::read(field, FUNCTION, "field")?.to_core(FUNCTION).map(Framing::length_field)
+        make(call, max_frame, out_framing, || {
+            sized::read(field, call, "field")?.to_core(call).map(Framing::length_field)
         })
     }
 }
@@ -147,9 +144,9 @@ pub unsafe extern "C" fn reactor_framing_custom(
     max_frame: usize,
     out_framing: *mut *mut reactor_framing,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_framing_custom";
+    let call = Call::new("reactor_framing_custom");
     let custom = || {
-        let measure = argument::function(measure, FUNCTION, "measure")?;
+        let measure = call.required(measure, "measure")?;
         hand_over(user_data, destroy, |owned: Owned| {
             Ok(Framing::custom(move |input| {
                 // SAFETY: the program's own function, with its data; the bytes are valid while it runs.
@@ -163,13 +160,13 @@ pub unsafe extern "C" fn reactor_framing_custom(
         })
     };
     // SAFETY: as for `reactor_framing_fixed`.
-    unsafe { make(max_frame, out_framing, FUNCTION, custom) }
+    unsafe { make(call, max_frame, out_framing, custom) }
 }
 
 /// Gives a framing up; options and connections that use it go on using it. NULL is fine. Free it once.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_framing_free(framing: *mut reactor_framing) -> reactor_status {
-    guard(|| {
+    Call::new("reactor_framing_free").run(|| {
         if !framing.is_null() {
             // SAFETY: made by `Box::into_raw`, and the caller promises to use it no more.
             drop(unsafe { Box::from_raw(framing) });
@@ -183,18 +180,14 @@ pub unsafe extern "C" fn reactor_framing_free(framing: *mut reactor_framing) -> 
 /// # Safety
 /// `out` is NULL or has room for a pointer.
 unsafe fn make(
+    call: Call,
     max_frame: usize,
     out: *mut *mut reactor_framing,
-    function: &str,
     framing: impl FnOnce() -> Result<Framing>,
 ) -> reactor_status {
-    guard(|| {
-        not_null(out, function, "out_framing")?;
-        let framing = Box::new(reactor_framing(framing()?.max_frame(max_frame)));
-        // SAFETY: not NULL, and what the caller promises.
-        unsafe { out.write(Box::into_raw(framing)) };
-        Ok(())
-    })
+    let boxed = || Ok(Box::into_raw(Box::new(reactor_framing(framing()?.max_frame(max_frame)))));
+    // SAFETY: what the caller promises.
+    call.run(|| unsafe { call.give(out, "out_framing", boxed) })
 }
 
 /// What a program passes where a framing may be left out.
@@ -207,7 +200,7 @@ pub(crate) unsafe fn cloned(framing: *const reactor_framing) -> Option<Framing> 
 }
 
 impl reactor_length_field {
-    fn to_core(self, function: &str) -> Result<LengthField> {
+    fn to_core(self, call: Call) -> Result<LengthField> {
         let width = match self.width {
             1 => Width::One,
             2 => Width::Two,
@@ -215,12 +208,12 @@ impl reactor_length_field {
             4 => Width::Four,
             8 => Width::Eight,
             REACTOR_WIDTH_VARINT => Width::Varint,
-            width => return Err(invalid(function, format_args!("field->width is {width}, which is none"))),
+            width => return Err(call.invalid(format_args!("field->width is {width}, which is none"))),
         };
         let order = match self.order {
             0 | REACTOR_BYTE_ORDER_BIG => ByteOrder::Big,
             REACTOR_BYTE_ORDER_LITTLE => ByteOrder::Little,
-            order => return Err(invalid(function, format_args!("field->order is {order}, which is none"))),
+            order => return Err(call.invalid(format_args!("field->order is {order}, which is none"))),
         };
         let mut field = LengthField::new(width, order);
         (field.offset, field.adjustment) = (self.offset, self.adjustment);
@@ -238,6 +231,7 @@ mod tests {
     use std::mem::size_of;
 
     use super::*;
+    use crate::call::F;
 
     const FIELD: reactor_length_field = reactor_length_field {
         size: size_of::<reactor_length_field>(),
@@ -255,19 +249,19 @@ mod tests {
 
     #[test]
     fn every_member_arrives() {
-        let field = FIELD.to_core("f").unwrap();
+        let field = FIELD.to_core(F).unwrap();
         assert_eq!((field.offset, field.width, field.order), (3, Width::Two, ByteOrder::Little));
         assert_eq!((field.adjustment, field.strip), (-5, 4));
-        let strip = |strip| reactor_length_field { strip, ..FIELD }.to_core("f").unwrap().strip;
+        let strip = |strip| reactor_length_field { strip, ..FIELD }.to_core(F).unwrap().strip;
         assert_eq!((strip(0), strip(REACTOR_STRIP_NOTHING)), (LengthField::STRIP_HEADER, 0));
-        let order = |order| reactor_length_field { order, ..FIELD }.to_core("f").map(|field| field.order);
+        let order = |order| reactor_length_field { order, ..FIELD }.to_core(F).map(|field| field.order);
         assert_eq!((order(0), order(REACTOR_BYTE_ORDER_BIG)), (Ok(ByteOrder::Big), Ok(ByteOrder::Big)));
         assert!(order(3).is_err());
     }
 
     #[test]
     fn widths_are_those_that_there_are() {
-        let width = |width| reactor_length_field { width, ..FIELD }.to_core("f").map(|field| field.width);
+        let width = |width| reactor_length_field { width, ..FIELD }.to_core(F).map(|field| field.width);
         let widths = [Width::One, Width::Two, Width::Three, Width::Four, Width::Eight, Width::Varint];
         for (number, expected) in [1, 2, 3, 4, 8, REACTOR_WIDTH_VARINT].into_iter().zip(widths) {
             assert_eq!(width(number), Ok(expected));

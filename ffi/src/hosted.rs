@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use reactor_core::{Error, ErrorKind, Hosted, Result};
 
-use crate::argument::not_null;
-use crate::guard::guard;
+use crate::call::Call;
 use crate::inside::{self, Inside};
-use crate::server::{reactor_server, server};
+use crate::server::reactor_server;
 use crate::status::reactor_status;
 use crate::value::{self, REACTOR_NEVER};
 
@@ -46,28 +45,26 @@ impl Host {
     }
 
     /// Refuses other threads than the host's, if there is one.
-    pub(crate) fn refuse_elsewhere(&self, function: &str) -> Result<()> {
+    pub(crate) fn refuse_elsewhere(&self, call: Call) -> Result<()> {
         match *self.thread() {
             Some(host) if host != thread::current().id() => {
-                let message = format!("{function}: only the thread that started the server may do it");
-                Err(Error::new(ErrorKind::WrongThread, message))
+                let message = "only the thread that started the server may do it";
+                Err(call.error(ErrorKind::WrongThread, message))
             }
             _ => Ok(()),
         }
     }
 
-    fn with<T>(&self, function: &str, call: impl FnOnce(&mut Hosted) -> Result<T>) -> Result<T> {
-        self.refuse_elsewhere(function)?;
+    fn with<T>(&self, call: Call, with_it: impl FnOnce(&mut Hosted) -> Result<T>) -> Result<T> {
+        self.refuse_elsewhere(call)?;
         let not_hosted = || {
-            let message = format!(
-                "{function}: the server is not started by reactor_server_start_hosted(), or has ended"
-            );
-            Error::new(ErrorKind::WrongState, message)
+            let message = "the server is not started by reactor_server_start_hosted(), or has ended";
+            call.error(ErrorKind::WrongState, message)
         };
         if self.thread().is_none() {
             return Err(not_hosted());
         }
-        call(self.hosted.borrow_mut().as_mut().ok_or_else(not_hosted)?)
+        with_it(self.hosted.borrow_mut().as_mut().ok_or_else(not_hosted)?)
     }
 
     /// Stops and closes everything, if there is anything; on the host's thread.
@@ -93,11 +90,11 @@ impl Host {
 /// run out. After any but the second the server is as before the call.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_start_hosted(server: *mut reactor_server) -> reactor_status {
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, "reactor_server_start_hosted") }?;
-        server.host.put(|| server.core.start_hosted())
-    })
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe {
+        Call::new("reactor_server_start_hosted")
+            .with_server(server, |server| server.host.put(|| server.core.start_hosted()))
+    }
 }
 
 /// Gives the descriptor that is readable whenever a turn with a timeout_ms of 0 has work, timers and postponed
@@ -111,17 +108,13 @@ pub unsafe extern "C" fn reactor_server_poll_fd(
     server: *mut reactor_server,
     out_descriptor: *mut i32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_poll_fd";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_descriptor, FUNCTION, "out_descriptor")?;
-        inside::refuse(FUNCTION)?;
-        let descriptor = server.host.with(FUNCTION, |hosted| Ok(hosted.poll_fd()))?;
-        // SAFETY: not NULL, and the caller passes room for the number.
-        unsafe { out_descriptor.write(descriptor) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_poll_fd");
+    let poll_fd = |server: &reactor_server| {
+        inside::refuse(call)?;
+        server.host.with(call, |hosted| Ok(hosted.poll_fd()))
+    };
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for the number.
+    unsafe { call.getter(server, out_descriptor, "out_descriptor", poll_fd) }
 }
 
 /// Does what there is to do, and calls the callbacks; waits up to timeout_ms milliseconds if there is
@@ -139,25 +132,21 @@ pub unsafe extern "C" fn reactor_server_turn(
     timeout_ms: i64,
     out_running: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_turn";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_running, FUNCTION, "out_running")?;
-        inside::refuse(FUNCTION)?;
-        let timeout = timeout(timeout_ms, FUNCTION)?;
-        let running = server.host.with(FUNCTION, |hosted| {
+    let call = Call::new("reactor_server_turn");
+    let turn = |server: &reactor_server| {
+        inside::refuse(call)?;
+        let timeout = turn_timeout(timeout_ms, call)?;
+        let running = server.host.with(call, |hosted| {
             let _inside = Inside::mark();
             hosted.turn(timeout)
         });
         if has_ended(&running) {
             server.host.end();
         }
-        let running = running?;
-        // SAFETY: not NULL, and the caller passes room for the number.
-        unsafe { out_running.write(running.into()) };
-        Ok(())
-    })
+        running.map(u32::from)
+    };
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for the number.
+    unsafe { call.getter(server, out_running, "out_running", turn) }
 }
 
 /// Whether a turn was the last: also the first, if `on_start` refused.
@@ -168,9 +157,9 @@ fn has_ended(turn: &Result<bool>) -> bool {
     }
 }
 
-fn timeout(timeout_ms: i64, function: &str) -> Result<Option<Duration>> {
+fn turn_timeout(timeout_ms: i64, call: Call) -> Result<Option<Duration>> {
     match timeout_ms {
         REACTOR_NEVER => Ok(None),
-        _ => value::time(timeout_ms, function, "timeout_ms").map(Some),
+        _ => value::time(timeout_ms, call, "timeout_ms").map(Some),
     }
 }

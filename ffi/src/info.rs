@@ -5,11 +5,12 @@ use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
 use libc::{sockaddr, sockaddr_storage};
-use reactor_core::{Address, ConnId, ConnInfo, Error, ErrorKind, Handle, Result};
+use reactor_core::{Address, ConnId, ConnInfo, ErrorKind, Handle, Result};
 
-use crate::argument;
-use crate::conn::{reactor_conn, with_id};
+use crate::call::Call;
+use crate::conn::reactor_conn;
 use crate::listen::reactor_listener;
+use crate::out;
 use crate::server::reactor_server;
 use crate::sized::{self, ends, SizedStruct};
 use crate::socket_address;
@@ -70,17 +71,13 @@ pub unsafe extern "C" fn reactor_conn_info(
     conn: reactor_conn,
     out_info: *mut reactor_info,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_info";
-    let get = |handle: &Handle, id: Result<ConnId>| {
-        // SAFETY: the caller passes NULL or a structure of the size that it says.
-        unsafe { sized::check_out(out_info, FUNCTION, "out_info") }?;
-        let info = from_core(&info(handle, id?)?);
-        // SAFETY: as above.
-        unsafe { sized::write(out_info, &info) };
-        Ok(())
-    };
-    // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, FUNCTION, get) }
+    let call = Call::new("reactor_conn_info");
+    // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it says.
+    unsafe {
+        call.with_id(server, conn, |handle, id| {
+            sized::fill(out_info, call, "out_info", || Ok(from_core(&info(handle, id?)?)))
+        })
+    }
 }
 
 /// On the connection's loop, its own view, which lasts until after its last callback.
@@ -111,27 +108,24 @@ pub unsafe extern "C" fn reactor_conn_datagram(
     conn: reactor_conn,
     out_datagram: *mut reactor_datagram,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_datagram";
+    let call = Call::new("reactor_conn_datagram");
     let get = |handle: &Handle, id: Result<ConnId>| {
-        // SAFETY: the caller passes NULL or a structure of the size that it says.
-        unsafe { sized::check_out(out_datagram, FUNCTION, "out_datagram") }?;
         let (sender, truncated) = handle.with_conn(id?, |conn| (conn.sender(), conn.is_truncated()))?;
-        let no_datagram = || {
-            let message = format!("{FUNCTION}: {conn} is not handling a datagram");
-            Error::new(ErrorKind::WrongState, message)
-        };
-        let (sender, sender_len) = keep(socket_address::write(sender.ok_or_else(no_datagram)?));
-        let datagram = reactor_datagram { size: 0, sender, sender_len, truncated: truncated.into() };
-        // SAFETY: as above.
-        unsafe { sized::write(out_datagram, &datagram) };
-        Ok(())
+        let no_datagram =
+            || call.error(ErrorKind::WrongState, format_args!("{conn} is not handling a datagram"));
+        let (sender, sender_len) = keep_sender(socket_address::write(sender.ok_or_else(no_datagram)?));
+        Ok(reactor_datagram { size: 0, sender, sender_len, truncated: truncated.into() })
     };
-    // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, FUNCTION, get) }
+    // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it says.
+    unsafe {
+        call.with_id(server, conn, |handle, id| {
+            sized::fill(out_datagram, call, "out_datagram", || get(handle, id))
+        })
+    }
 }
 
 /// Keeps the sender of the datagram that the calling loop delivers: until the next one is asked for.
-fn keep((address, len): (sockaddr_storage, usize)) -> (*const sockaddr, usize) {
+fn keep_sender((address, len): (sockaddr_storage, usize)) -> (*const sockaddr, usize) {
     thread_local! {
         static SENDER: Cell<MaybeUninit<sockaddr_storage>> = const { Cell::new(MaybeUninit::uninit()) };
     }
@@ -160,12 +154,13 @@ pub unsafe extern "C" fn reactor_conn_remote_address(
     capacity: usize,
     out_length: *mut usize,
 ) -> reactor_status {
+    let call = Call::new("reactor_conn_remote_address");
     let remote = |handle: &Handle, id| {
         let own = handle.with_conn(id, |conn| conn.remote_address()).and_then(|address| address);
         own.or_else(|_| handle.remote_address(id))
     };
     // SAFETY: what the caller passes.
-    unsafe { address(server, conn, buffer, capacity, out_length, "reactor_conn_remote_address", remote) }
+    unsafe { address(call, server, conn, buffer, capacity, out_length, remote) }
 }
 
 /// Gives the address of this side as text; otherwise as reactor_conn_remote_address().
@@ -179,27 +174,28 @@ pub unsafe extern "C" fn reactor_conn_local_address(
     capacity: usize,
     out_length: *mut usize,
 ) -> reactor_status {
-    let local = |handle: &Handle, id| handle.local_address(id);
+    let call = Call::new("reactor_conn_local_address");
     // SAFETY: what the caller passes.
-    unsafe { address(server, conn, buffer, capacity, out_length, "reactor_conn_local_address", local) }
+    unsafe { address(call, server, conn, buffer, capacity, out_length, Handle::local_address) }
 }
 
+/// # Safety
+/// The server is NULL or not freed during the call; the rest is as for [`Call::give_text`].
 unsafe fn address(
+    call: Call,
     server: *const reactor_server,
     conn: reactor_conn,
     buffer: *mut c_char,
     capacity: usize,
     out_length: *mut usize,
-    function: &str,
     address: impl FnOnce(&Handle, ConnId) -> Result<Address>,
 ) -> reactor_status {
-    let get = |handle: &Handle, id: Result<ConnId>| {
-        let address = address(handle, id?)?.to_string();
-        // SAFETY: the caller passes NULL and 0, or room for `capacity` bytes.
-        unsafe { argument::put_text(&address, buffer, capacity, out_length, function) }
-    };
-    // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, function, get) }
+    // SAFETY: what the caller promises.
+    unsafe {
+        call.by_id(server, conn, |handle, id| {
+            call.give_text(&address(handle, id)?.to_string(), buffer, capacity, out_length)
+        })
+    }
 }
 
 /// Tells who is at the other end of a Unix connection, as it was when it connected: the process, 0 where it
@@ -215,18 +211,18 @@ pub unsafe extern "C" fn reactor_conn_peer_credentials(
     out_uid: *mut u32,
     out_gid: *mut u32,
 ) -> reactor_status {
-    let get = |handle: &Handle, id: Result<ConnId>| {
-        let credentials = handle.peer_credentials(id?)?;
+    let get = |handle: &Handle, id| {
+        let credentials = handle.peer_credentials(id)?;
         // SAFETY: each NULL, or the caller passes room for the number.
         unsafe {
-            argument::put(out_pid, credentials.pid.unwrap_or(0));
-            argument::put(out_uid, credentials.uid);
-            argument::put(out_gid, credentials.gid);
+            out::offer(out_pid, credentials.pid.unwrap_or(0));
+            out::offer(out_uid, credentials.uid);
+            out::offer(out_gid, credentials.gid);
         }
         Ok(())
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, "reactor_conn_peer_credentials", get) }
+    unsafe { Call::new("reactor_conn_peer_credentials").by_id(server, conn, get) }
 }
 
 #[cfg(test)]

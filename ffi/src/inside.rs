@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use reactor_core::{Error, ErrorKind, Result};
+use reactor_core::{ErrorKind, Result};
+
+use crate::call::Call;
 
 thread_local! {
     /// How many marks this thread is under, and in which process: the marks of a parent's callback mean nothing in a
@@ -39,12 +41,12 @@ impl Drop for Inside {
 }
 
 /// Refuses a call that waits for callbacks to end inside one, of whichever server: it might wait for itself.
-pub(crate) fn refuse(function: &str) -> Result<()> {
+pub(crate) fn refuse(call: Call) -> Result<()> {
     match depth() {
         0 => Ok(()),
         _ => {
-            let message = format!("{function}: cannot be called inside a callback: it would wait for itself");
-            Err(Error::new(ErrorKind::WrongThread, message))
+            let message = "cannot be called inside a callback: it would wait for itself";
+            Err(call.error(ErrorKind::WrongThread, message))
         }
     }
 }
@@ -52,16 +54,17 @@ pub(crate) fn refuse(function: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::F;
 
     #[test]
     fn marks_nest_and_belong_to_their_thread() {
         let outer = Inside::mark();
         drop(Inside::mark());
-        let error = refuse("f").unwrap_err();
+        let error = refuse(F).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WrongThread);
         assert!(error.message().starts_with("f: "), "{}", error.message());
-        std::thread::spawn(|| refuse("f").unwrap()).join().unwrap();
+        std::thread::spawn(|| refuse(F).unwrap()).join().unwrap();
         drop(outer);
-        refuse("f").unwrap();
+        refuse(F).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, CString};
 
 use reactor_core::Error;
 
-use crate::guard::guard_value;
+use crate::call::value_or;
 
 /// What the last failed call of a thread left behind.
 #[derive(Default)]
@@ -24,14 +24,14 @@ thread_local! {
 #[no_mangle]
 pub extern "C" fn reactor_last_error() -> *const c_char {
     // The thread-local is gone only while its thread ends.
-    guard_value(c"".as_ptr(), || LAST.try_with(|last| last.borrow().message.as_ptr()).unwrap_or(c"".as_ptr()))
+    value_or(c"".as_ptr(), || LAST.try_with(|last| last.borrow().message.as_ptr()).unwrap_or(c"".as_ptr()))
 }
 
 /// The system's error number for the last call that failed on the calling thread, or 0 if the system had no
 /// part in it.
 #[no_mangle]
 pub extern "C" fn reactor_last_errno() -> c_int {
-    guard_value(0, || LAST.try_with(|last| last.borrow().errno).unwrap_or(0))
+    value_or(0, || LAST.try_with(|last| last.borrow().errno).unwrap_or(0))
 }
 
 /// Keeps an error for the calling thread to ask about.

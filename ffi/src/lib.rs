@@ -1,8 +1,8 @@
 //! The C interface of the engine, as include/reactor.h shows it.
 //!
 //! The documentation of what is exported is written for the reader of that header. Every exported function
-//! has the panic guard of `guard` around its body; what comes from C is a pointer or an integer, never a Rust
-//! enum.
+//! is run by its `call::Call`, which knows its name and lets no panic out; what comes from C is a pointer or an
+//! integer, never a Rust enum.
 
 #![allow(non_camel_case_types, reason = "types carry the names that C knows them by")]
 #![allow(
@@ -16,13 +16,14 @@
 
 pub mod action;
 mod argument;
+mod body;
+mod call;
 pub mod callbacks;
 pub mod close;
 pub mod conn;
 pub mod connect;
 pub mod context;
 pub mod framing;
-mod guard;
 mod handler;
 pub mod hosted;
 pub mod info;
@@ -34,12 +35,13 @@ pub mod log;
 pub mod loops;
 pub mod metrics;
 pub mod options;
+mod out;
 pub mod owned;
+mod passed;
 pub mod server;
 pub mod settings;
 mod sized;
 mod socket_address;
-
 pub mod status;
 mod usage;
 pub mod value;

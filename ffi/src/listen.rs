@@ -4,11 +4,11 @@ use std::ffi::c_char;
 
 use reactor_core::{ConnOptions, Error, ListenOptions, ListenerId, Result};
 
-use crate::argument::{self, invalid};
+use crate::call::Call;
 use crate::conn::reactor_conn;
-use crate::guard::guard;
 use crate::listen_options::reactor_listen_options;
-use crate::server::{reactor_server, server};
+use crate::out;
+use crate::server::reactor_server;
 use crate::sized;
 use crate::status::reactor_status;
 
@@ -26,9 +26,10 @@ pub unsafe extern "C" fn reactor_server_listen(
     server: *mut reactor_server,
     url: *const c_char,
 ) -> reactor_status {
-    let (options, out_listener) = (std::ptr::null(), std::ptr::null_mut());
+    let (call, options, out_listener) =
+        (Call::new("reactor_server_listen"), std::ptr::null(), std::ptr::null_mut());
     // SAFETY: what the caller passes, and NULL where it may be.
-    unsafe { listen(server, url, options, out_listener, "reactor_server_listen") }
+    unsafe { listen(call, server, url, options, out_listener) }
 }
 
 /// Binds and listens at url; before the start, when the kernel queues connections until the start, in
@@ -54,41 +55,41 @@ pub unsafe extern "C" fn reactor_server_listen_with(
     out_listener: *mut reactor_listener,
 ) -> reactor_status {
     // SAFETY: what the caller passes.
-    unsafe { listen(server, url, options, out_listener, "reactor_server_listen_with") }
+    unsafe { listen(Call::new("reactor_server_listen_with"), server, url, options, out_listener) }
 }
 
+/// # Safety
+/// The server is NULL or not freed during the call; `url` is NULL or ends with a zero byte; `options` is as for
+/// [`given`]; `out_listener` is NULL or has room for the number.
 unsafe fn listen(
+    call: Call,
     server: *const reactor_server,
     url: *const c_char,
     options: *const reactor_listen_options,
     out_listener: *mut reactor_listener,
-    function: &str,
 ) -> reactor_status {
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call; it passes a string that ends with a zero
-        // byte, a structure of the size that it says, and NULL or room for the number.
-        unsafe {
-            let server = self::server(server, function)?;
-            let url = argument::url(url, function)?;
-            let (options, conns) = read(options, function)?;
+    // SAFETY: what the caller promises.
+    unsafe {
+        call.with_server(server, |server| {
+            let url = call.url(url)?;
+            let (options, conns) = given(options, call)?;
             let listening = server.core.listen_with(url, &options, &conns)?;
-            argument::put(out_listener, listening.id.to_u32());
-        }
-        Ok(())
-    })
+            out::offer(out_listener, listening.id.to_u32());
+            Ok(())
+        })
+    }
 }
 
+/// The options given, or their defaults for NULL.
+///
 /// # Safety
 /// The pointer is NULL or a structure of the size that it says, whose pointers are what they say they are.
-unsafe fn read(
-    options: *const reactor_listen_options,
-    function: &str,
-) -> Result<(ListenOptions, ConnOptions)> {
+unsafe fn given(options: *const reactor_listen_options, call: Call) -> Result<(ListenOptions, ConnOptions)> {
     if options.is_null() {
         return Ok((ListenOptions::default(), ConnOptions::default()));
     }
     // SAFETY: what the caller promises.
-    unsafe { sized::read(options, function, "options")?.to_core(function) }
+    unsafe { sized::read(options, call, "options")?.to_core(call) }
 }
 
 /// Listens at the descriptors that the process inherited by the LISTEN_FDS convention (sd_listen_fds(3)): none if
@@ -104,17 +105,16 @@ pub unsafe extern "C" fn reactor_server_listen_inherited(
     options: *const reactor_listen_options,
     out_count: *mut usize,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_listen_inherited";
-    guard(|| {
-        // SAFETY: as in `listen`.
-        unsafe {
-            let server = self::server(server, FUNCTION)?;
-            let (options, conns) = read(options, FUNCTION)?;
+    let call = Call::new("reactor_server_listen_inherited");
+    // SAFETY: as in `listen`.
+    unsafe {
+        call.with_server(server, |server| {
+            let (options, conns) = given(options, call)?;
             let listening = server.core.listen_inherited(&options, &conns)?;
-            argument::put(out_count, listening.len());
-        }
-        Ok(())
-    })
+            out::offer(out_count, listening.len());
+            Ok(())
+        })
+    }
 }
 
 /// Stops listening: connects are refused when this returns. Connections of the listener go on; a UDP endpoint
@@ -126,12 +126,10 @@ pub unsafe extern "C" fn reactor_server_close_listener(
     server: *mut reactor_server,
     listener: reactor_listener,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_close_listener";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        server.core.handle().close_listener(id(listener, FUNCTION)?)
-    })
+    let call = Call::new("reactor_server_close_listener");
+    let close = |server: &reactor_server| server.handle().close_listener(listener_id(listener, call)?);
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { call.with_server(server, close) }
 }
 
 /// Gives the listeners that are open, in the order of the calls that made them.
@@ -147,14 +145,15 @@ pub unsafe extern "C" fn reactor_server_listeners(
     capacity: usize,
     out_count: *mut usize,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_listeners";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let all = unsafe { self::server(server, FUNCTION) }?.core.handle().listeners();
-        let all: Vec<_> = all.iter().map(|listening| listening.id.to_u32()).collect();
-        // SAFETY: the caller passes NULL and 0, or room for `capacity` numbers.
-        unsafe { argument::put_list(&all, listeners, capacity, out_count, FUNCTION) }
-    })
+    let call = Call::new("reactor_server_listeners");
+    // SAFETY: the caller's server, not freed during the call, and NULL and 0, or room for `capacity` numbers.
+    unsafe {
+        call.with_server(server, |server| {
+            let all = server.handle().listeners();
+            let all: Vec<_> = all.iter().map(|listening| listening.id.to_u32()).collect();
+            call.give_list(&all, listeners, capacity, out_count)
+        })
+    }
 }
 
 /// Gives the address really bound by the listener number index, counted from 0 among those that are open, in
@@ -174,17 +173,18 @@ pub unsafe extern "C" fn reactor_server_address(
     capacity: usize,
     out_length: *mut usize,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_address";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let addresses = unsafe { self::server(server, FUNCTION) }?.core.handle().addresses();
-        let address = addresses.get(index).ok_or_else(|| {
-            let count = addresses.len();
-            invalid(FUNCTION, format_args!("index is {index}, the number of listeners is {count}"))
-        })?;
-        // SAFETY: the caller passes NULL and 0, or room for `capacity` bytes.
-        unsafe { argument::put_text(address, buffer, capacity, out_length, FUNCTION) }
-    })
+    let call = Call::new("reactor_server_address");
+    // SAFETY: the caller's server, not freed during the call, and NULL and 0, or room for `capacity` bytes.
+    unsafe {
+        call.with_server(server, |server| {
+            let addresses = server.handle().addresses();
+            let address = addresses.get(index).ok_or_else(|| {
+                let count = addresses.len();
+                call.invalid(format_args!("index is {index}, the number of listeners is {count}"))
+            })?;
+            call.give_text(address, buffer, capacity, out_length)
+        })
+    }
 }
 
 /// Gives the address really bound by a listener; otherwise as reactor_server_address().
@@ -198,15 +198,16 @@ pub unsafe extern "C" fn reactor_server_listener_address(
     capacity: usize,
     out_length: *mut usize,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_listener_address";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let all = unsafe { self::server(server, FUNCTION) }?.core.handle().listeners();
-        let found = all.iter().find(|listening| listening.id.to_u32() == listener);
-        let found = found.ok_or_else(|| no_listener(listener, FUNCTION))?;
-        // SAFETY: the caller passes NULL and 0, or room for `capacity` bytes.
-        unsafe { argument::put_text(&found.address, buffer, capacity, out_length, FUNCTION) }
-    })
+    let call = Call::new("reactor_server_listener_address");
+    // SAFETY: as in `reactor_server_address`.
+    unsafe {
+        call.with_server(server, |server| {
+            let all = server.handle().listeners();
+            let found = all.iter().find(|listening| listening.id.to_u32() == listener);
+            let found = found.ok_or_else(|| no_listener(listener, call))?;
+            call.give_text(&found.address, buffer, capacity, out_length)
+        })
+    }
 }
 
 /// Gives the ids of a UDP listener's endpoints, from on_start on: one, or with reuseport one per loop; none
@@ -221,21 +222,21 @@ pub unsafe extern "C" fn reactor_server_endpoints(
     capacity: usize,
     out_count: *mut usize,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_endpoints";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        let all = server.core.handle().endpoints(id(listener, FUNCTION)?);
-        let all: Vec<_> = all.iter().map(|endpoint| endpoint.to_u64()).collect();
-        // SAFETY: the caller passes NULL and 0, or room for `capacity` ids.
-        unsafe { argument::put_list(&all, endpoints, capacity, out_count, FUNCTION) }
-    })
+    let call = Call::new("reactor_server_endpoints");
+    // SAFETY: as in `reactor_server_listeners`, for ids.
+    unsafe {
+        call.with_server(server, |server| {
+            let all = server.handle().endpoints(listener_id(listener, call)?);
+            let all: Vec<_> = all.iter().map(|endpoint| endpoint.to_u64()).collect();
+            call.give_list(&all, endpoints, capacity, out_count)
+        })
+    }
 }
 
-fn id(listener: reactor_listener, function: &str) -> Result<ListenerId> {
-    ListenerId::from_u32(listener).ok_or_else(|| no_listener(listener, function))
+fn listener_id(listener: reactor_listener, call: Call) -> Result<ListenerId> {
+    ListenerId::from_u32(listener).ok_or_else(|| no_listener(listener, call))
 }
 
-fn no_listener(listener: reactor_listener, function: &str) -> Error {
-    invalid(function, format_args!("the server has no listener {listener}"))
+fn no_listener(listener: reactor_listener, call: Call) -> Error {
+    call.invalid(format_args!("the server has no listener {listener}"))
 }

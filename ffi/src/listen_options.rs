@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use reactor_core::{ConnOptions, ListenOptions, Result};
 
-use crate::argument;
+use crate::call::Call;
 use crate::framing::{self, reactor_framing};
 use crate::settings;
 use crate::sized::{ends, SizedStruct};
@@ -88,28 +88,28 @@ unsafe impl SizedStruct for reactor_listen_options {
 impl reactor_listen_options {
     /// # Safety
     /// The pointers are NULL or what they say they are, during the call.
-    pub(crate) unsafe fn to_core(self, function: &str) -> Result<(ListenOptions, ConnOptions)> {
+    pub(crate) unsafe fn to_core(self, call: Call) -> Result<(ListenOptions, ConnOptions)> {
         // SAFETY: what the caller promises.
-        unsafe { Ok((self.listener(function)?, self.conns(function)?)) }
+        unsafe { Ok((self.listener(call)?, self.conns(call)?)) }
     }
 
     /// # Safety
     /// The strings are NULL or end with a zero byte, during the call.
-    unsafe fn listener(self, function: &str) -> Result<ListenOptions> {
-        let switch = |value, member| value::switch(value, function, member);
+    unsafe fn listener(self, call: Call) -> Result<ListenOptions> {
+        let switch = |value, member| value::switch(value, call, member);
         // SAFETY: what the caller promises.
         let (device, multicast) = unsafe {
-            let device = argument::text(self.device, function, "options->device")?;
-            (device, argument::text(self.multicast, function, "options->multicast")?)
+            let device = call.text(self.device, "options->device")?;
+            (device, call.text(self.multicast, "options->multicast")?)
         };
         let groups = multicast.into_iter().flat_map(|groups| groups.split(','));
-        let group = |group| settings::multicast(group, function, "options->multicast");
+        let group = |group| settings::multicast(group, call, "options->multicast");
         let (idle, interval) = (self.keepalive_idle_s, self.keepalive_interval_s);
         Ok(ListenOptions {
             reuseport: switch(self.reuseport, "options->reuseport")?,
             backlog: self.backlog,
             nodelay: switch(self.nodelay, "options->nodelay")?,
-            keepalive: settings::keepalive(self.keepalive, idle, interval, self.keepalive_count, function)?,
+            keepalive: settings::keepalive(self.keepalive, idle, interval, self.keepalive_count, call)?,
             recv_buffer: self.rcvbuf,
             send_buffer: self.sndbuf,
             datagram_size: self.datagram_size,
@@ -122,12 +122,12 @@ impl reactor_listen_options {
 
     /// # Safety
     /// The framing is NULL or not freed during the call.
-    unsafe fn conns(self, function: &str) -> Result<ConnOptions> {
+    unsafe fn conns(self, call: Call) -> Result<ConnOptions> {
         Ok(ConnOptions {
             // SAFETY: what the caller promises.
             framing: unsafe { framing::cloned(self.framing) },
-            timeouts: settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, function)?,
-            half_open: value::switch(self.half_open, function, "options->half_open")?.unwrap_or(false),
+            timeouts: settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, call)?,
+            half_open: value::switch(self.half_open, call, "options->half_open")?.unwrap_or(false),
         })
     }
 }
@@ -146,6 +146,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::call::F;
     use crate::value::{REACTOR_OFF, REACTOR_ON};
 
     fn full() -> reactor_listen_options {
@@ -175,7 +176,7 @@ mod tests {
 
     fn to_core(options: reactor_listen_options) -> Result<(ListenOptions, ConnOptions)> {
         // SAFETY: the pointers are NULL or static strings.
-        unsafe { options.to_core("f") }
+        unsafe { options.to_core(F) }
     }
 
     #[test]

@@ -5,10 +5,9 @@ use std::ffi::{c_char, c_void, CString};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use reactor_core::{Error, ErrorKind, Result};
+use reactor_core::{ErrorKind, Result};
 
-use crate::argument::invalid;
-use crate::guard::guard;
+use crate::call::Call;
 use crate::inside::Inside;
 use crate::owned::{hand_over, reactor_destroy, Owned};
 use crate::status::reactor_status;
@@ -46,15 +45,15 @@ pub unsafe extern "C" fn reactor_set_log(
     destroy: reactor_destroy,
     max_level: i32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_set_log";
-    guard(|| {
+    let call = Call::new("reactor_set_log");
+    call.run(|| {
         let Some(function) = function else {
             log::set_max_level(LevelFilter::Off);
             LOGGER.replace(None);
             return Ok(());
         };
-        let max_level = level_filter(max_level, FUNCTION)?;
-        install()?;
+        let max_level = level_filter(max_level, call)?;
+        install(call)?;
         hand_over(user_data, destroy, |owned: Owned| {
             LOGGER.replace(Some(Arc::new(Sink { function, owned })));
             Ok(())
@@ -116,13 +115,12 @@ impl Log for Logger {
 }
 
 /// Makes it the logger of the process, once.
-fn install() -> Result<()> {
+fn install(call: Call) -> Result<()> {
     static INSTALLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     match INSTALLED.get_or_init(|| log::set_logger(&LOGGER).is_ok()) {
         true => Ok(()),
         false => {
-            let message = "reactor_set_log: the program has set another logger for the log crate";
-            Err(Error::new(ErrorKind::WrongState, message))
+            Err(call.error(ErrorKind::WrongState, "the program has set another logger for the log crate"))
         }
     }
 }
@@ -137,28 +135,29 @@ fn level(level: Level) -> i32 {
     }
 }
 
-fn level_filter(level: i32, function: &str) -> Result<LevelFilter> {
+fn level_filter(level: i32, call: Call) -> Result<LevelFilter> {
     match level {
         REACTOR_LOG_ERROR => Ok(LevelFilter::Error),
         REACTOR_LOG_WARN => Ok(LevelFilter::Warn),
         REACTOR_LOG_INFO => Ok(LevelFilter::Info),
         REACTOR_LOG_DEBUG => Ok(LevelFilter::Debug),
         REACTOR_LOG_TRACE => Ok(LevelFilter::Trace),
-        _ => Err(invalid(function, format_args!("max_level is {level}, which is none of REACTOR_LOG_..."))),
+        _ => Err(call.invalid(format_args!("max_level is {level}, which is none of REACTOR_LOG_..."))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::F;
 
     #[test]
     fn levels_go_there_and_back() {
         for each in Level::iter() {
-            assert_eq!(level_filter(level(each), "f"), Ok(each.to_level_filter()));
+            assert_eq!(level_filter(level(each), F), Ok(each.to_level_filter()));
         }
         for unknown in [-1, 0, 6] {
-            assert!(level_filter(unknown, "f").is_err());
+            assert!(level_filter(unknown, F).is_err());
         }
     }
 }

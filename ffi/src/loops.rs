@@ -2,13 +2,14 @@
 
 use std::ffi::c_void;
 
-use reactor_core::{Error, ErrorKind, TimerId};
+use reactor_core::{ErrorKind, Result, TimerId};
 
-use crate::argument::{self, not_null};
-use crate::conn::{reactor_timer, Server};
-use crate::guard::guard;
+use crate::call::Call;
+use crate::conn::reactor_timer;
+use crate::out;
 use crate::owned::{hand_over, reactor_destroy, Owned};
-use crate::server::{reactor_server, server};
+use crate::passed::Passed;
+use crate::server::reactor_server;
 use crate::status::reactor_status;
 use crate::value;
 
@@ -29,19 +30,19 @@ pub unsafe extern "C" fn reactor_server_run_on_loop(
     user_data: *mut c_void,
     destroy: reactor_destroy,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_run_on_loop";
-    guard(|| {
-        let called_with = Server(server);
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        let function = argument::function(function, FUNCTION, "function")?;
+    let call = Call::new("reactor_server_run_on_loop");
+    let called_with = Passed(server);
+    let run = |server: &reactor_server| {
+        let function = call.required(function, "function")?;
         hand_over(user_data, destroy, |owned: Owned| {
-            server.core.handle().run_on(on_loop as usize, move |_| {
+            server.handle().run_on(on_loop as usize, move |_| {
                 // SAFETY: the program's own function, with its data and its server, which outlives its loops.
                 unsafe { function(owned.data(), called_with.get()) };
             })
         })
-    })
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { call.with_server(server, run) }
 }
 
 /// Calls a function on the calling loop after delay_ms milliseconds, and again after each repeat_ms if that
@@ -61,24 +62,24 @@ pub unsafe extern "C" fn reactor_server_start_timer(
     destroy: reactor_destroy,
     out_timer: *mut reactor_timer,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_start_timer";
-    guard(|| {
-        let called_with = Server(server);
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        let function = argument::function(function, FUNCTION, "function")?;
-        let delay = value::time(delay_ms, FUNCTION, "delay_ms")?;
-        let repeat = value::time(repeat_ms, FUNCTION, "repeat_ms")?;
+    let call = Call::new("reactor_server_start_timer");
+    let called_with = Passed(server);
+    let start = |server: &reactor_server| {
+        let function = call.required(function, "function")?;
+        let delay = value::time(delay_ms, call, "delay_ms")?;
+        let repeat = value::time(repeat_ms, call, "repeat_ms")?;
         let timer = hand_over(user_data, destroy, |owned: Owned| {
-            server.core.handle().start_timer(delay, repeat, move |_| {
+            server.handle().start_timer(delay, repeat, move |_| {
                 // SAFETY: as in `reactor_server_run_on_loop`.
                 unsafe { function(owned.data(), called_with.get()) };
             })
         })?;
         // SAFETY: NULL, or the caller passes room for the id.
-        unsafe { argument::put(out_timer, timer.to_u64()) };
+        unsafe { out::offer(out_timer, timer.to_u64()) };
         Ok(())
-    })
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { call.with_server(server, start) }
 }
 
 /// Ends a timer of the calling loop's: its own, or a connection's. out_cancelled, which may be NULL, is given
@@ -92,18 +93,18 @@ pub unsafe extern "C" fn reactor_server_cancel_timer(
     timer: reactor_timer,
     out_cancelled: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_cancel_timer";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let handle = unsafe { self::server(server, FUNCTION) }?.core.handle();
+    let call = Call::new("reactor_server_cancel_timer");
+    let cancel = |server: &reactor_server| {
         let cancelled = match TimerId::from_u64(timer) {
-            Some(timer) => handle.cancel_timer(timer)?,
-            None => handle.current_loop().map(|_| false).ok_or_else(|| no_loop(FUNCTION))?,
+            Some(timer) => server.handle().cancel_timer(timer)?,
+            None => current_loop(server, call).map(|_| false)?,
         };
         // SAFETY: NULL, or the caller passes room for the number.
-        unsafe { argument::put(out_cancelled, cancelled.into()) };
+        unsafe { out::offer(out_cancelled, cancelled.into()) };
         Ok(())
-    })
+    };
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { call.with_server(server, cancel) }
 }
 
 /// Gives the index of the loop that runs on the calling thread.
@@ -115,16 +116,9 @@ pub unsafe extern "C" fn reactor_server_current_loop(
     server: *mut reactor_server,
     out_loop: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_current_loop";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_loop, FUNCTION, "out_loop")?;
-        let index = server.core.handle().current_loop().ok_or_else(|| no_loop(FUNCTION))?;
-        // SAFETY: not NULL, and the caller passes room for the number.
-        unsafe { out_loop.write(index as u32) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_current_loop");
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for the number.
+    unsafe { call.getter(server, out_loop, "out_loop", |server| current_loop(server, call)) }
 }
 
 /// Gives the number of event loops; 0 before the start.
@@ -135,18 +129,13 @@ pub unsafe extern "C" fn reactor_server_loops(
     server: *mut reactor_server,
     out_loops: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_loops";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_loops, FUNCTION, "out_loops")?;
-        // SAFETY: not NULL, and the caller passes room for the number.
-        unsafe { out_loops.write(server.core.handle().loops() as u32) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_loops");
+    let get = |server: &reactor_server| Ok(server.handle().loops() as u32);
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for the number.
+    unsafe { call.getter(server, out_loops, "out_loops", get) }
 }
 
-fn no_loop(function: &str) -> Error {
-    let message = format!("{function}: the calling thread is no loop of this server");
-    Error::new(ErrorKind::WrongThread, message)
+fn current_loop(server: &reactor_server, call: Call) -> Result<u32> {
+    let no_loop = || call.error(ErrorKind::WrongThread, "the calling thread is no loop of this server");
+    server.handle().current_loop().map(|index| index as u32).ok_or_else(no_loop)
 }

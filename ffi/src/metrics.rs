@@ -1,10 +1,9 @@
 //! What happened so far.
 
-use reactor_core::{Handle, Metrics, Result};
+use reactor_core::{Metrics, Result};
 
-use crate::argument::{invalid, not_null};
-use crate::guard::guard;
-use crate::server::{reactor_server, server};
+use crate::call::Call;
+use crate::server::reactor_server;
 use crate::sized::{self, ends, SizedStruct};
 use crate::status::reactor_status;
 
@@ -112,19 +111,11 @@ pub unsafe extern "C" fn reactor_server_metrics(
     on_loop: u32,
     out_metrics: *mut reactor_metrics,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_metrics";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it
-        // says.
-        let server = unsafe {
-            sized::check_out(out_metrics, FUNCTION, "out_metrics")?;
-            self::server(server, FUNCTION)
-        }?;
-        let metrics = from_core(&metrics(server.core.handle(), on_loop, FUNCTION)?);
-        // SAFETY: as above.
-        unsafe { sized::write(out_metrics, &metrics) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_metrics");
+    // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it says.
+    let get = || Ok(from_core(&metrics(unsafe { call.server(server) }?, on_loop, call)?));
+    // SAFETY: as above.
+    call.run(|| unsafe { sized::fill(out_metrics, call, "out_metrics", get) })
 }
 
 /// Gives a delay from ready to handled, in nanoseconds, that at least the fraction of all did not exceed:
@@ -139,25 +130,20 @@ pub unsafe extern "C" fn reactor_server_delay_percentile(
     fraction: f64,
     out_nanoseconds: *mut u64,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_delay_percentile";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_nanoseconds, FUNCTION, "out_nanoseconds")?;
-        let metrics = metrics(server.core.handle(), on_loop, FUNCTION)?;
-        // SAFETY: not NULL, and the caller passes room for the number.
-        unsafe { out_nanoseconds.write(metrics.delay.percentile(fraction)) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_delay_percentile");
+    let get = |server: &reactor_server| Ok(metrics(server, on_loop, call)?.delay.percentile(fraction));
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for the number.
+    unsafe { call.getter(server, out_nanoseconds, "out_nanoseconds", get) }
 }
 
-fn metrics(handle: &Handle, on_loop: u32, function: &str) -> Result<Metrics> {
+fn metrics(server: &reactor_server, on_loop: u32, call: Call) -> Result<Metrics> {
+    let handle = server.handle();
     if on_loop == REACTOR_ALL_LOOPS {
         return Ok(handle.metrics());
     }
     handle.loop_metrics(on_loop as usize).ok_or_else(|| {
         let loops = handle.loops();
-        invalid(function, format_args!("on_loop is {on_loop}, the number of loops is {loops}"))
+        call.invalid(format_args!("on_loop is {on_loop}, the number of loops is {loops}"))
     })
 }
 

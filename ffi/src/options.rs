@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reactor_core::{Balance, Config, Result};
 
-use crate::argument::invalid;
+use crate::call::Call;
 use crate::sized::{ends, SizedStruct};
 use crate::value::{self, REACTOR_NO_LINGER};
 
@@ -72,14 +72,13 @@ unsafe impl SizedStruct for reactor_options {
 }
 
 impl reactor_options {
-    pub(crate) fn config(&self, function: &str) -> Result<Config> {
+    pub(crate) fn to_core(self, call: Call) -> Result<Config> {
         let balance = Balance::ALL.into_iter().find(|balance| *balance as u32 == self.balance);
-        let no_balance =
-            || invalid(function, format_args!("options->balance is {}, which is none", self.balance));
+        let no_balance = || call.invalid(format_args!("options->balance is {}, which is none", self.balance));
         Ok(Config {
             loops: self.loops,
             balance: balance.ok_or_else(no_balance)?,
-            pin: value::switch(self.pin, function, "options->pin")?.unwrap_or(false),
+            pin: value::switch(self.pin, call, "options->pin")?.unwrap_or(false),
             high_water: self.high_water,
             low_water: self.low_water,
             hard_limit: self.hard_limit,
@@ -87,16 +86,16 @@ impl reactor_options {
             read_budget: self.read_budget,
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
-            linger: linger(self.linger_ms, function)?,
-            stop_deadline: value::time(self.stop_deadline_ms, function, "options->stop_deadline_ms")?,
+            linger: linger(self.linger_ms, call)?,
+            stop_deadline: value::time(self.stop_deadline_ms, call, "options->stop_deadline_ms")?,
         })
     }
 }
 
-fn linger(linger_ms: i64, function: &str) -> Result<Duration> {
+fn linger(linger_ms: i64, call: Call) -> Result<Duration> {
     match linger_ms {
         REACTOR_NO_LINGER => Ok(Config::NO_LINGER),
-        _ => value::time(linger_ms, function, "options->linger_ms"),
+        _ => value::time(linger_ms, call, "options->linger_ms"),
     }
 }
 
@@ -105,6 +104,7 @@ mod tests {
     use std::mem::{offset_of, size_of};
 
     use super::*;
+    use crate::call::F;
     use crate::sized;
     use crate::value::REACTOR_ON;
 
@@ -126,7 +126,7 @@ mod tests {
 
     fn read(options: &reactor_options) -> Result<Config> {
         // SAFETY: the sizes that the tests put in lie inside of what they pass.
-        unsafe { sized::read(options, "f", "options") }?.config("f")
+        unsafe { sized::read(options, F, "options") }?.to_core(F)
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
         let read = |newer: &Newer| {
             let pointer = std::ptr::from_ref(newer).cast::<reactor_options>();
             // SAFETY: the size is that of the whole.
-            unsafe { sized::read(pointer, "f", "options") }.map(|options| options.loops)
+            unsafe { sized::read(pointer, F, "options") }.map(|options| options.loops)
         };
         assert_eq!(read(&Newer(full, [0; 8])), Ok(2));
         let error = read(&Newer(full, [0, 0, 0, 0, 0, 0, 0, 1])).unwrap_err();

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use reactor_core::{Config, ErrorKind, Result, Server};
+use reactor_core::{Config, ErrorKind, Handle, Result, Server};
 
-use crate::argument::{self, not_null};
+use crate::call::{value_or, Call};
 use crate::callbacks::{reactor_callbacks, Table};
-use crate::guard::{guard, guard_value};
-use crate::handler::CHandler;
-use crate::hosted::Host;
+use crate::delivery::handler::CHandler;
+use crate::server::hosted::Host;
 use crate::inside;
-use crate::options::reactor_options;
+use crate::contract::options::reactor_options;
 use crate::sized;
 use crate::status::reactor_status;
 use crate::usage::Usage;
@@ -36,15 +35,6 @@ impl Drop for UserData {
     }
 }
 
-/// The server behind a pointer from C.
-///
-/// # Safety
-/// The pointer is NULL or a server that is not freed during the call.
-pub(crate) unsafe fn server<'a>(server: *const reactor_server, function: &str) -> Result<&'a reactor_server> {
-    // SAFETY: what the caller promises; nobody ever has a `&mut` to a server.
-    unsafe { argument::reference(server, function, "server") }
-}
-
 /// Makes a server that is not started and listens nowhere.
 ///
 /// callbacks and options are copied: they need not outlive the call. options may be NULL: everything has its
@@ -59,29 +49,13 @@ pub unsafe extern "C" fn reactor_server_new(
     options: *const reactor_options,
     out_server: *mut *mut reactor_server,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_new";
-    guard(|| {
-        // SAFETY: the caller passes a structure of the size that it says.
-        let callbacks = unsafe { sized::read(callbacks, FUNCTION, "callbacks") }?;
-        let config = match options.is_null() {
-            true => Config::default(),
-            // SAFETY: as above.
-            false => unsafe { sized::read(options, FUNCTION, "options") }?.config(FUNCTION)?,
-        };
-        not_null(out_server, FUNCTION, "out_server")?;
-        let table = Arc::new(Table::new(callbacks));
-        let core = Server::delivering(CHandler(Arc::clone(&table)), &config)?;
-        let server = reactor_server {
-            host: Host::default(),
-            core,
-            usage: Arc::default(),
-            _user_data: UserData(Arc::clone(&table)),
-        };
-        let server = Box::into_raw(Box::new(server));
-        table.set_server(server);
-        // SAFETY: not NULL, and the caller passes room for a pointer.
-        unsafe { out_server.write(server) };
-        Ok(())
+    let call = Call::new("reactor_server_new");
+    call.run(|| {
+        // SAFETY: the caller passes structures of the sizes that they say.
+        let (callbacks, config) =
+            unsafe { (sized::read(callbacks, call, "callbacks")?, config(options, call)?) };
+        // SAFETY: the caller passes NULL or room for a pointer.
+        unsafe { call.give(out_server, "out_server", || reactor_server::make(callbacks, &config)) }
     })
 }
 
@@ -93,12 +67,8 @@ pub unsafe extern "C" fn reactor_server_new(
 /// the first the server is as before the call.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_start(server: *mut reactor_server) -> reactor_status {
-    guard(|| {
-        // SAFETY: the caller's server; freeing it waits for this call.
-        let server = unsafe { self::server(server, "reactor_server_start") }?;
-        let _call = server.usage.begin();
-        server.core.start()
-    })
+    // SAFETY: the caller's server; freeing it waits for this call.
+    unsafe { in_use(Call::new("reactor_server_start"), server, Server::start) }
 }
 
 /// Starts the server and waits until it has stopped: reactor_server_start(), then reactor_server_wait().
@@ -106,14 +76,10 @@ pub unsafe extern "C" fn reactor_server_start(server: *mut reactor_server) -> re
 /// Errors: theirs. Not inside a callback.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_run(server: *mut reactor_server) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_run";
-    guard(|| {
-        // SAFETY: the caller's server; freeing it waits for this call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        inside::refuse(FUNCTION)?;
-        let _call = server.usage.begin();
-        server.core.run()
-    })
+    let call = Call::new("reactor_server_run");
+    let run = |core: &Server| inside::refuse(call).and_then(|()| core.run());
+    // SAFETY: the caller's server; freeing it waits for this call.
+    unsafe { in_use(call, server, run) }
 }
 
 /// Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end
@@ -123,14 +89,10 @@ pub unsafe extern "C" fn reactor_server_run(server: *mut reactor_server) -> reac
 /// the server was not started.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_wait";
-    guard(|| {
-        // SAFETY: the caller's server; freeing it waits for this call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        inside::refuse(FUNCTION)?;
-        let _call = server.usage.begin();
-        server.core.wait()
-    })
+    let call = Call::new("reactor_server_wait");
+    let wait = |core: &Server| inside::refuse(call).and_then(|()| core.wait());
+    // SAFETY: the caller's server; freeing it waits for this call.
+    unsafe { in_use(call, server, wait) }
 }
 
 /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
@@ -140,21 +102,23 @@ pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> rea
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_stop(server: *mut reactor_server) -> reactor_status {
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        unsafe { self::server(server, "reactor_server_stop") }?.core.handle().stop();
-        Ok(())
-    })
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe {
+        Call::new("reactor_server_stop").with_server(server, |server| {
+            server.handle().stop();
+            Ok(())
+        })
+    }
 }
 
 /// The same as reactor_server_stop(), for signal handlers: async-signal-safe. Does nothing for NULL; leaves
 /// errno and the thread's last error as they are. The signal must not come once the server is being freed.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_stop_from_signal(server: *mut reactor_server) {
-    guard_value((), || {
+    value_or((), || {
         // SAFETY: NULL or the caller's server, not freed during the call.
         if let Some(server) = unsafe { server.as_ref() } {
-            server.core.handle().stop();
+            server.handle().stop();
         }
     });
 }
@@ -170,13 +134,14 @@ pub unsafe extern "C" fn reactor_server_stop_gracefully(
     server: *mut reactor_server,
     deadline_ms: i64,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_stop_gracefully";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        server.core.handle().stop_gracefully(value::time(deadline_ms, FUNCTION, "deadline_ms")?);
-        Ok(())
-    })
+    let call = Call::new("reactor_server_stop_gracefully");
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe {
+        call.with_server(server, |server| {
+            server.handle().stop_gracefully(value::time(deadline_ms, call, "deadline_ms")?);
+            Ok(())
+        })
+    }
 }
 
 /// Says whether the server was asked to stop, in whichever way: writes 1 or 0 to *out_stopping.
@@ -187,15 +152,10 @@ pub unsafe extern "C" fn reactor_server_is_stopping(
     server: *mut reactor_server,
     out_stopping: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_is_stopping";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_stopping, FUNCTION, "out_stopping")?;
-        // SAFETY: not NULL, and the caller passes room for a number.
-        unsafe { out_stopping.write(server.core.handle().is_stopping().into()) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_is_stopping");
+    let get = |server: &reactor_server| Ok(server.handle().is_stopping().into());
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for a number.
+    unsafe { call.getter(server, out_stopping, "out_stopping", get) }
 }
 
 /// Gives the number of connections that are open, those being made or closed included.
@@ -206,15 +166,10 @@ pub unsafe extern "C" fn reactor_server_connections(
     server: *mut reactor_server,
     out_connections: *mut usize,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_connections";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_connections, FUNCTION, "out_connections")?;
-        // SAFETY: not NULL, and the caller passes room for a number.
-        unsafe { out_connections.write(server.core.handle().connections()) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_connections");
+    let get = |server: &reactor_server| Ok(server.handle().connections());
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for a number.
+    unsafe { call.getter(server, out_connections, "out_connections", get) }
 }
 
 /// Gives the number of bytes that were written to connections and not yet taken by the kernel. Walks over all
@@ -226,15 +181,10 @@ pub unsafe extern "C" fn reactor_server_queued_bytes(
     server: *mut reactor_server,
     out_bytes: *mut usize,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_queued_bytes";
-    guard(|| {
-        // SAFETY: the caller's server, not freed during the call.
-        let server = unsafe { self::server(server, FUNCTION) }?;
-        not_null(out_bytes, FUNCTION, "out_bytes")?;
-        // SAFETY: not NULL, and the caller passes room for a number.
-        unsafe { out_bytes.write(server.core.handle().queued_bytes()) };
-        Ok(())
-    })
+    let call = Call::new("reactor_server_queued_bytes");
+    let get = |server: &reactor_server| Ok(server.handle().queued_bytes());
+    // SAFETY: the caller's server, not freed during the call, and NULL or room for a number.
+    unsafe { call.getter(server, out_bytes, "out_bytes", get) }
 }
 
 /// Stops the server, waits until its threads have ended and other threads have left reactor_server_start(),
@@ -249,26 +199,71 @@ pub unsafe extern "C" fn reactor_server_queued_bytes(
 /// not let us wait: then the server is stopping, and not freed.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> reactor_status {
-    const FUNCTION: &str = "reactor_server_free";
-    guard(|| {
+    let call = Call::new("reactor_server_free");
+    call.run(|| {
         if server.is_null() {
             return Ok(());
         }
-        inside::refuse(FUNCTION)?;
+        inside::refuse(call)?;
         // SAFETY: the caller's server, which nobody else frees. Callbacks may use it until it has ended,
         // hence `&`.
-        unsafe { self::server(server, FUNCTION) }?.end(FUNCTION)?;
+        unsafe { call.server(server) }?.end(call)?;
         // SAFETY: made by `Box::into_raw`; its threads have ended, and the caller promises to use it no more.
         drop(unsafe { Box::from_raw(server) });
         Ok(())
     })
 }
 
+/// The options of a server; all their defaults for NULL.
+///
+/// # Safety
+/// The pointer is NULL or a structure of the size that it says.
+unsafe fn config(options: *const reactor_options, call: Call) -> Result<Config> {
+    match options.is_null() {
+        true => Ok(Config::default()),
+        // SAFETY: what the caller promises.
+        false => unsafe { sized::read(options, call, "options") }?.to_core(call),
+    }
+}
+
+/// The body of a function that freeing the server waits for.
+///
+/// # Safety
+/// The server is NULL or not freed before the call counts as under way.
+unsafe fn in_use(
+    call: Call,
+    server: *const reactor_server,
+    body: impl FnOnce(&Server) -> Result<()>,
+) -> reactor_status {
+    call.run(|| {
+        // SAFETY: what the caller promises. Not by `with_server`: its body's argument would have to be valid to the
+        // end, but the server may be gone once it counts as used no more.
+        let server = unsafe { call.server(server) }?;
+        let _in_use = server.usage.begin();
+        body(&server.core)
+    })
+}
+
 impl reactor_server {
+    /// A server for C, which its callbacks know by its pointer.
+    fn make(callbacks: reactor_callbacks, config: &Config) -> Result<*mut reactor_server> {
+        let table = Arc::new(Table::new(callbacks));
+        let core = Server::delivering(CHandler(Arc::clone(&table)), config)?;
+        let (host, usage) = (Host::default(), Arc::default());
+        let server = reactor_server { host, core, usage, _user_data: UserData(Arc::clone(&table)) };
+        let server = Box::into_raw(Box::new(server));
+        table.set_server(server);
+        Ok(server)
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        self.core.handle()
+    }
+
     /// Stops, and waits until nobody uses the server any more.
-    fn end(&self, function: &str) -> Result<()> {
-        self.host.refuse_elsewhere(function)?;
-        self.core.handle().stop();
+    fn end(&self, call: Call) -> Result<()> {
+        self.host.refuse_elsewhere(call)?;
+        self.handle().stop();
         self.host.end();
         self.usage.wait_for_end();
         match self.core.wait() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use reactor_core::{ConnId, Handle, KeepAlive, Multicast, Result, SocketOption, Timeouts};
 
-use crate::argument::{self, invalid};
-use crate::conn::{reactor_conn, with_id};
+use crate::call::Call;
+use crate::conn::reactor_conn;
 use crate::framing::{self, reactor_framing};
 use crate::server::reactor_server;
 use crate::status::reactor_status;
@@ -39,18 +39,17 @@ pub unsafe extern "C" fn reactor_conn_set_option(
     option: i32,
     value: i64,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_set_option";
+    let call = Call::new("reactor_conn_set_option");
+    let set = |handle: &Handle, id: Result<ConnId>| {
+        let option = socket_option(option, value, call)?;
+        handle.set_option(id?, &option)
+    };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe {
-        with_id(server, conn, FUNCTION, |handle, id| {
-            let option = socket_option(option, value, FUNCTION)?;
-            handle.set_option(id?, &option)
-        })
-    }
+    unsafe { call.with_id(server, conn, set) }
 }
 
-fn socket_option(option: i32, value: i64, function: &str) -> Result<SocketOption> {
-    let wrong = || invalid(function, format_args!("value is {value}, which is none for the option {option}"));
+fn socket_option(option: i32, value: i64, call: Call) -> Result<SocketOption> {
+    let wrong = || call.invalid(format_args!("value is {value}, which is none for the option {option}"));
     let hops = || u32::try_from(value).map_err(|_| wrong());
     let bytes = || usize::try_from(value).map_err(|_| wrong());
     let flag = || match value {
@@ -66,7 +65,7 @@ fn socket_option(option: i32, value: i64, function: &str) -> Result<SocketOption
         REACTOR_OPTION_BROADCAST => flag().map(SocketOption::Broadcast),
         REACTOR_OPTION_MULTICAST_TTL => hops().map(SocketOption::MulticastTtl),
         REACTOR_OPTION_MULTICAST_LOOP => flag().map(SocketOption::MulticastLoop),
-        _ => Err(invalid(function, format_args!("option is {option}, which is none of REACTOR_OPTION_..."))),
+        _ => Err(call.invalid(format_args!("option is {option}, which is none of REACTOR_OPTION_..."))),
     }
 }
 
@@ -84,16 +83,16 @@ pub unsafe extern "C" fn reactor_conn_set_keepalive(
     interval_s: u32,
     count: u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_set_keepalive";
+    let call = Call::new("reactor_conn_set_keepalive");
     let set = |handle: &Handle, id: Result<ConnId>| {
         if !matches!(on, REACTOR_ON | REACTOR_OFF) {
-            return Err(invalid(FUNCTION, format_args!("on is {on}, not REACTOR_ON or REACTOR_OFF")));
+            return Err(call.invalid(format_args!("on is {on}, not REACTOR_ON or REACTOR_OFF")));
         }
-        let keepalive = keepalive(on, idle_s, interval_s, count, FUNCTION)?.unwrap_or(KeepAlive::OFF);
+        let keepalive = keepalive(on, idle_s, interval_s, count, call)?.unwrap_or(KeepAlive::OFF);
         handle.set_option(id?, &SocketOption::KeepAlive(keepalive))
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, FUNCTION, set) }
+    unsafe { call.with_id(server, conn, set) }
 }
 
 /// A switch and its numbers, any of which is enough to switch it on.
@@ -102,13 +101,13 @@ pub(crate) fn keepalive(
     idle_s: u32,
     interval_s: u32,
     count: u32,
-    function: &str,
+    call: Call,
 ) -> Result<Option<KeepAlive>> {
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let numbers = KeepAlive { idle: seconds(idle_s), interval: seconds(interval_s), count };
-    match value::switch(on, function, "keepalive")? {
+    match value::switch(on, call, "keepalive")? {
         Some(false) if numbers != KeepAlive::ON => {
-            Err(invalid(function, "keepalive is REACTOR_OFF, and yet there are numbers for it"))
+            Err(call.invalid("keepalive is REACTOR_OFF, and yet there are numbers for it"))
         }
         Some(false) => Ok(Some(KeepAlive::OFF)),
         None if numbers == KeepAlive::ON => Ok(None),
@@ -126,8 +125,9 @@ pub unsafe extern "C" fn reactor_conn_join_multicast(
     conn: reactor_conn,
     group: *const c_char,
 ) -> reactor_status {
+    let call = Call::new("reactor_conn_join_multicast");
     // SAFETY: the caller's server, not freed during the call, and a string that ends with a zero byte.
-    unsafe { set_membership(server, conn, group, "reactor_conn_join_multicast", SocketOption::JoinMulticast) }
+    unsafe { set_membership(call, server, conn, group, SocketOption::JoinMulticast) }
 }
 
 /// No longer receives from a multicast group that was joined in the same words.
@@ -139,37 +139,37 @@ pub unsafe extern "C" fn reactor_conn_leave_multicast(
     conn: reactor_conn,
     group: *const c_char,
 ) -> reactor_status {
+    let call = Call::new("reactor_conn_leave_multicast");
     // SAFETY: as in `reactor_conn_join_multicast`.
-    unsafe {
-        set_membership(server, conn, group, "reactor_conn_leave_multicast", SocketOption::LeaveMulticast)
-    }
+    unsafe { set_membership(call, server, conn, group, SocketOption::LeaveMulticast) }
 }
 
+/// # Safety
+/// The server is NULL or not freed during the call; `group` is NULL or ends with a zero byte.
 unsafe fn set_membership(
+    call: Call,
     server: *const reactor_server,
     conn: reactor_conn,
     group: *const c_char,
-    function: &str,
     option: fn(Multicast) -> SocketOption,
 ) -> reactor_status {
     let set = |handle: &Handle, id: Result<ConnId>| {
-        // SAFETY: the caller passes NULL or a string that ends with a zero byte.
-        let group = unsafe { argument::text(group, function, "group") }?;
-        let group = argument::function(group, function, "group")?;
-        let option = option(multicast(group, function, "group")?);
+        // SAFETY: what the caller promises.
+        let group = call.required(unsafe { call.text(group, "group") }?, "group")?;
+        let option = option(multicast(group, call, "group")?);
         handle.set_option(id?, &option)
     };
-    // SAFETY: the caller's server, not freed during the call.
-    unsafe { with_id(server, conn, function, set) }
+    // SAFETY: what the caller promises.
+    unsafe { call.with_id(server, conn, set) }
 }
 
 /// `GROUP` or `GROUP@INTERFACE`.
-pub(crate) fn multicast(text: &str, function: &str, parameter: &str) -> Result<Multicast> {
+pub(crate) fn multicast(text: &str, call: Call, parameter: &str) -> Result<Multicast> {
     let (group, interface) = match text.split_once('@') {
         Some((group, interface)) => (group, Some(interface.to_owned())),
         None => (text, None),
     };
-    let wrong = |_| invalid(function, format_args!("{parameter}: {text:?} is not GROUP or GROUP@INTERFACE"));
+    let wrong = |_| call.invalid(format_args!("{parameter}: {text:?} is not GROUP or GROUP@INTERFACE"));
     Ok(Multicast { group: group.parse().map_err(wrong)?, interface })
 }
 
@@ -186,21 +186,20 @@ pub unsafe extern "C" fn reactor_conn_set_timeouts(
     read_ms: i64,
     write_ms: i64,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_set_timeouts";
+    let call = Call::new("reactor_conn_set_timeouts");
+    let set = |handle: &Handle, id: Result<ConnId>| {
+        let timeouts = timeouts(idle_ms, read_ms, write_ms, call)?;
+        handle.set_timeouts(id?, timeouts)
+    };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe {
-        with_id(server, conn, FUNCTION, |handle, id| {
-            let timeouts = timeouts(idle_ms, read_ms, write_ms, FUNCTION)?;
-            handle.set_timeouts(id?, timeouts)
-        })
-    }
+    unsafe { call.with_id(server, conn, set) }
 }
 
-pub(crate) fn timeouts(idle_ms: i64, read_ms: i64, write_ms: i64, function: &str) -> Result<Timeouts> {
+pub(crate) fn timeouts(idle_ms: i64, read_ms: i64, write_ms: i64, call: Call) -> Result<Timeouts> {
     Ok(Timeouts {
-        idle: value::timeout(idle_ms, function, "idle_ms")?,
-        read: value::timeout(read_ms, function, "read_ms")?,
-        write: value::timeout(write_ms, function, "write_ms")?,
+        idle: value::timeout(idle_ms, call, "idle_ms")?,
+        read: value::timeout(read_ms, call, "read_ms")?,
+        write: value::timeout(write_ms, call, "write_ms")?,
     })
 }
 
@@ -216,21 +215,19 @@ pub unsafe extern "C" fn reactor_conn_set_framing(
     conn: reactor_conn,
     framing: *const reactor_framing,
 ) -> reactor_status {
+    let call = Call::new("reactor_conn_set_framing");
     // SAFETY: the caller's server and framing, not freed during the call.
-    unsafe {
-        with_id(server, conn, "reactor_conn_set_framing", |handle, id| {
-            handle.set_framing(id?, framing::cloned(framing))
-        })
-    }
+    unsafe { call.by_id(server, conn, |handle, id| handle.set_framing(id, framing::cloned(framing))) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::F;
 
     #[test]
     fn every_option_arrives_with_its_value() {
-        let set = |option, value| socket_option(option, value, "f").unwrap();
+        let set = |option, value| socket_option(option, value, F).unwrap();
         assert_eq!(set(REACTOR_OPTION_NODELAY, 1), SocketOption::NoDelay(true));
         assert_eq!(set(REACTOR_OPTION_RCVBUF, 5000), SocketOption::RecvBuffer(5000));
         assert_eq!(set(REACTOR_OPTION_SNDBUF, 6000), SocketOption::SendBuffer(6000));
@@ -239,13 +236,13 @@ mod tests {
         assert_eq!(set(REACTOR_OPTION_MULTICAST_TTL, 8), SocketOption::MulticastTtl(8));
         assert_eq!(set(REACTOR_OPTION_MULTICAST_LOOP, 0), SocketOption::MulticastLoop(false));
         for (option, value) in [(REACTOR_OPTION_NODELAY, 2), (REACTOR_OPTION_TTL, -1), (0, 1), (8, 1)] {
-            socket_option(option, value, "f").unwrap_err();
+            socket_option(option, value, F).unwrap_err();
         }
     }
 
     #[test]
     fn keepalive_is_on_when_a_number_is_given() {
-        let on = |switch, idle| keepalive(switch, idle, 0, 0, "f");
+        let on = |switch, idle| keepalive(switch, idle, 0, 0, F);
         assert_eq!(on(0, 0), Ok(None));
         assert_eq!(on(REACTOR_ON, 0), Ok(Some(KeepAlive::ON)));
         assert_eq!(on(REACTOR_OFF, 0), Ok(Some(KeepAlive::OFF)));
@@ -255,9 +252,9 @@ mod tests {
 
     #[test]
     fn groups_are_read_with_and_without_an_interface() {
-        let group = multicast("239.1.2.3@lo", "f", "m").unwrap();
+        let group = multicast("239.1.2.3@lo", F, "m").unwrap();
         assert_eq!((group.group.to_string().as_str(), group.interface.as_deref()), ("239.1.2.3", Some("lo")));
-        assert_eq!(multicast("ff02::5", "f", "m").unwrap().interface, None);
-        assert!(multicast("everyone", "f", "m").unwrap_err().message().contains("\"everyone\""));
+        assert_eq!(multicast("ff02::5", F, "m").unwrap().interface, None);
+        assert!(multicast("everyone", F, "m").unwrap_err().message().contains("\"everyone\""));
     }
 }

@@ -3,9 +3,9 @@
 
 use std::mem::{size_of, MaybeUninit};
 
-use reactor_core::{Error, Result};
+use reactor_core::Result;
 
-use crate::argument::{invalid, not_null};
+use crate::call::Call;
 
 /// The size that a structure may say of itself at most, so that garbage does not make us read all of memory:
 /// a page, as for Linux's system calls.
@@ -34,22 +34,15 @@ pub(crate) use ends;
 ///
 /// # Safety
 /// The pointer is NULL or valid for reads of as many bytes as the structure says at its beginning.
-pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, function: &str, parameter: &str) -> Result<T> {
-    not_null(pointer, function, parameter)?;
-    let bytes = pointer.cast::<u8>();
-    // SAFETY: the size is there, and it is read without asking for alignment.
-    let size = unsafe { bytes.cast::<usize>().read_unaligned() };
-    if !is_possible::<T>(size) {
-        return Err(impossible(size, function, parameter));
-    }
-    let known = size.min(size_of::<T>());
+pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, call: Call, parameter: &str) -> Result<T> {
+    // SAFETY: what the caller promises.
+    let size = unsafe { size(pointer, call, parameter) }?;
+    let (bytes, known) = (pointer.cast::<u8>(), size.min(size_of::<T>()));
     // SAFETY: the caller promises `size` bytes, and `known` is not more.
     let excess = unsafe { std::slice::from_raw_parts(bytes.add(known), size - known) };
     if excess.iter().any(|&byte| byte != 0) {
-        return Err(invalid(
-            function,
-            format_args!("{parameter} uses members that this version of the library does not know"),
-        ));
+        let what = format_args!("{parameter} uses members that this version of the library does not know");
+        return Err(call.invalid(what));
     }
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: `known` bytes are readable there and fit here; zeroes, and what C wrote as this type, are
@@ -60,42 +53,43 @@ pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, function: &str, par
     }
 }
 
-/// Refuses a structure that is to be filled in and says a size that cannot be; before anything is done.
-///
-/// # Safety
-/// The pointer is NULL or valid for reads of a size.
-pub(crate) unsafe fn check_out<T: SizedStruct>(out: *const T, function: &str, parameter: &str) -> Result<()> {
-    not_null(out, function, parameter)?;
-    // SAFETY: the size is there, and it is read without asking for alignment.
-    let size = unsafe { out.cast::<usize>().read_unaligned() };
-    match is_possible::<T>(size) {
-        true => Ok(()),
-        false => Err(impossible(size, function, parameter)),
-    }
-}
-
 /// Fills a structure in, as far as the program knows its members; what it knows beyond is zero. Its size
-/// stays as it is.
+/// stays as it is. One that says a size that cannot be is refused before anything is done.
 ///
 /// # Safety
-/// It passed [`check_out`], and has room for as many bytes as it says.
-pub(crate) unsafe fn write<T: SizedStruct>(out: *mut T, value: &T) {
-    let (from, to) = (std::ptr::from_ref(value).cast::<u8>(), out.cast::<u8>());
-    let first = size_of::<usize>();
-    // SAFETY: the size is there; `known` bytes are in both, and the rest is inside of what C passes.
+/// The pointer is NULL or has room for as many bytes as the structure says at its beginning.
+pub(crate) unsafe fn fill<T: SizedStruct>(
+    out: *mut T,
+    call: Call,
+    parameter: &str,
+    value: impl FnOnce() -> Result<T>,
+) -> Result<()> {
+    // SAFETY: what the caller promises.
+    let size = unsafe { size(out, call, parameter) }?;
+    let (value, first, known) = (value()?, size_of::<usize>(), size.min(size_of::<T>()));
+    let (from, to) = (std::ptr::from_ref(&value).cast::<u8>(), out.cast::<u8>());
+    // SAFETY: `known` bytes are in both, and the rest is inside of what C passes.
     unsafe {
-        let size = to.cast::<usize>().read_unaligned();
-        let known = size.min(size_of::<T>());
         to.add(first).copy_from_nonoverlapping(from.add(first), known - first);
         to.add(known).write_bytes(0, size - known);
     }
+    Ok(())
 }
 
-fn impossible(size: usize, function: &str, parameter: &str) -> Error {
-    invalid(
-        function,
-        format_args!("{parameter}->size is {size}, at which no structure ends: set it to sizeof"),
-    )
+/// The size that a structure says, if it can be.
+///
+/// # Safety
+/// The pointer is NULL or valid for reads of a size.
+unsafe fn size<T: SizedStruct>(pointer: *const T, call: Call, parameter: &str) -> Result<usize> {
+    call.not_null(pointer, parameter)?;
+    // SAFETY: the size is there, and it is read without asking for alignment.
+    let size = unsafe { pointer.cast::<usize>().read_unaligned() };
+    match is_possible::<T>(size) {
+        true => Ok(size),
+        false => Err(call.invalid(format_args!(
+            "{parameter}->size is {size}, at which no structure ends: set it to sizeof"
+        ))),
+    }
 }
 
 /// Whether a structure may have this size: half a member would be half a pointer.

@@ -6,15 +6,15 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use libc::{sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_storage};
 use reactor_core::Result;
 
-use crate::argument::{invalid, not_null};
+use crate::call::Call;
 
 /// An IPv4 or IPv6 address from C.
 ///
 /// # Safety
 /// The pointer is NULL or valid for reads of `len` bytes.
-pub(crate) unsafe fn read(pointer: *const sockaddr, len: usize, function: &str) -> Result<SocketAddr> {
-    not_null(pointer, function, "to")?;
-    let short = || invalid(function, format_args!("to_len is {len}, too short for its address"));
+pub(crate) unsafe fn read(pointer: *const sockaddr, len: usize, call: Call) -> Result<SocketAddr> {
+    call.not_null(pointer, "to")?;
+    let short = || call.invalid(format_args!("to_len is {len}, too short for its address"));
     if len < size_of::<sa_family_t>() {
         return Err(short());
     }
@@ -27,7 +27,7 @@ pub(crate) unsafe fn read(pointer: *const sockaddr, len: usize, function: &str) 
         libc::AF_INET => Ok(v4(unsafe { &pointer.cast::<sockaddr_in>().read_unaligned() })),
         // SAFETY: likewise.
         libc::AF_INET6 => Ok(v6(unsafe { &pointer.cast::<sockaddr_in6>().read_unaligned() })),
-        _ => Err(invalid(function, format_args!("to has the family {family}, not AF_INET or AF_INET6"))),
+        _ => Err(call.invalid(format_args!("to has the family {family}, not AF_INET or AF_INET6"))),
     }
 }
 
@@ -72,6 +72,7 @@ pub(crate) fn write(address: SocketAddr) -> (sockaddr_storage, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::F;
 
     fn pointer(storage: &sockaddr_storage) -> *const sockaddr {
         std::ptr::from_ref(storage).cast()
@@ -83,7 +84,7 @@ mod tests {
             let address: SocketAddr = text.parse().unwrap();
             let (storage, len) = write(address);
             // SAFETY: the storage has that many bytes.
-            assert_eq!(unsafe { read(pointer(&storage), len, "f") }, Ok(address));
+            assert_eq!(unsafe { read(pointer(&storage), len, F) }, Ok(address));
         }
     }
 
@@ -92,12 +93,12 @@ mod tests {
         let (mut storage, len) = write("127.0.0.1:5000".parse().unwrap());
         for len in 0..len {
             // SAFETY: the storage has at least that many bytes.
-            let error = unsafe { read(pointer(&storage), len, "f") }.unwrap_err();
+            let error = unsafe { read(pointer(&storage), len, F) }.unwrap_err();
             assert!(error.message().contains(&format!("to_len is {len}")), "{}", error.message());
         }
         storage.ss_family = libc::AF_UNIX as sa_family_t;
         // SAFETY: as above.
-        let error = unsafe { read(pointer(&storage), len, "f") }.unwrap_err();
+        let error = unsafe { read(pointer(&storage), len, F) }.unwrap_err();
         assert!(error.message().contains("the family 1"), "{}", error.message());
     }
 }

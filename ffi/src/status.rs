@@ -4,7 +4,7 @@ use std::ffi::{c_char, CStr};
 
 use reactor_core::ErrorKind;
 
-use crate::guard::guard_value;
+use crate::call::value_or;
 
 /// What a call answers. The numbers are fixed for ever; expect values that you do not know, more will come.
 pub type reactor_status = i32;
@@ -40,7 +40,7 @@ pub const REACTOR_STATUS_UNSUPPORTED: reactor_status = 12;
 /// never NULL, never freed.
 #[no_mangle]
 pub extern "C" fn reactor_status_name(status: reactor_status) -> *const c_char {
-    guard_value(c"UNKNOWN".as_ptr(), || name(status).as_ptr())
+    value_or(c"UNKNOWN".as_ptr(), || name(status).as_ptr())
 }
 
 fn name(status: reactor_status) -> &'static CStr {

@@ -15,21 +15,21 @@ pub(crate) struct Usage {
 }
 
 /// A call that is under way. It shares the counter: what it counts may be gone when it ends.
-pub(crate) struct Call {
+pub(crate) struct InUse {
     usage: Arc<Usage>,
     /// The process that began it. It may end in a child: when a callback inside of it forks.
     process: u32,
 }
 
 impl Usage {
-    pub(crate) fn begin(self: &Arc<Self>) -> Call {
+    pub(crate) fn begin(self: &Arc<Self>) -> InUse {
         let process = process::id();
         let mut calls = self.lock();
         if self.process.swap(process, Ordering::SeqCst) != process {
             *calls = 0;
         }
         *calls += 1;
-        Call { usage: Arc::clone(self), process }
+        InUse { usage: Arc::clone(self), process }
     }
 
     /// Blocks until no call of this process is under way.
@@ -47,7 +47,7 @@ impl Usage {
     }
 }
 
-impl Drop for Call {
+impl Drop for InUse {
     fn drop(&mut self) {
         if self.process != process::id() {
             return;

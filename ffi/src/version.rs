@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, CStr};
 
-use crate::guard::guard_value;
+use crate::call::value_or;
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,
@@ -12,5 +12,5 @@ const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_V
 /// The version of the library, as "0.1.0". Static text: never NULL, never freed.
 #[no_mangle]
 pub extern "C" fn reactor_version() -> *const c_char {
-    guard_value(c"".as_ptr(), || VERSION.as_ptr())
+    value_or(c"".as_ptr(), || VERSION.as_ptr())
 }

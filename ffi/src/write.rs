@@ -6,8 +6,10 @@ use libc::{iovec, sockaddr};
 use reactor_core::{ConnId, Handle, Pressure, Result};
 
 use crate::action;
-use crate::argument;
-use crate::conn::{reactor_conn, with_id, Server};
+use crate::call::Call;
+use crate::conn::reactor_conn;
+use crate::out;
+use crate::passed::Passed;
 use crate::server::reactor_server;
 use crate::socket_address;
 use crate::status::{reactor_status, REACTOR_OK};
@@ -49,7 +51,7 @@ pub unsafe extern "C" fn reactor_conn_write(
     // changes during the call, and NULL or room for the pressure.
     unsafe {
         if write_flowing(server, conn, data, len) {
-            argument::put(out_pressure, action::pressure(Pressure::Low));
+            out::offer(out_pressure, action::pressure(Pressure::Low));
             return REACTOR_OK;
         }
         write_bytes(server, conn, data, len, out_pressure)
@@ -68,11 +70,11 @@ unsafe fn write_bytes(
     len: usize,
     out_pressure: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_write";
+    let call = Call::new("reactor_conn_write");
     // SAFETY: what the caller promises.
     unsafe {
-        write(server, conn, out_pressure, FUNCTION, |handle, id| {
-            let bytes = argument::bytes(data, len, FUNCTION)?;
+        write(call, server, conn, out_pressure, |handle, id| {
+            let bytes = call.bytes(data, len)?;
             handle.write(id?, bytes)
         })
     }
@@ -91,11 +93,11 @@ pub unsafe extern "C" fn reactor_conn_write_gathered(
     count: usize,
     out_pressure: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_write_gathered";
+    let call = Call::new("reactor_conn_write_gathered");
     // SAFETY: as in `reactor_conn_write`, for each of the slices.
     unsafe {
-        write(server, conn, out_pressure, FUNCTION, |handle, id| {
-            argument::with_slices(slices, count, FUNCTION, |slices| handle.write_gathered(id?, slices))
+        write(call, server, conn, out_pressure, |handle, id| {
+            call.with_slices(slices, count, |slices| handle.write_gathered(id?, slices))
         })
     }
 }
@@ -114,19 +116,17 @@ pub unsafe extern "C" fn reactor_conn_write_then(
     user_data: *mut c_void,
     out_pressure: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_write_then";
-    let (called_with, data) = (Server(server), Data(user_data));
+    let call = Call::new("reactor_conn_write_then");
+    let (called_with, data) = (Passed(server), Passed(user_data));
     // SAFETY: as in `reactor_conn_write`, for each of the slices.
     unsafe {
-        write(server, conn, out_pressure, FUNCTION, |handle, id| {
-            let completion = argument::function(completion, FUNCTION, "completion")?;
+        write(call, server, conn, out_pressure, |handle, id| {
+            let completion = call.required(completion, "completion")?;
             let completion = move |completed| {
                 // SAFETY: the program's own function, with its data and its server, which outlives its loops.
                 completion(data.get(), called_with.get(), conn, action::completed(completed));
             };
-            argument::with_slices(slices, count, FUNCTION, |slices| {
-                handle.write_then(id?, slices, completion)
-            })
+            call.with_slices(slices, count, |slices| handle.write_then(id?, slices, completion))
         })
     }
 }
@@ -144,11 +144,11 @@ pub unsafe extern "C" fn reactor_conn_write_frame(
     len: usize,
     out_pressure: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_write_frame";
+    let call = Call::new("reactor_conn_write_frame");
     // SAFETY: as in `reactor_conn_write`.
     unsafe {
-        write(server, conn, out_pressure, FUNCTION, |handle, id| {
-            let payload = argument::bytes(data, len, FUNCTION)?;
+        write(call, server, conn, out_pressure, |handle, id| {
+            let payload = call.bytes(data, len)?;
             handle.write_frame(id?, payload)
         })
     }
@@ -169,12 +169,12 @@ pub unsafe extern "C" fn reactor_conn_send_to(
     len: usize,
     out_pressure: *mut u32,
 ) -> reactor_status {
-    const FUNCTION: &str = "reactor_conn_send_to";
+    let call = Call::new("reactor_conn_send_to");
     // SAFETY: as in `reactor_conn_write`; the caller passes an address of `to_len` bytes.
     unsafe {
-        write(server, conn, out_pressure, FUNCTION, |handle, id| {
-            let to = socket_address::read(to, to_len, FUNCTION)?;
-            let bytes = argument::bytes(data, len, FUNCTION)?;
+        write(call, server, conn, out_pressure, |handle, id| {
+            let to = socket_address::read(to, to_len, call)?;
+            let bytes = call.bytes(data, len)?;
             handle.send_to(id?, to, bytes)
         })
     }
@@ -198,7 +198,7 @@ unsafe fn write_flowing(
         return false;
     }
     // SAFETY: not NULL, not too long, and the rest is what the caller promises.
-    server.core.handle().write_flowing(id, &[unsafe { std::slice::from_raw_parts(data, len) }])
+    server.handle().write_flowing(id, &[unsafe { std::slice::from_raw_parts(data, len) }])
 }
 
 /// The body of a function that writes.
@@ -206,32 +206,18 @@ unsafe fn write_flowing(
 /// # Safety
 /// The server is NULL or not freed during the call; `out_pressure` is NULL or has room for a number.
 unsafe fn write(
+    call: Call,
     server: *const reactor_server,
     conn: reactor_conn,
     out_pressure: *mut u32,
-    function: &str,
     write: impl FnOnce(&Handle, Result<ConnId>) -> Result<Pressure>,
 ) -> reactor_status {
     let write = |handle: &Handle, id: Result<ConnId>| {
         let pressure = write(handle, id)?;
         // SAFETY: what the caller promises.
-        unsafe { argument::put(out_pressure, action::pressure(pressure)) };
+        unsafe { out::offer(out_pressure, action::pressure(pressure)) };
         Ok(())
     };
     // SAFETY: what the caller promises.
-    unsafe { with_id(server, conn, function, write) }
-}
-
-/// A program's data, which its completion releases.
-#[derive(Clone, Copy)]
-struct Data(*mut c_void);
-
-// SAFETY: the program agreed that it is called on the connection's loop.
-unsafe impl Send for Data {}
-
-impl Data {
-    /// Takes the whole, so that a closure takes it, too, and not just the pointer.
-    fn get(self) -> *mut c_void {
-        self.0
-    }
+    unsafe { call.with_id(server, conn, write) }
 }
