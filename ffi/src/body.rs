@@ -51,33 +51,19 @@ impl Call {
     ///
     /// # Safety
     /// The server is NULL or not freed during the call.
-    pub(crate) unsafe fn with_id(
+    pub(crate) unsafe fn by_id(
         self,
         server: *const reactor_server,
         conn: reactor_conn,
         body: impl FnOnce(&Handle, Result<ConnId>) -> Result<()>,
     ) -> reactor_status {
         // SAFETY: what the caller promises.
-        unsafe { self.with_server(server, |server| body(server.handle(), id(conn))) }
-    }
-
-    /// Runs the body of a function of a connection that has no other argument to check.
-    ///
-    /// # Safety
-    /// The server is NULL or not freed during the call.
-    pub(crate) unsafe fn by_id(
-        self,
-        server: *const reactor_server,
-        conn: reactor_conn,
-        body: impl FnOnce(&Handle, ConnId) -> Result<()>,
-    ) -> reactor_status {
-        // SAFETY: what the caller promises.
-        unsafe { self.with_id(server, conn, |handle, id| body(handle, id?)) }
+        unsafe { self.with_server(server, |server| body(server.handle(), id_of(conn))) }
     }
 }
 
 /// The id in a number from C; a number that never was one is answered like that of a dead connection.
-fn id(conn: reactor_conn) -> Result<ConnId> {
+fn id_of(conn: reactor_conn) -> Result<ConnId> {
     ConnId::from_u64(conn)
         .ok_or_else(|| Error::new(ErrorKind::Closed, format!("there is no connection {conn}")))
 }

@@ -33,7 +33,7 @@ pub type reactor_conn_function =
 #[no_mangle]
 pub unsafe extern "C" fn reactor_conn_end(server: *mut reactor_server, conn: reactor_conn) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_end").by_id(server, conn, Handle::end) }
+    unsafe { Call::new("reactor_conn_end").by_id(server, conn, |handle, id| handle.end(id?)) }
 }
 
 /// Closes a connection: from now on writes answer REACTOR_STATUS_CLOSED; what is queued is sent, then writing
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn reactor_conn_close(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_close").by_id(server, conn, Handle::close) }
+    unsafe { Call::new("reactor_conn_close").by_id(server, conn, |handle, id| handle.close(id?)) }
 }
 
 /// Closes a connection as if a callback of its had failed: the same as reactor_conn_close(), with the reason
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn reactor_conn_fail(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_fail").by_id(server, conn, Handle::fail) }
+    unsafe { Call::new("reactor_conn_fail").by_id(server, conn, |handle, id| handle.fail(id?)) }
 }
 
 /// Resets a connection at once: what is queued is dropped. Also one that is being closed. Never blocks.
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn reactor_conn_abort(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_abort").by_id(server, conn, Handle::abort) }
+    unsafe { Call::new("reactor_conn_abort").by_id(server, conn, |handle, id| handle.abort(id?)) }
 }
 
 /// Takes a connection out of the engine: its completions are cancelled, one attempt is made to send what is
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn reactor_conn_detach(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_detach").by_id(server, conn, Handle::detach) }
+    unsafe { Call::new("reactor_conn_detach").by_id(server, conn, |handle, id| handle.detach(id?)) }
 }
 
 /// Has on_wake called. Several calls before it comes are one. Never blocks.
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn reactor_conn_wake(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_wake").by_id(server, conn, Handle::wake) }
+    unsafe { Call::new("reactor_conn_wake").by_id(server, conn, |handle, id| handle.wake(id?)) }
 }
 
 /// Stops reading a connection, until reactor_conn_resume(): the peer feels it as backpressure. Frames that
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn reactor_conn_pause(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_pause").by_id(server, conn, Handle::pause) }
+    unsafe { Call::new("reactor_conn_pause").by_id(server, conn, |handle, id| handle.pause(id?)) }
 }
 
 /// Reads a connection again. Never blocks.
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn reactor_conn_resume(
     conn: reactor_conn,
 ) -> reactor_status {
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { Call::new("reactor_conn_resume").by_id(server, conn, Handle::resume) }
+    unsafe { Call::new("reactor_conn_resume").by_id(server, conn, |handle, id| handle.resume(id?)) }
 }
 
 /// In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn reactor_conn_keep(
     conn: reactor_conn,
     count: usize,
 ) -> reactor_status {
-    let keep = |handle: &Handle, id| handle.with_conn(id, |conn| conn.keep(count))?;
+    let keep = |handle: &Handle, id: Result<ConnId>| handle.with_conn(id?, |conn| conn.keep(count))?;
     // SAFETY: the caller's server, not freed during the call.
     unsafe { Call::new("reactor_conn_keep").by_id(server, conn, keep) }
 }
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn reactor_conn_start_timer(
         Ok(())
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { call.with_id(server, conn, start) }
+    unsafe { call.by_id(server, conn, start) }
 }
 
 /// Runs a function on the loop of a connection. Never blocks. destroy, which may be NULL, is called after the
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn reactor_conn_run_on_loop(
         })
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { call.with_id(server, conn, run) }
+    unsafe { call.by_id(server, conn, run) }
 }
 
 /// Says whether a connection takes writes: writes 1 or 0 to *out_open. Not an error for the id of a dead

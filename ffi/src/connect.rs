@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
-use reactor_core::{ConnId, ConnOptions, ConnectOptions, Result};
+use reactor_core::{ConnId, ConnectOptions, Result};
 
 use crate::call::Call;
 use crate::conn::reactor_conn;
@@ -132,14 +132,12 @@ unsafe fn with_options(
     connect: impl FnOnce(ConnectOptions) -> Result<ConnId>,
 ) -> Result<reactor_conn> {
     let connect = |options| connect(options).map(ConnId::to_u64);
-    if options.is_null() {
-        return connect(ConnectOptions::default());
-    }
     // SAFETY: what the caller promises.
-    let (options, mut to_core) = unsafe {
-        let options = sized::read(options, call, "options")?;
-        (options, options.to_core(call)?)
+    let Some(options) = unsafe { sized::optional(options, call, "options") }? else {
+        return connect(ConnectOptions::default());
     };
+    // SAFETY: as above.
+    let mut to_core = unsafe { options.to_core(call) }?;
     if options.context.is_null() && options.context_destroy.is_none() {
         return connect(to_core);
     }
@@ -159,12 +157,10 @@ impl reactor_connect_options {
             REACTOR_NEVER => std::time::Duration::MAX,
             timeout_ms => value::time(timeout_ms, call, "options->timeout_ms")?,
         };
-        let conn = ConnOptions {
-            // SAFETY: what the caller promises.
-            framing: unsafe { framing::cloned(self.framing) },
-            timeouts: settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, call)?,
-            half_open: value::switch(self.half_open, call, "options->half_open")?.unwrap_or(false),
-        };
+        // SAFETY: what the caller promises.
+        let framing = unsafe { framing::cloned(self.framing) };
+        let timeouts = settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, call)?;
+        let conn = settings::conn_options(framing, timeouts, self.half_open, call)?;
         let on_loop = self.loop_plus_one.checked_sub(1).map(|index| index as usize);
         Ok(ConnectOptions { conn, timeout, on_loop, context: None })
     }
@@ -174,6 +170,8 @@ impl reactor_connect_options {
 mod tests {
     use std::mem::size_of;
     use std::time::Duration;
+
+    use reactor_core::ConnOptions;
 
     use super::*;
     use crate::call::F;

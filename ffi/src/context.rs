@@ -28,7 +28,8 @@ pub unsafe extern "C" fn reactor_conn_set_context(
     context: *mut c_void,
     destroy: reactor_destroy,
 ) -> reactor_status {
-    let set = |handle: &Handle, id| {
+    let set = |handle: &Handle, id: Result<ConnId>| {
+        let id = id?;
         hand_over(context, destroy, |owned| {
             // The one before is dropped here.
             handle.with_conn(id, |conn| conn.set_context(boxed(owned))).map(drop)
@@ -56,6 +57,6 @@ pub unsafe extern "C" fn reactor_conn_context(
     };
     // SAFETY: the caller's server, not freed during the call, and NULL or room for a pointer.
     unsafe {
-        call.with_id(server, conn, |handle, id| call.give(out_context, "out_context", || get(handle, id)))
+        call.by_id(server, conn, |handle, id| call.give(out_context, "out_context", || get(handle, id)))
     }
 }

@@ -74,7 +74,7 @@ pub unsafe extern "C" fn reactor_conn_info(
     let call = Call::new("reactor_conn_info");
     // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it says.
     unsafe {
-        call.with_id(server, conn, |handle, id| {
+        call.by_id(server, conn, |handle, id| {
             sized::fill(out_info, call, "out_info", || Ok(from_core(&info(handle, id?)?)))
         })
     }
@@ -113,12 +113,12 @@ pub unsafe extern "C" fn reactor_conn_datagram(
         let (sender, truncated) = handle.with_conn(id?, |conn| (conn.sender(), conn.is_truncated()))?;
         let no_datagram =
             || call.error(ErrorKind::WrongState, format_args!("{conn} is not handling a datagram"));
-        let (sender, sender_len) = keep_sender(socket_address::write(sender.ok_or_else(no_datagram)?));
+        let (sender, sender_len) = keep_sender(socket_address::to_c(sender.ok_or_else(no_datagram)?));
         Ok(reactor_datagram { size: 0, sender, sender_len, truncated: truncated.into() })
     };
     // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it says.
     unsafe {
-        call.with_id(server, conn, |handle, id| {
+        call.by_id(server, conn, |handle, id| {
             sized::fill(out_datagram, call, "out_datagram", || get(handle, id))
         })
     }
@@ -193,7 +193,7 @@ unsafe fn address(
     // SAFETY: what the caller promises.
     unsafe {
         call.by_id(server, conn, |handle, id| {
-            call.give_text(&address(handle, id)?.to_string(), buffer, capacity, out_length)
+            call.give_text(&address(handle, id?)?.to_string(), buffer, capacity, out_length)
         })
     }
 }
@@ -211,8 +211,8 @@ pub unsafe extern "C" fn reactor_conn_peer_credentials(
     out_uid: *mut u32,
     out_gid: *mut u32,
 ) -> reactor_status {
-    let get = |handle: &Handle, id| {
-        let credentials = handle.peer_credentials(id)?;
+    let get = |handle: &Handle, id: Result<ConnId>| {
+        let credentials = handle.peer_credentials(id?)?;
         // SAFETY: each NULL, or the caller passes room for the number.
         unsafe {
             out::offer(out_pid, credentials.pid.unwrap_or(0));

@@ -85,11 +85,12 @@ unsafe fn listen(
 /// # Safety
 /// The pointer is NULL or a structure of the size that it says, whose pointers are what they say they are.
 unsafe fn given(options: *const reactor_listen_options, call: Call) -> Result<(ListenOptions, ConnOptions)> {
-    if options.is_null() {
-        return Ok((ListenOptions::default(), ConnOptions::default()));
-    }
     // SAFETY: what the caller promises.
-    unsafe { sized::read(options, call, "options")?.to_core(call) }
+    match unsafe { sized::optional(options, call, "options") }? {
+        // SAFETY: as above.
+        Some(options) => unsafe { options.to_core(call) },
+        None => Ok((ListenOptions::default(), ConnOptions::default())),
+    }
 }
 
 /// Listens at the descriptors that the process inherited by the LISTEN_FDS convention (sd_listen_fds(3)): none if

@@ -90,7 +90,9 @@ impl reactor_listen_options {
     /// The pointers are NULL or what they say they are, during the call.
     pub(crate) unsafe fn to_core(self, call: Call) -> Result<(ListenOptions, ConnOptions)> {
         // SAFETY: what the caller promises.
-        unsafe { Ok((self.listener(call)?, self.conns(call)?)) }
+        let (listener, framing) = unsafe { (self.listener(call)?, framing::cloned(self.framing)) };
+        let timeouts = settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, call)?;
+        Ok((listener, settings::conn_options(framing, timeouts, self.half_open, call)?))
     }
 
     /// # Safety
@@ -117,17 +119,6 @@ impl reactor_listen_options {
             ipv6_only: switch(self.ipv6_only, "options->ipv6_only")?,
             unix_mode: unix_mode(self.unix_mode),
             multicast: groups.map(group).collect::<Result<_>>()?,
-        })
-    }
-
-    /// # Safety
-    /// The framing is NULL or not freed during the call.
-    unsafe fn conns(self, call: Call) -> Result<ConnOptions> {
-        Ok(ConnOptions {
-            // SAFETY: what the caller promises.
-            framing: unsafe { framing::cloned(self.framing) },
-            timeouts: settings::timeouts(self.idle_ms, self.read_ms, self.write_ms, call)?,
-            half_open: value::switch(self.half_open, call, "options->half_open")?.unwrap_or(false),
         })
     }
 }

@@ -106,7 +106,7 @@ impl Log for Logger {
                 CString::new(record.args().to_string().replace('\0', "\u{fffd}")).unwrap_or_default();
             let _inside = Inside::mark();
             // SAFETY: the program's own function, with its data; the message is valid while it runs.
-            unsafe { (sink.function)(sink.owned.data(), level(record.level()), message.as_ptr()) };
+            unsafe { (sink.function)(sink.owned.data(), record.level() as i32, message.as_ptr()) };
         }
         LOGGING.set(false);
     }
@@ -125,25 +125,11 @@ fn install(call: Call) -> Result<()> {
     }
 }
 
-fn level(level: Level) -> i32 {
-    match level {
-        Level::Error => REACTOR_LOG_ERROR,
-        Level::Warn => REACTOR_LOG_WARN,
-        Level::Info => REACTOR_LOG_INFO,
-        Level::Debug => REACTOR_LOG_DEBUG,
-        Level::Trace => REACTOR_LOG_TRACE,
-    }
-}
-
+/// `REACTOR_LOG_...`, whose numbers are those of the log crate.
 fn level_filter(level: i32, call: Call) -> Result<LevelFilter> {
-    match level {
-        REACTOR_LOG_ERROR => Ok(LevelFilter::Error),
-        REACTOR_LOG_WARN => Ok(LevelFilter::Warn),
-        REACTOR_LOG_INFO => Ok(LevelFilter::Info),
-        REACTOR_LOG_DEBUG => Ok(LevelFilter::Debug),
-        REACTOR_LOG_TRACE => Ok(LevelFilter::Trace),
-        _ => Err(call.invalid(format_args!("max_level is {level}, which is none of REACTOR_LOG_..."))),
-    }
+    let none = || call.invalid(format_args!("max_level is {level}, which is none of REACTOR_LOG_..."));
+    let level = Level::iter().find(|each| *each as i32 == level);
+    level.map(|level| level.to_level_filter()).ok_or_else(none)
 }
 
 #[cfg(test)]
@@ -152,9 +138,12 @@ mod tests {
     use crate::call::F;
 
     #[test]
-    fn levels_go_there_and_back() {
-        for each in Level::iter() {
-            assert_eq!(level_filter(level(each), F), Ok(each.to_level_filter()));
+    fn levels_have_the_numbers_of_the_log_crate() {
+        let ours =
+            [REACTOR_LOG_ERROR, REACTOR_LOG_WARN, REACTOR_LOG_INFO, REACTOR_LOG_DEBUG, REACTOR_LOG_TRACE];
+        assert_eq!(Level::iter().map(|level| level as i32).collect::<Vec<_>>(), ours);
+        for level in Level::iter() {
+            assert_eq!(level_filter(level as i32, F), Ok(level.to_level_filter()));
         }
         for unknown in [-1, 0, 6] {
             assert!(level_filter(unknown, F).is_err());

@@ -1,4 +1,4 @@
-//! A server: made, listening, started, stopped, freed.
+//! A server: made, started, asked, stopped, freed.
 
 use std::sync::Arc;
 
@@ -52,8 +52,11 @@ pub unsafe extern "C" fn reactor_server_new(
     let call = Call::new("reactor_server_new");
     call.run(|| {
         // SAFETY: the caller passes structures of the sizes that they say.
-        let (callbacks, config) =
-            unsafe { (sized::read(callbacks, call, "callbacks")?, config(options, call)?) };
+        let (callbacks, options) = unsafe {
+            let callbacks = sized::read(callbacks, call, "callbacks")?;
+            (callbacks, sized::optional(options, call, "options")?)
+        };
+        let config = options.map_or_else(|| Ok(Config::default()), |options| options.to_core(call))?;
         // SAFETY: the caller passes NULL or room for a pointer.
         unsafe { call.give(out_server, "out_server", || reactor_server::make(callbacks, &config)) }
     })
@@ -212,18 +215,6 @@ pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> rea
         drop(unsafe { Box::from_raw(server) });
         Ok(())
     })
-}
-
-/// The options of a server; all their defaults for NULL.
-///
-/// # Safety
-/// The pointer is NULL or a structure of the size that it says.
-unsafe fn config(options: *const reactor_options, call: Call) -> Result<Config> {
-    match options.is_null() {
-        true => Ok(Config::default()),
-        // SAFETY: what the caller promises.
-        false => unsafe { sized::read(options, call, "options") }?.to_core(call),
-    }
 }
 
 /// The body of a function that freeing the server waits for.

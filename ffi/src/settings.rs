@@ -3,7 +3,9 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use reactor_core::{ConnId, Handle, KeepAlive, Multicast, Result, SocketOption, Timeouts};
+use reactor_core::{
+    ConnId, ConnOptions, Framing, Handle, KeepAlive, Multicast, Result, SocketOption, Timeouts,
+};
 
 use crate::call::Call;
 use crate::conn::reactor_conn;
@@ -45,7 +47,7 @@ pub unsafe extern "C" fn reactor_conn_set_option(
         handle.set_option(id?, &option)
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { call.with_id(server, conn, set) }
+    unsafe { call.by_id(server, conn, set) }
 }
 
 fn socket_option(option: i32, value: i64, call: Call) -> Result<SocketOption> {
@@ -92,7 +94,7 @@ pub unsafe extern "C" fn reactor_conn_set_keepalive(
         handle.set_option(id?, &SocketOption::KeepAlive(keepalive))
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { call.with_id(server, conn, set) }
+    unsafe { call.by_id(server, conn, set) }
 }
 
 /// A switch and its numbers, any of which is enough to switch it on.
@@ -160,7 +162,7 @@ unsafe fn set_membership(
         handle.set_option(id?, &option)
     };
     // SAFETY: what the caller promises.
-    unsafe { call.with_id(server, conn, set) }
+    unsafe { call.by_id(server, conn, set) }
 }
 
 /// `GROUP` or `GROUP@INTERFACE`.
@@ -192,7 +194,7 @@ pub unsafe extern "C" fn reactor_conn_set_timeouts(
         handle.set_timeouts(id?, timeouts)
     };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe { call.with_id(server, conn, set) }
+    unsafe { call.by_id(server, conn, set) }
 }
 
 pub(crate) fn timeouts(idle_ms: i64, read_ms: i64, write_ms: i64, call: Call) -> Result<Timeouts> {
@@ -201,6 +203,17 @@ pub(crate) fn timeouts(idle_ms: i64, read_ms: i64, write_ms: i64, call: Call) ->
         read: value::timeout(read_ms, call, "read_ms")?,
         write: value::timeout(write_ms, call, "write_ms")?,
     })
+}
+
+/// What a connection starts with.
+pub(crate) fn conn_options(
+    framing: Option<Framing>,
+    timeouts: Timeouts,
+    half_open: u32,
+    call: Call,
+) -> Result<ConnOptions> {
+    let half_open = value::switch(half_open, call, "options->half_open")?.unwrap_or(false);
+    Ok(ConnOptions { framing, timeouts, half_open })
 }
 
 /// Changes how a connection's input is cut into frames, from the next byte that on_data has not had. NULL:
@@ -217,7 +230,7 @@ pub unsafe extern "C" fn reactor_conn_set_framing(
 ) -> reactor_status {
     let call = Call::new("reactor_conn_set_framing");
     // SAFETY: the caller's server and framing, not freed during the call.
-    unsafe { call.by_id(server, conn, |handle, id| handle.set_framing(id, framing::cloned(framing))) }
+    unsafe { call.by_id(server, conn, |handle, id| handle.set_framing(id?, framing::cloned(framing))) }
 }
 
 #[cfg(test)]

@@ -53,6 +53,22 @@ pub(crate) unsafe fn read<T: SizedStruct>(pointer: *const T, call: Call, paramet
     }
 }
 
+/// Copies a structure that may be left out: `None` for NULL.
+///
+/// # Safety
+/// As for [`read`].
+pub(crate) unsafe fn optional<T: SizedStruct>(
+    pointer: *const T,
+    call: Call,
+    parameter: &str,
+) -> Result<Option<T>> {
+    match pointer.is_null() {
+        true => Ok(None),
+        // SAFETY: what the caller promises.
+        false => unsafe { read(pointer, call, parameter) }.map(Some),
+    }
+}
+
 /// Fills a structure in, as far as the program knows its members; what it knows beyond is zero. Its size
 /// stays as it is. One that says a size that cannot be is refused before anything is done.
 ///

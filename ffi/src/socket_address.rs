@@ -12,7 +12,7 @@ use crate::call::Call;
 ///
 /// # Safety
 /// The pointer is NULL or valid for reads of `len` bytes.
-pub(crate) unsafe fn read(pointer: *const sockaddr, len: usize, call: Call) -> Result<SocketAddr> {
+pub(crate) unsafe fn from_c(pointer: *const sockaddr, len: usize, call: Call) -> Result<SocketAddr> {
     call.not_null(pointer, "to")?;
     let short = || call.invalid(format_args!("to_len is {len}, too short for its address"));
     if len < size_of::<sa_family_t>() {
@@ -43,7 +43,7 @@ fn v6(address: &sockaddr_in6) -> SocketAddr {
 }
 
 /// An address for C, and how many bytes of the storage it takes.
-pub(crate) fn write(address: SocketAddr) -> (sockaddr_storage, usize) {
+pub(crate) fn to_c(address: SocketAddr) -> (sockaddr_storage, usize) {
     // SAFETY: integers only, for which zeroes are a value.
     let mut storage = unsafe { MaybeUninit::<sockaddr_storage>::zeroed().assume_init() };
     let place = std::ptr::from_mut(&mut storage);
@@ -82,23 +82,23 @@ mod tests {
     fn addresses_come_back_as_they_went() {
         for text in ["127.0.0.1:5000", "[fe80::1%3]:65535", "[::1]:1"] {
             let address: SocketAddr = text.parse().unwrap();
-            let (storage, len) = write(address);
+            let (storage, len) = to_c(address);
             // SAFETY: the storage has that many bytes.
-            assert_eq!(unsafe { read(pointer(&storage), len, F) }, Ok(address));
+            assert_eq!(unsafe { from_c(pointer(&storage), len, F) }, Ok(address));
         }
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
-        let (mut storage, len) = write("127.0.0.1:5000".parse().unwrap());
+        let (mut storage, len) = to_c("127.0.0.1:5000".parse().unwrap());
         for len in 0..len {
             // SAFETY: the storage has at least that many bytes.
-            let error = unsafe { read(pointer(&storage), len, F) }.unwrap_err();
+            let error = unsafe { from_c(pointer(&storage), len, F) }.unwrap_err();
             assert!(error.message().contains(&format!("to_len is {len}")), "{}", error.message());
         }
         storage.ss_family = libc::AF_UNIX as sa_family_t;
         // SAFETY: as above.
-        let error = unsafe { read(pointer(&storage), len, F) }.unwrap_err();
+        let error = unsafe { from_c(pointer(&storage), len, F) }.unwrap_err();
         assert!(error.message().contains("the family 1"), "{}", error.message());
     }
 }

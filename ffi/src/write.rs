@@ -173,7 +173,7 @@ pub unsafe extern "C" fn reactor_conn_send_to(
     // SAFETY: as in `reactor_conn_write`; the caller passes an address of `to_len` bytes.
     unsafe {
         write(call, server, conn, out_pressure, |handle, id| {
-            let to = socket_address::read(to, to_len, call)?;
+            let to = socket_address::from_c(to, to_len, call)?;
             let bytes = call.bytes(data, len)?;
             handle.send_to(id?, to, bytes)
         })
@@ -219,5 +219,5 @@ unsafe fn write(
         Ok(())
     };
     // SAFETY: what the caller promises.
-    unsafe { call.with_id(server, conn, write) }
+    unsafe { call.by_id(server, conn, write) }
 }
