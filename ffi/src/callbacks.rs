@@ -111,10 +111,10 @@ pub struct reactor_callbacks {
     pub on_stop: Option<unsafe extern "C" fn(user_data: *mut c_void, server: *mut reactor_server)>,
 }
 
-// SAFETY: `size` first, then pointers, which have no padding between them and may be NULL.
+// SAFETY: pointers that may be NULL, `size` first, without padding: `ends!` adds them up.
 unsafe impl SizedStruct for reactor_callbacks {
     const ENDS: &'static [usize] = ends!(
-        reactor_callbacks: destroy, on_start, on_open, on_data, on_eof, on_drain, on_wake, on_timer,
+        reactor_callbacks: size, user_data; destroy, on_start, on_open, on_data, on_eof, on_drain, on_wake, on_timer,
         on_detach, on_close, on_tick, on_pre_write, on_stopping, on_stop,
     );
 }

@@ -53,9 +53,9 @@ pub struct reactor_length_field {
     pub strip: usize,
 }
 
-// SAFETY: integers only, `size` first; on 64-bit systems there is no padding, as the test checks.
+// SAFETY: integers only, `size` first, without padding: `ends!` adds them up.
 unsafe impl SizedStruct for reactor_length_field {
-    const ENDS: &'static [usize] = ends!(reactor_length_field: order, adjustment, strip);
+    const ENDS: &'static [usize] = ends!(reactor_length_field: size, offset, width; order, adjustment, strip);
 }
 
 /// Measures a frame, for reactor_framing_custom(): it is given the input from the beginning of a frame, at
@@ -241,11 +241,6 @@ mod tests {
         adjustment: -5,
         strip: 4,
     };
-
-    #[test]
-    fn there_is_no_padding_that_could_be_taken_for_a_member() {
-        assert_eq!(size_of::<reactor_length_field>(), 3 * size_of::<usize>() + 2 * size_of::<u32>() + 8);
-    }
 
     #[test]
     fn every_member_arrives() {

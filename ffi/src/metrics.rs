@@ -88,10 +88,10 @@ pub struct reactor_metrics {
     pub reads_paused_by_budget: u64,
 }
 
-// SAFETY: integers only, `size` first; on 64-bit systems there is no padding: all have 64 bits.
+// SAFETY: integers only, `size` first, without padding: `ends!` adds them up.
 unsafe impl SizedStruct for reactor_metrics {
     const ENDS: &'static [usize] = ends!(
-        reactor_metrics: queued_bytes, closed, delay, accepted, connected, enrolled, refused_by_total,
+        reactor_metrics: size, connections; queued_bytes, closed, delay, accepted, connected, enrolled, refused_by_total,
         refused_by_address, accept_errors, bytes_read, bytes_written, messages_read, messages_written,
         datagrams_read, datagrams_written, datagrams_dropped, datagrams_truncated, polls, reads, writes,
         accepts, other_calls, wakeups, turns, timers_fired, callback_nanos_sampled, turns_sampled,
@@ -187,14 +187,11 @@ fn from_core(of: &Metrics) -> reactor_metrics {
 
 #[cfg(test)]
 mod tests {
-    use std::mem::size_of;
 
     use super::*;
 
     #[test]
-    fn there_is_room_for_every_counter_and_no_padding() {
-        let counters = 2 + REACTOR_METRICS_REASONS + REACTOR_METRICS_DELAYS + 26;
-        assert_eq!(size_of::<reactor_metrics>(), size_of::<usize>() + counters * 8);
+    fn there_is_room_for_every_reason() {
         assert!(Metrics::default().closed.len() <= REACTOR_METRICS_REASONS);
     }
 

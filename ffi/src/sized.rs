@@ -22,11 +22,24 @@ pub(crate) unsafe trait SizedStruct: Copy {
     const ENDS: &'static [usize];
 }
 
-/// The offsets of the members named, for [`SizedStruct::ENDS`].
+/// The offsets of the members that may be missing, for [`SizedStruct::ENDS`]: those behind the semicolon. All are
+/// named, in order, so that what lies between them is seen: on 64-bit systems there must be no padding.
 macro_rules! ends {
-    ($of:ty: $($member:ident),+ $(,)?) => { &[$(std::mem::offset_of!($of, $member)),+] };
+    ($of:ty: $($first:ident),+; $($member:ident),+ $(,)?) => {{
+        #[cfg(target_pointer_width = "64")]
+        const _: () = assert!(
+            size_of::<$of>() == 0
+                $(+ $crate::sized::size_of_member(|of: &$of| &of.$first))+
+                $(+ $crate::sized::size_of_member(|of: &$of| &of.$member))+
+        );
+        &[$(std::mem::offset_of!($of, $member)),+]
+    }};
 }
 pub(crate) use ends;
+
+pub(crate) const fn size_of_member<T, M>(_: fn(&T) -> &M) -> usize {
+    size_of::<M>()
+}
 
 /// Copies a structure, with the rules of Linux's `copy_struct_from_user` (include/linux/uaccess.h): what a
 /// shorter one of an older program lacks is zero; what a longer one of a newer program has in excess must be
