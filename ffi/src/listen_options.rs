@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::framing::{self, reactor_framing};
 use crate::settings;
 use crate::sized::{ends, SizedStruct};
+use crate::socket_option;
 use crate::value;
 
 /// For unix_mode: the permission bits 0, so that nobody may connect but who may do everything.
@@ -105,13 +106,13 @@ impl reactor_listen_options {
             (device, call.text(self.multicast, "options->multicast")?)
         };
         let groups = multicast.into_iter().flat_map(|groups| groups.split(','));
-        let group = |group| settings::multicast(group, call, "options->multicast");
+        let group = |group| socket_option::multicast(group, call, "options->multicast");
         let (idle, interval) = (self.keepalive_idle_s, self.keepalive_interval_s);
         Ok(ListenOptions {
             reuseport: switch(self.reuseport, "options->reuseport")?,
             backlog: self.backlog,
             nodelay: switch(self.nodelay, "options->nodelay")?,
-            keepalive: settings::keepalive(self.keepalive, idle, interval, self.keepalive_count, call)?,
+            keepalive: socket_option::keepalive(self.keepalive, idle, interval, self.keepalive_count, call)?,
             recv_buffer: self.rcvbuf,
             send_buffer: self.sndbuf,
             datagram_size: self.datagram_size,

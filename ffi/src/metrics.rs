@@ -187,7 +187,6 @@ fn from_core(of: &Metrics) -> reactor_metrics {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]

@@ -5,7 +5,6 @@ use std::ffi::c_void;
 use libc::{iovec, sockaddr};
 use reactor_core::{ConnId, Handle, Pressure, Result};
 
-use crate::action;
 use crate::call::Call;
 use crate::conn::reactor_conn;
 use crate::out;
@@ -13,6 +12,7 @@ use crate::passed::Passed;
 use crate::server::reactor_server;
 use crate::socket_address;
 use crate::status::{reactor_status, REACTOR_OK};
+use crate::written;
 
 /// Called once for a write that was accepted, on the connection's loop and never from inside the write;
 /// completed is REACTOR_COMPLETED_SENT, or REACTOR_COMPLETED_CANCELLED, which comes before on_close or
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn reactor_conn_write(
     // changes during the call, and NULL or room for the pressure.
     unsafe {
         if write_flowing(server, conn, data, len) {
-            out::offer(out_pressure, action::pressure(Pressure::Low));
+            out::offer(out_pressure, written::pressure(Pressure::Low));
             return REACTOR_OK;
         }
         write_bytes(server, conn, data, len, out_pressure)
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn reactor_conn_write_then(
             let completion = call.required(completion, "completion")?;
             let completion = move |completed| {
                 // SAFETY: the program's own function, with its data and its server, which outlives its loops.
-                completion(data.get(), called_with.get(), conn, action::completed(completed));
+                completion(data.get(), called_with.get(), conn, written::completed(completed));
             };
             call.with_slices(slices, count, |slices| handle.write_then(id?, slices, completion))
         })
@@ -215,7 +215,7 @@ unsafe fn write(
     let write = |handle: &Handle, id: Result<ConnId>| {
         let pressure = write(handle, id)?;
         // SAFETY: what the caller promises.
-        unsafe { out::offer(out_pressure, action::pressure(pressure)) };
+        unsafe { out::offer(out_pressure, written::pressure(pressure)) };
         Ok(())
     };
     // SAFETY: what the caller promises.

@@ -5,13 +5,15 @@
 use std::path::{Path, PathBuf};
 
 /// The sources, in the order in which the header shows what they export.
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 29] = [
     "status.rs",
     "action.rs",
+    "written.rs",
     "close.rs",
     "value.rs",
     "server.rs",
     "listen.rs",
+    "connect_options.rs",
     "connect.rs",
     "hosted.rs",
     "loops.rs",
@@ -19,11 +21,15 @@ const SOURCES: [&str; 23] = [
     "conn.rs",
     "write.rs",
     "context.rs",
+    "socket_option.rs",
     "settings.rs",
     "info.rs",
+    "datagram.rs",
+    "peer.rs",
     "callbacks.rs",
     "options.rs",
     "listen_options.rs",
+    "length_field.rs",
     "framing.rs",
     "owned.rs",
     "log.rs",
