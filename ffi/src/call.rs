@@ -67,15 +67,9 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::CStr;
-
     use super::*;
+    use crate::last_error::message;
     use crate::status::{REACTOR_STATUS_FULL, REACTOR_STATUS_INTERNAL};
-
-    fn message() -> String {
-        // SAFETY: the pointer is valid until this thread's next call, and copied before.
-        unsafe { CStr::from_ptr(last_error::reactor_last_error()) }.to_str().unwrap().to_owned()
-    }
 
     #[test]
     fn a_panic_becomes_a_status_with_its_text() {

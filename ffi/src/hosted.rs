@@ -90,11 +90,9 @@ impl Host {
 /// run out. After any but the second the server is as before the call.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_start_hosted(server: *mut reactor_server) -> reactor_status {
+    let start = |server: &reactor_server| server.host.put(|| server.core.start_hosted());
     // SAFETY: the caller's server, not freed during the call.
-    unsafe {
-        Call::new("reactor_server_start_hosted")
-            .with_server(server, |server| server.host.put(|| server.core.start_hosted()))
-    }
+    unsafe { Call::new("reactor_server_start_hosted").with_server(server, start) }
 }
 
 /// Gives the descriptor that is readable whenever a turn with a timeout_ms of 0 has work, timers and postponed

@@ -42,18 +42,18 @@ pub(crate) fn set(error: &Error) {
     let _ = LAST.try_with(|slot| slot.replace(last));
 }
 
+/// For tests: the calling thread's last message.
+#[cfg(test)]
+pub(crate) fn message() -> String {
+    // SAFETY: the pointer is valid until this thread's next call, and copied before.
+    unsafe { std::ffi::CStr::from_ptr(reactor_last_error()) }.to_str().unwrap().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::ffi::CStr;
-
     use reactor_core::ErrorKind;
 
     use super::*;
-
-    fn message() -> String {
-        // SAFETY: the pointer is valid until this thread's next call, and copied before.
-        unsafe { CStr::from_ptr(reactor_last_error()) }.to_str().unwrap().to_owned()
-    }
 
     #[test]
     fn each_thread_has_its_own() {

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn reactor_server_new(
         };
         let config = options.map_or_else(|| Ok(Config::default()), |options| options.to_core(call))?;
         // SAFETY: the caller passes NULL or room for a pointer.
-        unsafe { call.give(out_server, "out_server", || reactor_server::make(callbacks, &config)) }
+        unsafe { call.give(out_server, "out_server", || reactor_server::boxed(callbacks, &config)) }
     })
 }
 
@@ -105,13 +105,12 @@ pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> rea
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_stop(server: *mut reactor_server) -> reactor_status {
+    let stop = |server: &reactor_server| {
+        server.handle().stop();
+        Ok(())
+    };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe {
-        Call::new("reactor_server_stop").with_server(server, |server| {
-            server.handle().stop();
-            Ok(())
-        })
-    }
+    unsafe { Call::new("reactor_server_stop").with_server(server, stop) }
 }
 
 /// The same as reactor_server_stop(), for signal handlers: async-signal-safe. Does nothing for NULL; leaves
@@ -138,13 +137,12 @@ pub unsafe extern "C" fn reactor_server_stop_gracefully(
     deadline_ms: i64,
 ) -> reactor_status {
     let call = Call::new("reactor_server_stop_gracefully");
+    let stop = |server: &reactor_server| {
+        server.handle().stop_gracefully(value::time(deadline_ms, call, "deadline_ms")?);
+        Ok(())
+    };
     // SAFETY: the caller's server, not freed during the call.
-    unsafe {
-        call.with_server(server, |server| {
-            server.handle().stop_gracefully(value::time(deadline_ms, call, "deadline_ms")?);
-            Ok(())
-        })
-    }
+    unsafe { call.with_server(server, stop) }
 }
 
 /// Says whether the server was asked to stop, in whichever way: writes 1 or 0 to *out_stopping.
@@ -237,7 +235,7 @@ unsafe fn in_use(
 
 impl reactor_server {
     /// A server for C, which its callbacks know by its pointer.
-    fn make(callbacks: reactor_callbacks, config: &Config) -> Result<*mut reactor_server> {
+    fn boxed(callbacks: reactor_callbacks, config: &Config) -> Result<*mut reactor_server> {
         let table = Arc::new(Table::new(callbacks));
         let core = Server::delivering(CHandler(Arc::clone(&table)), config)?;
         let (host, usage) = (Host::default(), Arc::default());
