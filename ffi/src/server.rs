@@ -71,7 +71,7 @@ pub unsafe extern "C" fn reactor_server_new(
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_start(server: *mut reactor_server) -> reactor_status {
     // SAFETY: the caller's server; freeing it waits for this call.
-    unsafe { in_use(Call::new("reactor_server_start"), server, Server::start) }
+    unsafe { in_use(Call::new("reactor_server_start"), server, |_| Ok(()), Server::start) }
 }
 
 /// Starts the server and waits until it has stopped: reactor_server_start(), then reactor_server_wait().
@@ -79,10 +79,8 @@ pub unsafe extern "C" fn reactor_server_start(server: *mut reactor_server) -> re
 /// Errors: theirs. Not inside a callback.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_run(server: *mut reactor_server) -> reactor_status {
-    let call = Call::new("reactor_server_run");
-    let run = |core: &Server| inside::refuse(call).and_then(|()| core.run());
     // SAFETY: the caller's server; freeing it waits for this call.
-    unsafe { in_use(call, server, run) }
+    unsafe { in_use(Call::new("reactor_server_run"), server, inside::refuse, Server::run) }
 }
 
 /// Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end
@@ -92,10 +90,8 @@ pub unsafe extern "C" fn reactor_server_run(server: *mut reactor_server) -> reac
 /// the server was not started.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> reactor_status {
-    let call = Call::new("reactor_server_wait");
-    let wait = |core: &Server| inside::refuse(call).and_then(|()| core.wait());
     // SAFETY: the caller's server; freeing it waits for this call.
-    unsafe { in_use(call, server, wait) }
+    unsafe { in_use(Call::new("reactor_server_wait"), server, inside::refuse, Server::wait) }
 }
 
 /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
@@ -215,19 +211,21 @@ pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> rea
     })
 }
 
-/// The body of a function that freeing the server waits for.
+/// The body of a function that freeing the server waits for, if the check lets it begin.
 ///
 /// # Safety
 /// The server is NULL or not freed before the call counts as under way.
 unsafe fn in_use(
     call: Call,
     server: *const reactor_server,
+    check: impl FnOnce(Call) -> Result<()>,
     body: impl FnOnce(&Server) -> Result<()>,
 ) -> reactor_status {
     call.run(|| {
         // SAFETY: what the caller promises. Not by `with_server`: its body's argument would have to be valid to the
         // end, but the server may be gone once it counts as used no more.
         let server = unsafe { call.server(server) }?;
+        check(call)?;
         let _in_use = server.usage.begin();
         body(&server.core)
     })
