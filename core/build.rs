@@ -3,8 +3,8 @@
 use std::env;
 use std::process::exit;
 
-/// The pollers, and where each works.
-const POLLERS: [(&str, fn(&str) -> bool); 2] = [("epoll", |system| system == "linux"), ("poll", |_| true)];
+/// The pollers, the best first, and the system that has each; poll(2) is everywhere.
+const POLLERS: [(&str, Option<&str>); 2] = [("epoll", Some("linux")), ("poll", None)];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -12,7 +12,8 @@ fn main() {
     let names = POLLERS.map(|(name, _)| format!("\"{name}\"")).join(", ");
     println!("cargo::rustc-check-cfg=cfg(reactor_poller, values({names}))");
     let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    let usable = || POLLERS.iter().filter(|(_, works)| works(&system)).map(|(name, _)| *name);
+    let usable =
+        || POLLERS.iter().filter(|(_, only)| only.is_none_or(|only| only == system)).map(|(name, _)| *name);
     let asked = env::var("REACTOR_POLLER").ok().filter(|asked| !asked.is_empty());
     let chosen = match &asked {
         None => usable().next(),

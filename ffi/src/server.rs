@@ -6,10 +6,10 @@ use reactor_core::{Config, ErrorKind, Handle, Result, Server};
 
 use crate::call::{value_or, Call};
 use crate::callbacks::{reactor_callbacks, Table};
-use crate::delivery::handler::CHandler;
-use crate::server::hosted::Host;
+use crate::handler::CHandler;
+use crate::hosted::Host;
 use crate::inside;
-use crate::contract::options::reactor_options;
+use crate::options::reactor_options;
 use crate::sized;
 use crate::status::reactor_status;
 use crate::usage::Usage;
