@@ -233,7 +233,7 @@ impl EventLoop {
         entry.machine.connected();
         // No edge is lost: what is ready already is found by trying.
         entry.machine.ready(true, true, false);
-        entry.timing().into_iter().for_each(|timing| timing.restart(self.state.now.get()));
+        entry.timing().into_iter().for_each(|timing| timing.restart(self.state.moment()));
         self.state.equip(id, entry, &opening.options);
         let metrics = self.state.metrics();
         match opening.source {
@@ -248,10 +248,14 @@ impl EventLoop {
         let Some(entry) = conns.slab.get_mut(id) else { return };
         entry.extra().deadline = None;
         if entry.machine.is_connecting() {
+            if entry.is_answered() {
+                // While the loop was busy: the poller reports it.
+                return self.state.set_deadline(id, entry, Duration::ZERO);
+            }
             entry.end_now(Closed::by(CloseReason::TimedOut), &mut conns.pool);
         } else if let Some(closed) = entry.machine.flushes_a_fault() {
             // Unless it has taken something meanwhile: then it is given as long once more.
-            if entry.machine.shared.sent() == entry.extra().sent_then {
+            if entry.sent_and_held() == entry.extra().sent_then {
                 entry.end_now(closed, &mut conns.pool);
             }
         } else if entry.machine.linger_over() {
@@ -293,7 +297,7 @@ impl LoopState {
         let mut timers = self.timers.borrow_mut();
         let before = entry.extra().deadline.take();
         before.into_iter().for_each(|timer| drop(timers.cancel(timer)));
-        entry.extra().deadline = timers.insert(deadline(self.now.get(), after), Alarm::Deadline(id)).ok();
+        entry.extra().deadline = timers.insert(deadline(self.moment(), after), Alarm::Deadline(id)).ok();
     }
 
     /// Gives a connection what its options ask for.

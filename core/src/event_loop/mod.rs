@@ -292,12 +292,14 @@ impl EventLoop {
             None => {}
         }
         if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
-            timing.went(self.state.now.get());
+            timing.went(self.state.moment());
         }
         conns.mark_dirty(id);
     }
 
+    /// The timers that it starts count from its beginning, and so come by their delays.
     fn run_job(&self, job: Job) {
+        self.state.now.set(self.state.moment());
         if let Err(panic) = catch(|| job(self.state.server())) {
             report(format_args!("a function that was run on a loop panicked: {panic}"));
         }

@@ -226,7 +226,7 @@ impl EventLoop {
             Ok(len) if len > 0 => {
                 self.state.metrics().bytes_read.add(len as u64);
                 entry.machine.received(len, len == READ_BUFFER);
-                entry.timing().into_iter().for_each(|timing| timing.came(self.state.now.get()));
+                entry.timing().into_iter().for_each(|timing| timing.came(self.state.moment()));
                 let (more, alone) = (entry.machine.is_readable(), entry.has_no_input());
                 Some(Read { len, reading: Reading::Deliver, more, alone })
             }

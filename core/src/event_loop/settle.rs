@@ -113,12 +113,12 @@ impl EventLoop {
         if matches!(result, Ok(sent) if sent == offered) {
             self.state.metrics().bytes_written.add(offered as u64);
             entry.machine.sent_in_turn(&mut conns.pool);
-            entry.timing().into_iter().for_each(|timing| timing.went(self.state.now.get()));
+            entry.timing().into_iter().for_each(|timing| timing.went(self.state.moment()));
             entry.in_dirty = false;
             return true;
         }
         if took(entry, offered, result, &mut conns.pool, self.state.metrics()) > 0 {
-            entry.timing().into_iter().for_each(|timing| timing.went(self.state.now.get()));
+            entry.timing().into_iter().for_each(|timing| timing.went(self.state.moment()));
         }
         false
     }
@@ -134,7 +134,7 @@ impl EventLoop {
                 Step::Flush => {
                     let sent = flush(entry, &mut conns.pool, metrics);
                     if let Some(timing) = entry.timing().filter(|_| sent > 0) {
-                        timing.went(self.state.now.get());
+                        timing.went(self.state.moment());
                     }
                     entry.machine.take_completed(&mut conns.done);
                 }
@@ -153,13 +153,13 @@ impl EventLoop {
         }
         if entry.machine.flushes_a_fault().is_some() && !entry.has_deadline() {
             // As long as its peer may linger, it may take nothing: a fault must not hold memory for ever.
-            entry.extra().sent_then = entry.machine.shared.sent();
+            entry.extra().sent_then = entry.sent_and_held();
             self.state.set_deadline(id, entry, config.linger);
         }
         entry.machine.take_completed(&mut conns.done);
         if entry.machine.relieve(config.low_water) {
             // It is read again: the read time-out begins anew.
-            entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.now.get()));
+            entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.moment()));
         }
         entry.machine.keep_output(&mut conns.pool);
         self.poll_room(id, entry);

@@ -7,6 +7,7 @@ use crate::base::conn_id::ConnId;
 use crate::base::millis::deadline;
 use crate::base::panics::{catch, report};
 use crate::base::timer::TimerId;
+use crate::conn::stream::entry::Entry;
 use crate::conn::stream::timing::Expiry;
 use crate::contract::action::{CloseReason, Closed};
 use crate::delivery::event::Event;
@@ -124,7 +125,12 @@ impl EventLoop {
         let mut timers = self.state.timers.borrow_mut();
         let Some(entry) = conns.slab.get_mut(id) else { return drop(timers.cancel(timer)) };
         let (reads, stuck) = (entry.machine.awaits_input(), entry.machine.is_stuck());
-        let expiry = entry.timing().map_or(Expiry::Never, |timing| timing.look(now, reads, stuck));
+        let look =
+            |entry: &mut Entry| entry.timing().map_or(Expiry::Never, |timing| timing.look(now, reads, stuck));
+        let mut expiry = look(entry);
+        if expiry.is_over() && entry.catch_up(now) {
+            expiry = look(entry);
+        }
         let open = entry.machine.is_open();
         match expiry {
             Expiry::At(at) => {

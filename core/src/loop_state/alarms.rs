@@ -41,7 +41,7 @@ impl LoopState {
             entry.extra.iter_mut().for_each(|extra| extra.timing = None);
             return;
         };
-        let now = self.now.get();
+        let now = self.moment();
         let mut timing = Timing::new(timeouts, now);
         // Without an id for a timer there are 16 million of them: nothing to do but to go on without.
         timing.timer = timers.insert(deadline(now, shortest), Alarm::Timeouts(id)).ok();

@@ -99,6 +99,12 @@ impl LoopState {
         fork::is_still(self.process)
     }
 
+    /// The clock, read anew: what begins now does not count from when the turn began, which a slow callback may have
+    /// made long ago.
+    pub(crate) fn moment(&self) -> u64 {
+        self.server.shared.clock.now()
+    }
+
     pub(crate) fn server(&self) -> &Handle {
         &self.server
     }
@@ -173,7 +179,7 @@ impl LoopState {
             Request::Pause => entry.machine.pause(true),
             Request::Resume => {
                 entry.machine.pause(false);
-                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
+                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
             }
             Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
             Request::Framing(_) => {
@@ -266,7 +272,7 @@ impl LoopState {
         let conns = &mut *self.conns.borrow_mut();
         if let Some(entry) = conns.slab.get_mut(id) {
             entry.machine.release();
-            entry.timing().into_iter().for_each(|timing| timing.reads_again(self.now.get()));
+            entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
             conns.mark_dirty(id);
         }
     }

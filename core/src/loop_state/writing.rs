@@ -40,7 +40,7 @@ impl LoopState {
         if !std::mem::replace(&mut entry.in_dirty, true) {
             dirty.push(id);
             // Output begins to wait.
-            entry.timing().into_iter().for_each(|timing| timing.went(self.now.get()));
+            entry.timing().into_iter().for_each(|timing| timing.went(self.moment()));
         }
     }
 
@@ -127,7 +127,7 @@ impl LoopState {
         if result.is_ok() {
             if len >= DIRECT && self.sends_at_once(entry, slices) {
                 if send_through(entry, slices, &mut conns.pool, self.metrics()) {
-                    entry.timing().into_iter().for_each(|timing| timing.went(self.now.get()));
+                    entry.timing().into_iter().for_each(|timing| timing.went(self.moment()));
                 }
             } else {
                 entry.machine.queue(slices, 0, &mut conns.pool);
@@ -143,7 +143,7 @@ impl LoopState {
             self.metrics().messages_written.add(1);
             completion.take().into_iter().for_each(|completion| entry.machine.complete_with(completion));
             if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
-                timing.went(self.now.get());
+                timing.went(self.moment());
             }
         }
         result.map_err(|_| full_error(id, len, self.config().hard_limit))

@@ -1,5 +1,6 @@
-//! The server's clock: milliseconds since the server was made. A loop reads it once a turn, and once more
-//! before it sleeps if something is due. (How a loop waits is timed by `sys::time` itself.)
+//! The server's clock: milliseconds since the server was made. A loop reads it once a turn, once more
+//! before it sleeps if something is due, and whenever a time-out begins to count. (How a loop waits is timed
+//! by `sys::time` itself.)
 
 use std::time::Duration;
 
@@ -63,8 +64,13 @@ pub(crate) mod made_up {
         }
 
         pub(crate) fn advance(&self, by: Duration) {
-            AHEAD.set(AHEAD.get() + u64::try_from(by.as_nanos()).unwrap());
+            pass(by);
         }
+    }
+
+    /// Time goes by while something runs on this thread, and a [`Time`] lives.
+    pub(crate) fn pass(by: Duration) {
+        AHEAD.set(AHEAD.get() + u64::try_from(by.as_nanos()).unwrap());
     }
 
     impl Drop for Time {

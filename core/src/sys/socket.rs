@@ -72,6 +72,16 @@ pub(crate) fn connect_state(fd: BorrowedFd<'_>) -> io::Result<Option<()>> {
     }
 }
 
+/// Whether it has input, or its end, to be read, and whether it has room to write, or an error instead.
+pub(crate) fn readiness(fd: BorrowedFd<'_>) -> (bool, bool) {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN | libc::POLLOUT, revents: 0 };
+    // SAFETY: the structure outlives the call, and is the only one. If it fails, nothing is ready.
+    unsafe { libc::poll(&mut poll, 1, 0) };
+    let any = |mask| poll.revents & mask != 0;
+    let over = libc::POLLERR | libc::POLLHUP;
+    (any(libc::POLLIN | over), any(libc::POLLOUT | over))
+}
+
 /// Makes closing the socket reset the connection: what the peer has not read is lost to it, and it knows.
 pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
     // It fails for what is no socket only.

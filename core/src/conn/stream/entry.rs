@@ -66,8 +66,8 @@ pub(crate) struct Extra {
     pub(crate) timing: Option<Timing>,
     /// The end of connecting, of lingering, or of waiting for a peer that was given up and takes nothing.
     pub(crate) deadline: Option<TimerId>,
-    /// Bytes that were sent when that wait began.
-    pub(crate) sent_then: u64,
+    /// When that wait began: how many bytes were sent, and how many of them the kernel held.
+    pub(crate) sent_then: (u64, usize),
     pub(crate) opening: Option<Box<Opening>>,
 }
 

@@ -31,6 +31,12 @@ pub(crate) enum Expiry {
     Never,
 }
 
+impl Expiry {
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Expiry::Idle | Expiry::Read | Expiry::Write)
+    }
+}
+
 impl Timing {
     pub(crate) fn new(timeouts: Timeouts, now: u64) -> Self {
         let (idle, read, write) = (millis(timeouts.idle), millis(timeouts.read), millis(timeouts.write));

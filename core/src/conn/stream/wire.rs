@@ -7,7 +7,7 @@ use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Machine;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::metrics::LoopMetrics;
-use crate::sys::socket;
+use crate::sys::{datagram, socket};
 
 /// Sends as much of the queue as the kernel takes, in one call, and says how much that was.
 pub(crate) fn flush(entry: &mut Entry, pool: &mut BlockPool, metrics: &LoopMetrics) -> usize {
@@ -109,5 +109,30 @@ impl Entry {
         if let Ok(Some(errno)) = socket::take_error(socket.as_fd()) {
             self.machine.read_failed(errno);
         }
+    }
+
+    /// How many bytes were sent, and how many of them the kernel holds: if neither changes, the peer takes none.
+    pub(crate) fn sent_and_held(&self) -> (u64, usize) {
+        let held = self.socket.as_ref().map_or(0, |socket| datagram::outstanding(socket.as_fd()));
+        (self.machine.shared.sent(), held)
+    }
+
+    /// Whether the address that it connects to has answered, in one way or the other.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket::readiness(socket.as_fd()).1)
+    }
+
+    /// What a peer did while the loop was busy is no fault of its: input that waits is input that came, and room for
+    /// output is output that went. Says whether there is any.
+    pub(crate) fn catch_up(&mut self, now: u64) -> bool {
+        let Some(socket) = self.socket.as_ref() else { return false };
+        let (readable, writable) = socket::readiness(socket.as_fd());
+        let came = readable && self.machine.awaits_input();
+        let went = writable && self.machine.is_stuck();
+        if let Some(timing) = self.timing() {
+            came.then(|| timing.came(now));
+            went.then(|| timing.went(now));
+        }
+        came || went
     }
 }

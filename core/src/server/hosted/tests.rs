@@ -1,5 +1,7 @@
 //! Time-outs of connections that flow (T3), each of an hour by a clock that the tests move.
 
+mod slow;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -14,7 +16,7 @@ use crate::contract::action::{Action, CloseReason, Closed};
 use crate::contract::config::{Config, Timeouts};
 use crate::contract::options::{ConnOptions, ConnectOptions};
 use crate::framing::Framing;
-use crate::sys::clock::made_up::Time;
+use crate::sys::clock::made_up::{pass, Time};
 use crate::Handler;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -25,13 +27,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What is written to the audience: not so much that it would be sent at once, or a socket take a part of it.
 const PIECE: [u8; 4 << 10] = [7; 4 << 10];
 
-/// What the handler saw, and whom it writes to when another connection says or ends something.
+/// What the handler saw, and what it does when a connection says or ends something.
 #[derive(Default)]
 struct Seen {
     opened: Vec<ConnId>,
     received: usize,
     closed: Vec<(ConnId, CloseReason)>,
+    /// Whom it writes to.
     audience: Option<ConnId>,
+    /// How long `on_data` takes before it does anything.
+    takes: Duration,
+    /// It writes so many bytes and fails; it closes.
+    fails_behind: usize,
+    closes: bool,
 }
 
 struct Tells(Arc<Mutex<Seen>>);
@@ -53,9 +61,22 @@ impl Handler for Tells {
     }
 
     fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        self.0.lock().unwrap().received += data.len();
+        let (takes, fails_behind, closes) = {
+            let mut seen = self.0.lock().unwrap();
+            seen.received += data.len();
+            (seen.takes, seen.fails_behind, seen.closes)
+        };
+        pass(takes);
         self.tell_audience(conn);
-        Action::None
+        if fails_behind > 0 {
+            let _ = conn.write(&vec![7; fails_behind]).unwrap();
+            panic!("a deliberate failure");
+        }
+        if closes {
+            Action::Close
+        } else {
+            Action::None
+        }
     }
 
     fn on_close(&self, conn: &Conn<'_>, closed: Closed) {
@@ -76,7 +97,7 @@ struct Loop {
 impl Loop {
     fn new() -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let config = Config { loops: 1, ..Config::default() };
+        let config = Config { loops: 1, linger: MINUTE, ..Config::default() };
         let server = Server::new(Tells(Arc::clone(&seen)), &config).unwrap();
         let hosted = server.start_hosted().unwrap();
         Loop { hosted, server, seen, time: Time::begin() }
@@ -90,6 +111,16 @@ impl Loop {
         let peer = TcpStream::connect(address.trim_start_matches("tcp://")).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
         (self.opened(), peer)
+    }
+
+    /// A connection over a Unix socket, and its peer.
+    fn enrolled(&mut self, timeouts: Timeouts) -> (ConnId, UnixStream) {
+        let (ours, peer) = UnixStream::pair().unwrap();
+        let conn = ConnOptions { timeouts, ..ConnOptions::default() };
+        let options = ConnectOptions { conn, ..ConnectOptions::default() };
+        let id = self.server.handle().enroll(ours.into(), options).unwrap();
+        assert_eq!(self.opened(), id);
+        (id, peer)
     }
 
     /// Turns until a further connection is open, and has come to rest.
@@ -118,7 +149,7 @@ impl Loop {
         }
     }
 
-    /// Says something, and turns until the handler has had it. Who is late by then is closed before it is read.
+    /// Says something, and turns until the handler has had it. Who was late before is closed.
     fn say(&mut self, peer: &mut impl Write) {
         let before = self.seen().received;
         peer.write_all(b"x").unwrap();
@@ -210,11 +241,7 @@ fn who_is_sent_what_has_waited_is_not_idle_from_when_it_left() {
 fn who_takes_nothing_is_late_from_when_output_began_to_wait() {
     let mut it = Loop::new();
     // Of what is written to a Unix socket the kernel takes all or nothing.
-    let (ours, mut peer) = UnixStream::pair().unwrap();
-    let conn = ConnOptions { timeouts: Timeouts { write: HOUR, ..NONE }, ..ConnOptions::default() };
-    let options = ConnectOptions { conn, ..ConnectOptions::default() };
-    let id = it.server.handle().enroll(ours.into(), options).unwrap();
-    assert_eq!(it.opened(), id);
+    let (id, mut peer) = it.enrolled(Timeouts { write: HOUR, ..NONE });
     let (_, mut other) = it.open(NONE, None);
     it.seen().audience = Some(id);
     while it.queued(id) == 0 {
