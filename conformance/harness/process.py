@@ -48,3 +48,23 @@ def polling_threads(pid: int) -> int:
 def resident_bytes(pid: int) -> int:
     """Memory of the process's own: neither its files nor what the kernel holds for its sockets."""
     return int(status(pid, "RssAnon").removesuffix(" kB")) * 1024
+
+
+def rests(pid: int) -> bool:
+    """Whether for a moment all its threads slept, each in a call that waits."""
+    before = _switches(pid)
+    return before is not None and before == _switches(pid)
+
+
+def _switches(pid: int) -> dict[int, list[str]] | None:
+    """How often each thread has gone to sleep or was made to; None if one does not sleep."""
+    found = {}
+    for thread in threads(pid):
+        try:
+            if not status(pid, "State", thread).startswith("S"):
+                return None
+            kinds = ("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")
+            found[thread] = [status(pid, kind, thread) for kind in kinds]
+        except (FileNotFoundError, ProcessLookupError):
+            return None  # Ended since.
+    return found

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from harness import process
 from harness.client import HANG_GUARD
+from harness.subject import eventually
 
 # "11242 1795262000.707967 recvfrom(11, …", with short numbers padded. The resumed half of a call was counted
 # where it began.
@@ -47,6 +49,7 @@ class Strace:
         self.output = output
         self._since = 0.0
         self._until: float | None = None
+        self._injects = any(option.startswith("inject=") for option in options)
         command = ["strace", "-f", "-ttt", "-p", str(pid), "-o", str(output), *options]
         self._strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
@@ -99,6 +102,10 @@ class Strace:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._injects and kind is None:
+            # A call that is being made to fail when strace leaves fails with ENOSYS instead, which nobody expects. One in
+            # which a thread sleeps is a real one.
+            eventually("the process at rest", lambda: process.rests(self.pid))
         self._strace.send_signal(signal.SIGINT)
         try:
             self._strace.communicate(timeout=HANG_GUARD)

@@ -194,9 +194,16 @@ class Subject:
         return {fd: what for fd, what in now.items() if self._descriptors.get(fd) != what}
 
     def expect_nothing_left(self) -> None:
-        """After the clients have gone: no connection, no queued byte, no descriptor."""
+        """After the clients have gone: no connection, no queued byte, no descriptor; and all were told of."""
         self.expect_idle(0)
         eventually(f"the last of {self.left_descriptors()}", lambda: not self.left_descriptors())
+        # A connection is counted no more, and its descriptor is closed, before its last callback.
+        eventually(f"the last callback of {self.untold()}", lambda: not self.untold())
+
+    def untold(self) -> set[str]:
+        """Connections that were opened and whose last callback has not been seen."""
+        told = {event["id"] for event in self.events("close", "detach")}
+        return {event["id"] for event in self.events("open")} - told
 
     def expect_idle(self, connections: int) -> None:
         """Waits until this many connections are open and nothing is queued for them."""

@@ -167,15 +167,17 @@ def test_options_reach_the_engine() -> None:
     """A write beyond the hard limit closes the connection, and each mark must fit the others."""
     raised: list[BaseException] = []
 
-    def overflow(conn: reactor.Conn) -> None:
+    # Not in on_open: a client whose connect has not returned yet would see the reset there.
+    def overflow(conn: reactor.Conn, data: bytes) -> None:
         try:
             conn.write(bytes(3000))
         except reactor.FullError as error:
             raised.append(error)
 
-    recorder = Recorder(on_open=overflow)
+    recorder = Recorder(on_data=overflow)
     with Running(recorder, high_water=1000, low_water=500, hard_limit=2000, read_budget=4096, linger=0.5) as running:
         with connect(running.url) as client:
+            client.sendall(b"x")
             # What was queued is lost, and the client is told so.
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
