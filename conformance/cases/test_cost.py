@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Strace, Subject, not_for, promises
+from harness import Gate, Strace, Subject, not_for, promises
 from harness.strace import Call
 from harness.subject import TCP
 
@@ -111,10 +111,11 @@ def test_wakes_of_a_busy_loop_cost_one_and_are_drained(serve: Serve, tmp_path: P
     client = server.connect()
     conn = client.id()
     with Strace(server.pid, tmp_path / "strace") as trace:
-        client.command("echo asleep", "sleep 1000", "echo awake")
-        # The answer leaves after the callback: what tells that it sleeps is the loop's own call.
-        trace.expect("clock_nanosleep|nanosleep|select|pselect6")
+        gate = Gate(tmp_path)
+        client.command("note-write asleep", gate.command, "echo awake")
+        server.expect("note")
         assert server.control(f"burst {conn} 60 10").split(" ") == ["ok"] * 60
+        gate.open()
         assert [client.line(), client.line()] == ["asleep", "awake"]
         assert len(client.exactly(600)) == 600
         trace.settle()  # A wake that is not drained would spin for ever.
@@ -170,17 +171,18 @@ def test_nine_connections_over_four_loops_fall_3_2_2_2(serve: Serve) -> None:
 
 @promises("B2")
 @not_for("node", ONE_THREAD)
-def test_a_slow_callback_does_not_stop_accepting(serve: Serve) -> None:
+def test_a_slow_callback_does_not_stop_accepting(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=2)
-    slow = server.connect()
+    slow, gate = server.connect(), Gate(tmp_path)
     slow.id()
-    slow.command("sleep 2000", "note-write awake")
+    slow.command("note-write asleep", gate.command, "note-write awake")
+    server.expect("note")
     server.connect()  # Dealt to the other loop, the next one to the slow one, and so on.
     for _ in range(3):
         server.connect()
         assert server.connect().ask("echo fast") == "fast"
-    assert server.events("note") == [], "all that while the slow callback slept"
-    assert slow.line() == "awake"
+    gate.open()
+    assert [slow.line(), slow.line()] == ["asleep", "awake"]
 
 
 @promises("B2")

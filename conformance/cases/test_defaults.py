@@ -17,7 +17,7 @@ from conftest import Serve
 from test_gathered import flood
 from test_outgoing import silent
 
-from harness import Client, Subject, eventually, needs, pattern, promises
+from harness import Client, Gate, Subject, eventually, needs, pattern, promises
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -26,22 +26,21 @@ KIB, MIB = 1 << 10, 1 << 20
 
 
 @contextmanager
-def asleep(server: Subject, milliseconds: int = 500) -> Iterator[None]:
-    """The server's one loop sleeps in a callback: all that is written meanwhile is queued."""
-    sleeper = server.connect()
-    sleeper.command("note-write asleep", f"sleep {milliseconds}", "note-write awake")
+def held_up(server: Subject, directory: Path) -> Iterator[None]:
+    """The server's one loop is held up in a callback: all that is written meanwhile is queued."""
+    holder, gate = server.connect(), Gate(directory)
+    holder.command("note-write held up", gate.command)
     server.expect("note")
     yield
-    assert len(server.events("note")) == 1, "all that while the loop slept"
-    server.expect("note")
+    gate.open()
 
 
 @promises("D5", "D4")
-def test_the_marks_are_1_mib_and_64_mib_for_other_threads(serve: Serve) -> None:
+def test_the_marks_are_1_mib_and_64_mib_for_other_threads(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=1, trace=False, byte_budget="none")
     client = server.connect()
     conn = client.id()
-    with asleep(server, 1000):
+    with held_up(server, tmp_path):
         assert server.control(f"write {conn} {MIB}") == "ok"
         assert server.control(f"call {conn} bytes 00") == "high"
         assert server.control(f"write {conn} {63 * MIB - 1}") == "high"
@@ -136,7 +135,7 @@ def test_the_linger_limit_is_2_seconds(serve: Serve) -> None:
 
 
 @promises("D9")
-def test_the_read_budget_is_256_kib(serve: Serve) -> None:
+def test_the_read_budget_is_256_kib(serve: Serve, tmp_path: Path) -> None:
     """More than that lies in the socket, if the system allows so large a buffer, and a request behind it."""
     server = serve(f"{TCP}?rcvbuf=4194304", loops=1, trace=False)
     flooding, other = server.connect(), server.connect()
@@ -144,24 +143,27 @@ def test_the_read_budget_is_256_kib(serve: Serve) -> None:
     other.id()
     flooding.command("note-write dropped", "sink")
     server.expect("note")
+    budget, buffer = 256 * KIB, 64 * KIB
+    has_room = int(Path("/proc/sys/net/core/rmem_max").read_text()) >= MIB
+    lies_there = budget if has_room else 1
     over = threading.Event()
     thread = threading.Thread(target=flood, args=(flooding, over))
-    sleeper = server.connect()
-    sleeper.command("note-write asleep", "sleep 500")
+    sleeper, gate = server.connect(), Gate(tmp_path)
+    sleeper.command("note-write asleep", gate.command)
     server.expect("note")
     before = server.control(f"call {conn} info")["received"]
     thread.start()
     try:
-        # The flood comes first, the request behind it, both while the loop sleeps.
-        eventually("bytes under way", lambda: _unread(server) > 0)
+        # The flood comes first, the request behind it, both while the loop is held up.
+        eventually("bytes under way", lambda: _unread(server) >= lies_there)
         other.command(f"call {conn} info")
+        gate.open()
         received = json.loads(other.line())["received"] - before
     finally:
         over.set()
         thread.join()
-    budget, buffer = 256 * KIB, 64 * KIB
     assert received <= budget + buffer, received
-    if int(Path("/proc/sys/net/core/rmem_max").read_text()) >= MIB:
+    if has_room:
         assert received >= budget - buffer, received
     flooding.reset()
 
@@ -236,15 +238,15 @@ if memory_groups():
 
     @promises("D5")
     def test_the_byte_budget_is_a_quarter_of_the_memory_of_the_control_group(
-        memory_group: list[str], serve: Serve
+        memory_group: list[str], serve: Serve, tmp_path: Path
     ) -> None:
         server = serve(loops=1, trace=False, prefix=memory_group)
         clients = [server.connect() for _ in range(2)]
         ids = [client.id() for client in clients]
-        with asleep(server, 1000):
+        with held_up(server, tmp_path):
             assert server.control(f"write {ids[0]} {15 * MIB}") == "high"
             assert server.control(f"write {ids[1]} {6 * MIB}") == "FULL"
-            # The sleeper's own line counts, too.
+            # The holder's own line counts, too.
             assert server.control(f"write {ids[1]} {5 * MIB - 100}") == "high"
             assert server.control(f"write {ids[1]} 1000") == "FULL"
         assert clients[0].exactly(15 * MIB) == pattern(15 * MIB)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Strace, Subject, needs, pattern, promises
+from harness import Client, Gate, Strace, Subject, needs, pattern, promises
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -80,13 +80,15 @@ def test_a_broadcast_costs_one_write_for_each_client(
     sleeper.id()
     size = talker_room(talker)
     with Strace(server.pid, tmp_path / "strace") as trace:
-        # While the loop sleeps the whole broadcast arrives: it is carried out in a turn, or in a few.
-        sleeper.command("note-write asleep", "sleep 1000")
+        # While the loop is held up the whole broadcast arrives: it is carried out in a turn, or in a few.
+        gate = Gate(tmp_path)
+        sleeper.command("note-write asleep", gate.command)
         server.expect("note")
         lines = [f"note-call {conn} text news\n" for conn in ids for _ in range(writes)]
         data = "".join(lines).encode()
         assert len(data) < size
         talker.send(data)
+        gate.open()
         for client in clients:
             assert [client.line() for _ in range(writes)] == ["news"] * writes
         trace.end()
@@ -125,15 +127,17 @@ def test_a_gathered_write_leaves_in_as_few_calls_as_the_kernel_allows(
 
 @promises("D3", "D4")
 def test_writes_by_id_from_another_thread_share_wakeups_and_calls(serve: Serve, tmp_path: Path) -> None:
-    """While the loop sleeps a thousand writes come: one wake-up, and few calls to send them."""
+    """While the loop is held up a thousand writes come: one wake-up, and few calls to send them."""
     server = serve(loops=1, trace=False)
     client, sleeper = server.connect(), server.connect()
     conn = client.id()
     sleeper.id()
     with Strace(server.pid, tmp_path / "strace") as trace:
-        sleeper.command("note-write asleep", "sleep 1000")
+        gate = Gate(tmp_path)
+        sleeper.command("note-write asleep", gate.command)
         server.expect("note")
         assert server.control(f"threads 4 250 {conn} write 100") == {"ok": 1000}
+        gate.open()
         assert client.exactly(100_000) == pattern(100) * 1000
         trace.settle()
     threads = server.loop_threads().keys()
@@ -182,11 +186,13 @@ def test_a_flood_delays_the_others_by_its_budget_only(
         thread.start()
     try:
         for _ in range(5):
-            # The loop sleeps, so that the request and the flood lie there together.
-            sleeper.command("note-write asleep", "sleep 100")
+            # The loop is held up, so that the request and the flood lie there together.
+            gate = Gate(tmp_path)
+            sleeper.command("note-write asleep", gate.command)
             server.expect("note")
             before = [server.control(f"call {conn} info")["received"] for conn in ids]
             other.command(*(f"call {conn} info" for conn in ids))
+            gate.open()
             after = [json.loads(other.line())["received"] for _ in ids]
             for one, then in zip(before, after, strict=True):
                 # A read may go beyond the budget by a buffer; two turns at most.
@@ -202,7 +208,7 @@ def test_a_flood_delays_the_others_by_its_budget_only(
 
 @promises("D9", "D6")
 @needs("udp")
-def test_a_flood_of_datagrams_delays_the_others_by_its_budget_only(serve: Serve) -> None:
+def test_a_flood_of_datagrams_delays_the_others_by_its_budget_only(serve: Serve, tmp_path: Path) -> None:
     budget = 32 * KIB
     server = serve("udp://127.0.0.1:0?rcvbuf=4194304", TCP, loops=1, trace=False, read_budget=budget)
     server.urls.reverse()
@@ -213,20 +219,23 @@ def test_a_flood_of_datagrams_delays_the_others_by_its_budget_only(serve: Serve)
     (endpoint,) = server.control(
         f"call server endpoints {server.control('call server listeners')[0]['listener']}"
     )
-    sleeper.command("note-write asleep", "sleep 300")
+    gate = Gate(tmp_path)
+    sleeper.command("note-write asleep", gate.command)
     server.expect("note")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for _ in range(1000):
             sender.sendto(b"sink" + bytes(996), ("127.0.0.1", int(server.urls[1].rsplit(":", 1)[1])))
     before = server.control(f"call {endpoint} info")["received"]
-    received = json.loads(other.ask(f"call {endpoint} info"))["received"] - before
+    other.command(f"call {endpoint} info")
+    gate.open()
+    received = json.loads(other.line())["received"] - before
     # A batch of datagrams may go beyond the budget: 64 of 1,000 bytes here.
     assert received <= 2 * (budget + 64 * KIB), received
     assert sleeper.line() == "asleep"
 
 
 @promises("D9")
-def test_closing_connections_that_flood_share_their_turns_too(serve: Serve) -> None:
+def test_closing_connections_that_flood_share_their_turns_too(serve: Serve, tmp_path: Path) -> None:
     """What a closed connection's peer sends is discarded, but no faster than others are served."""
     budget = 32 * KIB
     server = serve(f"{TCP}?rcvbuf=4194304", loops=1, trace=False, linger_ms=60_000, read_budget=budget)
@@ -240,10 +249,13 @@ def test_closing_connections_that_flood_share_their_turns_too(serve: Serve) -> N
     thread.start()
     try:
         for _ in range(5):
-            sleeper.command("note-write asleep", "sleep 100")
+            gate = Gate(tmp_path)
+            sleeper.command("note-write asleep", gate.command)
             server.expect("note")
             before = server.control("call server metrics")["bytes_read"]
-            after = json.loads(other.ask("call server metrics"))["bytes_read"]
+            other.command("call server metrics")
+            gate.open()
+            after = json.loads(other.line())["bytes_read"]
             assert after - before <= 2 * (budget + 64 * KIB)
             assert sleeper.line() == "asleep"
     finally:

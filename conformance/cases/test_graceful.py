@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, pattern, process, promises
+from harness import Client, Gate, Subject, eventually, needs, pattern, process, promises
 from harness.client import HANG_GUARD
 from harness.subject import TCP
 
@@ -153,13 +153,14 @@ def test_a_stop_at_once_calls_no_on_stopping(serve: Serve) -> None:
 
 @promises("S3")
 @pytest.mark.parametrize("loops", [1, 3])
-def test_who_connected_before_is_let_in(serve: Serve, loops: int) -> None:
+def test_who_connected_before_is_let_in(serve: Serve, loops: int, tmp_path: Path) -> None:
     """Connections that the kernel has taken and nobody accepted yet get their answer."""
     server = serve(loops=loops)
     sleepers = [server.connect() for _ in range(loops)]
-    for client in sleepers:
+    gates = [Gate(tmp_path) for _ in sleepers]
+    for client, gate in zip(sleepers, gates, strict=True):
         client.id()
-        client.command("note-write asleep", "sleep 500")
+        client.command("note-write asleep", gate.command)
         server.expect("note")
     assert server.control("call server stop-gracefully 60000") == "ok"
     late = []
@@ -170,6 +171,8 @@ def test_who_connected_before_is_let_in(serve: Serve, loops: int) -> None:
             assert loops > 1, "there, the one that accepts sleeps"
             break
         late[-1].command(f"echo {number}")
+    for gate in gates:
+        gate.open()
     answers = 0
     for number, client in enumerate(late):
         try:

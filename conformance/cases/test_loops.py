@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Strace, Subject, eventually, needs, not_for, promises
+from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, promises
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -149,12 +149,13 @@ def test_least_connections_fills_the_emptiest(serve: Serve) -> None:
 
 @promises("B2")
 @not_for("node", NO_THREADS)
-def test_least_connections_counts_those_on_their_way(serve: Serve) -> None:
-    """A loop whose callback sleeps takes nobody in: who was dealt to it counts all the same."""
+def test_least_connections_counts_those_on_their_way(serve: Serve, tmp_path: Path) -> None:
+    """A loop whose callback is held up takes nobody in: who was dealt to it counts all the same."""
     server = serve(loops=2, balance="least-connections", trace=False)
     sleepers = {loop_of(server, client): client for client in (server.connect(), server.connect())}
-    for client in sleepers.values():
-        client.command("note-write asleep", "sleep 1000")
+    gates = [Gate(tmp_path) for _ in sleepers]
+    for client, gate in zip(sleepers.values(), gates, strict=True):
+        client.command("note-write asleep", gate.command)
         server.expect("note")
     accepts = server.control("call server metrics")["accepts"]
     clients: list[Client] = []
@@ -162,6 +163,8 @@ def test_least_connections_counts_those_on_their_way(serve: Serve) -> None:
         clients.append(server.connect())
         # Each in a batch of its own.
         expect_accepts(server, accepts + number)
+    for gate in gates:
+        gate.open()
     assert Counter(loop_of(server, client) for client in clients) == {0: 4, 1: 4}
 
 
@@ -252,8 +255,8 @@ def test_a_connection_wakes_one_loop_and_leaves_the_others_asleep(serve: Serve, 
 @promises("B2")
 @not_for("node", NO_THREADS)
 @pytest.mark.parametrize("balance", [name for name in BALANCES if name != "reuseport"])
-def test_a_blocked_callback_does_not_stop_accepting(serve: Serve, balance: str) -> None:
-    """Connections are accepted and dealt while every loop sleeps: none stays in the kernel's queue."""
+def test_a_blocked_callback_does_not_stop_accepting(serve: Serve, balance: str, tmp_path: Path) -> None:
+    """Connections are accepted and dealt while every loop is held up: none stays in the kernel's queue."""
     server = serve(loops=2, balance=balance, trace=False)
     sleepers: dict[int, Client] = {}
     while len(sleepers) < 2:
@@ -262,14 +265,16 @@ def test_a_blocked_callback_does_not_stop_accepting(serve: Serve, balance: str) 
             client = client_from(server.urls[0], f"127.0.0.{len(server.clients) + 1}")
         server.clients.append(client)
         sleepers.setdefault(loop_of(server, client), client)
-    for client in sleepers.values():
-        client.command("note-write asleep", "sleep 2500", "note-write awake")
+    gates = [Gate(tmp_path) for _ in sleepers]
+    for client, gate in zip(sleepers.values(), gates, strict=True):
+        client.command("note-write asleep", gate.command, "note-write awake")
     for _ in sleepers:
         server.expect("note")
     before = server.control("call server metrics")["accepts"]
     clients = [server.connect() for _ in range(20)]
     expect_accepts(server, before + len(clients))
-    assert len(server.events("note")) == 2, "all that while the callbacks slept"
+    for gate in gates:
+        gate.open()
     for number, client in enumerate(clients):
         assert client.ask(f"echo {number}") == str(number)
     for client in sleepers.values():

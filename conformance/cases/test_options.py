@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, needs, process, promises
+from harness import Client, Gate, Subject, needs, process, promises
 from harness.client import HANG_GUARD
 
 pytestmark = needs("calls")
@@ -191,9 +191,9 @@ def test_a_backlog_of_a_unix_socket_bounds_who_waits(serve: Serve, tmp_path: Pat
     """A Unix socket's connect fails at once when the queue is full: the backlog and one more."""
     path = tmp_path / "socket"
     server = serve(f"unix://{path}?backlog=3", loops=1)
-    blocker = server.connect()
+    blocker, gate = server.connect(), Gate(tmp_path)
     blocker.id()
-    blocker.command("note-write blocked", "sleep 1500", "note-write over")
+    blocker.command("note-write blocked", gate.command, "note-write over")
     server.expect("note")
     waiting = []
     with pytest.raises(BlockingIOError):
@@ -202,7 +202,7 @@ def test_a_backlog_of_a_unix_socket_bounds_who_waits(serve: Serve, tmp_path: Pat
             waiting.append(one)
             one.setblocking(False)
             one.connect(str(path))
-    assert [note["text"] for note in server.events("note")] == ["ok"], "the callback still sleeps"
+    gate.open()
     assert len(waiting) == 3 + 1 + 1
     for one in waiting:
         one.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import Serve
 
-from harness import Client, Strace, Subject, eventually, needs, not_for, process, promises
+from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, process, promises
 from harness.subject import TCP
 
 #: What is as it is now; the others only grow.
@@ -162,7 +162,7 @@ def test_system_calls_are_counted_as_the_system_counts_them(serve: Serve, tmp_pa
 
 @promises("M1", "T4")
 @needs("metrics")
-def test_wake_ups_are_counted_as_they_coalesce(serve: Serve) -> None:
+def test_wake_ups_are_counted_as_they_coalesce(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=1)
     client = server.connect()
     conn = client.id()
@@ -172,9 +172,11 @@ def test_wake_ups_are_counted_as_they_coalesce(serve: Serve) -> None:
         assert client.line() == str(number)
     assert 1 <= grown(server, before)["wakeups"] <= 51
     before = metrics(server)
-    client.command("echo asleep", "sleep 1000")
-    eventually("the sleep", lambda: metrics(server)["messages_read"] > before["messages_read"])
+    gate = Gate(tmp_path)
+    client.command("note-write asleep", gate.command)
+    server.expect("note")
     assert server.control(f"threads 4 200 {conn} text now") == {"ok": 800}
+    gate.open()
     assert [client.line() for _ in range(801)] == ["asleep"] + ["now"] * 800
     assert grown(server, before)["wakeups"] <= 2
     assert grown(server, before)["messages_written"] == 801

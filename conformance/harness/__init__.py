@@ -1,6 +1,7 @@
 """What the cases are written with: subjects, clients, and eyes on the process."""
 
 from harness.client import HANG_GUARD, Client, pattern
+from harness.gate import Gate
 from harness.promises import needs, not_for, promises
 from harness.strace import Strace
 from harness.subject import Subject, eventually
@@ -8,6 +9,7 @@ from harness.subject import Subject, eventually
 __all__ = [
     "HANG_GUARD",
     "Client",
+    "Gate",
     "Strace",
     "Subject",
     "eventually",

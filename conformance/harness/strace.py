@@ -103,8 +103,8 @@ class Strace:
         trace: TracebackType | None,
     ) -> None:
         if self._injects and kind is None:
-            # A call that is being made to fail when strace leaves fails with ENOSYS instead, which nobody expects. One in
-            # which a thread sleeps is a real one.
+            # A call that is being made to fail when strace leaves fails with ENOSYS instead, which nobody
+            # expects. One in which a thread sleeps is a real one.
             eventually("the process at rest", lambda: process.rests(self.pid))
         self._strace.send_signal(signal.SIGINT)
         try:

@@ -2,10 +2,12 @@
 #define _POSIX_C_SOURCE 200809L
 #include "subject.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 
 /* Makes a call on the callback's connection; its result is nobody's business. */
@@ -176,6 +178,13 @@ static bool do_sleep(struct place *place, const char *rest, int32_t *action) {
     return false;
 }
 
+static bool do_block(struct place *place, const char *rest, int32_t *action) {
+    (void)place, (void)action;
+    int fifo = open(rest, O_RDONLY | O_CLOEXEC);
+    if (fifo >= 0) close(fifo);
+    return false;
+}
+
 static void set_mode(struct place *place, enum mode mode) {
     if (place->mode != NULL) *place->mode = mode;
 }
@@ -207,7 +216,7 @@ static const struct {
     {"stop-call", do_stop_call}, {"close-call", do_close_call}, {"to", do_to}, {"close-id", do_close_id},
     {"wait", do_wait}, {"start", do_start}, {"listen", do_listen}, {"free", do_free},
     {"call", do_call}, {"note-call", do_note_call}, {"note-write", do_note_write}, {"pre-write", do_pre_write},
-    {"sleep", do_sleep}, {"sink", do_sink}, {"echo-on", do_echo_on}, {"data-on", do_data_on},
+    {"sleep", do_sleep}, {"block", do_block}, {"sink", do_sink}, {"echo-on", do_echo_on}, {"data-on", do_data_on},
 };
 
 bool run_command(struct place *place, const char *line, int32_t *action) {

@@ -1,4 +1,6 @@
 // Scripts: what a callback does, one command after the other.
+import { closeSync, openSync } from 'node:fs';
+
 import { Action, ConnId } from 'reactor-engine';
 
 import { complain, emit, outcome, outcomeOf } from './report.mjs';
@@ -38,6 +40,7 @@ const COMMANDS = {
   sink: ({ conn }) => void (conn.data.mode = 'sink'),
   'echo-on': ({ conn }) => void (conn.data.mode = 'echo'),
   sleep: (_, ms) => sleep(ms),
+  block: (_, path) => closeSync(openSync(path)),
   'stop-call': ({ server }) => void server.stop(),
   'close-call': ({ conn }) => void outcome(() => conn.close()),
   echo: ({ conn }, text) => send(conn, `${text}\n`),

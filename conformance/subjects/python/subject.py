@@ -71,6 +71,8 @@ class Scene:
             self.conn.mode = command
         elif command == "sleep":
             time.sleep(int(rest) / 1000)
+        elif command == "block":
+            open(rest, "rb").close()
         elif command == "stop-call":
             self.server.stop()
         elif command == "close-call":

@@ -1,5 +1,6 @@
 //! Scripts: what a callback does, one command after the other.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -41,6 +42,7 @@ impl Scene<'_> {
             "echo-on" => *self.mode = Mode::Echo,
             "data-on" => *self.mode = Mode::Data,
             "sleep" => thread::sleep(Duration::from_millis(rest.parse().unwrap_or(0))),
+            "block" => drop(File::open(rest)),
             "stop-call" => self.conn.server().stop(),
             "close-call" => drop(self.conn.close()),
             "pre-write" => self.leave(rest),
