@@ -192,7 +192,8 @@ pub(crate) fn coalesce(fd: BorrowedFd<'_>) -> bool {
     unsafe { libc::setsockopt(fd.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, value, len) == 0 }
 }
 
-/// Bytes, with the kernel's bookkeeping, that were sent and have not left the machine (SIOCOUTQ).
+/// Bytes, with the kernel's bookkeeping, that were sent and have not left the machine, or of a stream that the peer has
+/// not taken (SIOCOUTQ).
 pub(crate) fn outstanding(fd: BorrowedFd<'_>) -> usize {
     let mut bytes: libc::c_int = 0;
     // SAFETY: the request writes one int, which outlives the call. If it fails, the int stays 0.
