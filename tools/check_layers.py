@@ -24,6 +24,8 @@ FLAT = ["lib.rs", "binding.rs"]
 DECLARED = {("shared::mailbox", "loop_state")}
 # These touch sockets; nothing else in conn does, neither by itself nor through what it imports. `sys::memory` is memory.
 WIRES = ["conn::stream::wire", "conn::datagram::wire"]
+# An entry has a wire as a member, beside its state machine.
+HAS_A_WIRE = ("conn::stream::entry", "conn::stream::wire")
 NO_IO = ["contract", "framing", "address", "base", "conn"]
 MEMORY = "sys::memory"
 STD_IO = re.compile(r"\bstd::(fs|net::(Tcp|Udp)|os::unix::net|process)\b")
@@ -117,6 +119,8 @@ def reaching(module: str, imports: dict[str, set[str]], targets: set[str]) -> It
     while line:
         chain = line.pop(0)
         for used in sorted(imports.get(chain[-1], ())):
+            if (chain[-1], used) == HAS_A_WIRE:
+                continue
             if used in targets:
                 yield chain[1:] + [used]
             elif used not in seen and used != MEMORY:

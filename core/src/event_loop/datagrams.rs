@@ -53,11 +53,11 @@ impl EventLoop {
 
     /// An outgoing UDP socket is connected: from here on it is like any other connection.
     pub(super) fn open_connected_datagram(&mut self, id: ConnId) {
-        let Some(leaving) = self.state.conns.borrow_mut().slab.remove(id) else { return };
+        let Some(mut leaving) = self.state.conns.borrow_mut().slab.remove(id) else { return };
         let paused = leaving.1.machine.is_paused();
-        let (socket, context, shared) = (leaving.1.socket, leaving.1.context, leaving.1.machine.shared);
+        let (socket, context, shared) =
+            (leaving.1.wire.detach(&self.state.poller), leaving.1.context, leaving.1.machine.shared);
         let Some(socket) = socket else { return };
-        self.state.poller.remove(socket.as_fd());
         let taken_in = Endpoint::new(socket.into(), MAX_BUFFER).and_then(|endpoint| {
             let entry = UdpEntry { context, paused, ..UdpEntry::new(endpoint, Arc::clone(&shared), None) };
             self.take_endpoint_in(id, entry)
@@ -143,7 +143,7 @@ impl EventLoop {
                 .filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
             metrics.reads.add(1);
             let received = entry.endpoint.receive(batch, budget);
-            self.state.rearm_endpoint(&entry.endpoint);
+            entry.endpoint.rearm(&self.state.poller);
             match received {
                 Ok(0) => return None,
                 Ok(_) => {}
@@ -247,14 +247,17 @@ impl EventLoop {
             metrics.bytes_written.add(flushed.sent_bytes as u64);
             entry.shared.count_sent(flushed.sent_bytes);
         }
-        self.state.rearm_endpoint(&entry.endpoint);
+        entry.endpoint.rearm(&self.state.poller);
         let gone = before - entry.endpoint.queued_bytes();
         entry.shared.settle(gone);
         *change -= gone as isize;
         if entry.endpoint.wants_write() != entry.polls_writable {
-            entry.polls_writable = entry.endpoint.wants_write();
+            let wants = entry.endpoint.wants_write();
             metrics.other_calls.add(1);
-            self.state.poller.poll_writable(entry.endpoint.as_fd(), id.to_u64(), entry.polls_writable);
+            // What fails is tried again when more is written.
+            if self.state.poller.poll_writable(entry.endpoint.as_fd(), id.to_u64(), wants).is_ok() {
+                entry.polls_writable = wants;
+            }
         }
         if entry.endpoint.queued_bytes() == 0 {
             done.extend(entry.pending.drain(..).map(|completion| (completion, Completed::Sent)));

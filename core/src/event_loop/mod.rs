@@ -27,6 +27,7 @@ mod arrive;
 mod datagrams;
 mod deliver;
 mod draining;
+mod opening;
 mod serve;
 mod settle;
 mod timers;
@@ -323,14 +324,13 @@ impl EventLoop {
             return;
         }
         for accepted in std::mem::take(&mut self.arrivals) {
-            self.open(accepted);
-            self.state.mailbox().took_in();
+            self.open(accepted, |event_loop| event_loop.state.mailbox().took_in());
         }
         let mut acceptor = std::mem::take(&mut self.acceptor);
         let state = Rc::clone(&self.state);
         let admissions = &state.server().shared.admissions;
         let door = Door { admissions, metrics: state.metrics(), poller: &state.poller };
-        acceptor.accept(&door, |accepted| self.open(accepted));
+        acceptor.accept(&door, |accepted| self.open(accepted, |_| {}));
         self.acceptor = acceptor;
     }
 

@@ -1,15 +1,11 @@
 //! Input: reading, and the lines of connections that wait for it.
 
-use std::io;
-use std::os::fd::AsFd;
-
-use super::{EventLoop, HEADROOM, READ_BUFFER};
+use super::{EventLoop, HEADROOM};
 use crate::base::conn_id::ConnId;
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::{Due, Reading};
-use crate::conn::stream::queue::BlockPool;
+use crate::conn::stream::wire::Got;
 use crate::delivery::event::Event;
-use crate::sys::socket;
 
 /// What a read gave.
 struct Read {
@@ -47,17 +43,12 @@ impl EventLoop {
         let read = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.flowing(id) else { return false };
-            let Some(socket) = &entry.socket else { return false };
             if watched {
                 self.sample_delay();
             }
-            self.state.metrics().reads.add(1);
-            let result = socket::recv(socket.as_fd(), &mut self.buffer[HEADROOM..]);
-            if result.is_err() {
-                // It is not over with an interrupted call.
-                entry.machine.ready(true, false, false);
-            }
-            self.take(entry, result, &mut conns.pool)
+            let (poller, metrics) = (&self.state.poller, self.state.metrics());
+            let got = entry.read(&mut self.buffer[HEADROOM..], &mut conns.pool, poller, metrics);
+            got.map(|got| self.took(entry, got, Reading::Deliver))
         };
         let flows = match &read {
             Some(read) if read.alone => {
@@ -90,12 +81,9 @@ impl EventLoop {
         let Some(event) = self.events.get(index) else { return };
         let conns = &mut *self.state.conns.borrow_mut();
         if let Some(entry) = conns.slab.get_mut(id) {
-            entry.machine.ready(event.readable, event.writable, event.read_on);
-            if entry.machine.is_connecting() {
+            entry.ready(event.readable, event.writable, event.read_on, event.failed);
+            if entry.machine.is_opening() {
                 self.dialled.push(id);
-            }
-            if event.failed {
-                entry.notice_failure();
             }
         } else if let Some(endpoint) = conns.endpoints.peek_mut(id) {
             endpoint.endpoint.ready(event.readable, event.writable);
@@ -213,44 +201,18 @@ impl EventLoop {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.get_mut(id)?;
         let reading = entry.machine.reading();
-        let socket = entry.socket.as_ref().filter(|_| reading != Reading::No)?;
-        self.state.metrics().reads.add(1);
-        let result = socket::recv(socket.as_fd(), &mut self.buffer[HEADROOM..]);
-        self.take(entry, result, &mut conns.pool).map(|read| Read { reading, ..read })
-    }
-
-    /// What a read gave, told to the connection.
-    #[inline(always)]
-    fn take(&self, entry: &mut Entry, result: io::Result<usize>, pool: &mut BlockPool) -> Option<Read> {
-        let read = match result {
-            Ok(len) if len > 0 => {
-                self.state.metrics().bytes_read.add(len as u64);
-                entry.machine.received(len, len == READ_BUFFER);
-                entry.timing().into_iter().for_each(|timing| timing.came(self.state.moment()));
-                let (more, alone) = (entry.machine.is_readable(), entry.has_no_input());
-                Some(Read { len, reading: Reading::Deliver, more, alone })
-            }
-            nothing => {
-                take_nothing(entry, nothing, pool);
-                None
-            }
-        };
-        self.state.rearm_read(entry);
-        read
-    }
-}
-
-/// A read gave no bytes.
-#[inline(never)]
-fn take_nothing(entry: &mut Entry, result: io::Result<usize>, pool: &mut BlockPool) {
-    match result {
-        Ok(_) => {
-            entry.machine.received_eof();
-            entry.check_end(pool);
+        if reading == Reading::No {
+            return None;
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.machine.read_would_block(),
-        // The socket is still readable, and is tried again in the next turn.
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-        Err(error) => entry.machine.read_failed(error.raw_os_error().unwrap_or(0)),
+        let (poller, metrics) = (&self.state.poller, self.state.metrics());
+        let got = entry.read(&mut self.buffer[HEADROOM..], &mut conns.pool, poller, metrics)?;
+        Some(self.took(entry, got, reading))
+    }
+
+    /// Bytes came: its time-outs begin anew.
+    #[inline(always)]
+    fn took(&self, entry: &mut Entry, got: Got, reading: Reading) -> Read {
+        entry.timing().into_iter().for_each(|timing| timing.came(self.state.moment()));
+        Read { len: got.len, reading, more: got.more, alone: entry.has_no_input() }
     }
 }

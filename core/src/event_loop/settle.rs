@@ -1,21 +1,18 @@
 //! The end of a turn: connections that changed are brought to rest. The end of a loop: all of them are parted
 //! with.
 
-use std::os::fd::AsFd;
-
 use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Step;
-use crate::conn::stream::wire::{flush, took};
+use crate::conn::stream::wire::Sent;
 use crate::contract::action::{Action, CloseReason, Closed};
 use crate::delivery::event::{Event, Pending};
 use crate::delivery::handler::Detached;
 use crate::delivery::receiver::Receiver;
 use crate::loop_state::conns::Conns;
-use crate::sys::socket;
 
 /// How a connection leaves the loop.
 enum Leaving {
@@ -105,22 +102,12 @@ impl EventLoop {
     fn send_flowing(&self, id: ConnId) -> bool {
         let conns = &mut *self.state.conns.borrow_mut();
         let Some(entry) = conns.slab.flowing(id) else { return false };
-        let (Some(socket), Some(piece)) = (&entry.socket, entry.machine.out().in_turn(&conns.pool)) else {
-            return false;
-        };
-        self.state.metrics().writes.add(1);
-        let (offered, result) = (piece.len(), socket::send(socket.as_fd(), piece));
-        if matches!(result, Ok(sent) if sent == offered) {
-            self.state.metrics().bytes_written.add(offered as u64);
-            entry.machine.sent_in_turn(&mut conns.pool);
-            entry.timing().into_iter().for_each(|timing| timing.went(self.state.moment()));
-            entry.in_dirty = false;
-            return true;
-        }
-        if took(entry, offered, result, &mut conns.pool, self.state.metrics()) > 0 {
+        let sent = entry.send_turn(&mut conns.pool, self.state.metrics());
+        if sent != Sent::Nothing {
             entry.timing().into_iter().for_each(|timing| timing.went(self.state.moment()));
         }
-        false
+        entry.in_dirty &= sent != Sent::All;
+        sent == Sent::All
     }
 
     /// Takes a connection's steps until it waits, or is to leave.
@@ -132,7 +119,7 @@ impl EventLoop {
             match entry.machine.next_step(entry.backlog) {
                 Step::Wait => break,
                 Step::Flush => {
-                    let sent = flush(entry, &mut conns.pool, metrics);
+                    let sent = entry.flush(&mut conns.pool, metrics);
                     if let Some(timing) = entry.timing().filter(|_| sent > 0) {
                         timing.went(self.state.moment());
                     }
@@ -142,8 +129,7 @@ impl EventLoop {
                 Step::ShutdownWrite if !self.state.mailbox().has_all_of(&entry.machine.shared) => break,
                 Step::ShutdownWrite => {
                     metrics.other_calls.add(1);
-                    entry.socket.iter().for_each(|socket| socket::shutdown_write(socket.as_fd()));
-                    if entry.machine.write_shut_down() {
+                    if entry.shut_down_write(&mut conns.pool) {
                         self.state.set_deadline(id, entry, config.linger);
                     }
                 }
@@ -162,24 +148,12 @@ impl EventLoop {
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.moment()));
         }
         entry.machine.keep_output(&mut conns.pool);
-        self.poll_room(id, entry);
+        entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
         conns.line_up(id);
         if let Some(entry) = conns.slab.peek_mut(id) {
             entry.rest();
         }
         None
-    }
-
-    /// Has room in a Unix socket reported while output waits for it, and only then, as Linux would report it whenever
-    /// the peer has read. Room that came since the write is reported, too: no wake-up is lost.
-    #[inline]
-    fn poll_room(&self, id: ConnId, entry: &mut Entry) {
-        self.state.rearm_write(entry);
-        let waits = entry.machine.is_unix() && entry.machine.is_stuck();
-        let Some(socket) = entry.socket.as_ref().filter(|_| waits != entry.polls_writable) else { return };
-        self.state.metrics().other_calls.add(1);
-        self.state.poller.poll_writable(socket.as_fd(), id.to_u64(), waits);
-        entry.polls_writable = waits;
     }
 
     /// Closes a connection's descriptor and tells the handler, unless bytes are on their way that are wanted.
@@ -188,12 +162,8 @@ impl EventLoop {
             return;
         }
         let Some(mut leaving) = self.take_out(id) else { return };
-        if let Some(socket) = leaving.1.socket.take() {
-            self.state.poller.forget(socket.as_fd());
-            if leaving.1.machine.resets() {
-                socket::reset_on_close(socket.as_fd());
-            }
-        }
+        let resets = leaving.1.machine.resets();
+        leaving.1.wire.close(resets, &self.state.poller);
         self.give_back(&mut leaving.1);
         self.state.metrics().count_closed(closed.reason);
         self.part(id, leaving, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
@@ -217,12 +187,10 @@ impl EventLoop {
         let entry = &mut leaving.1;
         let (input, output) = {
             let conns = &mut *self.state.conns.borrow_mut();
-            flush(entry, &mut conns.pool, self.state.metrics());
+            entry.flush(&mut conns.pool, self.state.metrics());
             (entry.take_carry(&mut conns.pool), entry.machine.take_output(&mut conns.pool))
         };
-        let Some(descriptor) = entry.socket.take() else { return };
-        // It stays open, so closing does not end the registration.
-        self.state.poller.remove(descriptor.as_fd());
+        let Some(descriptor) = entry.wire.detach(&self.state.poller) else { return };
         self.state.metrics().other_calls.add(1);
         let detached = Detached { descriptor, input, output };
         self.part(id, leaving, |receiver, conn| receiver.event(Event::Detached(conn, detached)));
@@ -297,22 +265,15 @@ impl EventLoop {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.get_mut(id)?;
         let closed = entry.machine.closed_by_stop();
-        if closed.reason == CloseReason::Abort || entry.machine.is_connecting() {
+        if closed.reason == CloseReason::Abort || entry.machine.is_opening() {
             return Some(closed);
         }
         while entry.machine.next_step(false) == Step::Flush {
-            flush(entry, &mut conns.pool, self.state.metrics());
+            entry.flush(&mut conns.pool, self.state.metrics());
         }
         entry.machine.take_completed(&mut conns.done);
-        let Some(socket) = entry.socket.as_ref() else { return Some(closed) };
-        socket::shutdown_write(socket.as_fd());
-        let mut budget = self.state.config().read_budget;
-        while budget > 0 {
-            match socket::recv(socket.as_fd(), &mut self.buffer) {
-                Ok(read) if read > 0 => budget = budget.saturating_sub(read),
-                _ => break,
-            }
-        }
+        entry.shut_down_write(&mut conns.pool);
+        entry.discard(&mut self.buffer, self.state.config().read_budget);
         Some(closed)
     }
 }

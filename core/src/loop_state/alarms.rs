@@ -52,7 +52,7 @@ impl LoopState {
         if !self.shared(id)?.is_live() {
             return Err(closed_error(id));
         }
-        if self.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_connecting()) {
+        if self.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_opening()) {
             let message = format!("connection {id} is not made yet: start its timers in on_open");
             return Err(Error::new(ErrorKind::WrongState, message));
         }

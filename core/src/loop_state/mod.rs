@@ -27,7 +27,6 @@ use crate::sys::poller::Poller;
 
 mod alarms;
 pub(crate) mod conns;
-mod polling;
 mod writing;
 
 pub(crate) use alarms::{Alarm, LoopTimer};
@@ -254,9 +253,9 @@ impl LoopState {
             return endpoint.shared.peer().map(Address::Inet);
         }
         let entry = conns.peek_or_leaving(id)?;
-        let left = entry.socket.is_none() && !entry.machine.is_connecting();
+        let left = !entry.wire.has_socket() && !entry.machine.is_opening();
         let inet = entry.machine.shared.peer().map(Address::Inet);
-        inet.or_else(|| (left && entry.machine.is_unix()).then_some(Address::Unnamed))
+        inet.or_else(|| (left && entry.wire.is_unix()).then_some(Address::Unnamed))
     }
 
     // ---- receivers that hand over ----

@@ -11,7 +11,6 @@ use crate::conn::datagram::entry::UdpEntry;
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Refused;
 use crate::conn::stream::queue::{total, DIRECT};
-use crate::conn::stream::wire::send_through;
 use crate::contract::action::{Completion, Pressure};
 use crate::loop_state::conns::Conns;
 use crate::shared::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
@@ -126,7 +125,7 @@ impl LoopState {
         let result = entry.machine.reserve(len, self.config(), &mut conns.pool);
         if result.is_ok() {
             if len >= DIRECT && self.sends_at_once(entry, slices) {
-                if send_through(entry, slices, &mut conns.pool, self.metrics()) {
+                if entry.send_through(slices, &mut conns.pool, self.metrics()) {
                     entry.timing().into_iter().for_each(|timing| timing.went(self.moment()));
                 }
             } else {

@@ -89,9 +89,9 @@ pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
 }
 
 /// Shuts writing down: the peer sees end of file behind what was sent. Errors are left to the next read.
-pub(crate) fn shutdown_write(fd: BorrowedFd<'_>) {
+pub(crate) fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the call takes no pointer.
-    unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) };
+    check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) }).map(drop)
 }
 
 /// Starts to connect a socket of its own, non-blocking and close-on-exec, and says whether it is connected

@@ -9,6 +9,7 @@ use super::endpoint::{cost, longest_to, Endpoint, LONGEST_V4};
 use super::queue::{Queue, Segmenting};
 use crate::base::datagram::Reading;
 use crate::sys::datagram::{self, RecvBatch, MAX_MESSAGES, SLOTS};
+use crate::sys::poller::Poller;
 
 /// What a flush did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,17 @@ pub(crate) struct Flushed {
 }
 
 impl Endpoint {
+    /// Has the poller report what comes next, where readiness was used up.
+    #[inline(always)]
+    pub(crate) fn rearm(&self, poller: &Poller) {
+        if !self.is_readable() {
+            poller.rearm_read(self.as_fd());
+        }
+        if self.wants_write() {
+            poller.rearm_write(self.as_fd());
+        }
+    }
+
     /// Takes a bound or connected socket over. Datagrams longer than `buffer` bytes will come truncated; with
     /// [`datagram::MAX_BUFFER`] none does. From here on whoever else reads the socket, such as a process that
     /// shares it, has to expect coalesced datagrams.

@@ -1,7 +1,5 @@
-//! A stream connection as its loop holds it: the socket, the state machine, unfinished input, the user's
+//! A stream connection as its loop holds it: the wire, the state machine, unfinished input, the user's
 //! context, timers and time-outs.
-
-use std::os::fd::OwnedFd;
 
 use crate::base::limits::Admission;
 use crate::base::slab::Flow;
@@ -10,6 +8,7 @@ use crate::conn::stream::machine::Machine;
 use crate::conn::stream::opening::Opening;
 use crate::conn::stream::queue::BlockPool;
 use crate::conn::stream::timing::Timing;
+use crate::conn::stream::wire::Wire;
 use crate::contract::action::{CloseReason, Closed};
 use crate::contract::options::Context;
 use crate::dial::Dial;
@@ -17,8 +16,7 @@ use crate::framing::Framer;
 
 /// A connection and its socket.
 pub(crate) struct Entry {
-    /// `None` while an outgoing connection's name is looked up, and once it was closed.
-    pub(crate) socket: Option<OwnedFd>,
+    pub(crate) wire: Wire,
     pub(crate) machine: Machine,
     /// Cuts the input, if the connection has a framing.
     pub(crate) framer: Option<Box<Framer>>,
@@ -36,8 +34,6 @@ pub(crate) struct Entry {
     pub(crate) admission: Option<Box<Admission>>,
     /// What most connections do not have.
     pub(crate) extra: Option<Box<Extra>>,
-    /// Room in this Unix socket is asked for: only while output waits for it.
-    pub(crate) polls_writable: bool,
     /// Stands in the list of connections to serve, to drain of input, to settle.
     pub(crate) in_ready: bool,
     pub(crate) in_discard: bool,
@@ -82,9 +78,9 @@ impl Extra {
 }
 
 impl Entry {
-    pub(crate) fn new(socket: Option<OwnedFd>, machine: Machine) -> Self {
+    pub(crate) fn new(wire: Wire, machine: Machine) -> Self {
         Entry {
-            socket,
+            wire,
             machine,
             framer: None,
             carry: None,
@@ -93,7 +89,6 @@ impl Entry {
             context: None,
             admission: None,
             extra: None,
-            polls_writable: false,
             in_ready: false,
             in_discard: false,
             in_dirty: false,

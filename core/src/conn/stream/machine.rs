@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!                   close, handler error           queue sent
-//!   Connecting      .--------------------> Flushing ----------> Lingering ---> Over
+//!   Opening         .--------------------> Flushing ----------> Lingering ---> Over
 //!        \         /                           \  EOF seen, broken              ^
 //!         `--> Open --- EOF and all answered,   `-------------------------------|
 //!               |       reset, overflow, abort --------------------------------'
@@ -25,8 +25,8 @@ pub(crate) use step::{Due, Reading, Refused, Step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// An outgoing connection that is not made yet; writes are queued.
-    Connecting,
+    /// What must happen before `on_open` has not happened; writes are queued.
+    Opening,
     Open,
     /// Closed by this side: the queue is being sent, input is discarded.
     Flushing(Closed),
@@ -47,9 +47,6 @@ pub(crate) struct Machine {
     broken: Option<NonZeroI32>,
     readable: bool,
     writable: bool,
-    /// A short read proves nothing: end of file or urgent data was reported, or the socket is a Unix socket.
-    read_on: bool,
-    always_read_on: bool,
     eof: bool,
     /// EOF is told to the handler, instead of ending the connection.
     half_open: bool,
@@ -68,17 +65,15 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// An open connection; a Unix socket is always read until it would block.
-    pub(crate) fn new(shared: Arc<ConnShared>, unix: bool, half_open: bool) -> Self {
+    /// A connection that has no socket yet.
+    pub(crate) fn new(shared: Arc<ConnShared>, half_open: bool) -> Self {
         Machine {
             shared,
             out: OutQueue::default(),
-            stage: Stage::Open,
+            stage: Stage::Opening,
             broken: None,
             readable: false,
-            writable: true,
-            read_on: unix,
-            always_read_on: unix,
+            writable: false,
             eof: false,
             half_open,
             eof_told: false,
@@ -92,28 +87,23 @@ impl Machine {
         }
     }
 
-    /// An outgoing connection that is not made yet.
-    pub(crate) fn connecting(shared: Arc<ConnShared>, unix: bool, half_open: bool) -> Self {
-        Machine { stage: Stage::Connecting, writable: false, ..Machine::new(shared, unix, half_open) }
+    /// Whether something has to happen before `on_open`.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.stage == Stage::Opening
     }
 
-    pub(crate) fn is_connecting(&self) -> bool {
-        self.stage == Stage::Connecting
-    }
-
-    /// The outgoing connection is made.
-    pub(crate) fn connected(&mut self) {
-        if self.stage == Stage::Connecting {
+    /// It is ready for the application.
+    pub(crate) fn opened(&mut self) {
+        if self.stage == Stage::Opening {
             self.stage = Stage::Open;
             self.writable = true;
         }
     }
 
     /// The poller reported readiness.
-    pub(crate) fn ready(&mut self, readable: bool, writable: bool, read_on: bool) {
+    pub(crate) fn ready(&mut self, readable: bool, writable: bool) {
         self.readable |= readable && !self.eof;
         self.writable |= writable;
-        self.read_on |= read_on;
     }
 
     /// Whether it is open and waits for nothing but input, which anybody may have as it comes.
@@ -143,19 +133,14 @@ impl Machine {
             _ if !self.readable => Reading::No,
             Stage::Open if self.takes_input() => Reading::Deliver,
             Stage::Flushing(_) | Stage::Lingering(_) => Reading::Discard,
-            Stage::Open | Stage::Connecting | Stage::Detaching | Stage::Over(_) => Reading::No,
+            Stage::Open | Stage::Opening | Stage::Detaching | Stage::Over(_) => Reading::No,
         }
     }
 
-    /// A read gave bytes; `full` says that it filled the buffer.
-    pub(crate) fn received(&mut self, len: usize, full: bool) {
+    /// A read gave bytes; `more` says that there may be more.
+    pub(crate) fn received(&mut self, len: usize, more: bool) {
         self.shared.count_received(len);
-        self.readable = full || self.read_on;
-    }
-
-    /// Whether a read may give something.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.readable
+        self.readable = more;
     }
 
     /// Whether what there was to read was used up, and more may come.
@@ -165,7 +150,6 @@ impl Machine {
 
     pub(crate) fn read_would_block(&mut self) {
         self.readable = false;
-        self.read_on = self.always_read_on;
         // Writing is broken and nothing is left to read: waiting for an end of file may take for ever.
         self.eof |= self.broken.is_some();
     }
@@ -202,7 +186,7 @@ impl Machine {
         self.shared.close();
         match self.stage {
             Stage::Open => self.stage = Stage::Flushing(Closed::by(reason)),
-            Stage::Connecting => self.end_now(Closed::by(reason), pool),
+            Stage::Opening => self.end_now(Closed::by(reason), pool),
             _ => {}
         }
     }
@@ -216,10 +200,6 @@ impl Machine {
             }
             _ => self.close(CloseReason::HandlerError, pool),
         }
-    }
-
-    pub(crate) fn is_unix(&self) -> bool {
-        self.always_read_on
     }
 
     /// The connection ends without waiting for anything.
@@ -256,7 +236,7 @@ impl Machine {
         match (self.stage, self.broken) {
             (Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed), _) => closed,
             (Stage::Open | Stage::Detaching, Some(errno)) => Closed::reset(errno.get()),
-            (Stage::Open | Stage::Detaching | Stage::Connecting, _) => Closed::by(CloseReason::Shutdown),
+            (Stage::Open | Stage::Detaching | Stage::Opening, _) => Closed::by(CloseReason::Shutdown),
         }
     }
 
@@ -292,7 +272,7 @@ impl Machine {
     /// Output waits for a peer that takes none; not if it was written in this turn and will be offered yet.
     pub(crate) fn is_stuck(&self) -> bool {
         let waits = !self.out.is_empty() && !self.writable;
-        waits && !matches!(self.stage, Stage::Connecting | Stage::Over(_))
+        waits && !matches!(self.stage, Stage::Opening | Stage::Over(_))
     }
 
     pub(crate) fn hold(&mut self) {
@@ -328,7 +308,7 @@ impl Machine {
             }
         }
         match self.stage {
-            Stage::Connecting => return Step::Wait,
+            Stage::Opening => return Step::Wait,
             Stage::Detaching => return Step::Detach,
             _ if self.out.is_empty() => {}
             _ if self.writable => return Step::Flush,
@@ -350,7 +330,7 @@ impl Machine {
     fn broken_by(&self, errno: i32) -> Closed {
         match self.stage {
             Stage::Flushing(closed) | Stage::Lingering(closed) | Stage::Over(closed) => closed,
-            Stage::Open | Stage::Connecting | Stage::Detaching => Closed::reset(errno),
+            Stage::Open | Stage::Opening | Stage::Detaching => Closed::reset(errno),
         }
     }
 

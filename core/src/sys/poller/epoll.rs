@@ -86,10 +86,9 @@ impl Poller {
         self.control(fd, token, INPUT)
     }
 
-    pub(crate) fn poll_writable(&self, fd: BorrowedFd<'_>, token: u64, writable: bool) {
+    pub(crate) fn poll_writable(&self, fd: BorrowedFd<'_>, token: u64, writable: bool) -> io::Result<()> {
         let interest = INPUT | if writable { libc::EPOLLOUT } else { 0 };
-        // It fails for descriptors that are not registered only.
-        let _ = self.change(libc::EPOLL_CTL_MOD, fd, token, interest);
+        self.change(libc::EPOLL_CTL_MOD, fd, token, interest)
     }
 
     #[inline(always)]
@@ -187,13 +186,13 @@ mod tests {
         };
         exchange(&mut near, &mut far);
         assert_eq!(poll_now(&poller), []);
-        poller.poll_writable(far.as_fd(), 7, true);
+        poller.poll_writable(far.as_fd(), 7, true).unwrap();
         let room = Event { token: 7, readable: false, writable: true, read_on: false, failed: false };
         assert_eq!(poll_now(&poller), [room]);
         assert_eq!(poll_now(&poller), []);
         exchange(&mut near, &mut far);
         assert_eq!(poll_now(&poller), [room]);
-        poller.poll_writable(far.as_fd(), 7, false);
+        poller.poll_writable(far.as_fd(), 7, false).unwrap();
         exchange(&mut near, &mut far);
         assert_eq!(poll_now(&poller), []);
         near.shutdown(Shutdown::Write).unwrap();

@@ -91,11 +91,12 @@ impl Poller {
         self.registry().add(fd.as_raw_fd(), token, Kind::Edge, INPUT)
     }
 
-    pub(crate) fn poll_writable(&self, fd: BorrowedFd<'_>, _token: u64, writable: bool) {
+    pub(crate) fn poll_writable(&self, fd: BorrowedFd<'_>, _token: u64, writable: bool) -> io::Result<()> {
         match writable {
             true => self.rearm_write(fd),
             false => self.registry().disarm(fd.as_raw_fd(), POLLOUT),
         }
+        Ok(())
     }
 
     pub(crate) fn rearm_read(&self, fd: BorrowedFd<'_>) {

@@ -185,10 +185,10 @@ fn room_is_reported_while_it_is_asked_for_even_if_it_was_there_before() {
     poller.add_readable(socket.as_fd(), 7).unwrap();
     assert_eq!(poll_now(&poller), []);
     for _ in 0..2 {
-        poller.poll_writable(socket.as_fd(), 7, true);
+        poller.poll_writable(socket.as_fd(), 7, true).unwrap();
         assert_eq!(reported(&poll_now(&poller)), (false, true));
         assert_eq!(poll_now(&poller), []);
-        poller.poll_writable(socket.as_fd(), 7, false);
+        poller.poll_writable(socket.as_fd(), 7, false).unwrap();
         assert_eq!(poll_now(&poller), []);
     }
     socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();

@@ -141,8 +141,6 @@ impl Machine {
         self.broken.get_or_insert(NonZeroI32::new(errno).unwrap_or(NonZeroI32::MAX));
         self.shared.close();
         self.drop_output(pool);
-        // An error is an edge that may have been consumed by the write: look for the end by reading.
         self.readable = !self.eof;
-        self.read_on = true;
     }
 }

@@ -22,41 +22,14 @@ fn config() -> Config {
     Config { high_water: 8, low_water: 4, hard_limit: 16, ..Config::default() }.resolved().unwrap()
 }
 
-fn machine(unix: bool) -> Machine {
-    Machine::new(ConnShared::new(ConnKind::Stream, 1, 0, None), unix, false)
-}
-
 fn open() -> (Machine, BlockPool, Config) {
-    (machine(false), BlockPool::default(), config())
+    let mut conn = Machine::new(ConnShared::new(ConnKind::Stream, 1, 0, None), false);
+    conn.opened();
+    (conn, BlockPool::default(), config())
 }
 
 fn by(reason: CloseReason, all_sent: bool) -> Step {
     Step::Close { closed: Closed::by(reason), all_sent }
-}
-
-#[test]
-fn a_short_read_empties_a_tcp_socket_unless_more_was_reported() {
-    let (mut conn, ..) = open();
-    conn.ready(true, false, false);
-    conn.received(1, false);
-    assert_eq!(conn.reading(), Reading::No);
-    conn.ready(true, false, true);
-    conn.received(1, false);
-    assert_eq!(conn.reading(), Reading::Deliver);
-    conn.read_would_block();
-    conn.ready(true, false, false);
-    conn.received(1, false);
-    assert_eq!(conn.reading(), Reading::No);
-}
-
-#[test]
-fn a_unix_socket_is_read_until_it_would_block() {
-    let mut conn = machine(true);
-    conn.ready(true, false, false);
-    conn.received(1, false);
-    assert_eq!(conn.reading(), Reading::Deliver);
-    conn.read_would_block();
-    assert_eq!(conn.reading(), Reading::No);
 }
 
 #[test]
@@ -67,7 +40,7 @@ fn eof_closes_behind_the_output() {
     assert_eq!(conn.next_step(false), Step::Flush);
     conn.write_would_block();
     assert_eq!(conn.next_step(false), Step::Wait);
-    conn.ready(false, true, false);
+    conn.ready(false, true);
     conn.sent(6, &mut pool);
     assert_eq!(conn.next_step(false), by(CloseReason::Eof, true));
 }
@@ -88,7 +61,7 @@ fn an_unanswered_batch_holds_input_and_drain_back_but_not_what_is_discarded() {
     let _ = conn.write(&[&[0; 9]], &config, &mut pool);
     conn.sent(9, &mut pool);
     conn.relieve(config.low_water);
-    conn.ready(true, false, false);
+    conn.ready(true, false);
     conn.hold();
     assert!(!conn.wants_service(false));
     conn.release();
@@ -142,7 +115,7 @@ fn a_local_close_sends_then_shuts_down_then_lingers() {
     conn.sent(3, &mut pool);
     assert_eq!(conn.next_step(false), Step::ShutdownWrite);
     assert!(conn.write_shut_down());
-    conn.ready(true, false, false);
+    conn.ready(true, false);
     assert_eq!((conn.reading(), conn.next_step(false)), (Reading::Discard, Step::Wait));
     conn.received_eof();
     assert_eq!(conn.next_step(false), by(CloseReason::LocalClose, false));
@@ -160,7 +133,7 @@ fn a_linger_limit_ends_a_peer_that_does_not_close() {
 #[test]
 fn pressure_stops_reading_until_the_low_water_mark() {
     let (mut conn, mut pool, config) = open();
-    conn.ready(true, false, false);
+    conn.ready(true, false);
     assert_eq!(conn.write(&[&[0; 9]], &config, &mut pool), Ok(Pressure::High));
     assert_eq!(conn.reading(), Reading::No);
     conn.sent(4, &mut pool);

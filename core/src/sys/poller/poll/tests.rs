@@ -79,7 +79,7 @@ fn each_descriptor_keeps_its_token_and_its_interest_whatever_the_others_do() {
             }
             5 => {
                 model.write = random.below(2) == 0;
-                poller.poll_writable(model.fd.as_fd(), model.token, model.write);
+                poller.poll_writable(model.fd.as_fd(), model.token, model.write).unwrap();
             }
             _ => {
                 let mut expected: Vec<_> = models.iter_mut().filter_map(Model::polled).collect();
