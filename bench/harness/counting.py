@@ -36,7 +36,8 @@ def instructions(profile: str) -> int:
 def tool(measure: str, out: Path) -> Under:
     if measure == "syscalls":
         return Under(["strace", "-f", "-c", "-o", str(out)], parent=True)
-    return Under(["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}"])
+    # Python's hashes are random otherwise, and with them how many instructions a look-up takes.
+    return Under(["env", "PYTHONHASHSEED=0", "valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}"])
 
 
 def per_request(measure: str, fleet: Fleet, load: Load, system: System, workload: Workload) -> float:

@@ -58,10 +58,16 @@ def crate(name: str) -> Callable[[Path], str]:
     return matched("bench/peers/rust/Cargo.lock", rf'^name = "{name}"\nversion = "(.+)"')
 
 
+def package(name: str) -> Callable[[Path], str]:
+    """A package of Python's, as the benchmark's requirements pin it."""
+    return matched("bench/requirements.txt", rf"^{name}==(\S+)")
+
+
 OURS = matched("Cargo.toml", r'^version = "(.+)"')
 COMPILER = printed("cc", "--version")
 NODE = printed("node", "--version", pattern=r"v(.+)")
-PYTHON = printed("target/bench/venv/bin/python", "--version", pattern=r"Python (.+)")
+PEERS, OURS_IN_PYTHON = "target/bench/venv/bin/python", "target/venv/bin/python"
+PYTHON = printed(PEERS, "--version", pattern=r"Python (.+)")
 
 VERSIONS: dict[str, Callable[[Path], str]] = {
     "reactor-rust": OURS,
@@ -80,7 +86,10 @@ VERSIONS: dict[str, Callable[[Path], str]] = {
     "tokio": crate("tokio"),
     "mio": crate("mio"),
     "asyncio": PYTHON,
-    "uvloop": matched("bench/requirements.txt", r"^uvloop==(\S+)"),
+    "uvloop": package("uvloop"),
+    "rloop": package("rloop"),
+    "aiofastnet-asyncio": package("aiofastnet"),
+    "aiofastnet-uvloop": package("aiofastnet"),
     "node-net": NODE,
     "netty": matched("bench/peers/java/pom.xml", r"(4\.\d+\.\d+\.Final)"),
     "redis-server": printed("redis-server", "--version", pattern=r"v=(\S+)"),
@@ -89,6 +98,12 @@ VERSIONS: dict[str, Callable[[Path], str]] = {
 
 def versions(root: Path, labels: Sequence[str]) -> dict[str, str]:
     return {label: VERSIONS[label](root) for label in labels}
+
+
+def interpreters(root: Path) -> dict[str, str]:
+    """The build of Python that the systems in Python run by: one line, or if ours has another, two."""
+    peers, ours = (printed(python, "bench/harness/interpreter.py")(root) for python in (PEERS, OURS_IN_PYTHON))
+    return {"python": peers} if ours in (peers, UNKNOWN) else {"python": peers, "python of reactor-python": ours}
 
 
 def machine(root: Path, descriptors: int) -> dict[str, str]:
@@ -101,5 +116,6 @@ def machine(root: Path, descriptors: int) -> dict[str, str]:
         "descriptors": f"{descriptors:,} per process",
         "rustc": printed("rustc", "--version")(root),
         "cc": COMPILER(root),
+        **interpreters(root),
         "revision": printed("git", "rev-parse", "--short", "HEAD", pattern=r"^([0-9a-f]+)$")(root),
     }

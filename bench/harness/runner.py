@@ -31,6 +31,10 @@ UNDER_TEST = (
     "bindings/node/lib/*",
     "target/venv/lib/*/site-packages/reactor/*.so",
     "bench/peers/python/*.py",
+    # The packages that those use, and whose interpreter runs them.
+    "bench/requirements.txt",
+    "target/venv/pyvenv.cfg",
+    "target/bench/venv/pyvenv.cfg",
     "bench/peers/node/*.[cm]js",
     *(f"bench/harness/{name}.py" for name in ("counting", "loads", "measuring")),
 )
@@ -115,7 +119,7 @@ class Runner:
                 if faults[turn.system] < FAULTS:
                     samples.append(sample(meter, systems[turn.system], turn))
                     faults[turn.system] += weight(samples[-1])
-                self.progress.advance(unit.seconds_of_turn(self.descriptors), turn.system)
+                self.progress.advance(unit.seconds_of_turn(systems[turn.system], self.descriptors), turn.system)
         finally:
             fleet.stop()
         return samples

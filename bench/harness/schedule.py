@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 # After so many runs of others the limit runs again.
@@ -44,7 +44,8 @@ def alternating(rounds: Mapping[str, int], limit: str | None, seed: int) -> list
     return [Turn(label, number, place) for place, (label, number) in enumerate(order)]
 
 
-def in_order(labels: Sequence[str], times: int) -> list[Turn]:
-    """Each system once a round, in this order: for what does not depend on the machine's speed."""
-    every = [(number, label) for number in range(times) for label in labels]
+def in_order(times: Mapping[str, int]) -> list[Turn]:
+    """Each system once a round, in this order, as often as it says: for what does not depend on the machine's speed."""
+    rounds = range(max(times.values(), default=0))
+    every = [(number, label) for number in rounds for label, count in times.items() if number < count]
     return [Turn(label, number, place) for place, (number, label) in enumerate(every)]

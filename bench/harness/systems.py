@@ -9,6 +9,9 @@ from dataclasses import dataclass
 LIMIT = "limit-epoll"
 # Ours whose figures are followed most closely, and compared with each peer.
 CLOSELY = ("reactor-rust", "reactor-c")
+# Seconds of load before what an interpreter runs is measured: its first second can be five times slower than the next.
+# A virtual machine that compiles on the way needs longer.
+INTERPRETER, VIRTUAL_MACHINE = 1.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class System:
     warm_up: float = 0.2
     # Compiled ahead of time, and at home under valgrind.
     native: bool = False
+
+    @property
+    def countable(self) -> bool:
+        """Whether callgrind counts its instructions: of what is native, and of Python's interpreter with what it runs."""
+        return self.native or self.language == "python"
 
     @property
     def label(self) -> str:
@@ -37,10 +45,6 @@ def example(*command: str) -> tuple[str, ...]:
     return (*command, "--listen", "{url}", "--loops", "1")
 
 
-def interpreted(language: str, app: str) -> tuple[str, ...]:
-    return example("examples/run", language, app)
-
-
 def peer(name: str, language: str, kinds: str, warm_up: float = 0.2, native: bool = False) -> System:
     """A system whose one program offers all its kinds."""
     commands = {kind: (f"target/bench/bin/{name}", kind, "{url}") for kind in kinds.split()}
@@ -49,6 +53,12 @@ def peer(name: str, language: str, kinds: str, warm_up: float = 0.2, native: boo
 
 def native(name: str, language: str, kinds: str) -> System:
     return peer(name, language, kinds, native=True)
+
+
+def in_python(name: str, kinds: str) -> System:
+    """A peer in Python, by its interpreter: under callgrind a script that starts it would be what is counted."""
+    server = ("target/bench/venv/bin/python", "bench/peers/python/server.py", name)
+    return System(name, "python", {kind: (*server, kind, "{url}") for kind in kinds.split()}, INTERPRETER)
 
 
 def closely(language: str, examples: str, servers: str) -> System:
@@ -65,8 +75,8 @@ REDIS = ("redis-server", "--save", "", "--appendonly", "no", "--bind", "127.0.0.
 SYSTEMS = (
     closely("rust", "target/release", "target/release/reactor-bench-servers"),
     closely("c", "target/examples/c", "target/bench/bin/reactor-c"),
-    System("reactor", "python", {"echo": interpreted("python", "echo")}),
-    System("reactor", "node", {"echo": interpreted("node", "echo")}, warm_up=1.0),
+    System("reactor", "python", {"echo": example("target/venv/bin/python", "examples/python/echo.py")}, INTERPRETER),
+    System("reactor", "node", {"echo": example("examples/run", "node", "echo")}, INTERPRETER),
     native("limit-epoll", "c", "echo frames answers http kv udp broadcast"),
     peer("limit-uring", "c", "echo frames udp"),  # valgrind does not know io_uring.
     peer("evio", "go", "echo frames http udp"),
@@ -78,9 +88,12 @@ SYSTEMS = (
     native("libevent", "c", "echo frames http broadcast"),
     native("tokio", "rust", "echo frames http udp broadcast"),
     native("mio", "rust", "echo frames udp broadcast"),
-    peer("asyncio", "python", "echo frames udp broadcast"),
-    peer("uvloop", "python", "echo frames udp broadcast"),
-    peer("node-net", "node", "echo frames http udp broadcast", warm_up=1.0),
-    peer("netty", "java", "echo frames http udp broadcast", warm_up=3.0),
+    in_python("asyncio", "echo frames udp broadcast"),
+    in_python("uvloop", "echo frames udp broadcast"),
+    in_python("rloop", "echo frames udp broadcast"),
+    in_python("aiofastnet-asyncio", "echo frames udp broadcast"),
+    in_python("aiofastnet-uvloop", "echo frames udp broadcast"),
+    peer("node-net", "node", "echo frames http udp broadcast", INTERPRETER),
+    peer("netty", "java", "echo frames http udp broadcast", VIRTUAL_MACHINE),
     System("redis-server", "c", {"kv": REDIS}),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from harness import charts
+from harness import machine as machines
+from harness.interpreter import described
 from harness.machine import Run, machine, matched, module, printed, versions
 from harness.page import Page, figure, ranked, ratio
 from harness.plan import ONCE, Rounds, Unit
@@ -181,7 +184,7 @@ def test_every_system_has_a_version() -> None:
     assert list(found) == labels
     assert found["reactor-c"] == found["reactor-rust"] == matched("Cargo.toml", r'^version = "([\d.]+)"')(ROOT)
     # Pinned in the repository: known whatever is installed.
-    for label in ("evio", "gnet", "gev", "netpoll", "tokio", "mio", "uvloop", "netty"):
+    for label in ("evio", "gnet", "gev", "netpoll", "tokio", "mio", "uvloop", "rloop", "aiofastnet-uvloop", "netty"):
         assert re.fullmatch(r"\d+\.\d+\.\d+\S*", found[label]), label
     (evio,) = re.findall(r"tidwall/evio v(\S+)$", (ROOT / "bench/peers/go/evio/go.mod").read_text(), re.MULTILINE)
     assert found["evio"] == evio
@@ -198,11 +201,29 @@ def test_a_module_is_not_taken_for_another_whose_path_ends_or_begins_alike(tmp_p
     assert module("a.org/gev")(tmp_path) == "unknown"
 
 
-def test_a_machine_is_described(tmp_path: Path) -> None:
-    described = machine(ROOT, 20_000)
-    assert described["descriptors"] == "20,000 per process"
-    assert described["kernel"].startswith("Linux ")
-    assert int(described["processors"]) >= 1
+def test_a_machine_is_described() -> None:
+    found = machine(ROOT, 20_000)
+    assert found["descriptors"] == "20,000 per process"
+    assert found["kernel"].startswith("Linux ")
+    assert int(found["processors"]) >= 1
+    assert found["python"].startswith(f"{platform.python_version()} (")
+
+
+def test_an_interpreter_is_described_without_paths() -> None:
+    options = "'--prefix=/opt/python' '--enable-shared' 'LDFLAGS=-L/opt/lib -Wl,-rpath,/opt/lib' '--with-lto'"
+    said = described("3.11.7 (main, May  9 2026) \n[GCC 12.2.0]", options, "-g -O2 -Wall -O3")
+    assert said == "3.11.7 (main, May 9 2026) [GCC 12.2.0] configured --enable-shared --with-lto compiled -O3"
+    assert described("3.13.0", "", "") == "3.13.0 configured without options compiled"
+
+
+def test_two_interpreters_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def builds(peers: str, ours: str) -> dict[str, str]:
+        said = {machines.PEERS: peers, machines.OURS_IN_PYTHON: ours}
+        monkeypatch.setattr(machines, "printed", lambda python, script: lambda root: said[python])
+        return machines.interpreters(ROOT)
+
+    assert builds("3.11", "3.11") == builds("3.11", "unknown") == {"python": "3.11"}
+    assert builds("3.11", "3.12") == {"python": "3.11", "python of reactor-python": "3.12"}
 
 
 def test_what_is_not_there_is_unknown(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from harness.systems import SYSTEMS
 from harness.workloads import MEASURES, METRICS, WORKLOADS
 
 
+IN_PYTHON = ["asyncio", "uvloop", "rloop", "aiofastnet-asyncio", "aiofastnet-uvloop"]
+
+
 def labels(mode: str, name: str) -> list[str]:
     return [system.label for system in unit(mode, name).systems]
 
@@ -25,7 +28,7 @@ def test_a_run_ends_in_time(mode: str, descriptors: int) -> None:
 
 
 def test_the_names_are_those_of_the_report() -> None:
-    core = ["echo-64x50", "echo-64x1000", "echo-16-deep", "echo-16k", "echo-1m", "frames", "frames-16-deep"]
+    core = ["echo-64x50", "echo-68x50", "echo-512x50", "echo-64x1000", "echo-16-deep", "echo-16k", "echo-1m", "frames", "frames-16-deep"]
     core += ["http", "http-wrk", "kv-ping", "kv-set", "kv-get", "udp-echo", "udp-plain", "connects", "broadcast"]
     core += ["latency-50", "latency-80", "idle-100", "idle-1000", "idle-10000", "idle-100000"]
     core += ["growth-10", "growth-50", "growth-1000", "growth-10000"]
@@ -52,8 +55,10 @@ def test_every_measure_and_system_is_used() -> None:
 def test_who_takes_part() -> None:
     assert labels("core", "kv-set.throughput") == ["limit-epoll", "reactor-rust", "reactor-c", "redis-server"]
     assert labels("full", "answers-16k.throughput") == ["limit-epoll", "reactor-rust", "reactor-c"]
-    instructions = ["limit-epoll", "reactor-rust", "reactor-c", "libuv", "libevent", "tokio", "mio"]
+    instructions = ["limit-epoll", "reactor-rust", "reactor-c", "libuv", "libevent", "tokio", "mio", *IN_PYTHON]
     assert labels("core", "frames.instructions") == instructions
+    assert "reactor-python" in labels("core", "echo-64x50.instructions")
+    assert "reactor-node" not in labels("core", "echo-64x50.instructions")
     assert "asyncio" not in labels("core", "http.throughput")
     assert "reactor-python" in labels("core", "echo-64x50.throughput")
 
@@ -74,6 +79,33 @@ def test_what_is_counted_is_counted_once() -> None:
     counted = unit("core", "echo-64x50.syscalls")
     assert not counted.repeats
     assert [turn.system for turn in counted.turns(1)] == [system.label for system in counted.systems]
-    instructions = unit("core", "frames.instructions")
-    assert not instructions.repeats
-    assert len(instructions.turns(1)) == 3 * len(instructions.systems)
+
+
+def test_instructions_are_counted_three_times_in_python_once() -> None:
+    counted = unit("core", "echo-64x50.instructions")
+    assert not counted.repeats
+    turns = [turn.system for turn in counted.turns(1)]
+    assert {system.label: turns.count(system.label) for system in counted.systems} == {
+        system.label: 1 if system.language == "python" else 3 for system in counted.systems
+    }
+
+
+def test_more_than_64_bytes_are_echoed_by_all_who_echo_64() -> None:
+    base, *others = (unit("core", f"{name}.throughput") for name in ("echo-64x50", "echo-68x50", "echo-512x50"))
+    assert [one.workload.load for one in others] == [base.workload.load | {"size": size} for size in (68, 512)]
+    assert [one.systems for one in others] == [base.systems] * 2
+
+
+def test_every_peer_in_python_takes_part_where_uvloop_does() -> None:
+    for one in units("full"):
+        here = {system.label for system in one.systems}
+        assert here.issuperset(IN_PYTHON) == ("uvloop" in here), one.name
+
+
+def test_what_interprets_or_compiles_while_it_runs_warms_up() -> None:
+    slow = {system.label for system in SYSTEMS if system.warm_up >= 1.5}
+    assert slow == {system.label for system in SYSTEMS if system.language in ("python", "node", "java")}
+
+
+def test_the_whole_takes_an_hour_at_most() -> None:
+    assert ALLOWED["core"] == 3_600

@@ -46,5 +46,7 @@ def test_without_the_limit_only_the_others_run() -> None:
 
 
 def test_what_is_counted_goes_in_order() -> None:
-    turns = [(turn.system, turn.round, turn.place) for turn in in_order(["limit", "a"], 2)]
-    assert turns == [("limit", 0, 0), ("a", 0, 1), ("limit", 1, 2), ("a", 1, 3)]
+    turns = [(turn.system, turn.round, turn.place) for turn in in_order({"limit": 2, "a": 2, "b": 1})]
+    assert turns == [
+        ("limit", 0, 0), ("a", 0, 1), ("b", 0, 2), ("limit", 1, 3), ("a", 1, 4),
+    ]
