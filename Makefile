@@ -79,11 +79,11 @@ lint: build ## check formatting, lints, types, layers and generated files
 
 BENCH := target/bench/venv/bin/python bench/run.py
 
-bench: ## measure every system beside the others and write bench/report (45 minutes)
+bench: ## measure every system beside the others and write bench/report (an hour)
 	@bench/build
 	@$(BENCH) --mode core --fresh
 
-bench-full: ## the same with more rounds and workloads (two hours); interrupted, it goes on where it was
+bench-full: ## the same with more rounds and workloads (two and a half hours); interrupted, it goes on where it was
 	@bench/build
 	@$(BENCH) --mode full
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import counting, loads
-from harness.counting import calls, instructions
+from harness.counting import calls, instructions, tool
 from harness.loads import Load, redis_benchmark, wrk
 from harness.samples import Fault, WrongAnswer
 from harness.servers import Fleet
@@ -119,6 +119,13 @@ def test_calls_are_the_total_of_the_table(errors: str) -> None:
 def test_instructions_are_the_total_of_the_profile() -> None:
     assert instructions("events: Ir\nfn=(1)\n12 40\nsummary: 4567\n") == 4567
     assert instructions("events: Ir\n\ntotals: 89\n") == 89
+
+
+def test_the_server_becomes_callgrind_with_hashes_that_are_the_same_every_time() -> None:
+    under = tool("instructions", Path("counted"))
+    assert not under.parent
+    assert list(under.command[:4]) == ["env", "PYTHONHASHSEED=0", "valgrind", "--quiet"]
+    assert under.command[-1] == "--callgrind-out-file=counted"
 
 
 @pytest.mark.parametrize(("name", "runs"), [("echo-64x50", [1_000, 11_000]), ("echo-16-deep", [16_000, 176_000])])

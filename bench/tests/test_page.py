@@ -15,7 +15,7 @@ from harness import charts
 from harness import machine as machines
 from harness.interpreter import described
 from harness.machine import Run, machine, matched, module, printed, versions
-from harness.page import Page, figure, ranked, ratio
+from harness.page import DEPENDS, Page, figure, notes, ranked, ratio
 from harness.plan import ONCE, Rounds, Unit
 from harness.rows import Row
 from harness.runner import Measured
@@ -112,6 +112,23 @@ def test_where_we_are_behind(text: str) -> None:
     lines = [line for line in behind.splitlines() if "| throughput |" in line]
     assert [line.split(" | ")[2:4] for line in lines] and all("| tokio |" in line for line in lines)
     assert "redis-server" not in behind and "idle-100000" not in behind
+
+
+def test_connects_says_on_what_it_depends(text: str) -> None:
+    connects = Page(RUN, [Measured(Unit(named("connects"), "throughput", SYSTEMS[:1], TIMED), [])]).text()
+    assert "50 at a time.\n\nHow far ours are ahead of the bare loop here says as much of the machine" in connects
+    assert "How far ours are ahead" not in text
+    assert {named(name).name for name in DEPENDS} == {"connects"}
+
+
+def test_instructions_of_python_are_the_interpreters() -> None:
+    by_label = {system.label: system for system in SYSTEMS}
+    said = [
+        notes(Measured(Unit(named("frames"), measure, (by_label["limit-epoll"], by_label[label]), ONCE), []))
+        for measure, label in (("instructions", "uvloop"), ("instructions", "libuv"), ("syscalls", "uvloop"))
+    ]
+    assert [len(found) for found in said] == [1, 0, 0]
+    assert said[0][0].startswith("Instructions in Python are its interpreter's, of the build named above")
 
 
 def test_idle_tells_what_was_held(text: str) -> None:

@@ -28,8 +28,8 @@ def test_a_run_ends_in_time(mode: str, descriptors: int) -> None:
 
 
 def test_the_names_are_those_of_the_report() -> None:
-    core = ["echo-64x50", "echo-68x50", "echo-512x50", "echo-64x1000", "echo-16-deep", "echo-16k", "echo-1m", "frames", "frames-16-deep"]
-    core += ["http", "http-wrk", "kv-ping", "kv-set", "kv-get", "udp-echo", "udp-plain", "connects", "broadcast"]
+    core = ["echo-64x50", "echo-68x50", "echo-512x50", "echo-64x1000", "echo-16-deep", "echo-16k", "echo-1m"]
+    core += ["frames", "frames-16-deep", "http", "http-wrk", "kv-ping", "kv-set", "kv-get", "udp-echo", "udp-plain", "connects", "broadcast"]
     core += ["latency-50", "latency-80", "idle-100", "idle-1000", "idle-10000", "idle-100000"]
     core += ["growth-10", "growth-50", "growth-1000", "growth-10000"]
     full = ["answers-16k", "unix-echo", "echo-idle-10000", "echo-slow-readers"]
@@ -105,6 +105,19 @@ def test_every_peer_in_python_takes_part_where_uvloop_does() -> None:
 def test_what_interprets_or_compiles_while_it_runs_warms_up() -> None:
     slow = {system.label for system in SYSTEMS if system.warm_up >= 1.5}
     assert slow == {system.label for system in SYSTEMS if system.language in ("python", "node", "java")}
+
+
+def test_what_is_counted_needs_no_warm_up() -> None:
+    systems = {system.label: system for system in SYSTEMS}
+    throughput, memory = unit("core", "echo-64x50.throughput"), unit("core", "idle-100.memory")
+    more = [one.seconds_of_start(systems["asyncio"], 20_000) - one.seconds_of_start(systems["gnet"], 20_000)
+            for one in (throughput, memory)]
+    assert more == [pytest.approx(systems["asyncio"].warm_up - systems["gnet"].warm_up), 0.0]
+
+
+def test_callgrind_is_given_the_interpreter_of_what_is_in_python() -> None:
+    commands = [command for system in SYSTEMS if system.language == "python" for command in system.commands.values()]
+    assert {command[0] for command in commands} == {"target/bench/venv/bin/python", "target/venv/bin/python"}
 
 
 def test_the_whole_takes_an_hour_at_most() -> None:

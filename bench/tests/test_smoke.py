@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import Bench, fake
 
 from harness import measuring
-from harness.loads import Load
+from harness.loads import Load, Report
 from harness.plan import ONCE, Rounds, Unit
 from harness.probe import PROBES
 from harness.rows import Row, rows
+from harness.runner import fingerprint
 from harness.samples import Absent, Sample, WrongAnswer
 from harness.servers import Fleet
 from harness.systems import System
-from harness.workloads import named
+from harness.workloads import Workload, named
 
 RIGHT = (fake("limit-epoll", "c", "right"), fake("reactor", "rust", "right"))
 FAULTY = (fake("libuv", "c", "wrong"), fake("gnet", "go", "missing"), fake("gev", "go", "broken"))
@@ -74,6 +76,25 @@ def test_a_server_is_probed_before_it_is_measured(bench: Bench, monkeypatch: pyt
     ]
 
 
+def test_a_server_is_warmed_up_for_as_long_as_its_system_needs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, float, float]] = []
+    timed = Load.timed
+
+    def watched(
+        self: Load, workload: Workload, url: str, pid: int, warm_up: float, seconds: float, rate: int = 0
+    ) -> Report:
+        asked.append((url, warm_up, seconds))
+        return timed(self, workload, url, pid, warm_up, seconds, rate)
+
+    monkeypatch.setattr(Load, "timed", watched)
+    slow = replace(fake("asyncio", "python", "right"), warm_up=1.5)
+    for measure in ("throughput", "cost"):
+        asked.clear()
+        bench.runner.run([unit("echo-64x50", measure, (slow,), Rounds(2, 2, 0.25, 0.125))])
+        (url,) = {one[0] for one in asked}
+        assert asked == [(url, 0.0, 1.5), (url, 0.125, 0.25), (url, 0.125, 0.25)]
+
+
 def test_faults_are_told_apart_and_end_a_systems_part(bench: Bench) -> None:
     (measured,) = bench.runner.run([unit("echo-64x50", "throughput", (*RIGHT, *FAULTY))])
     told = [(sample.system, sample.fault) for sample in measured.samples if sample.fault]
@@ -99,6 +120,14 @@ def test_finished_units_are_not_measured_again(bench: Bench, monkeypatch: pytest
     assert again == first[0]
     assert bench.progress.turns == turns + len(connects.turns(1))
     assert bench.progress.finished == [(echo.name, False), (echo.name, True), (connects.name, False)]
+
+
+@pytest.mark.parametrize("name", ["bench/requirements.txt", "target/venv/pyvenv.cfg", "target/bench/venv/pyvenv.cfg"])
+def test_other_packages_or_interpreters_are_another_build(tmp_path: Path, name: str) -> None:
+    before = fingerprint(tmp_path)
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text("another")
+    assert fingerprint(tmp_path) != before
 
 
 def test_another_build_is_measured_anew(bench: Bench) -> None:
