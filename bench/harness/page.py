@@ -17,8 +17,8 @@ from .workloads import MEASURES, METRICS, Workload
 DEPENDS = {
     "connects": (
         "How far ours are ahead of the bare loop here says as much of the machine as of them. The client is busy all the time, "
-        "and pays for waking a server that sleeps. Where the server has a processor for itself, ours find out that looking before "
-        "they sleep pays, sleep less than half as often as the bare loop, and made 1.05 to 1.25 times its connections; with "
+        "and pays for waking a server that sleeps. Where the server has a processor for itself, ours find out that looking "
+        "before they sleep pays, sleep less than half as often as the bare loop, and made 1.05 to 1.25 times its connections; with "
         "looking taken out, as many. Where other programs use the processors too, connections queue up while the server waits "
         "for its turn: nobody sleeps much, ours do not look, and processor time per connection decides, of which they take a few "
         "per cent more: 0.9 to 1.0. What was tried, and what is not settled: [bench/README.md](../README.md)."
