@@ -58,7 +58,7 @@ def test_frames(peer: System, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("peer", [peer for peer in PEERS if peer.name != "rloop"], ids=lambda peer: peer.name)
 def test_an_end_is_answered_by_an_end(peer: System, tmp_path: Path) -> None:
-    """rloop 0.5 does not close. Half a message is no message."""
+    """rloop 0.5 closes late. Half a message is no message."""
     for kind, answer in (("echo", FRAMES + FRAMES[4:7]), ("frames", FRAMES)):
         with serving(peer, kind, tmp_path) as address, socket.create_connection(address, timeout=10) as connection:
             connection.sendall(FRAMES + FRAMES[4:7])

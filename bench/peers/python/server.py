@@ -8,7 +8,7 @@ control by pause_writing), and what each says of its use: uvloop's "Using uvloop
 "Quickstart" (loop_factory). Callback-based protocols are the fastest way that they describe; BufferedProtocol is for
 protocols that receive large amounts of data, which most of the kinds do not. Set here: a backlog of 4,096.
 TCP_NODELAY is on by default in all of them. asyncio and uvloop send no empty datagram (`sendto` of no bytes does
-nothing in Python 3.11). rloop 0.5 never closes the socket of a connection that has ended, whatever its protocol does, and
+nothing in Python 3.11). rloop 0.5 keeps the socket of a connection that its peer has reset, closes others late, and
 serves no new one when its descriptors are used up.
 """
 
