@@ -38,6 +38,10 @@ impl Clock {
 
 /// Time for unit tests, which need not wait for it to go by.
 #[cfg(test)]
+#[cfg_attr(
+    reactor_poller = "poll",
+    allow(dead_code, reason = "who uses it is a host, and over poll(2) none can be")
+)]
 pub(crate) mod made_up {
     use std::cell::Cell;
     use std::time::Duration;

@@ -67,6 +67,8 @@ fn a_wake_comes_and_a_pause_holds() {
     assert_eq!(next(&seen), Seen::Data(id, b"later".to_vec(), from));
 }
 
+// Over poll(2) there is nothing for a host to poll.
+#[cfg(not(reactor_poller = "poll"))]
 #[test]
 fn a_host_may_use_its_endpoint_in_on_start() {
     let peer = peer();

@@ -1,5 +1,8 @@
 //! A flooding connection gets its byte budget in a turn and no more, also when it had come to rest before (D9).
 
+// A host drives the server, and over poll(2) there is nothing for one to poll: see `hosted/unsupported.rs`.
+#![cfg(not(reactor_poller = "poll"))]
+
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -9,3 +9,4 @@ mod nested_order;
 mod on_start;
 mod order;
 mod turns;
+mod unsupported;

@@ -1,5 +1,8 @@
 //! Delays that on_start asks for under a host count from the first turn, however late it comes (B3, T2, D7).
 
+// A host drives the server, and over poll(2) there is nothing for one to poll: see `hosted/unsupported.rs`.
+#![cfg(not(reactor_poller = "poll"))]
+
 use std::net::TcpListener;
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::Mutex;

@@ -1,5 +1,8 @@
 //! A server without a thread of its own, driven by a host that polls one descriptor (B3).
 
+// A host drives the server, and over poll(2) there is nothing for one to poll: see `hosted/unsupported.rs`.
+#![cfg(not(reactor_poller = "poll"))]
+
 use std::cell::RefCell;
 use std::io::{ErrorKind as IoKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};

@@ -44,6 +44,7 @@ fn wait_readable(endpoint: &mut Endpoint, poller: &Poller) {
     let (mut events, start) = (Events::new(), Instant::now());
     while !endpoint.is_readable() {
         assert!(start.elapsed() < PATIENCE, "no edge came");
+        poller.rearm_read(endpoint.as_fd());
         poller.poll(&mut events, Some(PATIENCE)).unwrap();
         events.iter().for_each(|event| endpoint.ready(event.readable, event.writable));
     }

@@ -31,8 +31,9 @@ pub(super) struct Registry {
     polled: Vec<pollfd>,
     /// In the same order.
     registrations: Vec<Registration>,
-    /// The place of each descriptor in both. Not indexed by its number, as each loop would have room for all then.
-    places: HashMap<RawFd, usize>,
+    /// The place of each descriptor in both: there are no more than there are numbers. Not a list by number, as each loop
+    /// would have room for the descriptors of all then.
+    places: HashMap<RawFd, u32>,
 }
 
 /// Lists shorter than this keep their memory.
@@ -49,7 +50,7 @@ impl Registry {
     pub(super) fn add(&mut self, fd: RawFd, token: u64, kind: Kind, events: c_short) -> io::Result<()> {
         match self.places.entry(fd) {
             Entry::Occupied(_) => return Err(io::Error::from_raw_os_error(libc::EEXIST)),
-            Entry::Vacant(vacant) => vacant.insert(self.polled.len()),
+            Entry::Vacant(vacant) => vacant.insert(self.polled.len() as u32),
         };
         self.polled.push(pollfd { fd, events, revents: 0 });
         self.registrations.push(Registration { token, kind });
@@ -108,7 +109,7 @@ impl Registry {
     }
 
     fn place(&self, fd: RawFd) -> Option<usize> {
-        self.places.get(&fd).copied()
+        self.places.get(&fd).map(|place| *place as usize)
     }
 
     fn remove_at(&mut self, place: usize) {
@@ -116,7 +117,7 @@ impl Registry {
         self.registrations.swap_remove(place);
         self.places.remove(&number(&gone));
         if let Some(moved) = self.polled.get(place) {
-            self.places.insert(number(moved), place);
+            self.places.insert(number(moved), place as u32);
         }
         if self.polled.capacity() > KEPT && self.polled.len() < self.polled.capacity() / 4 {
             self.polled.shrink_to(KEPT.max(self.polled.len() * 2));
