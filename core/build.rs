@@ -3,7 +3,7 @@
 use std::env;
 use std::process::exit;
 
-/// The pollers, the best first, and the system that has each; poll(2) is everywhere.
+/// The pollers, and the system that has one if not all do; the best come first.
 const POLLERS: [(&str, Option<&str>); 2] = [("epoll", Some("linux")), ("poll", None)];
 
 fn main() {
@@ -12,9 +12,10 @@ fn main() {
     let names = POLLERS.map(|(name, _)| format!("\"{name}\"")).join(", ");
     println!("cargo::rustc-check-cfg=cfg(reactor_poller, values({names}))");
     let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    let usable =
-        || POLLERS.iter().filter(|(_, only)| only.is_none_or(|only| only == system)).map(|(name, _)| *name);
-    let asked = env::var("REACTOR_POLLER").ok().filter(|asked| !asked.is_empty());
+    let works = |only: Option<&str>| only.is_none_or(|only| only == system);
+    let usable = || POLLERS.iter().filter(|(_, only)| works(*only)).map(|(name, _)| *name);
+    let asked = env::var_os("REACTOR_POLLER").map(|asked| asked.to_string_lossy().into_owned());
+    let asked = asked.filter(|asked| !asked.is_empty());
     let chosen = match &asked {
         None => usable().next(),
         Some(asked) => usable().find(|name| name == asked),
