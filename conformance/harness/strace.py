@@ -15,12 +15,12 @@ from types import TracebackType
 
 from harness import process
 from harness.client import HANG_GUARD
+from harness.poller import WAKE
 from harness.subject import eventually
 
 # "11242 1795262000.707967 recvfrom(11, …", with short numbers padded. The resumed half of a call was counted
 # where it began.
 CALL = re.compile(r"^(\d+) +(\d+\.\d+) (\w+)\((.*)$")
-ONE = r"\1\0\0\0\0\0\0\0"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Call:
 
     @property
     def is_wake(self) -> bool:
-        """A write of one to an eventfd. The line may break off behind the arguments."""
-        return self.name == "write" and f'"{ONE}", 8' in self.rest
+        """A write to a waker. The line may break off behind the arguments."""
+        return self.name == "write" and WAKE in self.rest
 
 
 class Strace:
