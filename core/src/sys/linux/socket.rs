@@ -41,7 +41,7 @@ pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     unsafe { call(libc::SYS_sendto, [descriptor, data, len, libc::MSG_NOSIGNAL as usize, 0, 0]) }
 }
 
-/// As [`send`], from several slices in order, at most [`MAX_SLICES`].
+/// As [`send`], from several slices in order, at most [`MAX_SLICES`](crate::sys::socket::MAX_SLICES).
 pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: msghdr is plain data for which zeroes are valid: no name, no control data.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
