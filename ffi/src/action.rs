@@ -14,13 +14,7 @@ pub const REACTOR_ACTION_DETACH: i32 = 3;
 
 /// The action that a callback returned, or `None` if the number is no action.
 pub(crate) fn from_c(action: i32) -> Option<Action> {
-    match action {
-        REACTOR_ACTION_NONE => Some(Action::None),
-        REACTOR_ACTION_CLOSE => Some(Action::Close),
-        REACTOR_ACTION_STOP => Some(Action::Stop),
-        REACTOR_ACTION_DETACH => Some(Action::Detach),
-        _ => None,
-    }
+    Action::from_number(action)
 }
 
 #[cfg(test)]
@@ -28,10 +22,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_have_the_numbers_of_the_engine() {
-        for action in [Action::None, Action::Close, Action::Stop, Action::Detach] {
-            assert_eq!(from_c(action as i32), Some(action));
-        }
+    fn every_action_has_its_constant_here() {
+        let ours = [REACTOR_ACTION_NONE, REACTOR_ACTION_CLOSE, REACTOR_ACTION_STOP, REACTOR_ACTION_DETACH];
+        assert_eq!(Action::ALL.map(|action| action as i32), ours);
+        assert_eq!(ours.map(from_c), Action::ALL.map(Some));
         for unknown in [-1, 4, i32::MIN, i32::MAX] {
             assert_eq!(from_c(unknown), None);
         }

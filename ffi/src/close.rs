@@ -2,6 +2,8 @@
 
 use std::ffi::{c_char, CStr};
 
+use reactor_core::CloseReason;
+
 use crate::call::value_or;
 
 /// Why a connection ended: the peer closed its side, and everything was answered. The numbers are fixed for
@@ -38,30 +40,15 @@ pub extern "C" fn reactor_close_reason_name(reason: i32) -> *const c_char {
 }
 
 fn name(reason: i32) -> &'static CStr {
-    match reason {
-        REACTOR_CLOSE_EOF => c"eof",
-        REACTOR_CLOSE_RESET => c"reset",
-        REACTOR_CLOSE_LOCAL_CLOSE => c"local close",
-        REACTOR_CLOSE_ABORT => c"abort",
-        REACTOR_CLOSE_IDLE => c"idle",
-        REACTOR_CLOSE_SHUTDOWN => c"shutdown",
-        REACTOR_CLOSE_OVERFLOW => c"overflow",
-        REACTOR_CLOSE_PROTOCOL => c"protocol error",
-        REACTOR_CLOSE_HANDLER_ERROR => c"handler error",
-        REACTOR_CLOSE_CONNECT_FAILED => c"connect failed",
-        REACTOR_CLOSE_TIMED_OUT => c"time-out",
-        _ => c"unknown",
-    }
+    CloseReason::from_number(reason).map_or(c"unknown", CloseReason::c_name)
 }
 
 #[cfg(test)]
 mod tests {
-    use reactor_core::CloseReason;
-
     use super::*;
 
     #[test]
-    fn every_reason_has_its_number_and_name_here() {
+    fn every_reason_has_its_constant_and_name_here() {
         let ours = [
             REACTOR_CLOSE_EOF,
             REACTOR_CLOSE_RESET,

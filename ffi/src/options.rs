@@ -73,7 +73,7 @@ unsafe impl SizedStruct for reactor_options {
 
 impl reactor_options {
     pub(crate) fn to_core(self, call: Call) -> Result<Config> {
-        let balance = Balance::ALL.into_iter().find(|balance| *balance as u32 == self.balance);
+        let balance = Balance::from_number(self.balance);
         let no_balance = || call.invalid(format_args!("options->balance is {}, which is none", self.balance));
         Ok(Config {
             loops: self.loops,

@@ -46,19 +46,7 @@ pub extern "C" fn reactor_status_name(status: reactor_status) -> *const c_char {
 fn name(status: reactor_status) -> &'static CStr {
     match status {
         REACTOR_OK => c"OK",
-        REACTOR_STATUS_INVALID_ARGUMENT => c"INVALID_ARGUMENT",
-        REACTOR_STATUS_INVALID_ADDRESS => c"INVALID_ADDRESS",
-        REACTOR_STATUS_ADDRESS_IN_USE => c"ADDRESS_IN_USE",
-        REACTOR_STATUS_SYSTEM => c"SYSTEM",
-        REACTOR_STATUS_CLOSED => c"CLOSED",
-        REACTOR_STATUS_FULL => c"FULL",
-        REACTOR_STATUS_WRONG_STATE => c"WRONG_STATE",
-        REACTOR_STATUS_WRONG_THREAD => c"WRONG_THREAD",
-        REACTOR_STATUS_STOPPED => c"STOPPED",
-        REACTOR_STATUS_HANDLER_FAILED => c"HANDLER_FAILED",
-        REACTOR_STATUS_INTERNAL => c"INTERNAL",
-        REACTOR_STATUS_UNSUPPORTED => c"UNSUPPORTED",
-        _ => c"UNKNOWN",
+        status => ErrorKind::from_number(status).map_or(c"UNKNOWN", ErrorKind::c_name),
     }
 }
 
@@ -71,7 +59,7 @@ pub(crate) fn of(kind: ErrorKind) -> reactor_status {
 mod tests {
     use super::*;
 
-    const ALL: [reactor_status; 12] = [
+    const ALL: [reactor_status; ErrorKind::ALL.len()] = [
         REACTOR_STATUS_INVALID_ARGUMENT,
         REACTOR_STATUS_INVALID_ADDRESS,
         REACTOR_STATUS_ADDRESS_IN_USE,
@@ -87,7 +75,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_kind_of_error_has_its_number_and_name_here() {
+    fn every_kind_of_error_has_its_constant_and_name_here() {
         assert_eq!(ErrorKind::ALL.map(of), ALL);
         for kind in ErrorKind::ALL {
             assert_eq!(name(of(kind)).to_str(), Ok(kind.name()));

@@ -156,12 +156,6 @@ fn mode(name: &str) -> Result<Mode, String> {
 }
 
 fn balance(name: &str) -> Result<Balance, String> {
-    Ok(match name {
-        "round-robin" => Balance::RoundRobin,
-        "least-connections" => Balance::LeastConnections,
-        "random" => Balance::Random,
-        "source-hash" => Balance::SourceHash,
-        "reuseport" => Balance::ReusePort,
-        _ => return Err(format!("unknown balance {name}")),
-    })
+    let found = Balance::ALL.into_iter().find(|balance| balance.name() == name);
+    found.ok_or_else(|| format!("unknown balance {name}"))
 }

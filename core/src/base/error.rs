@@ -3,72 +3,39 @@
 use std::fmt;
 use std::io;
 
-/// What went wrong, as a number that is fixed for ever: the C status codes and the codes that the Python and
-/// Node packages carry are these. Expect values you do not know; more will come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[repr(i32)]
-pub enum ErrorKind {
-    /// An argument is outside what the call accepts.
-    InvalidArgument = 1,
-    /// A listen address cannot be parsed, or carries an unknown or malformed option.
-    InvalidAddress = 2,
-    /// The address of a listener is taken.
-    AddressInUse = 3,
-    /// The operating system refused; [`Error::errno`] says why.
-    System = 4,
-    /// The connection is closed or closing, or the id belongs to another server.
-    Closed = 5,
-    /// The connection's queue is at its hard limit; nothing was queued.
-    Full = 6,
-    /// The call does not fit the server's state, for example starting it twice.
-    WrongState = 7,
-    /// The call is not allowed on this thread, for example waiting for a server on one of its own loops.
-    WrongThread = 8,
-    /// The start was refused: `on_start` returned stop, or stop was called before.
-    Stopped = 9,
-    /// A callback failed where its failure ends the call: `on_start`.
-    HandlerFailed = 10,
-    /// A defect of the engine, caught at its border.
-    Internal = 11,
-    /// The call has no meaning for this kind of socket, for example closing a UDP endpoint.
-    Unsupported = 12,
-}
+use crate::base::numbered::numbered;
 
-impl ErrorKind {
-    /// Every kind, in the order of its number: what the bindings compare their own tables with.
-    pub const ALL: [ErrorKind; 12] = [
-        ErrorKind::InvalidArgument,
-        ErrorKind::InvalidAddress,
-        ErrorKind::AddressInUse,
-        ErrorKind::System,
-        ErrorKind::Closed,
-        ErrorKind::Full,
-        ErrorKind::WrongState,
-        ErrorKind::WrongThread,
-        ErrorKind::Stopped,
-        ErrorKind::HandlerFailed,
-        ErrorKind::Internal,
-        ErrorKind::Unsupported,
-    ];
-
-    /// The name in capitals, the same in every language: `ADDRESS_IN_USE`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            ErrorKind::InvalidArgument => "INVALID_ARGUMENT",
-            ErrorKind::InvalidAddress => "INVALID_ADDRESS",
-            ErrorKind::AddressInUse => "ADDRESS_IN_USE",
-            ErrorKind::System => "SYSTEM",
-            ErrorKind::Closed => "CLOSED",
-            ErrorKind::Full => "FULL",
-            ErrorKind::WrongState => "WRONG_STATE",
-            ErrorKind::WrongThread => "WRONG_THREAD",
-            ErrorKind::Stopped => "STOPPED",
-            ErrorKind::HandlerFailed => "HANDLER_FAILED",
-            ErrorKind::Internal => "INTERNAL",
-            ErrorKind::Unsupported => "UNSUPPORTED",
-        }
+numbered! {
+    /// What went wrong, as a number that is fixed for ever: the C status codes and the codes that the Python and
+    /// Node packages carry are these. Expect values you do not know; more will come. The names are in capitals.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    #[repr(i32)]
+    ErrorKind: i32 {
+        /// An argument is outside what the call accepts.
+        InvalidArgument = 1, "INVALID_ARGUMENT";
+        /// A listen address cannot be parsed, or carries an unknown or malformed option.
+        InvalidAddress = 2, "INVALID_ADDRESS";
+        /// The address of a listener is taken.
+        AddressInUse = 3, "ADDRESS_IN_USE";
+        /// The operating system refused; [`Error::errno`] says why.
+        System = 4, "SYSTEM";
+        /// The connection is closed or closing, or the id belongs to another server.
+        Closed = 5, "CLOSED";
+        /// The connection's queue is at its hard limit; nothing was queued.
+        Full = 6, "FULL";
+        /// The call does not fit the server's state, for example starting it twice.
+        WrongState = 7, "WRONG_STATE";
+        /// The call is not allowed on this thread, for example waiting for a server on one of its own loops.
+        WrongThread = 8, "WRONG_THREAD";
+        /// The start was refused: `on_start` returned stop, or stop was called before.
+        Stopped = 9, "STOPPED";
+        /// A callback failed where its failure ends the call: `on_start`.
+        HandlerFailed = 10, "HANDLER_FAILED";
+        /// A defect of the engine, caught at its border.
+        Internal = 11, "INTERNAL";
+        /// The call has no meaning for this kind of socket, for example closing a UDP endpoint.
+        Unsupported = 12, "UNSUPPORTED";
     }
 }
 
@@ -128,12 +95,6 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_count_up_from_one_without_a_gap() {
-        let numbers: Vec<i32> = ErrorKind::ALL.iter().map(|kind| *kind as i32).collect();
-        assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
-    }
 
     #[test]
     fn a_system_error_keeps_its_number_and_says_what_we_did() {

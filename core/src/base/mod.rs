@@ -5,6 +5,7 @@ pub(crate) mod datagram;
 pub(crate) mod error;
 pub(crate) mod limits;
 pub(crate) mod millis;
+pub(crate) mod numbered;
 pub(crate) mod panics;
 pub(crate) mod slab;
 pub(crate) mod timer;

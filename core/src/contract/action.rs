@@ -2,83 +2,55 @@
 
 use std::fmt;
 
-/// What a callback asks the engine to do next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(i32)]
-pub enum Action {
-    /// Go on.
-    #[default]
-    None = 0,
-    /// Close this connection: from now on writes answer `closed`; what is queued is sent first.
-    Close = 1,
-    /// Stop the server.
-    Stop = 2,
-    /// Hand this connection's descriptor out: see [`Handler::on_detach`](crate::Handler::on_detach).
-    Detach = 3,
+use crate::base::numbered::numbered;
+
+numbered! {
+    /// What a callback asks the engine to do next.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[non_exhaustive]
+    #[repr(i32)]
+    Action: i32 {
+        /// Go on.
+        #[default]
+        None = 0, "none";
+        /// Close this connection: from now on writes answer `closed`; what is queued is sent first.
+        Close = 1, "close";
+        /// Stop the server.
+        Stop = 2, "stop";
+        /// Hand this connection's descriptor out: see [`Handler::on_detach`](crate::Handler::on_detach).
+        Detach = 3, "detach";
+    }
 }
 
-/// Why a connection ended. The numbers are fixed for ever; expect values you do not know, more will come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[repr(i32)]
-pub enum CloseReason {
-    /// The peer closed its side, and everything was answered.
-    Eof = 1,
-    /// The connection broke: the peer reset it, or the network gave up. The errno says which.
-    Reset = 2,
-    /// This side closed it.
-    LocalClose = 3,
-    /// This side reset it.
-    Abort = 4,
-    /// Nothing came or went for as long as the idle time-out.
-    Idle = 5,
-    /// The server stopped.
-    Shutdown = 6,
-    /// Unsent output went beyond the hard limit.
-    Overflow = 7,
-    /// The input breaks the framing: a frame above the maximum, a malformed one, or half a frame at the end.
-    Protocol = 8,
-    /// A callback failed.
-    HandlerError = 9,
-    /// An outgoing connection could not be made. The errno says why, where the system had a part in it.
-    ConnectFailed = 10,
-    /// The connect, read or write time-out was over.
-    TimedOut = 11,
-}
-
-impl CloseReason {
-    /// Every reason there is so far: what the bindings compare their own tables with.
-    pub const ALL: [CloseReason; 11] = [
-        CloseReason::Eof,
-        CloseReason::Reset,
-        CloseReason::LocalClose,
-        CloseReason::Abort,
-        CloseReason::Idle,
-        CloseReason::Shutdown,
-        CloseReason::Overflow,
-        CloseReason::Protocol,
-        CloseReason::HandlerError,
-        CloseReason::ConnectFailed,
-        CloseReason::TimedOut,
-    ];
-
-    /// The name in lower case, the same in every language: `local close`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            CloseReason::Eof => "eof",
-            CloseReason::Reset => "reset",
-            CloseReason::LocalClose => "local close",
-            CloseReason::Abort => "abort",
-            CloseReason::Idle => "idle",
-            CloseReason::Shutdown => "shutdown",
-            CloseReason::Overflow => "overflow",
-            CloseReason::Protocol => "protocol error",
-            CloseReason::HandlerError => "handler error",
-            CloseReason::ConnectFailed => "connect failed",
-            CloseReason::TimedOut => "time-out",
-        }
+numbered! {
+    /// Why a connection ended. The numbers are fixed for ever; expect values you do not know, more will come. The names
+    /// are in lower case.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    #[repr(i32)]
+    CloseReason: i32 {
+        /// The peer closed its side, and everything was answered.
+        Eof = 1, "eof";
+        /// The connection broke: the peer reset it, or the network gave up. The errno says which.
+        Reset = 2, "reset";
+        /// This side closed it.
+        LocalClose = 3, "local close";
+        /// This side reset it.
+        Abort = 4, "abort";
+        /// Nothing came or went for as long as the idle time-out.
+        Idle = 5, "idle";
+        /// The server stopped.
+        Shutdown = 6, "shutdown";
+        /// Unsent output went beyond the hard limit.
+        Overflow = 7, "overflow";
+        /// The input breaks the framing: a frame above the maximum, a malformed one, or half a frame at the end.
+        Protocol = 8, "protocol error";
+        /// A callback failed.
+        HandlerError = 9, "handler error";
+        /// An outgoing connection could not be made. The errno says why, where the system had a part in it.
+        ConnectFailed = 10, "connect failed";
+        /// The connect, read or write time-out was over.
+        TimedOut = 11, "time-out";
     }
 }
 

@@ -3,34 +3,26 @@
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::numbered::numbered;
 
-/// How incoming connections are spread over the loops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u32)]
-pub enum Balance {
-    /// Each loop in its turn.
-    #[default]
-    RoundRobin = 0,
-    /// The loop with the fewest connections.
-    LeastConnections = 1,
-    /// Any loop.
-    Random = 2,
-    /// By the client's IP address: a client always meets the same loop. Unix sockets go round-robin.
-    SourceHash = 3,
-    /// One listening socket per loop (SO_REUSEPORT): the kernel shards. Unix sockets go round-robin.
-    ReusePort = 4,
-}
-
-impl Balance {
-    /// Every way there is, in the order of its number.
-    pub const ALL: [Balance; 5] = [
-        Balance::RoundRobin,
-        Balance::LeastConnections,
-        Balance::Random,
-        Balance::SourceHash,
-        Balance::ReusePort,
-    ];
+numbered! {
+    /// How incoming connections are spread over the loops.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[non_exhaustive]
+    #[repr(u32)]
+    Balance: u32 {
+        /// Each loop in its turn.
+        #[default]
+        RoundRobin = 0, "round-robin";
+        /// The loop with the fewest connections.
+        LeastConnections = 1, "least-connections";
+        /// Any loop.
+        Random = 2, "random";
+        /// By the client's IP address: a client always meets the same loop. Unix sockets go round-robin.
+        SourceHash = 3, "source-hash";
+        /// One listening socket per loop (SO_REUSEPORT): the kernel shards. Unix sockets go round-robin.
+        ReusePort = 4, "reuseport";
+    }
 }
 
 /// When a connection without traffic is closed. Zero means never.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::contract::action::CloseReason;
 
 /// One more than the highest [`CloseReason`].
-const REASONS: usize = 12;
+const REASONS: usize = CloseReason::ALL.len() + 1;
 /// One per bit of a number of nanoseconds.
 const BUCKETS: usize = 64;
 
