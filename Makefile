@@ -94,7 +94,8 @@ bench-quick: ## ours beside the bare loops only (4 minutes)
 format: ## format the Rust code
 	cargo fmt --all
 
-header: ## generate include/reactor.h and ffi/layout.txt anew
+header: ## generate include/reactor.h, ffi/layout.txt and the README's table of options anew
+	UPDATE_README=1 cargo test --package reactor-core --lib the_readme_shows_the_table
 	UPDATE_HEADER=1 cargo test --package reactor-ffi --test header
 	ffi/tests/c/layout.py --update
 

@@ -16,7 +16,7 @@ CORE = ROOT / "core" / "src"
 # From the top down.
 ROOMS = [
     *["server", "event_loop", "delivery", "api", "loop_state", "shared", "conn", "dial", "listen", "sys"],
-    *["contract", "framing", "address", "base"],
+    *["address", "contract", "framing", "base"],
 ]
 # What may lie flat beside the rooms: the public face, which imports from all of them.
 FLAT = ["lib.rs", "binding.rs"]
@@ -26,7 +26,7 @@ DECLARED = {("shared::mailbox", "loop_state")}
 WIRES = ["conn::stream::wire", "conn::datagram::wire"]
 # An entry has a wire as a member, beside its state machine.
 HAS_A_WIRE = ("conn::stream::entry", "conn::stream::wire")
-NO_IO = ["contract", "framing", "address", "base", "conn"]
+NO_IO = ["address", "contract", "framing", "base", "conn"]
 MEMORY = "sys::memory"
 STD_IO = re.compile(r"\bstd::(fs|net::(Tcp|Udp)|os::unix::net|process)\b")
 BINDINGS = {"ffi": "reactor-ffi", "bindings/python": "reactor-python", "bindings/node": "reactor-node"}

@@ -1,12 +1,15 @@
 //! Addresses to listen on and to connect to: from a URL to what to bind or to reach, and back to text.
 
+mod asked;
 mod connect;
 mod options;
 mod query;
 mod socket_address;
 mod socket_options;
+mod table;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,12 +17,16 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::text::number;
+use crate::contract::options::ConnOptions;
+use asked::Asked;
 
 pub(crate) use connect::{ConnectUrl, DialOptions};
 pub use options::{KeepAlive, ListenOptions, Multicast};
 pub use socket_address::{Address, Credentials};
 pub use socket_options::SocketOption;
 pub(crate) use socket_options::{of_connection, of_listener};
+pub use table::{OptionRow, OPTIONS};
 
 /// The scheme of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,39 +135,72 @@ pub(crate) enum Target {
 }
 
 /// What a listen URL and the options beside it ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct ListenUrl {
     pub(crate) scheme: Scheme,
     pub(crate) target: Target,
     /// Checked against scheme and target, as far as these are known: see [`check_again`].
     pub(crate) options: ListenOptions,
+    /// What its connections begin with.
+    pub(crate) conns: ConnOptions,
 }
 
 impl ListenUrl {
-    /// Parses `[scheme://]address[?option=value&…]`. What the query says wins over `options`.
-    pub(crate) fn parse(url: &str, options: &ListenOptions) -> Result<ListenUrl> {
-        let source = Source { role: "listen address", url };
+    /// Parses `[scheme://]address[?option=value&…]`. What the query says wins over `options` and `conns`.
+    pub(crate) fn parse(url: &str, options: &ListenOptions, conns: &ConnOptions) -> Result<ListenUrl> {
+        let source = Source { role: Role::Listen, url };
         let (scheme, address, query) = source.split()?;
         let target = source.target(scheme, address)?;
-        let options = query::listen_options(source, (scheme, &target), query, options)?;
-        Ok(ListenUrl { scheme, target, options })
+        let place = (scheme, &target);
+        let mut asked = Asked { listen: options.clone(), ..Asked::default() };
+        query::check_members(source, place, &mut asked)?;
+        // What these have no meaning for is told when the kind of socket is known.
+        asked.conns = conns.clone();
+        query::read(source, place, query, &mut asked)?;
+        Ok(ListenUrl { scheme, target, options: asked.listen, conns: asked.conns })
     }
 }
 
 /// Checks options again, now that a name was looked up, or a descriptor has shown its scheme and address.
 pub(crate) fn check_again(url: &str, scheme: Scheme, target: &Target, options: &ListenOptions) -> Result<()> {
-    query::check_members(Source { role: "listen address", url }, (scheme, target), options)
+    let mut asked = Asked { listen: options.clone(), ..Asked::default() };
+    query::check_members(Source { role: Role::Listen, url }, (scheme, target), &mut asked)
 }
 
 /// An error about a listen address, which it quotes.
 pub(crate) fn wrong(url: &str, what: impl fmt::Display) -> Error {
-    Source { role: "listen address", url }.wrong(what)
+    Source { role: Role::Listen, url }.wrong(what)
+}
+
+/// What an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Listen,
+    Connect,
+}
+
+impl Role {
+    fn knows(self, row: &OptionRow, scheme: Scheme) -> bool {
+        match self {
+            Role::Listen => (row.listens)(scheme),
+            Role::Connect => (row.connects)(scheme),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Listen => "listen address",
+            Role::Connect => "connect address",
+        })
+    }
 }
 
 /// A URL and what it is for, to be quoted in errors.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    role: &'static str,
+    role: Role,
     url: &'a str,
 }
 
@@ -208,9 +248,9 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn descriptor(self, number: &str) -> Result<Target> {
-        let wrong = || self.wrong(format_args!("{number:?} is not a descriptor's number"));
-        query::number(number).map(Target::Descriptor).ok_or_else(wrong)
+    fn descriptor(self, digits: &str) -> Result<Target> {
+        let wrong = || self.wrong(format_args!("{digits:?} is not a descriptor's number"));
+        number(digits).map(Target::Descriptor).ok_or_else(wrong)
     }
 
     fn inet_target(self, scheme: Scheme, address: &str) -> Result<Target> {
@@ -219,7 +259,7 @@ impl<'a> Source<'a> {
             return Err(self.wrong("the port is missing"));
         }
         let wrong_port = || self.wrong(format_args!("{port:?} is not a port between 0 and 65535"));
-        let port: u16 = query::number(port).ok_or_else(wrong_port)?;
+        let port: u16 = number(port).ok_or_else(wrong_port)?;
         if host.is_empty() {
             return Ok(any_target(scheme, port));
         }

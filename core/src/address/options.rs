@@ -16,8 +16,8 @@ pub struct ListenOptions {
     pub backlog: u32,
     /// Whether small writes leave at once (TCP_NODELAY). Default: yes. `nodelay=BOOL`.
     pub nodelay: Option<bool>,
-    /// Whether the kernel probes silent TCP connections. Default: no. `keepalive=BOOL`, or
-    /// `keepalive=IDLE[,INTERVAL[,COUNT]]` in seconds.
+    /// Whether the kernel probes silent TCP connections. Default: no. `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, in
+    /// seconds.
     pub keepalive: Option<KeepAlive>,
     /// Bytes of the kernel's receive buffer (SO_RCVBUF; TCP and UDP). The kernel caps the number at
     /// `net.core.rmem_max` and doubles it for its own needs. 0 means the system's default. `rcvbuf=N`.
@@ -91,17 +91,4 @@ impl Multicast {
         }
         self.interface.as_ref().filter(|name| name.is_empty()).map(|_| "the interface is empty".to_owned())
     }
-}
-
-/// Why a number of bytes is no buffer size: the system's calls take a C int.
-pub(crate) fn buffer_fault(bytes: usize) -> Option<String> {
-    let largest = i32::MAX;
-    i32::try_from(bytes).is_err().then(|| format!("{bytes} bytes are above {largest}"))
-}
-
-/// Why a name is no interface's.
-pub(super) fn device_fault(name: &str) -> Option<String> {
-    // IFNAMSIZ is 16 with the terminating zero.
-    let fits = matches!(name.len(), 1..=15) && !name.contains('\0');
-    (!fits).then(|| format!("{name:?} is not an interface name of 1 to 15 bytes"))
 }

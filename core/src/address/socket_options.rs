@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::options::buffer_fault;
+use super::values::buffer_fault;
 use super::{DialOptions, KeepAlive, ListenOptions, Multicast};
 
 /// An option of a socket that is open.

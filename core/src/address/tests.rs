@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 
 fn parse(url: &str) -> Result<ListenUrl> {
-    ListenUrl::parse(url, &ListenOptions::default())
+    ListenUrl::parse(url, &ListenOptions::default(), &ConnOptions::default())
 }
 
 fn target(url: &str) -> Target {
@@ -94,10 +94,10 @@ fn the_query_wins_over_the_options_beside_it() {
         multicast: group("ff02::1"),
         ..ListenOptions::default()
     };
-    let none = ListenUrl::parse("udp://[::]:1", &beside).unwrap();
+    let none = ListenUrl::parse("udp://[::]:1", &beside, &ConnOptions::default()).unwrap();
     assert_eq!(none.options, beside);
     let url = "udp://[::]:1?reuseport=false&rcvbuf=11&sndbuf=21&device=eth0&ipv6only=false&join=ff02::2";
-    let all = ListenUrl::parse(url, &beside).unwrap().options;
+    let all = ListenUrl::parse(url, &beside, &ConnOptions::default()).unwrap().options;
     let expected = ListenOptions {
         reuseport: Some(false),
         recv_buffer: 11,
@@ -114,7 +114,12 @@ fn the_query_wins_over_the_options_beside_it() {
         keepalive: Some(KeepAlive::ON),
         ..ListenOptions::default()
     };
-    let url = ListenUrl::parse("tcp://:1?backlog=6&nodelay=false&keepalive=false", &beside).unwrap();
+    let url = ListenUrl::parse(
+        "tcp://:1?backlog=6&nodelay=false&keepalive=false",
+        &beside,
+        &ConnOptions::default(),
+    )
+    .unwrap();
     let expected = ListenOptions {
         backlog: 6,
         nodelay: Some(false),
@@ -123,7 +128,10 @@ fn the_query_wins_over_the_options_beside_it() {
     };
     assert_eq!(url.options, expected);
     let beside = ListenOptions { unix_mode: Some(0o600), ..ListenOptions::default() };
-    assert_eq!(ListenUrl::parse("unix:///x?mode=0", &beside).unwrap().options.unix_mode, Some(0));
+    assert_eq!(
+        ListenUrl::parse("unix:///x?mode=0", &beside, &ConnOptions::default()).unwrap().options.unix_mode,
+        Some(0)
+    );
 }
 
 #[test]
@@ -208,7 +216,7 @@ fn options_beside_the_url_are_checked_and_named() {
             "128 probes are above 127",
         ),
     ] {
-        let error = ListenUrl::parse(url, &options).expect_err(what);
+        let error = ListenUrl::parse(url, &options, &ConnOptions::default()).expect_err(what);
         assert_eq!(error.kind(), ErrorKind::InvalidAddress, "{url}");
         assert!(error.message().contains(what), "{}", error.message());
         assert!(error.message().contains(&format!("{url:?}")), "{}", error.message());
@@ -284,7 +292,7 @@ fn what_is_wrong_is_quoted_with_the_url() {
 }
 
 fn connect(url: &str) -> ConnectUrl {
-    ConnectUrl::parse(url).unwrap()
+    ConnectUrl::parse(url, &ConnOptions::default()).unwrap()
 }
 
 #[test]
@@ -336,7 +344,7 @@ fn what_is_wrong_with_a_connect_url_is_quoted_with_it() {
         ("tcp://x:1?device=", "option \"device=\": \"\" is not an interface name"),
         ("tcp://x:1?keepalive=1,1,200", "200 probes are above 127"),
     ] {
-        let error = ConnectUrl::parse(url).expect_err(url);
+        let error = ConnectUrl::parse(url, &ConnOptions::default()).expect_err(url);
         assert_eq!(error.kind(), ErrorKind::InvalidAddress, "{url}");
         assert!(error.message().contains(what), "{}", error.message());
         assert!(error.message().starts_with(&format!("connect address {url:?}: ")), "{}", error.message());

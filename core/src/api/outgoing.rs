@@ -27,15 +27,17 @@ impl Handle {
     /// alone, with [`ConnectFailed`](crate::CloseReason::ConnectFailed) or
     /// [`TimedOut`](crate::CloseReason::TimedOut).
     ///
-    /// Options: `nodelay=BOOL`, `keepalive=IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`, `device=NAME`,
-    /// `bind=ADDRESS`.
+    /// Options, as for listeners, and the local address: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`,
+    /// `rcvbuf=N`, `sndbuf=N`, `device=NAME`, `bind=IP[:PORT]`, and what the connection begins with, where the query wins
+    /// over `options`: `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`.
     ///
     /// # Errors
     /// [`InvalidAddress`](crate::ErrorKind::InvalidAddress);
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a loop that there is not, or a framing that
     /// cannot be; [`WrongState`](crate::ErrorKind::WrongState) before the start and after a stop.
-    pub fn connect(&self, url: &str, options: ConnectOptions) -> Result<ConnId> {
-        let parsed = ConnectUrl::parse(url)?;
+    pub fn connect(&self, url: &str, mut options: ConnectOptions) -> Result<ConnId> {
+        let parsed = ConnectUrl::parse(url, &options.conn)?;
+        options.conn = parsed.conns.clone();
         let mailbox = choose(self, &options)?;
         let (udp, unix) = (parsed.scheme.is_udp(), parsed.scheme == Scheme::Unix);
         if udp && !self.shared.carries.datagrams {

@@ -8,4 +8,5 @@ pub(crate) mod millis;
 pub(crate) mod numbered;
 pub(crate) mod panics;
 pub(crate) mod slab;
+pub(crate) mod text;
 pub(crate) mod timer;

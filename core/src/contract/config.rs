@@ -25,17 +25,17 @@ numbered! {
     }
 }
 
-/// When a connection without traffic is closed. Zero means never.
+/// When a connection without traffic is closed. Zero means never. In the query of a URL, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Nothing came or went for this long: [`CloseReason::Idle`](crate::CloseReason::Idle).
+    /// Nothing came or went for this long: [`CloseReason::Idle`](crate::CloseReason::Idle). `idle=MS`.
     pub idle: Duration,
     /// Nothing came for this long while it was being read:
-    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut).
+    /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). `read=MS`.
     pub read: Duration,
     /// Output waited for this long without the kernel taking any of it: the connection is reset, with
     /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). It holds for a connection that is being closed,
-    /// too.
+    /// too. `write=MS`.
     pub write: Duration,
 }
 

@@ -36,15 +36,28 @@ impl ListenerId {
     }
 }
 
-/// What every connection of a listener, or an outgoing one, begins with.
+/// What every connection of a listener, or an outgoing one, begins with. The same options can stand in the query of the
+/// URL to listen at or to connect to, where they win.
 #[derive(Clone, Debug, Default)]
 pub struct ConnOptions {
-    /// How input is cut into frames. `None`: the handler gets whatever there is.
+    /// How input is cut into frames. `None`: the handler gets whatever there is. `framing=FRAMING` in the query, where
+    /// FRAMING is one of
+    ///
+    /// - `line`,
+    /// - `fixed:LENGTH`,
+    /// - `delimiter:BYTES`, in which `%`, `&` and `,` stand as `%25`, `%26` and `%2C`, and any byte may stand as `%` and two
+    ///   hexadecimal digits: `delimiter:%0D%0A`,
+    /// - `length:WIDTH`, the width being 1, 2, 3, 4, 8 or `varint`,
+    /// - `none`, which undoes what is said here;
+    ///
+    /// and behind it settings, each after a comma: `max_frame=N` for the largest frame, and of a length field
+    /// `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`, as [`LengthField`](crate::LengthField) has them:
+    /// `framing=length:2,order=little,adjustment=-2,max_frame=65535`. A function of the user's cannot stand there.
     pub framing: Option<Framing>,
     /// When it is closed for want of traffic. Default: never.
     pub timeouts: Timeouts,
     /// At the peer's EOF `on_eof` is called, and the connection goes on until [`end`](crate::Conn::end) or
-    /// close. Otherwise it is closed then, once everything is answered.
+    /// close. Otherwise it is closed then, once everything is answered. `half_open=BOOL`.
     pub half_open: bool,
 }
 

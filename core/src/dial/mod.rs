@@ -26,7 +26,7 @@ pub(crate) struct Dial {
 impl Dial {
     /// What a URL asks for.
     pub(crate) fn new(url: &str, parsed: ConnectUrl) -> Result<Dial> {
-        let ConnectUrl { scheme, target, options } = parsed;
+        let ConnectUrl { scheme, target, options, .. } = parsed;
         let failed = |error| Error::system(format_args!("connect to {url:?}"), &error);
         let (mut name, mut name_port) = (None, 0);
         let address = match target {

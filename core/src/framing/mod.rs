@@ -7,6 +7,7 @@ mod encode;
 mod length_field;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 use std::ops::Range;

@@ -18,6 +18,8 @@ use crate::address::{
     check_again, of_listener, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, SocketOption, Target,
 };
 use crate::base::error::{Error, ErrorKind, Result};
+#[cfg(test)]
+use crate::contract::options::ConnOptions;
 use crate::sys::datagram::MAX_BUFFER;
 use crate::sys::socket::shutdown_listening;
 use crate::sys::socket_options::{self, apply_while};
@@ -59,14 +61,17 @@ fn datagram_size(options: &ListenOptions) -> usize {
 }
 
 impl Listener {
-    /// Binds and listens; the kernel queues connections or datagrams from now on. A host name is looked up,
-    /// and a Unix path may wait up to a second for its directory's lock: both block.
+    /// Binds and listens as a URL asks for; the kernel queues connections or datagrams from now on. A host name is looked
+    /// up, and a Unix path may wait up to a second for its directory's lock: both block.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidAddress`], which quotes the URL and the option; [`ErrorKind::AddressInUse`] or
     /// [`ErrorKind::System`] with the system's reason. Nothing is left behind.
-    pub(crate) fn open(url: &str, options: &ListenOptions) -> Result<Listener> {
-        let ListenUrl { scheme, target, options } = ListenUrl::parse(url, options)?;
+    pub(crate) fn open(url: &str, parsed: ListenUrl) -> Result<Listener> {
+        let ListenUrl { scheme, target, options, conns } = parsed;
+        if scheme.is_udp() {
+            conns.refuse_for_datagrams(url)?;
+        }
         match target {
             Target::Inet { addr, dual_stack } => Inet { scheme, addr, dual_stack, options }.open(url),
             Target::Name { host, port } => {
@@ -77,10 +82,15 @@ impl Listener {
             Target::Path(path) => Self::path(url, &path, &options),
             Target::Abstract(name) => Self::abstract_name(url, &name, &options),
             Target::Descriptor(number) => {
-                let listener = inherited::adopt(url, number, &options)?;
+                let listener = inherited::adopt(url, number, &options, &conns)?;
                 Ok(Listener { datagram_size: datagram_size(&options), ..listener })
             }
         }
+    }
+
+    #[cfg(test)]
+    fn open_with(url: &str, options: &ListenOptions) -> Result<Listener> {
+        Self::open(url, ListenUrl::parse(url, options, &ConnOptions::default())?)
     }
 
     fn new(socket: Socket, kind: SocketKind, address: String) -> Listener {
@@ -141,12 +151,6 @@ impl Listener {
 
     pub(crate) fn kind(&self) -> SocketKind {
         self.kind
-    }
-
-    /// Whether a URL's scheme has SO_REUSEPORT; what is wrong with the URL shows when it is opened.
-    pub(crate) fn can_reuse_port(url: &str) -> bool {
-        let scheme = url.split_once("://").map_or("tcp", |(scheme, _)| scheme);
-        !matches!(scheme, "unix" | "fd")
     }
 
     pub(crate) fn is_ipv4(&self) -> bool {

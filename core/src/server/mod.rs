@@ -90,11 +90,12 @@ impl Server {
     ///
     /// Schemes: `tcp` (also without a scheme; with no host, IPv4 and IPv6), `tcp4`, `tcp6`, `udp`, `udp4`,
     /// `udp6`, `unix` (a path, or `@name` for Linux's abstract namespace), `fd` (the number of an inherited
-    /// descriptor). Port 0 picks a free one. Options: those of [`ListenOptions`], whose members say how they are
-    /// called here.
+    /// descriptor). Port 0 picks a free one. Options: those of [`ListenOptions`] and [`ConnOptions`], whose members
+    /// say how they are called here: `tcp://:5000?backlog=64&idle=30000&framing=line`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidAddress`], which quotes the URL and what is wrong with it;
+    /// [`ErrorKind::InvalidAddress`], which quotes the URL and what is wrong with it: the names of the options that there
+    /// are, or the form of one that is malformed; options that have no meaning for datagrams are none of UDP's;
     /// [`ErrorKind::AddressInUse`] or [`ErrorKind::System`] with the system's reason;
     /// [`ErrorKind::WrongState`] when the server stops. Nothing is left behind, and the server can listen
     /// again.

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Weak};
 
-use crate::address::{ListenOptions, SocketKind};
+use crate::address::{ListenOptions, ListenUrl, SocketKind};
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::conn::shared::{ConnKind, ConnShared};
@@ -50,10 +50,9 @@ impl Shared {
         // Looked up and bound without the lock: that may take its time.
         self.expect_listening()?;
         conns.framing.iter().try_for_each(Framing::check)?;
-        let listeners = self.open(url, options)?;
-        if listeners[0].kind() == SocketKind::Udp {
-            conns.refuse_for_datagrams(url)?;
-        }
+        let parsed = ListenUrl::parse(url, options, conns)?;
+        let conns = parsed.conns.clone();
+        let listeners = self.open(url, parsed)?;
         let mut control = self.control();
         self.expect_listening()?;
         let id = control.listeners.add(listeners, conns);
@@ -76,13 +75,12 @@ impl Shared {
     }
 
     /// Opens the socket, or one for each loop where the kernel is to shard.
-    fn open(&self, url: &str, options: &ListenOptions) -> Result<Vec<Listener>> {
-        let mut options = options.clone();
-        let sharding = self.config.balance == Balance::ReusePort && Listener::can_reuse_port(url);
-        if sharding && options.reuseport.is_none() {
-            options.reuseport = Some(true);
+    fn open(&self, url: &str, mut parsed: ListenUrl) -> Result<Vec<Listener>> {
+        let can_shard = parsed.scheme.is_tcp() || parsed.scheme.is_udp();
+        if can_shard && self.config.balance == Balance::ReusePort {
+            parsed.options.reuseport.get_or_insert(true);
         }
-        let first = Listener::open(url, &options)?;
+        let first = Listener::open(url, parsed)?;
         if first.kind() == SocketKind::Udp && !self.carries.datagrams {
             let message = format!("listen on {url:?}: this way of delivery has no datagrams");
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -215,7 +213,7 @@ impl Shared {
 }
 
 impl Records {
-    fn add(&mut self, listeners: Vec<Listener>, conns: &ConnOptions) -> ListenerId {
+    fn add(&mut self, listeners: Vec<Listener>, conns: ConnOptions) -> ListenerId {
         self.last += 1;
         let id = ListenerId::new(self.last);
         let first = &listeners[0];
@@ -223,8 +221,8 @@ impl Records {
         let origin = Arc::new(Origin {
             listener: id,
             unix: kind == SocketKind::Unix,
-            options: conns.clone(),
             framing: conns.framing.clone().map(Arc::new),
+            options: conns,
         });
         let sockets = listeners
             .into_iter()

@@ -11,6 +11,7 @@ use super::super::claim::Claim;
 use super::{failed, of_accepted, Listener, Listening};
 use crate::address::{check_again, of_listener, wrong, Address, ListenOptions, Scheme, Target};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::contract::options::ConnOptions;
 use crate::sys::socket::{self, is_open};
 use crate::sys::socket_options::apply_while;
 
@@ -57,10 +58,15 @@ fn number(name: &str, value: &OsStr) -> Result<u32> {
 
 /// Takes an inherited descriptor over: it is ours from now on, and closed with the listener. A Unix path is
 /// not: whoever bound it removes it. Where this fails, the descriptor stays open and is its giver's.
-pub(super) fn adopt(url: &str, number: RawFd, options: &ListenOptions) -> Result<Listener> {
+pub(super) fn adopt(
+    url: &str,
+    number: RawFd,
+    options: &ListenOptions,
+    conns: &ConnOptions,
+) -> Result<Listener> {
     let claimed = || wrong(url, "a listener of this process has the descriptor already");
     let claim = Claim::of_inherited(number).ok_or_else(claimed)?;
-    let adopted = socket::adopt(number, |fd| prepare(url, fd, options));
+    let adopted = socket::adopt(number, |fd| prepare(url, fd, options, conns));
     let (fd, (scheme, bound)) = adopted.map_err(|error| failed(url, &error))??;
     let kind = scheme.kind();
     let accepted = of_accepted(options).filter(|_| scheme == Scheme::Unix);
@@ -80,9 +86,17 @@ pub(super) fn adopt(url: &str, number: RawFd, options: &ListenOptions) -> Result
 }
 
 /// Checks a descriptor and makes it fit for a loop. O_NONBLOCK holds for every process that has the socket.
-fn prepare(url: &str, fd: BorrowedFd<'_>, options: &ListenOptions) -> Result<(Scheme, Address)> {
+fn prepare(
+    url: &str,
+    fd: BorrowedFd<'_>,
+    options: &ListenOptions,
+    conns: &ConnOptions,
+) -> Result<(Scheme, Address)> {
     let (scheme, bound) = recognise(url, fd)?;
     check_again(url, scheme, &target(&bound), options)?;
+    if scheme.is_udp() {
+        conns.refuse_for_datagrams(url)?;
+    }
     for option in of_listener(options, scheme.is_tcp()) {
         apply_while(Listening(url), fd, &option)?;
     }

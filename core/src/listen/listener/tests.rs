@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 fn open(url: &str) -> Result<Listener> {
-    Listener::open(url, &ListenOptions::default())
+    Listener::open_with(url, &ListenOptions::default())
 }
 
 /// The port of a listener.
@@ -128,7 +128,7 @@ fn accepted_tcp_sockets_inherit_the_options() {
         send_buffer: 30_000,
         ..ListenOptions::default()
     };
-    let listener = Listener::open("tcp://127.0.0.1:0", &options).unwrap();
+    let listener = Listener::open_with("tcp://127.0.0.1:0", &options).unwrap();
     let _client = TcpStream::connect(("127.0.0.1", port(&listener))).unwrap();
     let socket = accept(&listener);
     listener.prepare_accepted(socket.as_fd()).unwrap();
@@ -203,7 +203,7 @@ fn several_receive_what_is_sent_to_a_group() {
         multicast: vec![Multicast { group: group.into(), interface: Some("127.0.0.1".into()) }],
         ..ListenOptions::default()
     };
-    let first = Listener::open("udp://:0", &options).unwrap();
+    let first = Listener::open_with("udp://:0", &options).unwrap();
     let second = open(&format!("udp://:{}?join={group}@lo", port(&first))).unwrap();
     let client = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
     client.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).unwrap();

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use crate::address::SocketKind;
 
 fn open(number: RawFd, query: &str) -> Result<Listener> {
-    Listener::open(&format!("fd://{number}{query}"), &ListenOptions::default())
+    Listener::open_with(&format!("fd://{number}{query}"), &ListenOptions::default())
 }
 
 /// The flags of an open descriptor, from the kernel: O_NONBLOCK and O_CLOEXEC among them.
@@ -76,7 +76,7 @@ fn anything_else_is_refused_and_left_as_it_was() {
     let deaf = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let listening = || TcpListener::bind("127.0.0.1:0").unwrap();
     let stranger = "neither a TCP, UDP nor Unix stream socket";
-    let cases: [(OwnedFd, &str, &str); 10] = [
+    let cases: [(OwnedFd, &str, &str); 11] = [
         (File::open("/dev/null").unwrap().into(), "", "os error 88"),
         (UnixStream::pair().unwrap().0.into(), "", "is a unix socket that does not listen"),
         (deaf().into(), "", "is a tcp socket that does not listen"),
@@ -86,6 +86,7 @@ fn anything_else_is_refused_and_left_as_it_was() {
         (listening().into(), "?join=224.0.0.1", "multicast does not apply to the scheme tcp"),
         (listening().into(), "?backlog=1", "unknown option \"backlog=1\""),
         (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "?nodelay=true", "nodelay does not apply"),
+        (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "?idle=5", "time-outs is for streams"),
         (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "?join=224.0.0.1@reactor-none", "reactor-none"),
     ];
     // A kernel may be without it.
@@ -109,7 +110,7 @@ fn a_descriptor_is_adopted_once() {
     let error = open(number, "").unwrap_err();
     assert!(error.message().contains("has the descriptor already"), "{}", error.message());
     drop(first);
-    let own = Listener::open("tcp://127.0.0.1:0", &ListenOptions::default()).unwrap();
+    let own = Listener::open_with("tcp://127.0.0.1:0", &ListenOptions::default()).unwrap();
     assert!(open(own.as_fd().as_raw_fd(), "").is_err(), "it is a listener's that was not inherited");
     assert!(TcpStream::connect(own.address().strip_prefix("tcp://").unwrap()).is_ok());
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Barrier;
 
 fn open(url: &str) -> Result<Listener> {
-    Listener::open(url, &ListenOptions::default())
+    Listener::open_with(url, &ListenOptions::default())
 }
 
 /// A directory of the test's own, removed at its end.
@@ -168,7 +168,7 @@ fn the_mode_is_set_whatever_the_umask() {
     let (path, url) = folder.socket();
     for mode in [0o777, 0o606, 0o600] {
         let options = ListenOptions { unix_mode: Some(mode), ..ListenOptions::default() };
-        let _listener = Listener::open(&url, &options).unwrap();
+        let _listener = Listener::open_with(&url, &options).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
     }
     let _listener = open(&format!("{url}?mode=0751")).unwrap();
