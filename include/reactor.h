@@ -507,7 +507,7 @@ typedef struct reactor_options {
 
 /**
  * Options of a listener. Set size to sizeof; a member that is zero has its default. The same options can
- * stand in the query of the URL, where they win; those that do not are named here. An option that means
+ * stand in the query of the URL, where they win; reactor_server_listen_with() has their names. An option that means
  * nothing for the scheme is REACTOR_STATUS_INVALID_ARGUMENT. Strings and the framing are copied, or shared:
  * they need not outlive the call.
  */
@@ -583,27 +583,27 @@ typedef struct reactor_listen_options {
     /**
      * Whether on_eof is called at the peer's EOF, and the connection goes on until reactor_conn_end() or
      * close: REACTOR_ON or REACTOR_OFF. Default: off, a connection is closed then, once everything is
-     * answered. Not in the query.
+     * answered.
      */
     uint32_t half_open;
     /**
-     * How input is cut into frames. Default, by NULL: on_data gets whatever there is. Not in the query.
+     * How input is cut into frames. Default, by NULL: on_data gets whatever there is.
      */
     const struct reactor_framing *framing;
     /**
      * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. Default:
-     * REACTOR_NEVER. Not in the query.
+     * REACTOR_NEVER. In the query: idle=MS.
      */
     int64_t idle_ms;
     /**
      * Milliseconds in which nothing came while the connection was read, after which it is closed, with
-     * REACTOR_CLOSE_TIMED_OUT. Default: REACTOR_NEVER. Not in the query.
+     * REACTOR_CLOSE_TIMED_OUT. Default: REACTOR_NEVER. In the query: read=MS.
      */
     int64_t read_ms;
     /**
      * Milliseconds in which output waited without the kernel taking any of it, after which the connection is
-     * reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. Not in the
-     * query.
+     * reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
+     * query: write=MS.
      */
     int64_t write_ms;
 } reactor_listen_options;
@@ -1129,13 +1129,22 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  *
  * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
  * IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
- * of an inherited descriptor). Options of the query: reuseport=BOOL, backlog=N, nodelay=BOOL,
- * keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL, mode=OCTAL,
- * join=GROUP[@INTERFACE], as struct reactor_listen_options explains them. Port 0 picks a free one;
- * reactor_server_address() tells which.
+ * of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which.
+ *
+ * Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
+ * nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
+ * mode=OCTAL, datagram=N, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+ * read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
+ * milliseconds, 0 for never.
+ *
+ * FRAMING is line, fixed:LENGTH, delimiter:BYTES (with %, & and , as %25, %26 and %2C, and any byte as % and two
+ * hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), or none. Settings follow behind
+ * commas: max_frame=N, and of a length field order=big|little, offset=N, adjustment=N and strip=N|header, as
+ * struct reactor_length_field explains them.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
- * not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url;
+ * not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url and says which
+ * options there are, or the form of one that is malformed;
  * REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason;
  * REACTOR_STATUS_WRONG_STATE after a stop. Nothing is left behind then, and the server can listen again.
  */
@@ -1225,8 +1234,9 @@ reactor_status reactor_server_endpoints(struct reactor_server *server,
  * REACTOR_CLOSE_TIMED_OUT. options may be NULL.
  *
  * url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
- * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME,
- * bind=ADDRESS.
+ * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local
+ * address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
+ * idle=MS, read=MS, write=MS, half_open=BOOL, framing=FRAMING, as in reactor_server_listen_with().
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
  * not know, a loop that there is not, and a framing that contradicts itself; REACTOR_STATUS_INVALID_ADDRESS,

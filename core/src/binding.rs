@@ -1,6 +1,6 @@
 //! What our own language bindings use besides the public interface. It may change with any version.
 
-pub use crate::address::{OptionRow, OPTIONS};
+pub use crate::address::{given, OptionRow, OPTIONS};
 pub use crate::contract::carries::Carries;
 pub use crate::delivery::batch;
 pub use crate::delivery::event::{Event, Pending};

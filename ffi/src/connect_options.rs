@@ -72,7 +72,8 @@ impl reactor_connect_options {
 mod tests {
     use std::mem::size_of;
 
-    use reactor_core::ConnOptions;
+    use reactor_core::binding::{given, OPTIONS};
+    use reactor_core::{ConnOptions, Framing, ListenOptions};
 
     use super::*;
     use crate::call::F;
@@ -92,7 +93,7 @@ mod tests {
     };
 
     fn to_core(options: reactor_connect_options) -> Result<ConnectOptions> {
-        // SAFETY: the framing is NULL.
+        // SAFETY: the framing is NULL, or lives.
         unsafe { options.to_core(F) }
     }
 
@@ -104,6 +105,14 @@ mod tests {
         let ConnOptions { timeouts, half_open, .. } = options.conn;
         assert_eq!((timeouts.idle, timeouts.read, timeouts.write), (millis(3), millis(4), millis(5)));
         assert!(half_open);
+    }
+
+    #[test]
+    fn everything_that_a_connection_begins_with_has_a_member() {
+        let line = reactor_framing::of(Framing::line());
+        let options = to_core(reactor_connect_options { framing: &raw const line, ..FULL }).unwrap();
+        let all = OPTIONS.iter().filter(|row| row.is_of_conns()).map(|row| row.name);
+        assert_eq!(given(&ListenOptions::default(), &options.conn), all.collect::<Vec<_>>());
     }
 
     #[test]

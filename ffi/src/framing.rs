@@ -20,6 +20,13 @@ use crate::status::reactor_status;
 /// same, and refused with REACTOR_STATUS_INVALID_ARGUMENT where it is used.
 pub struct reactor_framing(Framing);
 
+#[cfg(test)]
+impl reactor_framing {
+    pub(crate) fn of(framing: Framing) -> Self {
+        reactor_framing(framing)
+    }
+}
+
 /// Measures a frame, for reactor_framing_custom(): it is given the input from the beginning of a frame, at
 /// least one byte, and answers how many bytes that frame has in all, those not yet there included. 0 means
 /// that the input is too short to tell, and a negative number that it is malformed, which ends the connection

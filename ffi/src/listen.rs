@@ -38,13 +38,22 @@ pub unsafe extern "C" fn reactor_server_listen(
 ///
 /// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
 /// IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
-/// of an inherited descriptor). Options of the query: reuseport=BOOL, backlog=N, nodelay=BOOL,
-/// keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL, mode=OCTAL,
-/// join=GROUP[@INTERFACE], as struct reactor_listen_options explains them. Port 0 picks a free one;
-/// reactor_server_address() tells which.
+/// of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which.
+///
+/// Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
+/// nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
+/// mode=OCTAL, datagram=N, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+/// read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
+/// milliseconds, 0 for never.
+///
+/// FRAMING is line, fixed:LENGTH, delimiter:BYTES (with %, & and , as %25, %26 and %2C, and any byte as % and two
+/// hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), or none. Settings follow behind
+/// commas: max_frame=N, and of a length field order=big|little, offset=N, adjustment=N and strip=N|header, as
+/// struct reactor_length_field explains them.
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
-/// not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url;
+/// not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url and says which
+/// options there are, or the form of one that is malformed;
 /// REACTOR_STATUS_ADDRESS_IN_USE or REACTOR_STATUS_SYSTEM with the system's reason;
 /// REACTOR_STATUS_WRONG_STATE after a stop. Nothing is left behind then, and the server can listen again.
 #[no_mangle]

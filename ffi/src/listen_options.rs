@@ -15,7 +15,7 @@ use crate::value;
 pub const REACTOR_UNIX_MODE_NONE: u32 = u32::MAX;
 
 /// Options of a listener. Set size to sizeof; a member that is zero has its default. The same options can
-/// stand in the query of the URL, where they win; those that do not are named here. An option that means
+/// stand in the query of the URL, where they win; reactor_server_listen_with() has their names. An option that means
 /// nothing for the scheme is REACTOR_STATUS_INVALID_ARGUMENT. Strings and the framing are copied, or shared:
 /// they need not outlive the call.
 #[derive(Clone, Copy)]
@@ -61,19 +61,19 @@ pub struct reactor_listen_options {
     pub unix_mode: u32,
     /// Whether on_eof is called at the peer's EOF, and the connection goes on until reactor_conn_end() or
     /// close: REACTOR_ON or REACTOR_OFF. Default: off, a connection is closed then, once everything is
-    /// answered. Not in the query.
+    /// answered.
     pub half_open: u32,
-    /// How input is cut into frames. Default, by NULL: on_data gets whatever there is. Not in the query.
+    /// How input is cut into frames. Default, by NULL: on_data gets whatever there is.
     pub framing: *const reactor_framing,
     /// Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. Default:
-    /// REACTOR_NEVER. Not in the query.
+    /// REACTOR_NEVER. In the query: idle=MS.
     pub idle_ms: i64,
     /// Milliseconds in which nothing came while the connection was read, after which it is closed, with
-    /// REACTOR_CLOSE_TIMED_OUT. Default: REACTOR_NEVER. Not in the query.
+    /// REACTOR_CLOSE_TIMED_OUT. Default: REACTOR_NEVER. In the query: read=MS.
     pub read_ms: i64,
     /// Milliseconds in which output waited without the kernel taking any of it, after which the connection is
-    /// reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. Not in the
-    /// query.
+    /// reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
+    /// query: write=MS.
     pub write_ms: i64,
 }
 
@@ -137,6 +137,9 @@ mod tests {
     use std::mem::size_of;
     use std::time::Duration;
 
+    use reactor_core::binding::{given, OPTIONS};
+    use reactor_core::Framing;
+
     use super::*;
     use crate::call::F;
     use crate::value::{REACTOR_OFF, REACTOR_ON};
@@ -167,7 +170,7 @@ mod tests {
     }
 
     fn to_core(options: reactor_listen_options) -> Result<(ListenOptions, ConnOptions)> {
-        // SAFETY: the pointers are NULL or static strings.
+        // SAFETY: the pointers are NULL, static strings, or a framing that lives.
         unsafe { options.to_core(F) }
     }
 
@@ -187,6 +190,15 @@ mod tests {
         let millis = Duration::from_millis;
         assert_eq!((timeouts.idle, timeouts.read, timeouts.write), (millis(8), millis(9), millis(10)));
         assert!(half_open);
+    }
+
+    #[test]
+    fn every_option_of_the_engine_has_a_member() {
+        let line = reactor_framing::of(Framing::line());
+        let (options, conns) =
+            to_core(reactor_listen_options { framing: &raw const line, ..full() }).unwrap();
+        let all = OPTIONS.iter().filter(|row| row.is_of_listeners()).map(|row| row.name);
+        assert_eq!(given(&options, &conns), all.collect::<Vec<_>>());
     }
 
     #[test]

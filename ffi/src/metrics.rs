@@ -148,41 +148,21 @@ fn metrics(server: &reactor_server, on_loop: u32, call: Call) -> Result<Metrics>
 }
 
 fn from_core(of: &Metrics) -> reactor_metrics {
-    let mut closed = [0; REACTOR_METRICS_REASONS];
-    closed.iter_mut().zip(&of.closed).for_each(|(ours, count)| *ours = *count);
-    reactor_metrics {
-        size: 0,
-        connections: of.connections,
-        queued_bytes: of.queued_bytes,
-        closed,
-        delay: *of.delay.buckets(),
-        accepted: of.accepted,
-        connected: of.connected,
-        enrolled: of.enrolled,
-        refused_by_total: of.refused_by_total,
-        refused_by_address: of.refused_by_address,
-        accept_errors: of.accept_errors,
-        bytes_read: of.bytes_read,
-        bytes_written: of.bytes_written,
-        messages_read: of.messages_read,
-        messages_written: of.messages_written,
-        datagrams_read: of.datagrams_read,
-        datagrams_written: of.datagrams_written,
-        datagrams_dropped: of.datagrams_dropped,
-        datagrams_truncated: of.datagrams_truncated,
-        polls: of.polls,
-        reads: of.reads,
-        writes: of.writes,
-        accepts: of.accepts,
-        other_calls: of.other_calls,
-        wakeups: of.wakeups,
-        turns: of.turns,
-        timers_fired: of.timers_fired,
-        callback_nanos_sampled: of.callback_nanos_sampled,
-        turns_sampled: of.turns_sampled,
-        linger_expired: of.linger_expired,
-        reads_paused_by_budget: of.reads_paused_by_budget,
+    /// Each number from the one of its name.
+    macro_rules! same {
+        ($($name:ident)+) => {
+            reactor_metrics { size: 0, closed: [0; REACTOR_METRICS_REASONS], delay: *of.delay.buckets(), $($name: of.$name,)+ }
+        };
     }
+    let mut metrics = same! {
+        connections queued_bytes accepted connected enrolled refused_by_total refused_by_address
+        accept_errors bytes_read bytes_written messages_read messages_written datagrams_read
+        datagrams_written datagrams_dropped datagrams_truncated polls reads writes accepts other_calls
+        wakeups turns timers_fired callback_nanos_sampled turns_sampled linger_expired
+        reads_paused_by_budget
+    };
+    metrics.closed.iter_mut().zip(&of.closed).for_each(|(ours, count)| *ours = *count);
+    metrics
 }
 
 #[cfg(test)]

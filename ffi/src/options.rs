@@ -141,6 +141,11 @@ mod tests {
     }
 
     #[test]
+    fn every_option_of_the_engine_has_a_member() {
+        assert_eq!(read(&FULL).unwrap().given(), Config::NAMES);
+    }
+
+    #[test]
     fn every_balance_has_the_number_of_the_engine() {
         let ours = [
             REACTOR_BALANCE_ROUND_ROBIN,

@@ -4,6 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+use reactor_core::binding::OPTIONS;
+use reactor_core::Metrics;
+
 /// The sources, in the order in which the header shows what they export.
 const SOURCES: [&str; 29] = [
     "status.rs",
@@ -66,6 +69,42 @@ fn the_committed_header_is_the_generated_one() {
         committed == generated(),
         "include/reactor.h is stale: run UPDATE_HEADER=1 cargo test -p reactor-ffi --test header"
     );
+}
+
+/// What the header says of a function, on one line.
+fn documentation(header: &str, function: &str) -> String {
+    let before = header.split(&format!("\nreactor_status {function}(")).next().unwrap();
+    before.rsplit("/**").next().unwrap().replace("\n * ", " ")
+}
+
+#[test]
+fn the_documentation_has_every_option_of_a_query_with_its_form() {
+    let header = generated();
+    let listen = documentation(&header, "reactor_server_listen_with");
+    let connect = documentation(&header, "reactor_server_connect");
+    for row in OPTIONS {
+        let option = format!(" {}={}", row.name, row.form);
+        assert!(!row.is_of_listeners() || listen.contains(&option), "{option} is missing in {listen}");
+        assert!(!row.is_of_connects() || connect.contains(&option), "{option} is missing in {connect}");
+    }
+}
+
+#[test]
+fn the_counters_are_those_of_the_engine() {
+    let header = generated();
+    let metrics = header
+        .split("typedef struct reactor_metrics {")
+        .nth(1)
+        .unwrap()
+        .split("} reactor_metrics;")
+        .next()
+        .unwrap();
+    let ours = metrics.lines().filter_map(|line| line.trim().strip_prefix("uint64_t ")?.strip_suffix(';'));
+    let mut ours: Vec<_> = ours.filter(|name| !name.ends_with(']')).collect();
+    let mut core: Vec<_> = Metrics::default().counters().into_iter().map(|(name, _)| name).collect();
+    ours.sort_unstable();
+    core.sort_unstable();
+    assert_eq!(ours, core);
 }
 
 #[test]

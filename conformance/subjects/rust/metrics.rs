@@ -15,22 +15,9 @@ pub(crate) fn snapshot(server: &Handle, on_loop: &str) -> Outcome {
     Ok(described(&metrics.ok_or_else(none)?))
 }
 
-/// The counters that are plain numbers, by their names.
-macro_rules! plain {
-    ($metrics:expr, $($name:ident)+) => {
-        [$((stringify!($name), $metrics.$name),)+]
-    };
-}
-
 fn described(metrics: &Metrics) -> Value {
-    let plain = plain!(metrics,
-        accepted connected enrolled refused_by_total refused_by_address accept_errors bytes_read bytes_written
-        messages_read messages_written datagrams_read datagrams_written datagrams_dropped datagrams_truncated polls
-        reads writes accepts other_calls wakeups turns timers_fired callback_nanos_sampled turns_sampled
-        linger_expired reads_paused_by_budget connections queued_bytes
-    );
-    let mut all: Map<String, Value> =
-        plain.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect();
+    let counters = metrics.counters().into_iter();
+    let mut all: Map<String, Value> = counters.map(|(name, count)| (name.to_owned(), json!(count))).collect();
     let closed = CloseReason::ALL.into_iter().map(|reason| (reason.name(), metrics.closed_by(reason)));
     let closed: Map<String, Value> =
         closed.filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), json!(count))).collect();

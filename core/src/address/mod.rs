@@ -26,7 +26,7 @@ pub use options::{KeepAlive, ListenOptions, Multicast};
 pub use socket_address::{Address, Credentials};
 pub use socket_options::SocketOption;
 pub(crate) use socket_options::{of_connection, of_listener};
-pub use table::{OptionRow, OPTIONS};
+pub use table::{given, OptionRow, OPTIONS};
 
 /// The scheme of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use super::values::{
     backlog_fault, bind_fault, buffer_fault, choice, datagram_fault, device_fault, ipv6_only_fault, join,
     join_fault, keep_alive, local_address, millis, mode_fault, octal, positive, put, Place,
 };
-use super::{KeepAlive, Scheme};
+use super::{KeepAlive, ListenOptions, Scheme};
+use crate::contract::options::ConnOptions;
 use crate::framing::Framing;
 
 /// An option of listeners, of connections, or of both.
@@ -32,7 +33,30 @@ pub struct OptionRow {
     pub(super) fault: fn(&Asked, Place<'_>) -> Option<String>,
 }
 
+/// A scheme of each kind of socket.
+const KINDS: [Scheme; 3] = [Scheme::Tcp, Scheme::Unix, Scheme::Udp];
+
 impl OptionRow {
+    /// Whether listeners have it, of some scheme.
+    #[must_use]
+    pub fn is_of_listeners(&self) -> bool {
+        KINDS.into_iter().any(self.listens)
+    }
+
+    /// Whether outgoing connections have it, of some scheme.
+    #[must_use]
+    pub fn is_of_connects(&self) -> bool {
+        KINDS.into_iter().any(self.connects)
+    }
+
+    /// Whether it is what a connection begins with, by whatever way it comes: every stream has it, and no datagrams.
+    #[must_use]
+    pub fn is_of_conns(&self) -> bool {
+        KINDS
+            .into_iter()
+            .all(|scheme| [self.listens, self.connects].into_iter().all(|has| has(scheme) != scheme.is_udp()))
+    }
+
     /// Whether it was asked for.
     pub(super) fn is_given(&self, asked: &mut Asked) -> bool {
         (self.at)(asked).is_given()
@@ -247,6 +271,13 @@ pub const OPTIONS: &[OptionRow] = &[
         fault: |asked, _| Some(asked.conns.framing.as_ref()?.check().err()?.message().to_owned()),
     },
 ];
+
+/// The names of the options that were given, for who makes them from other terms and wants to be sure that none was lost.
+#[must_use]
+pub fn given(options: &ListenOptions, conns: &ConnOptions) -> Vec<&'static str> {
+    let mut asked = Asked { listen: options.clone(), conns: conns.clone(), ..Asked::default() };
+    OPTIONS.iter().filter(|row| row.is_given(&mut asked)).map(|row| row.name).collect()
+}
 
 const BOOL: &str = "true or false";
 const BYTES: &str = "a number of bytes above 0";

@@ -39,49 +39,76 @@ pub struct Timeouts {
     pub write: Duration,
 }
 
-/// Options of a server. Zero means the default; `Config::default()` is all zeroes. There will be more of them, so
-/// name those that are yours and take the others from there:
-///
-/// ```
-/// # use reactor_core::Config;
-/// let config = Config { loops: 2, ..Config::default() };
-/// # let _ = config;
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {
-    /// Number of event loops, each on a thread of its own. Default: one per processor that this process may
-    /// use (affinity and cgroup limits counted).
-    pub loops: usize,
-    /// How incoming connections are spread over the loops. Default: round-robin.
-    pub balance: Balance,
-    /// Whether each loop's thread is bound to one of the processors that this process may use.
-    pub pin: bool,
-    /// Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
-    pub high_water: usize,
-    /// Bytes of unsent output at which `on_drain` is called and reading resumes. Default: half the high-water
-    /// mark, so 512 KiB.
-    pub low_water: usize,
-    /// Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own
-    /// loop closes it with [`CloseReason::Overflow`](crate::CloseReason::Overflow), and a write from
-    /// elsewhere answers [`ErrorKind::Full`]. Default: 64 MiB.
-    pub hard_limit: usize,
-    /// Bytes that the whole server may hold, of unsent output and of unfinished input. Above it reading
-    /// stops, and writes by id from other threads answer [`ErrorKind::Full`]. Default: a quarter of the memory
-    /// that this process may use; `usize::MAX` for no budget.
-    pub byte_budget: usize,
-    /// Bytes read from one connection in one turn, before the others have theirs. Default: 256 KiB.
-    pub read_budget: usize,
-    /// How long a connection closed by this side waits for the peer to close too. One that is closed for a fault (a
-    /// protocol error, a failed callback, a time-out) is reset when its peer takes none of what is queued for as long.
-    /// Default: 2 s. [`Config::NO_LINGER`] for not at all.
-    pub linger: Duration,
-    /// Incoming connections that may be open at once; further ones are closed without a callback. Default:
-    /// no limit.
-    pub max_connections: usize,
-    /// The same for each client address. Unix sockets do not count. Default: no limit.
-    pub max_connections_per_address: usize,
-    /// How long a graceful stop waits for the connections to finish if it is not said. Default: 30 s.
-    pub stop_deadline: Duration,
+/// Declares the options once: as members, and as the table that the bindings' own options are compared with.
+macro_rules! options {
+    ($(#[$of_type:meta])* $Config:ident { $($(#[$of_member:meta])+ $name:ident: $Type:ty,)+ }) => {
+        $(#[$of_type])*
+        pub struct $Config {
+            $($(#[$of_member])+ pub $name: $Type,)+
+        }
+
+        impl $Config {
+            /// The name of every option.
+            #[doc(hidden)]
+            pub const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+            /// The names of the options that do not have their default.
+            #[doc(hidden)]
+            #[must_use]
+            pub fn given(&self) -> Vec<&'static str> {
+                let default = Self::default();
+                let all = [$((stringify!($name), self.$name != default.$name)),+];
+                all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+            }
+        }
+    };
+}
+
+options! {
+    /// Options of a server. Zero means the default; `Config::default()` is all zeroes. There will be more of them, so
+    /// name those that are yours and take the others from there:
+    ///
+    /// ```
+    /// # use reactor_core::Config;
+    /// let config = Config { loops: 2, ..Config::default() };
+    /// # let _ = config;
+    /// ```
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    Config {
+        /// Number of event loops, each on a thread of its own. Default: one per processor that this process may
+        /// use (affinity and cgroup limits counted).
+        loops: usize,
+        /// How incoming connections are spread over the loops. Default: round-robin.
+        balance: Balance,
+        /// Whether each loop's thread is bound to one of the processors that this process may use.
+        pin: bool,
+        /// Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
+        high_water: usize,
+        /// Bytes of unsent output at which `on_drain` is called and reading resumes. Default: half the high-water
+        /// mark, so 512 KiB.
+        low_water: usize,
+        /// Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own
+        /// loop closes it with [`CloseReason::Overflow`](crate::CloseReason::Overflow), and a write from
+        /// elsewhere answers [`ErrorKind::Full`]. Default: 64 MiB.
+        hard_limit: usize,
+        /// Bytes that the whole server may hold, of unsent output and of unfinished input. Above it reading
+        /// stops, and writes by id from other threads answer [`ErrorKind::Full`]. Default: a quarter of the memory
+        /// that this process may use; `usize::MAX` for no budget.
+        byte_budget: usize,
+        /// Bytes read from one connection in one turn, before the others have theirs. Default: 256 KiB.
+        read_budget: usize,
+        /// How long a connection closed by this side waits for the peer to close too. One that is closed for a fault (a
+        /// protocol error, a failed callback, a time-out) is reset when its peer takes none of what is queued for as long.
+        /// Default: 2 s. [`Config::NO_LINGER`] for not at all.
+        linger: Duration,
+        /// Incoming connections that may be open at once; further ones are closed without a callback. Default:
+        /// no limit.
+        max_connections: usize,
+        /// The same for each client address. Unix sockets do not count. Default: no limit.
+        max_connections_per_address: usize,
+        /// How long a graceful stop waits for the connections to finish if it is not said. Default: 30 s.
+        stop_deadline: Duration,
+    }
 }
 
 impl Config {

@@ -178,17 +178,21 @@ macro_rules! metrics {
 
         #[cfg(test)]
         impl LoopMetrics {
-            /// The plain counters, in the order of [`Metrics::plain`].
+            /// The plain counters, in the order of [`Metrics::counters`].
             fn plain(&self) -> Vec<&Counter> {
                 vec![$(&self.$name,)+]
             }
         }
 
-        #[cfg(test)]
         impl Metrics {
-            /// The plain counters' names and values.
-            fn plain(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name),)+]
+            /// Every plain number by its name, in the order of the documentation: the counters, then the gauges.
+            #[must_use]
+            pub fn counters(&self) -> Vec<(&'static str, u64)> {
+                vec![
+                    $((stringify!($name), self.$name),)+
+                    ("connections", self.connections),
+                    ("queued_bytes", self.queued_bytes),
+                ]
             }
         }
     };
