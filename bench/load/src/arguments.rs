@@ -6,55 +6,15 @@ use clap::{Parser, ValueEnum};
 
 use crate::datagrams;
 use crate::failure::Failure;
-use crate::plan::Plan;
+use crate::plan::{Extent, Mode, Plan, Protocol};
 use crate::target::Target;
 use crate::watch::Watch;
-use crate::window::Extent;
 
 /// The largest body of a frame.
 const LARGEST_FRAME: usize = 4 * 1024 * 1024;
 
 /// The largest message that is none: more would be a matter of memory only.
 const LARGEST_MESSAGE: usize = 1024 * 1024 * 1024;
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub(crate) enum Mode {
-    /// Each connection keeps --depth requests outstanding
-    Closed,
-    /// Requests are sent when they are due, at --rate, whether or not earlier ones are answered
-    Open,
-    /// Connect, one request, its answer, reset; --connections at a time
-    Churn,
-    /// How much memory a connection takes that is served once and then stays silent
-    Idle,
-    /// One connection sends, all receive
-    Broadcast,
-}
-
-impl Mode {
-    /// As it is written.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::Churn => "churn",
-            Self::Idle => "idle",
-            Self::Broadcast => "broadcast",
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub(crate) enum Protocol {
-    /// Every byte comes back
-    Raw,
-    /// Four bytes of length and a body, which come back
-    Frames,
-    /// Frames that say how long the answer is to be
-    Answers,
-    /// GET / by HTTP/1.1
-    Http,
-}
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Offload {

@@ -64,3 +64,8 @@ impl From<Errno> for Broken {
         Self::System(errno)
     }
 }
+
+/// An error number of one library as the other's.
+pub(crate) fn errno(error: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(error as i32)
+}

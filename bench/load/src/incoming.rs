@@ -7,6 +7,7 @@ use nix::cmsg_space;
 use nix::sys::socket::{recvmmsg, setsockopt, sockopt, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg};
 use rustix::io::Errno;
 
+use crate::failure::errno;
 use crate::outgoing::BATCH;
 
 /// Room for the largest piece, 65,535 bytes, and a cache line more: so the buffers' beginnings, which is all that
@@ -88,9 +89,4 @@ fn segment(message: &RecvMsg<()>) -> Result<usize, Errno> {
         _ => None,
     });
     Ok(segment.unwrap_or(0))
-}
-
-/// The same error for the other library.
-pub(crate) fn errno(error: nix::errno::Errno) -> Errno {
-    Errno::from_raw_os_error(error as i32)
 }

@@ -30,7 +30,7 @@ mod window;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Mode};
+use arguments::Arguments;
 use background::Background;
 use clap::Parser;
 use clock::Clock;
@@ -38,6 +38,7 @@ use connection::Shared;
 use connections::Connections;
 use datagrams::Datagrams;
 use failure::Failure;
+use plan::Mode;
 use plan::Plan;
 use report::Report;
 use target::Target;

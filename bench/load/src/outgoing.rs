@@ -7,7 +7,7 @@ use nix::sys::socket::{sendmmsg, setsockopt, sockopt, MsgFlags, MultiHeaders};
 use rustix::io::Errno;
 use rustix::net::{send, SendFlags};
 
-use crate::incoming::errno;
+use crate::failure::errno;
 
 /// Datagrams in one call: as many segments as udp(7) allows in one send.
 pub(crate) const BATCH: usize = 64;

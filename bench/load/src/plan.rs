@@ -2,11 +2,59 @@
 
 use std::time::Duration;
 
-use crate::arguments::{Mode, Protocol};
+use clap::ValueEnum;
+
 use crate::script::Script;
 use crate::target::{Dialler, Target};
 use crate::watch::Watch;
-use crate::window::Extent;
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Each connection keeps --depth requests outstanding
+    Closed,
+    /// Requests are sent when they are due, at --rate, whether or not earlier ones are answered
+    Open,
+    /// Connect, one request, its answer, reset; --connections at a time
+    Churn,
+    /// How much memory a connection takes that is served once and then stays silent
+    Idle,
+    /// One connection sends, all receive
+    Broadcast,
+}
+
+impl Mode {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::Churn => "churn",
+            Self::Idle => "idle",
+            Self::Broadcast => "broadcast",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Every byte comes back
+    Raw,
+    /// Four bytes of length and a body, which come back
+    Frames,
+    /// Frames that say how long the answer is to be
+    Answers,
+    /// GET / by HTTP/1.1
+    Http,
+}
+
+/// What ends the measurement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Extent {
+    /// So long, after a warm-up.
+    Time { warmup: Duration, duration: Duration },
+    /// So many requests, the first one included.
+    Requests(u64),
+}
 
 /// One run.
 pub(crate) struct Plan {

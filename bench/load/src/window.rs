@@ -7,17 +7,8 @@ use rustix::time::{clock_gettime, ClockId};
 use crate::clock::{nanoseconds, Nanoseconds};
 use crate::connection::Shared;
 use crate::failure::Failure;
-use crate::plan::Plan;
+use crate::plan::{Extent, Plan};
 use crate::watch::Watch;
-
-/// What ends the measurement.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Extent {
-    /// So long, after a warm-up.
-    Time { warmup: Duration, duration: Duration },
-    /// So many requests, the first one included.
-    Requests(u64),
-}
 
 /// Which requests belong to the window.
 #[derive(Clone, Copy, PartialEq)]
