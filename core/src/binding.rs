@@ -7,6 +7,16 @@ pub use crate::delivery::event::{Event, Pending};
 pub use crate::delivery::receiver::{Delivery, Receiver, Turn};
 pub use crate::shared::mailbox::cork::Cork;
 
+use crate::base::conn_id::ConnId;
+
+/// The place of a connection among those of its loop: ids of open connections of one loop have different ones, and they are
+/// as low as those before have left.
+#[must_use]
+#[inline]
+pub fn slot_of(id: ConnId) -> usize {
+    id.slot() as usize
+}
+
 /// A number that a process has in common neither with its parent nor with its children; never 0. Bindings would have to
 /// ask the system otherwise.
 #[must_use]

@@ -1,8 +1,6 @@
 //! A connection as Python sees it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use reactor_core::{ConnId, Handle, Pressure, Result};
@@ -16,7 +14,7 @@ use crate::errors::IntoPyResult;
 pub(crate) struct Conn {
     id: ConnId,
     server: Handle,
-    /// This side has closed it: what a batch still holds for it is dropped, except on_close.
+    /// This side has closed it, perhaps on another thread: of what its loop has for it only on_close is still called.
     closed_here: AtomicBool,
 }
 
@@ -30,15 +28,18 @@ impl Conn {
         !self.closed_here.load(Ordering::Acquire)
     }
 
-    pub(crate) fn close_here(&self) -> Result<()> {
+    /// From now on only `on_close` is to be called.
+    pub(crate) fn takes_no_more(&self) {
         self.closed_here.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn close_here(&self) -> Result<()> {
+        self.takes_no_more();
         self.server.close(self.id)
     }
 
-    /// Closes it because a callback failed.
-    pub(crate) fn fail(&self) -> Result<()> {
-        self.closed_here.store(true, Ordering::Release);
-        self.server.fail(self.id)
+    pub(crate) fn conn_id(&self) -> ConnId {
+        self.id
     }
 }
 
@@ -92,34 +93,4 @@ impl Conn {
 pub(crate) fn write(server: &Handle, id: ConnId, data: &Bound<'_, PyAny>) -> PyResult<bool> {
     let pressure = with_bytes(data, |bytes| server.write(id, bytes))?.into_py_result(data.py())?;
     Ok(pressure == Pressure::Low)
-}
-
-/// The objects of a server's connections, from before `on_open` until `on_close`.
-#[derive(Default)]
-pub(crate) struct Conns(Mutex<HashMap<ConnId, Py<Conn>>>);
-
-impl Conns {
-    /// The lock is never held while Python code may run.
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConnId, Py<Conn>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn open<'py>(
-        &self,
-        py: Python<'py>,
-        id: ConnId,
-        server: &Handle,
-    ) -> PyResult<Bound<'py, Conn>> {
-        let conn = Bound::new(py, Conn::new(id, server.clone()))?;
-        self.lock().insert(id, conn.clone().unbind());
-        Ok(conn)
-    }
-
-    pub(crate) fn get<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
-        self.lock().get(&id).map(|conn| conn.bind(py).clone())
-    }
-
-    pub(crate) fn remove<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
-        self.lock().remove(&id).map(|conn| conn.into_bound(py))
-    }
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use reactor_core::Handle;
 
-/// The servers of this process whose loops may call into Python: those that were started and whose sink is
+/// The servers of this process whose loops may call into Python: those that were started and whose delivery is
 /// alive.
 #[derive(Default)]
 struct Servers {
@@ -52,7 +52,7 @@ impl Servers {
     }
 }
 
-/// A server's place on the list, held by its sink: so the place is given up after the last callback.
+/// A server's place on the list, held by its delivery: so the place is given up after the last callback.
 pub(crate) struct Registration {
     key: u64,
 }

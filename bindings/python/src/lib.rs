@@ -3,13 +3,20 @@
 //! `Handler`.
 
 mod bytes;
+mod callback;
 mod callbacks;
 mod conn;
+mod conns;
+mod delivery;
 mod errors;
 mod exit;
+mod interpreter;
+mod method;
 mod options;
+mod receiver;
+mod report;
 mod server;
-mod sink;
+mod state;
 
 use pyo3::prelude::*;
 

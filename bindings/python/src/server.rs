@@ -7,15 +7,15 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyOverflowError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyWeakrefReference};
-use reactor_core::binding::batch::Batched;
 use reactor_core::{ConnId, Error, ErrorKind, Handle};
 
 use crate::callbacks::Callbacks;
 use crate::conn::write;
+use crate::delivery::PythonDelivery;
 use crate::errors::{exception, IntoPyResult};
 use crate::exit::{gave_up, register, Registration};
 use crate::options::{Count, Options};
-use crate::sink::{PythonSink, State};
+use crate::state::State;
 
 /// A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When
 /// the last reference to it is gone it stops.
@@ -56,12 +56,11 @@ impl Server {
     ) -> PyResult<Self> {
         let options = Options { loops, high_water, low_water, hard_limit, read_budget, linger };
         let config = options.config().into_py_result(handler.py())?;
-        let state = Arc::new(State::new(Callbacks::of(handler)?));
+        let state = Arc::new(State::new(Callbacks::of(handler)?, Self::stand_in));
         let registration = Registration::new();
         let key = registration.key();
-        let sink = PythonSink::new(Arc::clone(&state), registration);
-        let core =
-            reactor_core::Server::delivering(Batched::new(sink), &config).into_py_result(handler.py())?;
+        let delivery = PythonDelivery::new(Arc::clone(&state), registration);
+        let core = reactor_core::Server::delivering(delivery, &config).into_py_result(handler.py())?;
         let handle = core.handle().clone();
         let owned = Mutex::new(Some(Owned { core: Arc::new(core), state, key }));
         Ok(Server { handle, owned, started: AtomicBool::new(false) })
@@ -215,8 +214,9 @@ impl Server {
 
 impl Server {
     /// An object for callbacks of a server whose own object is being dropped.
-    pub(crate) fn stand_in(handle: Handle) -> Self {
-        Server { handle, owned: Mutex::new(None), started: AtomicBool::new(true) }
+    fn stand_in<'py>(py: Python<'py>, handle: &Handle) -> PyResult<Bound<'py, PyAny>> {
+        let (handle, owned, started) = (handle.clone(), Mutex::new(None), AtomicBool::new(true));
+        Bound::new(py, Server { handle, owned, started }).map(Bound::into_any)
     }
 
     /// The lock is never held while Python code may run, nor while waiting for the interpreter lock.

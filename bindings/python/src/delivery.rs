@@ -1,0 +1,47 @@
+//! How the engine calls the handler's methods: on the loops' own threads, under the interpreter lock.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use reactor_core::binding::{Carries, Delivery, Receiver};
+use reactor_core::{Action, BoxError, Handle};
+
+use crate::exit::Registration;
+use crate::interpreter::attached;
+use crate::receiver::PythonReceiver;
+use crate::state::State;
+
+/// The delivery of one server: the loops own it, so it is dropped when the last of them has ended.
+pub(crate) struct PythonDelivery {
+    state: Arc<State>,
+    /// Dropped along, which says that no callback is to come.
+    _registration: Registration,
+}
+
+impl PythonDelivery {
+    pub(crate) fn new(state: Arc<State>, registration: Registration) -> Self {
+        PythonDelivery { state, _registration: registration }
+    }
+}
+
+impl Delivery for PythonDelivery {
+    fn receiver(&self) -> Box<dyn Receiver> {
+        Box::new(PythonReceiver::new(Arc::clone(&self.state)))
+    }
+
+    fn carries(&self) -> Carries {
+        Carries { datagrams: false, detach: false, turns: true }
+    }
+
+    fn on_start(&self, server: &Handle) -> Result<Action, BoxError> {
+        Ok(Python::attach(|py| self.state.start(py, server))?)
+    }
+
+    fn on_stop(&self, server: &Handle) {
+        Python::attach(|py| self.state.stop(py, server));
+    }
+
+    fn around_loop(&self, run: &mut dyn FnMut()) {
+        attached(run);
+    }
+}
