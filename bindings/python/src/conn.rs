@@ -38,6 +38,13 @@ impl Conn {
         self.server.close(self.id)
     }
 
+    /// The usual write: a few bytes, in a callback of its loop's. Says whether they were queued; if not, nothing was
+    /// done. Does not panic.
+    #[inline]
+    pub(crate) fn write_flowing(&self, bytes: &[u8]) -> bool {
+        self.server.write_flowing(self.id, &[bytes])
+    }
+
     pub(crate) fn conn_id(&self) -> ConnId {
         self.id
     }
@@ -63,7 +70,7 @@ impl Conn {
     ///
     /// Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the
     /// hard limit.
-    fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    pub(crate) fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
         write(&self.server, self.id, data)
     }
 

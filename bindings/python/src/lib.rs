@@ -17,6 +17,7 @@ mod receiver;
 mod report;
 mod server;
 mod state;
+mod write_method;
 
 use pyo3::prelude::*;
 
@@ -45,6 +46,7 @@ mod _native {
         module.add("ERROR_KINDS", kinds)?;
         module.add("CLOSE_REASONS", reasons)?;
         crate::errors::find_classes(py)?;
+        crate::write_method::install(&py.get_type::<Conn>())?;
         crate::exit::stop_servers_at_exit(py)
     }
 }
