@@ -79,13 +79,14 @@ impl Conns {
 pub(crate) struct ConnsOfLoops(Mutex<Vec<Arc<Conns>>>);
 
 impl ConnsOfLoops {
-    /// The lock is never held while Python code may run.
+    /// The lock is taken only with the interpreter's held, so that no fork leaves it locked in a child; and never held
+    /// while Python code may run.
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Conns>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The place for those of a further loop.
-    pub(crate) fn of_new_loop(&self) -> Arc<Conns> {
+    pub(crate) fn of_new_loop(&self, _locked: Python<'_>) -> Arc<Conns> {
         let conns = Arc::default();
         self.lock().push(Arc::clone(&conns));
         conns

@@ -40,11 +40,6 @@ impl InterpreterLock {
         self.held.set(true);
     }
 
-    /// Whether it ever was.
-    pub(crate) fn was_taken(&self) -> bool {
-        !self.thread.get().is_null()
-    }
-
     /// Gives the lock back, if it is held.
     #[inline]
     pub(crate) fn give_back(&mut self) {

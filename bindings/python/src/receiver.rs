@@ -1,5 +1,6 @@
 //! Where a loop's events become calls of the handler's methods.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -20,7 +21,8 @@ use crate::state::State;
 /// while the loop sends and sleeps.
 pub(crate) struct PythonReceiver {
     state: Arc<State>,
-    conns: Arc<Conns>,
+    /// Made with the first connection.
+    conns: OnceCell<Arc<Conns>>,
     lock: InterpreterLock,
 }
 
@@ -64,15 +66,14 @@ impl Receiver for PythonReceiver {
 
 impl PythonReceiver {
     pub(crate) fn new(state: Arc<State>) -> Self {
-        let conns = state.conns.of_new_loop();
-        PythonReceiver { state, conns, lock: InterpreterLock::new() }
+        PythonReceiver { state, conns: OnceCell::new(), lock: InterpreterLock::new() }
     }
 
     fn open(&self, conn: &LoopConn<'_>) -> Action {
         let (py, callback) = (self.lock.take(), &self.state.callbacks.on_open);
         match Bound::new(py, Conn::new(conn.id(), conn.server().clone())) {
             Ok(object) => {
-                self.conns.insert(&object);
+                self.conns.get_or_init(|| self.state.conns.of_new_loop(py)).insert(&object);
                 let answer = callback.call(py, [object.as_any()]);
                 self.action_of(callback, conn, &object, answer)
             }
@@ -98,7 +99,8 @@ impl PythonReceiver {
 
     fn closed(&self, conn: &LoopConn<'_>, closed: Closed) -> Action {
         let (py, callback) = (self.lock.take(), &self.state.callbacks.on_close);
-        let Some(object) = self.conns.remove(py, conn.id()) else { return Action::None };
+        let object = self.conns.get().and_then(|conns| conns.remove(py, conn.id()));
+        let Some(object) = object else { return Action::None };
         if callback.method().is_none() {
             return Action::None;
         }
@@ -112,7 +114,7 @@ impl PythonReceiver {
     /// The connection's object, if this side has not closed it.
     #[inline]
     fn listening<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> Option<Bound<'py, Conn>> {
-        self.conns.get(py, conn.id()).filter(|object| object.get().takes_events())
+        self.conns.get()?.get(py, conn.id()).filter(|object| object.get().takes_events())
     }
 
     /// What a callback asks for; one that failed closes its connection and is reported.
@@ -152,11 +154,11 @@ impl PythonReceiver {
 
 impl Drop for PythonReceiver {
     fn drop(&mut self) {
-        // The loop has parted with every connection, unless it failed or found itself in a forked child.
-        if self.lock.was_taken() {
-            self.conns.clear(self.lock.take());
-            self.lock.give_back();
+        if let Some(conns) = self.conns.take() {
+            // The loop has parted with every connection, unless it failed or found itself in a forked child.
+            conns.clear(self.lock.take());
         }
+        self.lock.give_back();
     }
 }
 

@@ -6,8 +6,9 @@ import os
 import socket
 import threading
 import weakref
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -182,6 +183,49 @@ def test_any_object_is_a_handler_and_missing_methods_are_not_called() -> None:
         assert exchange(running.url, b"abc") == b"abc"
     with Running(SimpleNamespace(on_open=lambda conn: None)) as running:
         assert exchange(running.url, b"abc") == b""
+
+
+class Ways:
+    """Callbacks of every kind of callable."""
+
+    @staticmethod
+    def static(conn: reactor.Conn, data: bytes) -> None:
+        conn.write(data)
+
+    @classmethod
+    def of_class(cls, conn: reactor.Conn, data: bytes) -> None:
+        conn.write(data)
+
+    def method(self, conn: reactor.Conn, data: bytes) -> None:
+        conn.write(data)
+
+    def __call__(self, conn: reactor.Conn, data: bytes) -> None:
+        conn.write(data)
+
+    def defaults(self, *args: Any, more: bytes = b"") -> None:
+        conn, data = args
+        conn.write(data + more)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        echo,
+        Ways.static,
+        Ways.of_class,
+        Ways().method,
+        Ways(),
+        Ways().defaults,
+        partial(Ways.method, Ways()),
+        partial(Ways().defaults, more=b""),
+        MethodType(Ways.method, "any object"),
+        MethodType(partial(lambda more, conn, data: conn.write(data)), b"more"),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_any_callable_is_a_callback(callback: Any) -> None:
+    with Running(SimpleNamespace(on_data=callback)) as running:
+        assert exchange(running.url, b"abc") == b"abc"
 
 
 def test_methods_are_looked_up_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import inspect
 import mmap
 
 import pytest
@@ -82,3 +83,38 @@ def test_another_type_is_refused_with_its_name(wrong: object) -> None:
             running.server.write(conn.id, wrong)  # type: ignore[arg-type]
         assert str(raised.value) == expected
         assert conn.is_open
+
+
+@pytest.mark.parametrize("way", ["own loop", "other thread"])
+def test_the_argument_may_be_named_and_any_other_number_is_refused(way: str) -> None:
+    recorder = Recorder()
+
+    def write(conn: reactor.Conn) -> None:
+        assert conn.write(data=b"named") is True
+        assert reactor.Conn.write(conn, b", unbound") is True
+        for args, names, text in [
+            ((), {}, "missing 1 required positional argument: 'data'"),
+            ((b"1", b"2"), {}, "takes 1 positional arguments but 2 were given"),
+            ((b"1",), {"data": b"2"}, "got multiple values for argument 'data'"),
+            ((b"1",), {"other": b"2"}, "got an unexpected keyword argument 'other'"),
+        ]:
+            with pytest.raises(TypeError) as raised:
+                conn.write(*args, **names)  # type: ignore[arg-type]
+            assert str(raised.value) == f"Conn.write() {text}"
+        with pytest.raises(TypeError):
+            reactor.Conn.write("no connection", b"x")  # type: ignore[arg-type]
+
+    if way == "own loop":
+        recorder.act["on_open"] = write
+    with Running(recorder) as running, connect(running.url) as client:
+        recorder.wait_for("on_open")
+        if way == "other thread":
+            write(recorder.conns[0])
+        assert receive(client, 14) == b"named, unbound"
+    assert recorder.errors == []
+
+
+def test_write_describes_itself() -> None:
+    assert str(inspect.signature(reactor.Conn.write)) == "(self, /, data)"
+    assert (reactor.Conn.write.__doc__ or "").startswith("Queues a copy of the bytes.")
+    assert type(reactor.Conn.write) is type(reactor.Conn.close)

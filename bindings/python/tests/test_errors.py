@@ -281,3 +281,20 @@ def test_waiting_in_a_callback_is_the_wrong_thread() -> None:
         wait_until(lambda: len(raised) == 2)
         assert recorder.conns[0].is_open
     assert [type(error) for error in raised] == [reactor.WrongThreadError] * 2
+
+
+def test_an_old_id_closes_no_connection_that_came_after() -> None:
+    """The newer connection has the place of the older one on its loop."""
+    recorder = Recorder()
+    with Running(recorder, loops=1) as running:
+        connect(running.url).close()
+        recorder.wait_for("on_close")
+        with connect(running.url) as client:
+            recorder.wait_for("on_open", 2)
+            older, newer = (conn.id for conn in recorder.conns)
+            assert older != newer
+            with pytest.raises(reactor.ClosedError):
+                running.server.close(older)
+            client.sendall(b"x")
+            recorder.wait_for("on_data")
+    assert recorder.events[-3][:2] == ("on_data", recorder.conns[1])

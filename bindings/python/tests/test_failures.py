@@ -256,6 +256,38 @@ def test_the_rest_of_a_batch_is_dropped_for_a_connection_that_another_one_closed
     assert recorder.errors == []
 
 
+@pytest.mark.parametrize("way", ["conn", "id"])
+def test_what_another_thread_has_closed_is_told_of_its_end_only(way: str) -> None:
+    gates = {b"first": threading.Event(), b"second": threading.Event()}
+    entered = {b"first": threading.Event(), b"second": threading.Event()}
+
+    def on_data(conn: reactor.Conn, data: bytes) -> None:
+        entered[data].set()
+        gates[data].wait(DEADLINE)
+
+    recorder = Recorder(on_data=on_data)
+    with Running(recorder, loops=1) as running:
+        clients = [connect(running.url) for _ in range(5)]
+        recorder.wait_for("on_open", 5)
+        clients[0].sendall(b"first")
+        assert entered[b"first"].wait(DEADLINE)
+        # The loop is in a callback: what comes now is reported at once, and the first of it stays in a callback, too.
+        for client in clients[1:]:
+            client.sendall(b"second")
+        gates[b"first"].set()
+        assert entered[b"second"].wait(DEADLINE)
+        called = recorder.events[-1][1]
+        for conn in recorder.conns:
+            if conn != called:
+                conn.close() if way == "conn" else running.server.close(conn.id)
+        gates[b"second"].set()
+        for client in clients:
+            client.close()
+        recorder.wait_for("on_close", 5)
+    assert recorder.names().count("on_data") == 2
+    assert recorder.errors == []
+
+
 def test_data_of_a_connection_that_the_peer_has_closed_is_delivered() -> None:
     recorder = Recorder()
     with Running(recorder) as running:
