@@ -62,7 +62,8 @@ impl Handle {
     /// yet, has nothing to hand out, and is closed.
     ///
     /// # Errors
-    /// As [`close`](Self::close).
+    /// As [`close`](Self::close); [`Unsupported`](crate::ErrorKind::Unsupported) where the way of delivery hands no
+    /// descriptors out.
     pub fn detach(&self, id: ConnId) -> Result<()> {
         self.request(id, Request::Detach)
     }

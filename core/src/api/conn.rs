@@ -303,6 +303,11 @@ impl<'a> Conn<'a> {
 
     // ---- for receivers that hand over ----
 
+    /// In `on_data`: the input was not cut by a framing.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.state.input.get().is_some_and(|input| input.raw)
+    }
+
     /// Stops reading this connection until what was handed over of it is answered.
     pub(crate) fn hold(&self) {
         self.state.hold(self.id);

@@ -11,7 +11,7 @@ use crate::conn::request::Request;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::Command;
-use crate::shared::mailbox::Mailbox;
+use crate::shared::mailbox::{no_detach_error, Mailbox};
 
 /// Loops.
 impl Handle {
@@ -80,6 +80,9 @@ impl Handle {
         let mailbox = self.mailbox(id)?;
         match LoopState::current(mailbox) {
             Some(state) => state.request(id, request),
+            None if matches!(request, Request::Detach) && !self.shared.carries.detach => {
+                mailbox.shared(id).and(Err(no_detach_error(id)))
+            }
             None => mailbox.request(id, request),
         }
     }

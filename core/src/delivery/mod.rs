@@ -4,4 +4,5 @@ pub mod batch;
 pub(crate) mod event;
 pub(crate) mod handler;
 pub(crate) mod inline;
+pub mod log;
 pub(crate) mod receiver;

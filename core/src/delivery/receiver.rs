@@ -6,7 +6,10 @@ use super::event::Event;
 use super::handler::BoxError;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
-use crate::contract::action::Action;
+use crate::base::error::ErrorKind;
+use crate::base::panics::report;
+use crate::conn::request::Request;
+use crate::contract::action::{Action, CloseReason};
 use crate::contract::carries::Carries;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
@@ -38,6 +41,19 @@ pub trait Delivery: Send + Sync + 'static {
 pub trait Receiver {
     /// Bytes came in for a connection: whatever there is, or one frame.
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action;
+
+    /// Memory that input is to be read into, behind what is in it, with room for that many bytes: so that a receiver which
+    /// keeps input need not copy it. `None`: input comes by [`data`](Self::data). Only with [`Carries::turns`].
+    fn lend(&mut self, room: usize) -> Option<&mut Vec<u8>> {
+        let _ = room;
+        None
+    }
+
+    /// Bytes came in for a connection, which nothing has cut; they are what it lent last, from here on.
+    fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
+        let _ = (conn, from);
+        Action::None
+    }
 
     /// Anything else happened. The action counts for events of a connection only.
     fn event(&mut self, event: Event<'_>) -> Action;
@@ -91,6 +107,29 @@ impl Turn<'_> {
     /// Goes on with a connection that its receiver held.
     pub fn release(&self, conn: ConnId) {
         self.state.release(conn);
+    }
+
+    /// Does what a callback has answered later than within the call. What is refused counts as its failure.
+    pub fn act(&self, conn: ConnId, action: Action) {
+        let done = match action {
+            Action::None => return,
+            Action::Stop => return self.server().stop(),
+            Action::Close => self.state.request(conn, Request::Close(CloseReason::LocalClose)),
+            Action::Detach => self.state.request(conn, Request::Detach),
+        };
+        match done {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                report(format_args!("a callback asked for what there is not: {error}"));
+                self.state.fail(conn);
+            }
+            // It may have closed the connection itself before.
+            _ => {}
+        }
+    }
+
+    /// The end of what was handed over of a connection's input is not consumed: it comes again, in front of the next.
+    pub fn keep(&self, conn: ConnId, bytes: &[u8]) {
+        self.state.keep_handed_over(conn, bytes);
     }
 }
 

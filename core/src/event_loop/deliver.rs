@@ -29,6 +29,12 @@ enum Piece {
 }
 
 impl EventLoop {
+    /// Delivers what was read into the receiver's own memory, and begins there.
+    pub(super) fn deliver_lent(&mut self, id: ConnId, from: usize) {
+        self.state.metrics().messages_read.add(1);
+        self.tell(id, |receiver, conn| receiver.data_lent(conn, from));
+    }
+
     /// Delivers what was read into the buffer, when there is neither a framing nor anything before it.
     #[inline(always)]
     pub(super) fn deliver_alone(&mut self, id: ConnId, read: usize) {
@@ -76,7 +82,7 @@ impl EventLoop {
         // Lent out for the callbacks, which cannot reach it otherwise.
         let buffer = std::mem::take(&mut self.buffer);
         let left = self.deliver(id, &buffer[rest.clone()], fresh);
-        self.carry(id, buffer[rest][left].to_vec());
+        self.state.carry(id, buffer[rest][left].to_vec());
         self.buffer = buffer;
     }
 
@@ -87,7 +93,7 @@ impl EventLoop {
             carried.extend_from_slice(&self.buffer[HEADROOM..HEADROOM + read]);
             let rest = self.deliver(id, &carried, true);
             carried.drain(..rest.start);
-            return self.carry(id, carried);
+            return self.state.carry(id, carried);
         }
         let start = HEADROOM - carried.len();
         self.buffer[start..HEADROOM].copy_from_slice(&carried);
@@ -98,7 +104,7 @@ impl EventLoop {
             let rest = &buffer[start + rest.start..start + rest.end];
             carried.clear();
             carried.extend_from_slice(rest);
-            self.carry(id, carried);
+            self.state.carry(id, carried);
         }
         self.buffer = buffer;
     }
@@ -108,30 +114,13 @@ impl EventLoop {
         let mut carried = self.take_carry(id);
         let rest = self.deliver(id, &carried, true);
         carried.drain(..rest.start);
-        self.carry(id, carried);
+        self.state.carry(id, carried);
     }
 
     fn take_carry(&mut self, id: ConnId) -> Vec<u8> {
         let conns = &mut *self.state.conns.borrow_mut();
         let Some(entry) = conns.slab.get_mut(id) else { return Vec::new() };
         entry.take_carry(&mut conns.pool)
-    }
-
-    /// Leaves unconsumed input with the connection; too much of what the handler keeps is an error.
-    fn carry(&mut self, id: ConnId, bytes: Vec<u8>) {
-        let conns = &mut *self.state.conns.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else { return };
-        if entry.framer.is_none()
-            && !entry.backlog
-            && bytes.len() > crate::framing::Framing::DEFAULT_MAX_FRAME
-        {
-            entry.machine.close(CloseReason::Protocol, &mut conns.pool);
-            return conns.mark_dirty(id);
-        }
-        entry.set_carry(bytes, &mut conns.pool);
-        if entry.check_end(&mut conns.pool) {
-            conns.mark_dirty(id);
-        }
     }
 
     /// Gives input to the handler, piece by piece, and says which part of it is left over. `fresh` input goes to

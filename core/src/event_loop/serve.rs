@@ -1,11 +1,14 @@
 //! Input: reading, and the lines of connections that wait for it.
 
-use super::{EventLoop, HEADROOM};
+use super::{EventLoop, HEADROOM, READ_BUFFER};
 use crate::base::conn_id::ConnId;
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::{Due, Reading};
+use crate::conn::stream::queue::BlockPool;
 use crate::conn::stream::wire::Got;
 use crate::delivery::event::Event;
+use crate::delivery::receiver::Receiver;
+use crate::loop_state::LoopState;
 
 /// What a read gave.
 struct Read {
@@ -15,21 +18,33 @@ struct Read {
     more: bool,
     /// The connection has no framing, and nothing that was not consumed before.
     alone: bool,
+    /// It was read into the receiver's memory: where the connection's input begins there.
+    lent: Option<usize>,
 }
 
 impl EventLoop {
     /// Serves the connections that the poller reported: at once, unless there is more to one than input.
     pub(super) fn serve_reported(&mut self) {
+        match self.tells_turns {
+            true => self.serve_events::<true>(),
+            false => self.serve_events::<false>(),
+        }
+    }
+
+    /// `TURNS`: the receiver is told of turns, so it may gather, lend its own memory for input, and become full within
+    /// a turn. A type of its own, so that the others do not pay for it.
+    #[inline(always)]
+    fn serve_events<const TURNS: bool>(&mut self) {
         let mut takes_input = self.state.takes_input();
-        let watched = self.tells_turns || self.sampled.is_some();
+        let sampled = self.sampled.is_some();
         let mut index = 0;
         while let Some((token, is_input)) = self.events.peek(index) {
             match ConnId::from_u64(token) {
-                Some(id) if is_input && takes_input && self.serve_flowing(id, watched) => {}
+                Some(id) if is_input && takes_input && self.serve_flowing::<TURNS>(id, sampled) => {}
                 Some(id) => self.note(id, index),
                 None => self.note_wake(token),
             }
-            if watched && self.tells_turns {
+            if TURNS {
                 // Otherwise nothing changes it within a turn.
                 takes_input = self.state.takes_input();
             }
@@ -39,18 +54,21 @@ impl EventLoop {
 
     /// Reads a connection that flows, and delivers what came; says whether it was one.
     #[inline]
-    fn serve_flowing(&mut self, id: ConnId, watched: bool) -> bool {
+    fn serve_flowing<const TURNS: bool>(&mut self, id: ConnId, sampled: bool) -> bool {
         let read = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.flowing(id) else { return false };
-            if watched {
+            if sampled {
                 self.sample_delay();
             }
-            let (poller, metrics) = (&self.state.poller, self.state.metrics());
-            let got = entry.read(&mut self.buffer[HEADROOM..], &mut conns.pool, poller, metrics);
-            got.map(|got| self.took(entry, got, Reading::Deliver))
+            let (receiver, buffer) = (&mut *self.receiver, &mut self.buffer[HEADROOM..]);
+            read_once::<TURNS>(&self.state, receiver, buffer, entry, &mut conns.pool, Reading::Deliver)
         };
         let flows = match &read {
+            Some(Read { lent: Some(from), more, .. }) => {
+                self.deliver_lent(id, *from);
+                !more
+            }
             Some(read) if read.alone => {
                 self.deliver_alone(id, read.len);
                 // If it does not flow any more, then by a call that looks after that.
@@ -60,16 +78,16 @@ impl EventLoop {
             None => false,
         };
         if !flows {
-            self.serve_on(id, read);
+            self.serve_on::<TURNS>(id, read);
         }
         true
     }
 
     /// Goes on with a connection that flowed, after a read.
     #[inline(never)]
-    fn serve_on(&mut self, id: ConnId, read: Option<Read>) {
+    fn serve_on<const TURNS: bool>(&mut self, id: ConnId, read: Option<Read>) {
         if let Some(read) = read.filter(|read| read.more) {
-            self.read_all(id, self.state.config().read_budget.saturating_sub(read.len));
+            self.read_all::<TURNS>(id, self.state.config().read_budget.saturating_sub(read.len));
         }
         self.state.conns.borrow_mut().mark_dirty(id);
     }
@@ -148,7 +166,11 @@ impl EventLoop {
         if backlog {
             self.deliver_backlog(id);
         }
-        self.read_all(id, self.state.config().read_budget);
+        let budget = self.state.config().read_budget;
+        match self.tells_turns {
+            true => self.read_all::<true>(id, budget),
+            false => self.read_all::<false>(id, budget),
+        }
         self.call_due(id);
         self.state.conns.borrow_mut().mark_dirty(id);
     }
@@ -180,10 +202,13 @@ impl EventLoop {
 
     /// Reads a connection and delivers what comes, up to what is left of its budget. If it is not at rest then, it
     /// is looked at again at the end of the turn.
-    fn read_all(&mut self, id: ConnId, mut budget: usize) {
+    fn read_all<const TURNS: bool>(&mut self, id: ConnId, mut budget: usize) {
         while budget > 0 {
-            let Some(read) = self.read(id) else { break };
+            let Some(read) = self.read::<TURNS>(id) else { break };
             match read.reading {
+                Reading::Deliver if read.lent.is_some() => {
+                    read.lent.into_iter().for_each(|from| self.deliver_lent(id, from));
+                }
                 Reading::Deliver if read.alone => self.deliver_alone(id, read.len),
                 Reading::Deliver => self.deliver_read(id, read.len),
                 Reading::Discard | Reading::No => {}
@@ -196,23 +221,61 @@ impl EventLoop {
         self.state.conns.borrow_mut().mark_dirty(id);
     }
 
-    /// Reads once into the buffer; `None` if nothing came.
-    fn read(&mut self, id: ConnId) -> Option<Read> {
+    #[inline]
+    fn read<const TURNS: bool>(&mut self, id: ConnId) -> Option<Read> {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.get_mut(id)?;
         let reading = entry.machine.reading();
         if reading == Reading::No {
             return None;
         }
-        let (poller, metrics) = (&self.state.poller, self.state.metrics());
-        let got = entry.read(&mut self.buffer[HEADROOM..], &mut conns.pool, poller, metrics)?;
-        Some(self.took(entry, got, reading))
+        let (receiver, buffer) = (&mut *self.receiver, &mut self.buffer[HEADROOM..]);
+        read_once::<TURNS>(&self.state, receiver, buffer, entry, &mut conns.pool, reading)
     }
+}
 
-    /// Bytes came: its time-outs begin anew.
-    #[inline(always)]
-    fn took(&self, entry: &mut Entry, got: Got, reading: Reading) -> Read {
-        entry.timing().into_iter().for_each(|timing| timing.came(self.state.moment()));
-        Read { len: got.len, reading, more: got.more, alone: entry.has_no_input() }
+/// Reads once, into the buffer or into memory that the receiver lends; `None` if nothing came.
+#[inline(always)]
+fn read_once<const TURNS: bool>(
+    state: &LoopState,
+    receiver: &mut dyn Receiver,
+    buffer: &mut [u8],
+    entry: &mut Entry,
+    pool: &mut BlockPool,
+    reading: Reading,
+) -> Option<Read> {
+    let lent = match TURNS && reading == Reading::Deliver {
+        true => read_lent(state, receiver, entry, pool),
+        false => None,
+    };
+    let (lent, got) = match lent {
+        Some((from, got)) => (Some(from), got),
+        None => (None, entry.read(buffer, pool, &state.poller, state.metrics())),
+    };
+    let got = got?;
+    entry.timing().into_iter().for_each(|timing| timing.came(state.moment()));
+    Some(Read { len: got.len, reading, more: got.more, alone: entry.has_no_input(), lent })
+}
+
+/// Reads into memory that the receiver lends, behind what the connection carries; not what is to be cut. Says where the
+/// input begins there, and what came.
+#[inline(never)]
+fn read_lent(
+    state: &LoopState,
+    receiver: &mut dyn Receiver,
+    entry: &mut Entry,
+    pool: &mut BlockPool,
+) -> Option<(usize, Option<Got>)> {
+    if entry.framer.is_some() || entry.backlog {
+        return None;
     }
+    let memory = receiver.lend(entry.carry().len() + READ_BUFFER)?;
+    let from = memory.len();
+    memory.extend_from_slice(entry.carry());
+    let got = entry.read_behind(memory, READ_BUFFER, pool, &state.poller, state.metrics());
+    match got {
+        Some(_) => drop(entry.take_carry(pool)),
+        None => memory.truncate(from),
+    }
+    Some((from, got))
 }

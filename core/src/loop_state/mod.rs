@@ -18,10 +18,10 @@ use crate::contract::action::{CloseReason, Closed};
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::{ConnInfo, Context, ListenerId};
-use crate::framing::Framer;
+use crate::framing::{Framer, Framing};
 use crate::loop_state::conns::Conns;
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::{closed_error, note_request, Mailbox};
+use crate::shared::mailbox::{closed_error, no_detach_error, note_request, Mailbox};
 use crate::sys::fork;
 use crate::sys::poller::Poller;
 
@@ -124,6 +124,9 @@ impl LoopState {
 
     pub(crate) fn request(&self, id: ConnId, request: Request) -> Result<()> {
         let shared = self.shared(id)?;
+        if matches!(request, Request::Detach) && !self.server.shared.carries.detach {
+            return Err(no_detach_error(id));
+        }
         if note_request(id, &shared, &request)? {
             drop(self.carry_out(id, request));
         }
@@ -264,6 +267,31 @@ impl LoopState {
         if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
             entry.machine.hold();
         }
+    }
+
+    /// Leaves unconsumed input with the connection; too much of what the handler keeps is an error.
+    pub(crate) fn carry(&self, id: ConnId, bytes: Vec<u8>) {
+        let conns = &mut *self.conns.borrow_mut();
+        let Some(entry) = conns.slab.get_mut(id) else { return };
+        if entry.framer.is_none() && !entry.backlog && bytes.len() > Framing::DEFAULT_MAX_FRAME {
+            entry.machine.close(CloseReason::Protocol, &mut conns.pool);
+            return conns.mark_dirty(id);
+        }
+        entry.set_carry(bytes, &mut conns.pool);
+        if entry.check_end(&mut conns.pool) {
+            conns.mark_dirty(id);
+        }
+    }
+
+    /// The same for input that was handed over, and comes back when the connection may have a framing.
+    pub(crate) fn keep_handed_over(&self, id: ConnId, bytes: &[u8]) {
+        let carried = {
+            let conns = &mut *self.conns.borrow_mut();
+            let Some(entry) = conns.slab.get_mut(id).filter(|entry| entry.machine.is_open()) else { return };
+            entry.backlog |= entry.framer.is_some() && !bytes.is_empty();
+            entry.take_carry(&mut conns.pool)
+        };
+        self.carry(id, [&carried, bytes].concat());
     }
 
     /// What was handed over of a connection is answered: it goes on.

@@ -30,7 +30,9 @@ mod refusals;
 mod registry;
 mod writing;
 
-pub(crate) use refusals::{closed_error, full_error, no_endpoint_error, no_sender_error, note_request};
+pub(crate) use refusals::{
+    closed_error, full_error, no_detach_error, no_endpoint_error, no_sender_error, note_request,
+};
 
 /// What the lock guards.
 struct Inner {

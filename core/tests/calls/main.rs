@@ -10,3 +10,4 @@ mod completions;
 mod completions_dial;
 mod cork_end;
 mod jobs;
+mod options;

@@ -1,4 +1,4 @@
-//! Batched delivery: order, boundedness, and what a held connection waits for (D5, L1, L5).
+//! Batched delivery by a log: order, boundedness, and what a held connection waits for (D5, L1, L5).
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -8,51 +8,67 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::{eventually, loops, read_exactly, tcp, Random, PATIENCE};
-use reactor_core::binding::batch::{Batch, Batched, Event, EventKind, Sink};
+use reactor_core::binding::log::{HandOver, Kind, Logged, Reader};
 use reactor_core::binding::Cork;
-use reactor_core::{Action, BoxError, CloseReason, Config, Handle, Pressure, Server};
+use reactor_core::{Action, BoxError, CloseReason, Config, ConnId, Handle, Pressure, Server};
 
-/// Moves every batch to whoever receives.
-struct ToThread(Mutex<Sender<Batch>>);
+/// Moves every hand-over to whoever receives.
+struct ToThread(Mutex<Sender<HandOver>>);
 
-impl Sink for ToThread {
+impl Reader for ToThread {
     fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
         Ok(Action::None)
     }
 
-    fn deliver(&self, _: &Handle, batch: Batch) {
-        // The receiver may be gone when the test ends; the batch is then answered by being dropped.
-        let _ = self.0.lock().unwrap().send(batch);
+    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        // The receiver may be gone when the test ends; it is then answered by being dropped.
+        let _ = self.0.lock().unwrap().send(hand_over);
+        None
     }
 
     fn on_stop(&self, _: &Handle) {}
 }
 
-fn serve(config: &Config) -> (Server, String, Receiver<Batch>) {
+fn serve(config: &Config) -> (Server, String, Receiver<HandOver>) {
     let (sender, batches) = channel();
-    let server = Server::delivering(Batched::new(ToThread(Mutex::new(sender))), config).unwrap();
+    let server = Server::delivering(Logged::new(ToThread(Mutex::new(sender))), config).unwrap();
     let url = server.listen("tcp://127.0.0.1:0").unwrap();
     server.start().unwrap();
     (server, url, batches)
 }
 
-fn next(batches: &Receiver<Batch>) -> Batch {
+fn next(batches: &Receiver<HandOver>) -> HandOver {
     batches.recv_timeout(PATIENCE).expect("no batch came")
 }
 
+fn kinds(batch: &HandOver) -> Vec<Kind> {
+    batch.records().iter().map(|record| record.kind()).collect()
+}
+
+/// The first record's connection.
+fn conn(batch: &HandOver) -> ConnId {
+    batch.records()[0].conn().unwrap()
+}
+
+/// Why the connections ended that records tell of: of all records, as each must.
+fn how_closed(batch: &HandOver) -> Vec<CloseReason> {
+    batch.records().iter().map(|record| record.how_closed().unwrap().reason).collect()
+}
+
 /// Echoes batches until `closes` connections have closed.
-fn echo(server: &Handle, batches: &Receiver<Batch>, closes: usize) {
+fn echo(server: &Handle, batches: &Receiver<HandOver>, closes: usize) {
     let mut left = closes;
     while left > 0 {
         let batch = next(batches);
         let _cork = Cork::new();
-        for Event { conn, kind } in batch.events() {
-            match kind {
-                EventKind::Data(range) => {
-                    let _ = server.write(*conn, &batch.bytes()[range.clone()]).unwrap();
+        for record in batch.records() {
+            match record.kind() {
+                Kind::Data => {
+                    let bytes = &batch.bytes()[record.range().unwrap()];
+                    let _ = server.write(record.conn().unwrap(), bytes).unwrap();
                 }
-                EventKind::Close(_) => left -= 1,
-                EventKind::Open | EventKind::Drain => {}
+                Kind::Close => left -= 1,
+                _ => {}
             }
         }
         drop(batch);
@@ -92,9 +108,8 @@ fn an_unanswered_batch_holds_its_connection_and_bounds_what_is_gathered() {
     let (_server, url, batches) = serve(&loops(1));
     let mut stream = tcp(&url);
     let first = next(&batches);
-    assert_eq!(first.events().len(), 1);
-    assert_eq!(first.events()[0].kind, EventKind::Open);
-    let id = first.events()[0].conn;
+    assert_eq!(kinds(&first), [Kind::Open]);
+    let id = conn(&first);
 
     // It is not read while on_open is unanswered, and other connections get no batch of their own.
     stream.write_all(b"early").unwrap();
@@ -102,11 +117,11 @@ fn an_unanswered_batch_holds_its_connection_and_bounds_what_is_gathered() {
     assert!(matches!(batches.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout)));
     drop(first);
     let second = next(&batches);
-    let kinds: Vec<_> = second.events().iter().map(|event| (event.conn == id, &event.kind)).collect();
-    assert_eq!(kinds, [(false, &EventKind::Open)]);
+    assert_eq!(kinds(&second), [Kind::Open]);
+    assert_ne!(conn(&second), id);
     drop(second);
     let third = next(&batches);
-    assert_eq!((third.events().len(), third.bytes()), (1, &b"early"[..]));
+    assert_eq!((third.records().len(), third.bytes()), (1, &b"early"[..]));
     drop(third);
     drop(other);
 
@@ -115,7 +130,7 @@ fn an_unanswered_batch_holds_its_connection_and_bounds_what_is_gathered() {
     let mut opened = 0;
     while opened < floods.len() {
         let batch = next(&batches);
-        opened += batch.events().iter().filter(|event| event.kind == EventKind::Open).count();
+        opened += batch.records().iter().filter(|record| record.kind() == Kind::Open).count();
     }
     let writers: Vec<_> = floods
         .into_iter()
@@ -147,7 +162,7 @@ fn eof_waits_for_the_answer() {
     drop(next(&batches));
     let asked = next(&batches);
     assert_eq!(asked.bytes(), b"question");
-    let id = asked.events()[0].conn;
+    let id = conn(&asked);
     // The end of file is seen long before the answer comes.
     assert!(matches!(batches.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout)));
     let _ = server.handle().write(id, b"answer").unwrap();
@@ -155,8 +170,7 @@ fn eof_waits_for_the_answer() {
     assert_eq!(read_exactly(&mut stream, 6), b"answer");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     let last = next(&batches);
-    assert!(matches!(last.events(), [Event { kind: EventKind::Close(closed), .. }]
-        if closed.reason == CloseReason::Eof));
+    assert_eq!(how_closed(&last), [CloseReason::Eof]);
 }
 
 #[test]
@@ -167,15 +181,14 @@ fn stop_delivers_the_closes_though_a_batch_is_unanswered() {
     server.handle().stop();
     server.wait().unwrap();
     let last = next(&batches);
-    assert!(matches!(last.events(), [Event { kind: EventKind::Close(closed), .. }]
-        if closed.reason == CloseReason::Shutdown));
+    assert_eq!(how_closed(&last), [CloseReason::Shutdown]);
     // Answers that come too late do nothing.
     drop(unanswered);
     drop(last);
 }
 
 /// Nothing comes for a while: the engine has seen everything there is, long before.
-fn expect_nothing(batches: &Receiver<Batch>) {
+fn expect_nothing(batches: &Receiver<HandOver>) {
     assert!(matches!(batches.recv_timeout(Duration::from_millis(200)), Err(RecvTimeoutError::Timeout)));
 }
 
@@ -188,20 +201,20 @@ fn a_drain_that_comes_due_while_a_batch_is_unanswered_waits_its_turn() {
     drop(next(&batches));
     stream.write_all(b"one").unwrap();
     let first = next(&batches);
-    let id = first.events()[0].conn;
+    let id = conn(&first);
     // Above the mark and sent at once, while the batch is unanswered.
     assert_eq!(server.handle().write(id, &[7; 2000]), Ok(Pressure::High));
     assert_eq!(read_exactly(&mut stream, 2000), [7; 2000]);
     expect_nothing(&batches);
     drop(first);
     let second = next(&batches);
-    assert_eq!(second.events(), [Event { conn: id, kind: EventKind::Drain }]);
+    assert_eq!((kinds(&second), conn(&second)), (vec![Kind::Drain], id));
     stream.write_all(b"two").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     expect_nothing(&batches);
     drop(second);
     let third = next(&batches);
-    assert_eq!((third.events().len(), third.bytes()), (1, &b"two"[..]));
+    assert_eq!((third.records().len(), third.bytes()), (1, &b"two"[..]));
     expect_nothing(&batches);
     let _ = server.handle().write(id, b"answer").unwrap();
     drop(third);
@@ -216,13 +229,13 @@ fn a_handler_that_takes_no_more_does_not_keep_a_closed_connection_from_its_end()
     let (server, url, batches) = serve(&config);
     let mut closed = tcp(&url);
     let opened = next(&batches);
-    let id = opened.events()[0].conn;
+    let id = conn(&opened);
     drop(opened);
     // One batch is unanswered, and the next one is full.
     let floods: Vec<_> = (0..40).map(|_| tcp(&url)).collect();
     let mut opens = 0;
     while opens < floods.len() {
-        opens += next(&batches).events().len();
+        opens += next(&batches).records().len();
     }
     let writers: Vec<_> =
         floods.into_iter().map(|mut stream| thread::spawn(move || stream.write_all(&[7; 400_000]))).collect();
@@ -258,6 +271,6 @@ fn a_hand_over_takes_what_is_there_up_to_the_read_budget() {
     }
     drop(opened);
     let data = next(&batches);
-    assert_eq!(data.events().len(), 1);
+    assert_eq!(data.records().len(), 1);
     assert!(data.bytes().len() > 1 << 16 && data.bytes().len() <= sent, "{} of {sent}", data.bytes().len());
 }

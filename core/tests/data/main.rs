@@ -8,6 +8,7 @@ mod common;
 mod batched;
 mod echo;
 mod framing;
+mod log;
 mod reading;
 mod unix_room;
 mod upgrade;

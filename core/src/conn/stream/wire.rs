@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::address::Address;
 use crate::conn::stream::entry::Entry;
@@ -125,12 +125,36 @@ impl Entry {
         poller: &Poller,
         metrics: &LoopMetrics,
     ) -> Option<Got> {
+        self.read_by(buffer.len(), |socket| socket::recv(socket, buffer), pool, poller, metrics)
+    }
+
+    /// The same, at most `most` bytes behind those in `memory`.
+    pub(crate) fn read_behind(
+        &mut self,
+        memory: &mut Vec<u8>,
+        most: usize,
+        pool: &mut BlockPool,
+        poller: &Poller,
+        metrics: &LoopMetrics,
+    ) -> Option<Got> {
+        self.read_by(most, |socket| socket::recv_behind(socket, memory, most), pool, poller, metrics)
+    }
+
+    #[inline(always)]
+    fn read_by(
+        &mut self,
+        most: usize,
+        recv: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
+        pool: &mut BlockPool,
+        poller: &Poller,
+        metrics: &LoopMetrics,
+    ) -> Option<Got> {
         let socket = self.wire.socket.as_ref()?;
         metrics.reads.add(1);
-        let got = match socket::recv(socket.as_fd(), buffer) {
+        let got = match recv(socket.as_fd()) {
             Ok(len) if len > 0 => {
                 metrics.bytes_read.add(len as u64);
-                let more = len == buffer.len() || self.wire.read_on;
+                let more = len == most || self.wire.read_on;
                 self.machine.received(len, more);
                 Some(Got { len, more })
             }

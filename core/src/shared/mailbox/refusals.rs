@@ -40,6 +40,13 @@ pub(crate) fn no_endpoint_error(id: ConnId) -> Error {
     Error::new(ErrorKind::Unsupported, format!("{id} is a connection: it sends to its peer only"))
 }
 
+/// The error of detaching where nobody could be handed the descriptor.
+pub(crate) fn no_detach_error(id: ConnId) -> Error {
+    let message =
+        format!("connection {id} cannot be detached: this way of delivery hands no descriptors out");
+    Error::new(ErrorKind::Unsupported, message)
+}
+
 /// Notes on the shared part what a request asks for, before the loop hears of it; says whether there is
 /// anything left to do. On the connection's own loop and elsewhere alike.
 pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -> Result<bool> {

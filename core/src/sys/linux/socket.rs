@@ -34,6 +34,18 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     unsafe { call(libc::SYS_recvfrom, [descriptor, room, len, 0, 0, 0]) }
 }
 
+/// As [`recv`], at most `most` bytes behind those that are there. The memory for them need not be initialised.
+pub(crate) fn recv_behind(fd: BorrowedFd<'_>, bytes: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+    bytes.reserve(most);
+    let room = bytes.spare_capacity_mut().as_mut_ptr() as usize;
+    let descriptor = fd.as_raw_fd() as usize;
+    // SAFETY: the vector is borrowed exclusively and has this much room behind its bytes; no address is asked for.
+    let received = unsafe { call(libc::SYS_recvfrom, [descriptor, room, most, 0, 0, 0]) }?;
+    // SAFETY: the kernel has written that many bytes there, and no more than there was room for.
+    unsafe { bytes.set_len(bytes.len() + received) };
+    Ok(received)
+}
+
 /// Writes as much as the kernel takes at once; a broken connection is an error, not a SIGPIPE.
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     let (descriptor, data, len) = (fd.as_raw_fd() as usize, bytes.as_ptr() as usize, bytes.len());

@@ -1,14 +1,10 @@
 //! The option structs, filled as a user of the crate fills them: some members named, the others from the default.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
 use std::io::Write;
 use std::sync::mpsc::{channel, Sender};
 use std::time::Duration;
 
-use common::{next, read_exactly, tcp};
+use crate::common::{next, read_exactly, tcp};
 use reactor_core::{
     Action, ByteOrder, CloseReason, Closed, Config, Conn, ConnOptions, ConnectOptions, Framing, Handler,
     KeepAlive, LengthField, ListenOptions, Server, Timeouts, Width,

@@ -1,0 +1,293 @@
+//! The carrier for languages that are dear to enter: a turn's events in one log of flat records, and their bytes in one
+//! piece of memory that the loop reads into. Both are handed over together.
+//!
+//! While a hand-over is unanswered its connections are held: they are not read, and not closed at the end of file. The
+//! loop makes no second one meanwhile; it gathers for it up to a mebibyte, then stops reading and accepting. So what
+//! waits for a slow reader is bounded. Whether the reader has a thread of its own is its own affair.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Event;
+use super::handler::BoxError;
+use super::receiver::{Delivery, Receiver, Turn};
+use crate::api::conn::Conn;
+use crate::contract::action::Action;
+use crate::contract::carries::Carries;
+use crate::shared::handle::Handle;
+
+mod hand_over;
+mod record;
+
+use hand_over::Answered;
+pub use hand_over::HandOver;
+pub use record::{Kind, Record};
+
+/// Bytes gathered for one hand-over before the loop stops reading: the most that one holds, but for the last
+/// connection's read budget. The size of a common L2 cache.
+const GATHER_LIMIT: usize = 1 << 20;
+/// Records gathered for one hand-over before the loop stops reading and accepting: peers that connect and reset give
+/// records without bytes.
+const RECORD_LIMIT: usize = 16 << 10;
+/// Capacity that is kept from one to the next; what a burst needed beyond it is given back.
+const KEPT_BYTES: usize = 128 << 10;
+const KEPT_RECORDS: usize = 2048;
+
+/// Who reads the logs of a server's loops: what a language binding implements.
+pub trait Reader: Send + Sync + 'static {
+    /// As [`Handler::on_start`](crate::Handler::on_start).
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting.
+    fn on_start(&self, server: &Handle) -> Result<Action, BoxError>;
+
+    /// Takes what a loop has gathered, on the loop's thread: handles it and gives it back with its answers, or moves it
+    /// elsewhere, where dropping it is the answer. Those of one loop come in order, and one at a time; but the last, when
+    /// the loop has ended, comes whether the one before was answered or not.
+    fn read(&self, server: &Handle, hand_over: HandOver) -> Option<HandOver>;
+
+    /// As [`Handler::on_stop`](crate::Handler::on_stop); everything has been handed over before.
+    fn on_stop(&self, server: &Handle);
+
+    /// How often a [`Kind::Tick`] is wanted.
+    fn tick(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The delivery that feeds a [`Reader`].
+#[derive(Debug)]
+pub struct Logged<R>(Arc<R>);
+
+impl<R: Reader> Logged<R> {
+    /// Delivers to `reader`.
+    pub fn new(reader: R) -> Self {
+        Logged(Arc::new(reader))
+    }
+}
+
+impl<R: Reader> Delivery for Logged<R> {
+    fn receiver(&self) -> Box<dyn Receiver> {
+        Box::new(Logger { reader: Arc::clone(&self.0), log: Log::default(), outstanding: false })
+    }
+
+    fn carries(&self) -> Carries {
+        Carries { datagrams: false, detach: false, turns: true }
+    }
+
+    fn on_start(&self, server: &Handle) -> Result<Action, BoxError> {
+        self.0.on_start(server)
+    }
+
+    fn on_stop(&self, server: &Handle) {
+        self.0.on_stop(server);
+    }
+}
+
+/// What a loop gathers for its next hand-over.
+#[derive(Default)]
+struct Log {
+    records: Vec<Record>,
+    bytes: Vec<u8>,
+    /// How many bytes the one before had: as many are expected.
+    expected: usize,
+}
+
+impl Log {
+    /// The bytes from here on are a connection's. Raw ones belong to the record before, if that is the same connection's.
+    fn push_data(&mut self, conn: &Conn<'_>, from: usize, flags: u16) {
+        let end = self.bytes.len();
+        match self.records.last_mut() {
+            Some(last) if flags == 0 && last.ends_raw_data(conn.id(), from) => last.extend(end),
+            _ => self.records.push(Record::data(conn.id(), from..end, flags)),
+        }
+    }
+
+    /// Whether so much is gathered that nothing more should be taken in.
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= GATHER_LIMIT || self.records.len() >= RECORD_LIMIT
+    }
+
+    /// Memory to read into. What the last time needed is asked for at once: growing would copy.
+    fn make_room(&mut self, room: usize) -> &mut Vec<u8> {
+        match self.bytes.is_empty() {
+            true => self.bytes.reserve_exact(self.expected + room),
+            false => self.bytes.reserve(room),
+        }
+        &mut self.bytes
+    }
+
+    fn take(&mut self) -> (Vec<Record>, Vec<u8>) {
+        self.expected = self.bytes.len().min(GATHER_LIMIT);
+        (std::mem::take(&mut self.records), std::mem::take(&mut self.bytes))
+    }
+
+    /// Takes answered memory back, if it is the better one, and nobody else has a share in it.
+    fn reuse(&mut self, mut records: Vec<Record>, bytes: Arc<Vec<u8>>) {
+        if self.records.is_empty() && records.capacity() <= KEPT_RECORDS {
+            records.clear();
+            self.records = records;
+        }
+        let Some(mut bytes) = Arc::into_inner(bytes) else { return };
+        if self.bytes.is_empty() && bytes.capacity() <= KEPT_BYTES {
+            bytes.clear();
+            self.bytes = bytes;
+        }
+    }
+}
+
+/// The receiver of one loop.
+struct Logger<R> {
+    reader: Arc<R>,
+    log: Log,
+    /// A hand-over is unanswered.
+    outstanding: bool,
+}
+
+impl<R: Reader> Logger<R> {
+    /// Notes an event of a connection, which waits from now on for the answer.
+    fn note(&mut self, conn: &Conn<'_>, kind: Kind) {
+        self.note_record(conn, Record::new(kind, Some(conn.id()), [0; 2]));
+    }
+
+    fn note_record(&mut self, conn: &Conn<'_>, record: Record) {
+        self.log.records.push(record);
+        self.gathered(conn);
+    }
+
+    fn gathered(&mut self, conn: &Conn<'_>) {
+        conn.hold();
+        conn.set_full(self.log.is_full());
+    }
+
+    /// Notes an event of the server's.
+    fn note_of_server(&mut self, kind: Kind) {
+        self.log.records.push(Record::new(kind, None, [0; 2]));
+    }
+
+    /// Does what was answered; then the connections go on.
+    fn take_answer(&mut self, turn: &Turn<'_>, answered: Answered) {
+        self.outstanding = false;
+        for (record, action, kept) in answered.answers() {
+            let Some(conn) = record.conn() else {
+                // The server's own events can only ask for what concerns it.
+                if action == Action::Stop {
+                    turn.server().stop();
+                }
+                continue;
+            };
+            if !kept.is_empty() {
+                turn.keep(conn, kept);
+            }
+            turn.act(conn, action);
+        }
+        answered.records.iter().filter_map(Record::conn).for_each(|conn| turn.release(conn));
+        self.log.reuse(answered.records, answered.bytes);
+    }
+}
+
+impl<R: Reader> Receiver for Logger<R> {
+    fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        let from = self.log.bytes.len();
+        self.log.bytes.extend_from_slice(data);
+        let flags = if conn.is_raw() { 0 } else { Record::FRAME };
+        self.log.push_data(conn, from, flags);
+        self.gathered(conn);
+        Action::None
+    }
+
+    fn lend(&mut self, room: usize) -> Option<&mut Vec<u8>> {
+        Some(self.log.make_room(room))
+    }
+
+    fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
+        self.log.push_data(conn, from, 0);
+        self.gathered(conn);
+        Action::None
+    }
+
+    fn event(&mut self, event: Event<'_>) -> Action {
+        match event {
+            Event::Open(conn) => self.note(conn, Kind::Open),
+            Event::Drain(conn) => self.note(conn, Kind::Drain),
+            Event::Eof(conn) => self.note(conn, Kind::Eof),
+            Event::Wake(conn) => self.note(conn, Kind::Wake),
+            Event::Timer(conn, timer) => self.note_record(conn, Record::timer(conn.id(), timer)),
+            Event::Closed(conn, closed) => self.note_record(conn, Record::closed(conn.id(), closed)),
+            Event::Tick(_, next) => {
+                *next = self.reader.tick();
+                if next.is_some() {
+                    self.note_of_server(Kind::Tick);
+                }
+            }
+            Event::Stopping(_) => self.note_of_server(Kind::Stopping),
+            // It belongs to who has written, on whatever thread, and not to the reader.
+            Event::Completed(completion, completed) => completion.call(completed),
+            Event::PreWrite(server) => server.has_no_pre_write(),
+            // Refused when they are asked for: see `carries`.
+            Event::Datagram(..) | Event::Detached(..) => {}
+        }
+        Action::None
+    }
+
+    fn before_flush(&mut self, turn: &Turn<'_>) {
+        if self.log.records.is_empty() || (self.outstanding && !turn.is_last()) {
+            return;
+        }
+        let (records, bytes) = self.log.take();
+        turn.set_full(false);
+        self.outstanding = true;
+        let answer_to = (!turn.is_last()).then(|| Arc::clone(turn.state.mailbox()));
+        let handled = self.reader.read(turn.server(), HandOver::new(records, bytes, answer_to));
+        if let Some(hand_over) = handled {
+            self.take_answer(turn, hand_over.into_answered());
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.log.records.is_empty() && !self.outstanding
+    }
+
+    fn answered(&mut self, turn: &Turn<'_>, answer: Box<dyn Any + Send>) {
+        if let Ok(answered) = answer.downcast::<Answered>() {
+            self.take_answer(turn, *answered);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(bytes: Vec<u8>) -> (Vec<Record>, Arc<Vec<u8>>) {
+        (Vec::with_capacity(7), Arc::new(bytes))
+    }
+
+    #[test]
+    fn answered_memory_is_used_again_unless_a_burst_needed_it_or_somebody_has_a_share() {
+        let mut log = Log::default();
+        let (records, bytes) = answered(vec![1; KEPT_BYTES]);
+        log.reuse(records, bytes);
+        assert_eq!((log.records.capacity(), log.bytes.len(), log.bytes.capacity()), (7, 0, KEPT_BYTES));
+
+        let mut log = Log::default();
+        log.reuse(Vec::with_capacity(KEPT_RECORDS + 1), answered(vec![1; KEPT_BYTES + 1]).1);
+        assert_eq!((log.records.capacity(), log.bytes.capacity()), (0, 0));
+
+        let (records, bytes) = answered(vec![1; 10]);
+        let share = Arc::clone(&bytes);
+        log.reuse(records, bytes);
+        assert_eq!((log.bytes.capacity(), &share[..]), (0, &[1; 10][..]));
+    }
+
+    #[test]
+    fn room_is_made_for_what_the_last_time_needed_and_no_more() {
+        let mut log = Log::default();
+        log.make_room(100).extend([1; 5000]);
+        assert_eq!(log.take().1.len(), 5000);
+        assert_eq!(log.make_room(100).capacity(), 5100);
+        drop(log.take());
+        assert_eq!(log.make_room(100).capacity(), 100);
+    }
+}

@@ -1,0 +1,189 @@
+//! The records of a log: one for each event, flat, so that another language reads them as they lie.
+
+use std::ops::Range;
+
+use crate::base::conn_id::ConnId;
+use crate::base::timer::TimerId;
+use crate::contract::action::{CloseReason, Closed};
+
+/// What a record tells. The numbers cross into other languages, which are told them by [`Kind::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u16)]
+pub enum Kind {
+    /// The connection is open and takes writes.
+    Open = 0,
+    /// Bytes came in: the numbers are where they begin and end in the log's bytes.
+    Data = 1,
+    /// The queue of unsent output has fallen to the low-water mark.
+    Drain = 2,
+    /// The connection is gone: the numbers are the reason's and the system's error number or 0.
+    Close = 3,
+    /// The peer has shut its writing side down; only with `half_open`.
+    Eof = 4,
+    /// Somebody has called `wake`.
+    Wake = 5,
+    /// A timer of the connection's is due: the numbers are the high and the low half of its id.
+    Timer = 6,
+    /// Time passes, for the server.
+    Tick = 7,
+    /// A graceful stop of the server has begun.
+    Stopping = 8,
+}
+
+impl Kind {
+    /// Every kind, at the place of its number.
+    pub const ALL: [Kind; 9] = [
+        Kind::Open,
+        Kind::Data,
+        Kind::Drain,
+        Kind::Close,
+        Kind::Eof,
+        Kind::Wake,
+        Kind::Timer,
+        Kind::Tick,
+        Kind::Stopping,
+    ];
+
+    /// The name in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Open => "open",
+            Kind::Data => "data",
+            Kind::Drain => "drain",
+            Kind::Close => "close",
+            Kind::Eof => "eof",
+            Kind::Wake => "wake",
+            Kind::Timer => "timer",
+            Kind::Tick => "tick",
+            Kind::Stopping => "stopping",
+        }
+    }
+}
+
+/// An event: five numbers of 32 bits, in this order, without padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Record {
+    /// The kind below, the flags above.
+    what: u32,
+    /// The halves of the connection's id; 0 of the server's own events.
+    high: u32,
+    low: u32,
+    first: u32,
+    second: u32,
+}
+
+impl Record {
+    /// How many numbers a record is.
+    pub const WORDS: usize = size_of::<Record>() / size_of::<u32>();
+    /// Flag of [`Kind::Data`]: the bytes are one frame, and none of them can be kept.
+    pub const FRAME: u16 = 1;
+
+    pub(super) fn new(kind: Kind, conn: Option<ConnId>, numbers: [u32; 2]) -> Self {
+        let [high, low] = halves(conn.map_or(0, ConnId::to_u64));
+        Record { what: kind as u32, high, low, first: numbers[0], second: numbers[1] }
+    }
+
+    /// Bytes at this place. A log is far smaller than 4 GiB: the read budget is limited to 1 GiB.
+    pub(super) fn data(conn: ConnId, range: Range<usize>, flags: u16) -> Self {
+        let record = Record::new(Kind::Data, Some(conn), [range.start as u32, range.end as u32]);
+        Record { what: record.what | u32::from(flags) << 16, ..record }
+    }
+
+    pub(super) fn timer(conn: ConnId, timer: TimerId) -> Self {
+        Record::new(Kind::Timer, Some(conn), halves(timer.to_u64()))
+    }
+
+    pub(super) fn closed(conn: ConnId, closed: Closed) -> Self {
+        let numbers = [closed.reason as u32, closed.errno.unwrap_or(0) as u32];
+        Record::new(Kind::Close, Some(conn), numbers)
+    }
+
+    /// Whether it tells raw bytes of this connection, which end here.
+    pub(super) fn ends_raw_data(&self, conn: ConnId, end: usize) -> bool {
+        self.what == Kind::Data as u32 && self.conn() == Some(conn) && self.second as usize == end
+    }
+
+    /// Bytes that follow are this connection's, too.
+    pub(super) fn extend(&mut self, end: usize) {
+        self.second = end as u32;
+    }
+
+    /// What it tells.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::ALL[(self.what & 0xffff) as usize % Kind::ALL.len()]
+    }
+
+    /// More about it: see [`FRAME`](Self::FRAME).
+    #[must_use]
+    pub fn flags(&self) -> u16 {
+        (self.what >> 16) as u16
+    }
+
+    /// Whose event it is; `None`: the server's.
+    #[must_use]
+    pub fn conn(&self) -> Option<ConnId> {
+        ConnId::from_u64(whole(self.high, self.low))
+    }
+
+    /// Of [`Kind::Data`]: where its bytes lie in the log's.
+    #[must_use]
+    pub fn range(&self) -> Option<Range<usize>> {
+        (self.kind() == Kind::Data).then_some(self.first as usize..self.second as usize)
+    }
+
+    /// Of [`Kind::Close`]: how the connection ended.
+    #[must_use]
+    pub fn how_closed(&self) -> Option<Closed> {
+        let number = (self.kind() == Kind::Close).then_some(self.first as i32)?;
+        let reason = CloseReason::ALL.into_iter().find(|reason| *reason as i32 == number)?;
+        Some(Closed { reason, errno: (self.second != 0).then_some(self.second as i32) })
+    }
+
+    /// Of [`Kind::Timer`]: which.
+    #[must_use]
+    pub fn which_timer(&self) -> Option<TimerId> {
+        (self.kind() == Kind::Timer).then(|| TimerId::from_u64(whole(self.first, self.second)))?
+    }
+}
+
+fn halves(number: u64) -> [u32; 2] {
+    [(number >> 32) as u32, number as u32]
+}
+
+fn whole(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_stands_at_the_place_of_its_number() {
+        for (place, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place, "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn a_record_gives_back_what_it_was_made_of() {
+        let conn = ConnId::from_u64(7 << 32 | 9).expect("an id");
+        let closed = Closed::reset(104);
+        let record = Record::closed(conn, closed);
+        assert_eq!(
+            (record.kind(), record.conn(), record.how_closed()),
+            (Kind::Close, Some(conn), Some(closed))
+        );
+        let timer = TimerId::from_u64(u64::MAX - 5).expect("an id");
+        assert_eq!(Record::timer(conn, timer).which_timer(), Some(timer));
+        let frame = Record::data(conn, 3..8, Record::FRAME);
+        assert_eq!((frame.kind(), frame.flags(), frame.range()), (Kind::Data, Record::FRAME, Some(3..8)));
+        assert!(!frame.ends_raw_data(conn, 8));
+        assert_eq!(Record::new(Kind::Tick, None, [0; 2]).conn(), None);
+        assert_eq!(Record::WORDS, 5);
+    }
+}

@@ -1,0 +1,279 @@
+//! A log handled on its loop's own thread: what its records tell, and what answering them does (L4, L6, D2).
+
+use std::io::{Read, Write};
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::common::{loops, read_exactly, tcp, PATIENCE};
+use reactor_core::binding::log::{HandOver, Kind, Logged, Reader, Record};
+use reactor_core::{
+    Action, BoxError, CloseReason, ConnId, ConnOptions, ErrorKind, Framing, Handle, ListenOptions, Server,
+};
+
+/// What a record told: its kind, its flags and its bytes, and how a connection closed.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Of(Kind),
+    Data(u16, Vec<u8>),
+    Closed(CloseReason),
+}
+
+fn told(hand_over: &HandOver, record: &Record) -> Told {
+    match (record.range(), record.how_closed()) {
+        (Some(range), _) => Told::Data(record.flags(), hand_over.bytes()[range].to_vec()),
+        (None, Some(closed)) => Told::Closed(closed.reason),
+        (None, None) => Told::Of(record.kind()),
+    }
+}
+
+fn data(bytes: &[u8]) -> Told {
+    Told::Data(0, bytes.to_vec())
+}
+
+/// Answers each record of a connection with what `answer` says: an action, and the bytes to keep.
+struct InPlace<F> {
+    answer: F,
+    told: Mutex<Sender<Told>>,
+    tick: Option<Duration>,
+}
+
+impl<F: Fn(&Handle, ConnId, &Told) -> (Action, usize) + Send + Sync + 'static> Reader for InPlace<F> {
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        Ok(Action::None)
+    }
+
+    fn read(&self, server: &Handle, mut hand_over: HandOver) -> Option<HandOver> {
+        for (place, record) in hand_over.records().to_vec().into_iter().enumerate() {
+            let told = told(&hand_over, &record);
+            if let Some(conn) = record.conn() {
+                let (action, kept) = (self.answer)(server, conn, &told);
+                hand_over.answer(place, action, kept);
+            }
+            // The test may have seen enough.
+            let _ = self.told.lock().unwrap().send(told);
+        }
+        Some(hand_over)
+    }
+
+    fn on_stop(&self, _: &Handle) {}
+
+    fn tick(&self) -> Option<Duration> {
+        self.tick
+    }
+}
+
+fn serve(
+    answer: impl Fn(&Handle, ConnId, &Told) -> (Action, usize) + Send + Sync + 'static,
+) -> (Server, String, Receiver<Told>) {
+    serve_with(&ConnOptions::default(), answer)
+}
+
+fn serve_with(
+    options: &ConnOptions,
+    answer: impl Fn(&Handle, ConnId, &Told) -> (Action, usize) + Send + Sync + 'static,
+) -> (Server, String, Receiver<Told>) {
+    let (sender, told) = channel();
+    let reader = InPlace { answer, told: Mutex::new(sender), tick: None };
+    let server = Server::delivering(Logged::new(reader), &loops(1)).unwrap();
+    let listening = server.listen_with("tcp://127.0.0.1:0", &ListenOptions::default(), options).unwrap();
+    server.start().unwrap();
+    (server, listening.address, told)
+}
+
+fn next(told: &Receiver<Told>) -> Told {
+    told.recv_timeout(PATIENCE).expect("nothing was told")
+}
+
+const NOTHING: (Action, usize) = (Action::None, 0);
+
+#[test]
+fn an_answer_in_place_counts_in_the_same_turn() {
+    let (server, url, told) = serve(|server, conn, told| match told {
+        Told::Data(_, bytes) => {
+            let _ = server.write(conn, bytes).unwrap();
+            (Action::Close, 0)
+        }
+        _ => NOTHING,
+    });
+    let mut stream = tcp(&url);
+    stream.write_all(b"question").unwrap();
+    assert_eq!(read_exactly(&mut stream, 8), b"question");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    drop(stream);
+    let all: Vec<_> = (0..3).map(|_| next(&told)).collect();
+    assert_eq!(all, [Told::Of(Kind::Open), data(b"question"), Told::Closed(CloseReason::LocalClose)]);
+    server.handle().stop();
+    server.wait().unwrap();
+}
+
+#[test]
+fn bytes_that_an_answer_keeps_come_again_in_front_of_the_next() {
+    // Whole words are taken; the rest waits for more.
+    let (_server, url, told) = serve(|_, _, told| match told {
+        Told::Data(_, bytes) => {
+            (Action::None, bytes.len() - bytes.iter().rposition(|byte| *byte == b' ').map_or(0, |at| at + 1))
+        }
+        _ => NOTHING,
+    });
+    let mut stream = tcp(&url);
+    assert_eq!(next(&told), Told::Of(Kind::Open));
+    for (sent, given) in [("on", "on"), ("e tw", "one tw"), ("o ", "two "), ("three", "three")] {
+        stream.write_all(sent.as_bytes()).unwrap();
+        assert_eq!(next(&told), data(given.as_bytes()));
+    }
+    drop(stream);
+    assert_eq!(next(&told), Told::Closed(CloseReason::Eof));
+}
+
+#[test]
+fn a_framing_cuts_what_an_answer_kept() {
+    let (_server, url, told) = serve(|server, conn, told| match told {
+        Told::Data(0, bytes) => {
+            server.set_framing(conn, Some(Framing::fixed(3))).unwrap();
+            (Action::None, bytes.len())
+        }
+        _ => NOTHING,
+    });
+    let mut stream = tcp(&url);
+    assert_eq!(next(&told), Told::Of(Kind::Open));
+    stream.write_all(b"abcdef").unwrap();
+    assert_eq!(next(&told), data(b"abcdef"));
+    assert_eq!(next(&told), Told::Data(Record::FRAME, b"abc".to_vec()));
+    assert_eq!(next(&told), Told::Data(Record::FRAME, b"def".to_vec()));
+}
+
+#[test]
+fn each_frame_has_a_record_of_its_own_of_which_nothing_is_kept() {
+    let options = ConnOptions { framing: Some(Framing::line()), ..ConnOptions::default() };
+    let (_server, url, told) = serve_with(&options, |_, _, told| match told {
+        Told::Data(_, bytes) => (Action::None, bytes.len()),
+        _ => NOTHING,
+    });
+    let mut stream = tcp(&url);
+    assert_eq!(next(&told), Told::Of(Kind::Open));
+    stream.write_all(b"one\ntwo\nthr").unwrap();
+    assert_eq!(next(&told), Told::Data(Record::FRAME, b"one".to_vec()));
+    assert_eq!(next(&told), Told::Data(Record::FRAME, b"two".to_vec()));
+    stream.write_all(b"ee\n").unwrap();
+    assert_eq!(next(&told), Told::Data(Record::FRAME, b"three".to_vec()));
+}
+
+#[test]
+fn input_that_comes_in_several_reads_of_a_turn_is_one_record() {
+    let (_server, url, told) = serve(|_, _, _| NOTHING);
+    let mut stream = tcp(&url);
+    assert_eq!(next(&told), Told::Of(Kind::Open));
+    let block = crate::common::Random(5).bytes(3 << 20);
+    let mut writer = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        writer.write_all(&block).unwrap();
+        block
+    });
+    let (mut received, mut longest) = (Vec::new(), 0);
+    while received.len() < 3 << 20 {
+        let Told::Data(0, bytes) = next(&told) else { panic!("no data") };
+        longest = longest.max(bytes.len());
+        received.extend(bytes);
+    }
+    assert!(received == sender.join().unwrap());
+    assert!(longest > 64 << 10, "{longest} bytes: never more than one read");
+    stream.shutdown(std::net::Shutdown::Both).unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn an_end_of_file_and_a_wake_have_records() {
+    let options = ConnOptions { half_open: true, ..ConnOptions::default() };
+    let (_server, url, told) = serve_with(&options, |server, conn, told| match told {
+        Told::Of(Kind::Open) => {
+            server.wake(conn).unwrap();
+            NOTHING
+        }
+        Told::Of(Kind::Eof) => {
+            let _ = server.write(conn, b"more").unwrap();
+            (Action::Close, 0)
+        }
+        _ => NOTHING,
+    });
+    let mut stream = tcp(&url);
+    assert_eq!([next(&told), next(&told)], [Told::Of(Kind::Open), Told::Of(Kind::Wake)]);
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(next(&told), Told::Of(Kind::Eof));
+    assert_eq!(read_exactly(&mut stream, 4), b"more");
+    assert_eq!(next(&told), Told::Closed(CloseReason::LocalClose));
+}
+
+#[test]
+fn what_cannot_be_carried_is_refused_and_the_descriptor_stays() {
+    let (server, url, told) = serve(|server, conn, told| match told {
+        Told::Data(_, bytes) if bytes == b"by id" => {
+            assert_eq!(server.detach(conn).unwrap_err().kind(), ErrorKind::Unsupported);
+            let _ = server.write(conn, b"still here").unwrap();
+            NOTHING
+        }
+        Told::Data(..) => (Action::Detach, 0),
+        _ => NOTHING,
+    });
+    assert_eq!(server.listen("udp://127.0.0.1:0").unwrap_err().kind(), ErrorKind::Unsupported);
+    let mut stream = tcp(&url);
+    assert_eq!(next(&told), Told::Of(Kind::Open));
+    stream.write_all(b"by id").unwrap();
+    assert_eq!(read_exactly(&mut stream, 10), b"still here");
+    assert_eq!(next(&told), data(b"by id"));
+    // As the failure of a callback it closes the connection, and says why.
+    stream.write_all(b"by action").unwrap();
+    assert_eq!(next(&told), data(b"by action"));
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    drop(stream);
+    assert_eq!(next(&told), Told::Closed(CloseReason::HandlerError));
+}
+
+#[test]
+fn detaching_from_another_thread_is_refused_and_a_dead_id_is_closed() {
+    let (ids, opened) = channel();
+    let ids = Mutex::new(ids);
+    let (server, url, told) = serve(move |_, conn, _| {
+        let _ = ids.lock().unwrap().send(conn);
+        NOTHING
+    });
+    let stream = tcp(&url);
+    let id = opened.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(server.handle().detach(id).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(server.handle().is_open(id));
+    drop(stream);
+    assert_eq!(next(&told), Told::Of(Kind::Open));
+    assert_eq!(next(&told), Told::Closed(CloseReason::Eof));
+    crate::common::eventually("it is gone", || server.handle().connections() == 0);
+    assert_eq!(server.handle().detach(id).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn ticks_and_a_graceful_stop_have_records_of_the_server() {
+    let (sender, told) = channel();
+    let tick = Some(Duration::from_millis(1));
+    let reader = InPlace { answer: |_: &Handle, _, _: &Told| NOTHING, told: Mutex::new(sender), tick };
+    let server = Server::delivering(Logged::new(reader), &loops(1)).unwrap();
+    server.start().unwrap();
+    assert_eq!([next(&told), next(&told)], [Told::Of(Kind::Tick), Told::Of(Kind::Tick)]);
+    server.handle().stop_gracefully(PATIENCE);
+    server.wait().unwrap();
+    assert!(told.try_iter().any(|told| told == Told::Of(Kind::Stopping)));
+}
+
+#[test]
+fn a_completion_is_called_though_its_hand_over_is_answered_later() {
+    let (done, completed) = channel();
+    let done = Mutex::new(done);
+    let (_server, url, _told) = serve(move |server, conn, told| {
+        if let Told::Data(_, bytes) = told {
+            let done = done.lock().unwrap().clone();
+            let _ = server.write_then(conn, &[bytes], move |how| done.send(how).unwrap()).unwrap();
+        }
+        NOTHING
+    });
+    let mut stream = tcp(&url);
+    stream.write_all(b"x").unwrap();
+    assert_eq!(read_exactly(&mut stream, 1), b"x");
+    assert_eq!(completed.recv_timeout(PATIENCE), Ok(reactor_core::Completed::Sent));
+}
