@@ -4,7 +4,10 @@ const { bytesOf } = require('./check.js');
 const { ConnId } = require('./conn_id.js');
 const { errorOf } = require('./error.js');
 
-/** @typedef {import('../types/native.js').NativeServer} NativeServer */
+/**
+ * A server of the addon, with its calls by id.
+ * @typedef {import('../types/native.js').NativeServer & import('../types/native.js').Calls} NativeServer
+ */
 
 /** @type {(conn: Conn) => boolean} */
 let isClosing;

@@ -10,12 +10,13 @@ const { warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
 
-// The numbers of an event, as src/hand_over.rs writes them.
-const EVENT_WORDS = 5;
-const OPEN = 0;
-const DATA = 1;
-const DRAIN = 2;
-const CLOSE = 3;
+/** How many numbers a record is. */
+const WORDS = native.recordWords();
+/** @type {Map<string, number>} */
+const KINDS = new Map(native.recordKinds().map(({ number, name }) => [name, number]));
+const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map((name) => KINDS.get(name));
+/** The kind's part of a record's first number; the rest are flags. */
+const KIND = 0xffff;
 
 /** @type {Map<number, string>} */
 const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number, name]));
@@ -31,7 +32,7 @@ class Dispatcher {
   #conns = new Map();
 
   /**
-   * @param {import('../types/native.js').NativeServer} nativeServer
+   * @param {import('./conn.js').NativeServer} nativeServer
    * @param {Handler} handler
    */
   constructor(nativeServer, handler) {
@@ -40,14 +41,15 @@ class Dispatcher {
   }
 
   /**
-   * Calls the callbacks for a batch.
-   * @param {Uint32Array} words five for each event: kind, high and low half of the connection's id, and two more
-   * @param {Buffer} bytes
+   * Calls the callbacks for a log.
+   * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
+   * @param {Buffer} bytes lent by the addon until this returns, unless they are those of one record
    */
   deliver(words, bytes) {
-    for (let at = 0; at < words.length; at += EVENT_WORDS) {
-      const [kind, high, low] = [words[at], words[at + 1], words[at + 2]];
-      if (kind === OPEN) this.#conns.set(low, new Conn(this.#native, new ConnId(high, low)));
+    for (let at = 0; at < words.length; at += WORDS) {
+      const kind = words[at] & KIND;
+      const low = words[at + 2];
+      if (kind === OPEN) this.#conns.set(low, new Conn(this.#native, new ConnId(words[at + 1], low)));
       const conn = this.#conns.get(low);
       try {
         if (conn) this.#event(kind, conn, words[at + 3], words[at + 4], bytes);
@@ -73,9 +75,27 @@ class Dispatcher {
     } else if (isClosing(conn)) {
       // The handler is done with it.
     } else if (kind === DATA) {
-      this.call(conn, 'onData', conn, ownBytes(bytes, first, second));
-    } else {
+      this.#data(conn, ownBytes(bytes, first, second));
+    } else if (kind === OPEN || kind === DRAIN) {
       this.call(conn, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
+    } else if (kind === EOF) {
+      // Nobody here can end one side, so the connection is over.
+      this.#obey(conn, 'onEof', Action.Close);
+    }
+    // What else there is nobody here can ask for.
+  }
+
+  /**
+   * What `call` does, for the callback that is called most.
+   * @param {Conn} conn
+   * @param {Buffer} data
+   */
+  #data(conn, data) {
+    try {
+      const answer = this.#handler.onData?.(conn, data);
+      if (answer !== undefined) this.answered(conn, 'onData', answer);
+    } catch (error) {
+      this.#failed(conn, error);
     }
   }
 
@@ -165,7 +185,7 @@ class Dispatcher {
 
 /**
  * An event's bytes, in memory that they share with no other event: the user may detach it, or keep it.
- * @param {Buffer} bytes those of the batch, which share theirs with nothing
+ * @param {Buffer} bytes those of the log, which share theirs with nothing
  * @param {number} first
  * @param {number} second
  * @returns {Buffer}

@@ -4,13 +4,13 @@ const { collectSoon, trim } = require('./addon.js');
 
 /** Bytes of a burst that is worth the effort. */
 const BURST = 4 << 20;
-/** Milliseconds without a batch after which a burst is over, and between the rounds that follow. */
+/** Milliseconds without a log after which a burst is over, and between the rounds that follow. */
 const QUIET = 250;
 /** Rounds of relief after a burst: the collector goes on step by step, and says nothing when it is done. */
 const ROUNDS = 6;
 
 /**
- * Gives memory back after a burst (D5). The buffers of the batches are garbage by then, which V8 would keep while nothing
+ * Gives memory back after a burst (D5). The buffers of the logs are garbage by then, which V8 would keep while nothing
  * new is allocated; and the allocator keeps what the copies of written bytes took. One timer, only after a burst, that does not keep the process alive.
  */
 class Relief {

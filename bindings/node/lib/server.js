@@ -223,14 +223,14 @@ class Server {
 
 /**
  * @param {Options | undefined} options
- * @returns {import('../types/native.js').NativeServer}
+ * @returns {import('./conn.js').NativeServer}
  */
 function createServer(options) {
   const given = optionsOf(options, 'options', Object.keys(OPTIONS));
   const checked = Object.entries(OPTIONS).map(([name, most]) => [name, wholeNumber(given[name], name, most)]);
   const server = native.createServer(Object.fromEntries(checked));
   if ('code' in server) throw errorOf(server);
-  return server;
+  return Object.assign(server, server.calls());
 }
 
 module.exports = { Server };

@@ -1,79 +1,167 @@
 //! What crosses from a loop to the JavaScript thread, and how JavaScript reads it.
 
 use std::cell::RefCell;
+use std::ffi::c_void;
 use std::mem::ManuallyDrop;
+use std::ptr;
+use std::sync::Arc;
 
-use napi::bindgen_prelude::{BufferSlice, JsValuesTupleIntoVec, ToNapiValue, Uint32ArraySlice};
-use napi::{sys, Env, Result};
-use reactor_core::binding::batch::{Batch, Event, EventKind};
+use napi::bindgen_prelude::JsValuesTupleIntoVec;
+use napi::{check_status, sys, Result};
+use napi_derive::napi;
+use reactor_core::binding::log::{HandOver, Kind, Record};
 use reactor_core::binding::Cork;
 
-/// The numbers that an event takes: its kind, the high and the low half of the connection's id, and two more.
-const EVENT_WORDS: usize = 5;
+/// Bytes from which on JavaScript is lent the log's memory instead of a copy. To lend and to take back costs some
+/// microseconds.
+const LENT: usize = 64 << 10;
 
-const OPEN: u32 = 0;
-const DATA: u32 = 1;
-const DRAIN: u32 = 2;
-const CLOSE: u32 = 3;
+/// The kind of a record: its number, as records carry it, and its name.
+#[napi(object)]
+pub struct RecordKind {
+    /// The number: the lower half of a record's first.
+    pub number: u32,
+    /// The name: `open`.
+    pub name: String,
+}
+
+/// Every kind of record that there is.
+#[napi]
+pub fn record_kinds() -> Vec<RecordKind> {
+    Kind::ALL.map(|kind| RecordKind { number: kind as u32, name: kind.name().to_owned() }).into()
+}
+
+/// The numbers that a record takes: its kind with its flags, the high and the low half of the connection's id, and two
+/// more.
+#[napi]
+pub fn record_words() -> u32 {
+    Record::WORDS as u32
+}
 
 /// One call of JavaScript.
-pub enum HandOver {
-    /// A loop's turn.
-    Batch(Batch),
+pub enum Message {
+    /// What a loop has gathered.
+    Log(HandOver),
     /// All loops have ended; nothing comes after it.
     Stopped,
 }
 
-thread_local! {
-    /// The batch that JavaScript is handling. Dropping it answers its loop; what the callbacks wrote goes
-    /// before, and the cork, which is dropped after it, wakes each loop concerned once. Not dropped with the
-    /// thread: a callback may end the process, and nobody waits for an answer then.
-    static HANDLED: RefCell<Option<ManuallyDrop<(Batch, Cork)>>> = const { RefCell::new(None) };
+/// What JavaScript is handling.
+struct Handled {
+    /// Taken back before the answer: the loop goes on with other memory, but nobody shall see what this becomes.
+    lent: Option<Lent>,
+    /// Dropping it answers its loop; what the callbacks wrote goes before.
+    hand_over: HandOver,
+    /// Dropped last: it wakes each loop concerned once.
+    cork: Cork,
 }
 
-/// The callbacks of the batch have run.
+thread_local! {
+    /// Not dropped with the thread: a callback may end the process, and nobody waits for an answer then.
+    static HANDLED: RefCell<Option<ManuallyDrop<Handled>>> = const { RefCell::new(None) };
+}
+
+/// The callbacks of the hand-over have run. In the scope of the call that made the arguments.
 pub(crate) fn answer() {
-    drop(HANDLED.take().map(ManuallyDrop::into_inner));
+    let Some(handled) = HANDLED.take() else { return };
+    let Handled { lent, hand_over, cork } = ManuallyDrop::into_inner(handled);
+    lent.into_iter().for_each(Lent::take_back);
+    drop(hand_over);
+    drop(cork);
 }
 
 /// Makes the arguments of the call, on the JavaScript thread, right before it.
-impl JsValuesTupleIntoVec for HandOver {
-    fn into_vec(self, raw: sys::napi_env) -> Result<Vec<sys::napi_value>> {
-        let env = Env::from_raw(raw);
-        match self {
-            HandOver::Batch(batch) => {
-                let arguments = arguments(&env, &encode(batch.events()), batch.bytes())?;
-                HANDLED.set(Some(ManuallyDrop::new((batch, Cork::new()))));
-                Ok(arguments)
-            }
-            HandOver::Stopped => arguments(&env, &[], &[]),
-        }
-    }
-}
-
-/// Copies. To let JavaScript own the batch's memory measured the same, but for a fifth more on transfers of
-/// megabytes; a copy needs no finalizer, and the loop uses its memory again.
-fn arguments(env: &Env, words: &[u32], bytes: &[u8]) -> Result<Vec<sys::napi_value>> {
-    let words = Uint32ArraySlice::copy_from(env, words)?;
-    let bytes = BufferSlice::copy_from(env, bytes)?;
-    // SAFETY: both were just made in this environment, whose thread and scope this is.
-    unsafe {
-        Ok(vec![ToNapiValue::to_napi_value(env.raw(), words)?, ToNapiValue::to_napi_value(env.raw(), bytes)?])
-    }
-}
-
-fn encode(events: &[Event]) -> Vec<u32> {
-    let mut words = Vec::with_capacity(events.len() * EVENT_WORDS);
-    for Event { conn, kind } in events {
-        let (kind, first, second) = match kind {
-            EventKind::Open => (OPEN, 0, 0),
-            // A batch is far smaller than 4 GiB: the read budget is limited to 1 GiB.
-            EventKind::Data(range) => (DATA, range.start as u32, range.end as u32),
-            EventKind::Drain => (DRAIN, 0, 0),
-            EventKind::Close(closed) => (CLOSE, closed.reason as u32, closed.errno.unwrap_or(0) as u32),
+impl JsValuesTupleIntoVec for Message {
+    fn into_vec(self, env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
+        let Message::Log(hand_over) = self else {
+            return Ok(vec![words(env, &[])?, copied(env, &[])?]);
         };
-        let id = conn.to_u64();
-        words.extend([kind, (id >> 32) as u32, id as u32, first, second]);
+        let words = words(env, hand_over.records())?;
+        let lent = if lends(&hand_over) { lend(env, &hand_over)? } else { None };
+        let bytes = match &lent {
+            Some(lent) => lent.buffer,
+            None => copied(env, hand_over.bytes())?,
+        };
+        HANDLED.set(Some(ManuallyDrop::new(Handled { lent, hand_over, cork: Cork::new() })));
+        Ok(vec![words, bytes])
     }
-    words
+}
+
+/// Whether the bytes are lent. If they are those of one event they become the user's as they are, and so are copied: memory
+/// of ours is not to be seen by users, who may keep it, and could not transfer it as they can their own.
+fn lends(hand_over: &HandOver) -> bool {
+    let mut data = hand_over.records().iter().filter(|record| record.kind() == Kind::Data);
+    hand_over.bytes().len() >= LENT && data.nth(1).is_some()
+}
+
+/// The records as JavaScript's numbers, copied as they lie.
+fn words(env: sys::napi_env, records: &[Record]) -> Result<sys::napi_value> {
+    let (mut buffer, mut memory, mut words) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    let len = size_of_val(records);
+    // SAFETY: the environment is that of this thread, and the results are places of ours.
+    check_status!(unsafe { sys::napi_create_arraybuffer(env, len, &mut memory, &mut buffer) })?;
+    if len > 0 {
+        // SAFETY: a record is plain integers without padding; the new memory has room for them all, and is nobody else's.
+        unsafe { ptr::copy_nonoverlapping(records.as_ptr().cast::<u8>(), memory.cast(), len) };
+    }
+    let (kind, count) = (sys::TypedarrayType::uint32_array, records.len() * Record::WORDS);
+    // SAFETY: as above; the buffer has just so many numbers, from its start.
+    check_status!(unsafe { sys::napi_create_typedarray(env, kind, count, buffer, 0, &mut words) })?;
+    Ok(words)
+}
+
+fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
+    let (mut memory, mut buffer) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the environment is that of this thread; pointer and length describe the bytes, which are only read.
+    check_status!(unsafe {
+        sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &mut memory, &mut buffer)
+    })?;
+    Ok(buffer)
+}
+
+/// A buffer over the log's own memory. It is read by the package only, which copies what it gives to the user.
+struct Lent {
+    env: sys::napi_env,
+    buffer: sys::napi_value,
+    memory: sys::napi_value,
+}
+
+/// `None` where there must be no such buffers: JavaScript then gets a copy.
+fn lend(env: sys::napi_env, hand_over: &HandOver) -> Result<Option<Lent>> {
+    let share = Arc::into_raw(hand_over.share_bytes());
+    let mut buffer = ptr::null_mut();
+    // SAFETY: the share keeps the bytes where they are until the finalizer drops it, once and on this thread. Nobody
+    // writes to them: JavaScript's only reader does not, and a log that was handed over is not written to again.
+    let status = unsafe {
+        let bytes = &**share;
+        let data = bytes.as_ptr().cast_mut().cast();
+        let hint = share.cast_mut().cast();
+        sys::napi_create_external_buffer(env, bytes.len(), data, Some(drop_share), hint, &mut buffer)
+    };
+    if status != sys::Status::napi_ok {
+        // SAFETY: without a buffer there is no finalizer, so the share is still ours.
+        drop(unsafe { Arc::from_raw(share) });
+        return Ok(None);
+    }
+    let mut memory = ptr::null_mut();
+    let (kind, len, data, offset) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the buffer was just made in this environment; results that are null are not asked for.
+    check_status!(unsafe {
+        sys::napi_get_typedarray_info(env, buffer, kind, len, data, &mut memory, offset)
+    })?;
+    Ok(Some(Lent { env, buffer, memory }))
+}
+
+impl Lent {
+    /// From now on the buffer is empty, whoever has it; its memory is dropped soon.
+    fn take_back(self) {
+        // SAFETY: this is the scope in which the value was made, on the environment's thread. Should it fail, the memory
+        // goes when the collector finds the buffer.
+        unsafe { sys::napi_detach_arraybuffer(self.env, self.memory) };
+    }
+}
+
+unsafe extern "C" fn drop_share(_env: sys::napi_env, _data: *mut c_void, share: *mut c_void) {
+    // SAFETY: the pointer came from `Arc::into_raw`, and a finalizer is called once.
+    drop(unsafe { Arc::from_raw(share.cast::<Vec<u8>>()) });
 }

@@ -3,9 +3,10 @@
 //! Calls that can fail return a [`failure::Failure`] instead of throwing, so that the JavaScript layer makes
 //! its own error class of it, with its own stack.
 
+mod channel;
 pub mod failure;
 pub mod hand_over;
+pub mod plain;
 pub mod relief;
 pub mod server;
-mod sink;
 mod teardown;

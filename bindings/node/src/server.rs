@@ -7,11 +7,12 @@ use std::time::Duration;
 use napi::bindgen_prelude::Either;
 use napi::Env;
 use napi_derive::napi;
-use reactor_core::binding::batch::Batched;
-use reactor_core::{Config, ConnId, Error, ErrorKind, Handle, Pressure, Server};
+use reactor_core::binding::log::Logged;
+use reactor_core::{Config, Error, ErrorKind, Handle, Server};
 
+use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
 use crate::failure::Failure;
-use crate::sink::{starting, Channel, Deliver, JsSink, OnStart};
+use crate::plain::Calls;
 use crate::teardown::StopAtTeardown;
 
 /// The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default.
@@ -58,25 +59,50 @@ enum Life {
     },
 }
 
+/// What a server's object and its plain functions share.
+pub struct State {
+    life: RefCell<Life>,
+    /// Bytes that JavaScript has written since it last asked.
+    written: Cell<u32>,
+}
+
+impl State {
+    /// Makes a call on the server, unless it is over.
+    pub(crate) fn with_handle<T>(&self, call: impl FnOnce(&Handle) -> T) -> Option<T> {
+        match &*self.life.borrow() {
+            Life::Engine(server) => Some(call(server.handle())),
+            Life::Over { .. } => None,
+        }
+    }
+
+    pub(crate) fn count_written(&self, len: usize) {
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.written.set(self.written.get().saturating_add(len));
+    }
+
+    pub(crate) fn take_written(&self) -> u32 {
+        self.written.take()
+    }
+}
+
 /// A server. All calls on the JavaScript thread that made it.
 #[napi]
 pub struct NativeServer {
-    life: RefCell<Life>,
+    state: Rc<State>,
     channel: Channel,
     /// From the start to the stop.
     teardown: RefCell<Option<StopAtTeardown>>,
-    /// Bytes that JavaScript has written since it last asked.
-    written: Cell<u32>,
 }
 
 /// Makes a server that is not started and listens nowhere.
 #[napi(catch_unwind)]
 pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     let channel = Channel::default();
-    match Server::delivering(Batched::new(JsSink(channel.clone())), &options.config()) {
+    match Server::delivering(Logged::new(JsReader(channel.clone())), &options.config()) {
         Ok(server) => {
             let life = RefCell::new(Life::Engine(Rc::new(server)));
-            Either::A(NativeServer { life, channel, teardown: RefCell::default(), written: Cell::new(0) })
+            let state = Rc::new(State { life, written: Cell::new(0) });
+            Either::A(NativeServer { state, channel, teardown: RefCell::default() })
         }
         Err(error) => Either::B(error.into()),
     }
@@ -94,8 +120,9 @@ impl NativeServer {
     }
 
     /// Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
-    /// From then on `deliver` is called with batches: five numbers for each event (kind, high and low half of
-    /// the id, two more), and the bytes. The last call, without an event, says that the loops have ended.
+    /// From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
+    /// id, two more), and the bytes, which are lent until it returns unless they are those of one record. The last
+    /// call, without a record, says that the loops have ended.
     #[napi(catch_unwind)]
     pub fn start(
         &self,
@@ -133,50 +160,19 @@ impl NativeServer {
         };
         let over = Life::Over { addresses: self.addresses(), loops: self.loops(), refusal };
         drop(self.teardown.take());
-        drop(self.life.replace(over));
+        drop(self.state.life.replace(over));
     }
 
-    /// Queues a copy of the bytes: true to go on, false above the high-water mark.
+    /// The calls by id.
     #[napi(catch_unwind)]
-    pub fn write(&self, high: u32, low: u32, data: &[u8]) -> Either<bool, Failure> {
-        match self.with_conn(high, low, |handle, id| handle.write(id, data)) {
-            Ok(pressure) => {
-                let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
-                self.written.set(self.written.get().saturating_add(len));
-                Either::A(pressure == Pressure::Low)
-            }
-            Err(failure) => Either::B(failure),
-        }
-    }
-
-    /// Bytes written since the last call.
-    #[napi(catch_unwind)]
-    pub fn take_written(&self) -> u32 {
-        self.written.take()
-    }
-
-    /// Closes a connection.
-    #[napi(catch_unwind)]
-    pub fn close(&self, high: u32, low: u32) -> Option<Failure> {
-        self.with_conn(high, low, Handle::close).err()
-    }
-
-    /// Closes a connection whose callback failed.
-    #[napi(catch_unwind)]
-    pub fn fail(&self, high: u32, low: u32) -> Option<Failure> {
-        self.with_conn(high, low, Handle::fail).err()
-    }
-
-    /// Whether a connection takes writes.
-    #[napi(catch_unwind)]
-    pub fn is_open(&self, high: u32, low: u32) -> bool {
-        self.with_conn(high, low, |handle, id| Ok(handle.is_open(id))).unwrap_or(false)
+    pub fn calls(&self, env: Env) -> napi::Result<Calls> {
+        Calls::new(env.raw(), &self.state)
     }
 
     /// The addresses really bound.
     #[napi(getter, catch_unwind)]
     pub fn addresses(&self) -> Vec<String> {
-        match &*self.life.borrow() {
+        match &*self.state.life.borrow() {
             Life::Engine(server) => server.handle().addresses(),
             Life::Over { addresses, .. } => addresses.clone(),
         }
@@ -185,7 +181,7 @@ impl NativeServer {
     /// The number of event loops.
     #[napi(getter, catch_unwind)]
     pub fn loops(&self) -> u32 {
-        match &*self.life.borrow() {
+        match &*self.state.life.borrow() {
             // At most Config::MAX_LOOPS.
             Life::Engine(server) => server.handle().loops() as u32,
             Life::Over { loops, .. } => *loops,
@@ -207,22 +203,9 @@ impl NativeServer {
 
 impl NativeServer {
     fn engine(&self) -> reactor_core::Result<Rc<Server>> {
-        match &*self.life.borrow() {
+        match &*self.state.life.borrow() {
             Life::Engine(server) => Ok(Rc::clone(server)),
             Life::Over { refusal, .. } => Err(refusal.clone()),
-        }
-    }
-
-    fn with_conn<T>(
-        &self,
-        high: u32,
-        low: u32,
-        call: impl FnOnce(&Handle, ConnId) -> reactor_core::Result<T>,
-    ) -> Result<T, Failure> {
-        let id = ConnId::from_u64(u64::from(high) << 32 | u64::from(low));
-        match (&*self.life.borrow(), id) {
-            (Life::Engine(server), Some(id)) => call(server.handle(), id).map_err(Failure::from),
-            _ => Err(Failure::new(ErrorKind::Closed, "the connection is closed")),
         }
     }
 }

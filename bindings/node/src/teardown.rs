@@ -7,7 +7,7 @@ use std::rc::Rc;
 use napi::{sys, Env};
 use reactor_core::Server;
 
-use crate::sink::Channel;
+use crate::channel::Channel;
 
 /// Stops a server when its environment is torn down, before the way to JavaScript goes: hooks run in reverse
 /// order, and this one is made after the thread-safe function's. It lives from the start to the stop, on the

@@ -1,4 +1,7 @@
-export type NativeServer = import("../types/native.js").NativeServer;
+/**
+ * A server of the addon, with its calls by id.
+ */
+export type NativeServer = import("../types/native.js").NativeServer & import("../types/native.js").Calls;
 /** A connection. The same object in all its callbacks; it may be kept, and used at any time. */
 export class Conn {
     /**
@@ -39,7 +42,10 @@ export class Conn {
  * @param {ConnId} id
  */
 export function close(native: NativeServer, id: ConnId): void;
-/** @typedef {import('../types/native.js').NativeServer} NativeServer */
+/**
+ * A server of the addon, with its calls by id.
+ * @typedef {import('../types/native.js').NativeServer & import('../types/native.js').Calls} NativeServer
+ */
 /** @type {(conn: Conn) => boolean} */
 export let isClosing: (conn: Conn) => boolean;
 /** @type {(conn: Conn) => void} */

@@ -2,14 +2,14 @@ export type Handler = import("./handler.js").Handler;
 /** Calls the user's callbacks, does what they answer, and reports those that fail. It never throws. */
 export class Dispatcher {
     /**
-     * @param {import('../types/native.js').NativeServer} nativeServer
+     * @param {import('./conn.js').NativeServer} nativeServer
      * @param {Handler} handler
      */
-    constructor(nativeServer: import("../types/native.js").NativeServer, handler: Handler);
+    constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler);
     /**
-     * Calls the callbacks for a batch.
-     * @param {Uint32Array} words five for each event: kind, high and low half of the connection's id, and two more
-     * @param {Buffer} bytes
+     * Calls the callbacks for a log.
+     * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
+     * @param {Buffer} bytes lent by the addon until this returns, unless they are those of one record
      */
     deliver(words: Uint32Array, bytes: Buffer): void;
     /**

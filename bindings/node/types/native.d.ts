@@ -7,8 +7,9 @@ export declare class NativeServer {
   listen(url: string): string | Failure
   /**
    * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
-   * From then on `deliver` is called with batches: five numbers for each event (kind, high and low half of
-   * the id, two more), and the bytes. The last call, without an event, says that the loops have ended.
+   * From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
+   * id, two more), and the bytes, which are lent until it returns unless they are those of one record. The last
+   * call, without a record, says that the loops have ended.
    */
   start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer) => void): Failure | null
   /** Asks the server to stop. */
@@ -18,16 +19,8 @@ export declare class NativeServer {
    * whose threads it waits for, or after a stop that came before the start.
    */
   release(): void
-  /** Queues a copy of the bytes: true to go on, false above the high-water mark. */
-  write(high: number, low: number, data: Uint8Array): boolean | Failure
-  /** Bytes written since the last call. */
-  takeWritten(): number
-  /** Closes a connection. */
-  close(high: number, low: number): Failure | null
-  /** Closes a connection whose callback failed. */
-  fail(high: number, low: number): Failure | null
-  /** Whether a connection takes writes. */
-  isOpen(high: number, low: number): boolean
+  /** The calls by id. */
+  calls(): Calls
   /** The addresses really bound. */
   get addresses(): Array<string>
   /** The number of event loops. */
@@ -36,6 +29,20 @@ export declare class NativeServer {
   get connections(): number
   /** Bytes written and not yet taken by the kernel. */
   get queuedBytes(): number
+}
+
+/** The calls by a connection's id, of which the first two arguments are the high and the low half. */
+export interface Calls {
+  /** Queues a copy of the bytes: true to go on, false above the high-water mark. */
+  write: (high: number, low: number, data: Uint8Array) => boolean | Failure
+  /** Bytes written since the last call. */
+  takeWritten: () => number
+  /** Closes a connection. */
+  close: (high: number, low: number) => Failure | null
+  /** Closes a connection whose callback failed. */
+  fail: (high: number, low: number) => Failure | null
+  /** Whether a connection takes writes. */
+  isOpen: (high: number, low: number) => boolean
 }
 
 /** Every close reason the engine knows. */
@@ -86,6 +93,23 @@ export interface Reason {
   /** The name: `local close`. */
   name: string
 }
+
+/** The kind of a record: its number, as records carry it, and its name. */
+export interface RecordKind {
+  /** The number: the lower half of a record's first. */
+  number: number
+  /** The name: `open`. */
+  name: string
+}
+
+/** Every kind of record that there is. */
+export declare function recordKinds(): Array<RecordKind>
+
+/**
+ * The numbers that a record takes: its kind with its flags, the high and the low half of the connection's id, and two
+ * more.
+ */
+export declare function recordWords(): number
 
 /** Gives freed memory back to the system, which glibc keeps otherwise. */
 export declare function trim(): void

@@ -1,5 +1,5 @@
 /**
- * Gives memory back after a burst (D5). The buffers of the batches are garbage by then, which V8 would keep while nothing
+ * Gives memory back after a burst (D5). The buffers of the logs are garbage by then, which V8 would keep while nothing
  * new is allocated; and the allocator keeps what the copies of written bytes took. One timer, only after a burst, that does not keep the process alive.
  */
 export class Relief {

@@ -1,72 +1,73 @@
-//! Where the loops put their batches: a queue, and a thread-safe function that calls JavaScript once for
-//! each.
+//! Where the loops put their logs: a queue, and a thread-safe function that calls JavaScript once for each.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crossbeam_channel::{Receiver, Sender};
 use napi::bindgen_prelude::{Either, Function, FunctionRef, JsObjectValue, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
 use napi::{Env, Status};
-use reactor_core::binding::batch::{Batch, Sink};
+use reactor_core::binding::log::{HandOver, Reader};
 use reactor_core::{Action, BoxError, ErrorKind, Handle};
 
-use crate::hand_over::{answer, HandOver};
+use crate::hand_over::{answer, Message};
 
 /// `onStart` as the JavaScript layer wraps it: returns the action's number, or the text of its failure.
 pub(crate) type OnStart<'a> = Function<'a, (), Either<i32, String>>;
-/// Calls the callbacks for a batch.
-pub(crate) type Deliver<'a> = Function<'a, HandOver, UnknownReturnValue>;
+/// Calls the callbacks for a log.
+pub(crate) type Deliver<'a> = Function<'a, Message, UnknownReturnValue>;
 /// Its calls carry nothing: what is to be handed over waits in the channel, so that it is not lost with the
 /// environment.
-type Caller = ThreadsafeFunction<(), UnknownReturnValue, HandOver, Status, false>;
-
-/// What the lock of a channel guards.
-#[derive(Default)]
-struct Inner {
-    /// There from the start until the stop; keeps the process alive meanwhile.
-    caller: Option<Caller>,
-    /// One for each call that is on its way.
-    waiting: VecDeque<HandOver>,
-}
+type Caller = ThreadsafeFunction<(), UnknownReturnValue, Message, Status, false>;
 
 /// The way from the loops to the JavaScript thread.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Channel {
-    inner: Arc<Mutex<Inner>>,
+    /// There from the start until the stop; keeps the process alive meanwhile. Called without the lock: the thread that a
+    /// call wakes would run into it.
+    caller: Arc<Mutex<Option<Arc<Caller>>>>,
+    /// One message for each call that is on its way.
+    messages: Sender<Message>,
+    waiting: Receiver<Message>,
+}
+
+impl Default for Channel {
+    fn default() -> Self {
+        let (messages, waiting) = crossbeam_channel::unbounded();
+        Channel { caller: Arc::default(), messages, waiting }
+    }
 }
 
 impl Channel {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn caller(&self) -> MutexGuard<'_, Option<Arc<Caller>>> {
+        self.caller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&self, env: &Env, deliver: &FunctionRef<HandOver, UnknownReturnValue>) -> napi::Result<()> {
+    fn open(&self, env: &Env, deliver: &FunctionRef<Message, UnknownReturnValue>) -> napi::Result<()> {
         let channel = self.clone();
         let deliver = deliver.borrow_back(env)?;
         let caller = deliver.build_threadsafe_function().build_callback(move |_| channel.next())?;
-        self.inner().caller = Some(caller);
+        *self.caller() = Some(Arc::new(caller));
         Ok(())
     }
 
     /// Lets no more through.
     pub(crate) fn close(&self) {
-        let caller = self.inner().caller.take();
+        let caller = self.caller().take();
         drop(caller);
     }
 
     /// Drops what JavaScript will not handle any more.
     pub(crate) fn clear(&self) {
-        let waiting = std::mem::take(&mut self.inner().waiting);
-        drop(waiting);
+        self.waiting.try_iter().for_each(drop);
     }
 
-    /// Queues a call, from any thread. It never blocks: a loop has at most one batch on its way. In an
-    /// environment that is being torn down nothing is called any more.
-    fn send(&self, message: HandOver) {
-        let inner = &mut *self.inner();
-        let Some(caller) = &inner.caller else { return };
-        inner.waiting.push_back(message);
+    /// Queues a call, from any thread. It never blocks: a loop has at most one log on its way. In an environment that
+    /// is being torn down nothing is called any more.
+    fn send(&self, message: Message) {
+        let Some(caller) = self.caller().clone() else { return };
+        // It cannot fail: this has a receiver, too.
+        let _ = self.messages.send(message);
         caller.call_with_return_value((), ThreadsafeFunctionCallMode::NonBlocking, |delivered, env| {
             answer();
             // A warning that fails, too, finds an environment that is being torn down.
@@ -75,9 +76,8 @@ impl Channel {
         });
     }
 
-    fn next(&self) -> napi::Result<HandOver> {
-        let next = self.inner().waiting.pop_front();
-        next.ok_or_else(|| napi::Error::from_reason("a call without a batch"))
+    fn next(&self) -> napi::Result<Message> {
+        self.waiting.try_recv().map_err(|_| napi::Error::from_reason("a call without a log"))
     }
 }
 
@@ -93,14 +93,14 @@ fn warn(env: &Env, reason: &str) -> napi::Result<UnknownReturnValue> {
 struct Starting {
     env: Env,
     on_start: FunctionRef<(), Either<i32, String>>,
-    deliver: FunctionRef<HandOver, UnknownReturnValue>,
+    deliver: FunctionRef<Message, UnknownReturnValue>,
 }
 
 thread_local! {
     static STARTING: RefCell<Option<Starting>> = const { RefCell::new(None) };
 }
 
-/// Runs `start`, whose call of [`Sink::on_start`] finds these functions. On the JavaScript thread.
+/// Runs `start`, whose call of [`Reader::on_start`] finds these functions. On the JavaScript thread.
 pub(crate) fn starting(
     env: Env,
     on_start: &OnStart<'_>,
@@ -119,9 +119,9 @@ pub(crate) fn starting(
     Ok(started)
 }
 
-pub(crate) struct JsSink(pub(crate) Channel);
+pub(crate) struct JsReader(pub(crate) Channel);
 
-impl Sink for JsSink {
+impl Reader for JsReader {
     fn on_start(&self, _server: &Handle) -> Result<Action, BoxError> {
         let starting = STARTING.take().ok_or("started on another thread than JavaScript's")?;
         let Starting { env, on_start, deliver } = starting;
@@ -135,12 +135,13 @@ impl Sink for JsSink {
         }
     }
 
-    fn deliver(&self, _server: &Handle, batch: Batch) {
-        self.0.send(HandOver::Batch(batch));
+    fn read(&self, _server: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        self.0.send(Message::Log(hand_over));
+        None
     }
 
     fn on_stop(&self, _server: &Handle) {
-        self.0.send(HandOver::Stopped);
+        self.0.send(Message::Stopped);
         self.0.close();
     }
 }
