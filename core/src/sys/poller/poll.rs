@@ -3,6 +3,8 @@
 //!
 //! poll(2) says what is ready, each time anew. So interest in what was reported is taken off until it is re-armed, which
 //! makes edges of it. An error or a hang-up is reported without any interest: a descriptor that has one is left out.
+//! A hang-up is for ever, so it is reported once. An error that no read takes, such as those that only an inherited socket's
+//! IP_RECVERR queues, is reported each time that it is re-armed: poll(2) cannot leave it out.
 //! Nothing is behind a short read that the next poll would not report, once re-armed: so there is no need of POLLRDHUP,
 //! which few systems have.
 
