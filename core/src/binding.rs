@@ -2,7 +2,6 @@
 
 pub use crate::address::{given, OptionRow, OPTIONS};
 pub use crate::contract::carries::Carries;
-pub use crate::delivery::batch;
 pub use crate::delivery::event::{Event, Pending};
 pub use crate::delivery::log;
 pub use crate::delivery::receiver::{Delivery, Receiver, Turn};

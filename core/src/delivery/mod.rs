@@ -1,6 +1,5 @@
 //! How user code is called: one vocabulary of events, and the carriers that bring them to a language.
 
-pub mod batch;
 pub(crate) mod event;
 pub(crate) mod handler;
 pub(crate) mod inline;
