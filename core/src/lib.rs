@@ -39,7 +39,7 @@
 //!
 //! A loop with nothing to do sleeps and makes no system call. One that works at least two fifths of its time and waits often
 //! and shortly may poll for ten microseconds before it sleeps. It tries that for a quarter of a second in five, and goes on if
-//! it moves more bytes a second by it. Its processor can look busier than its work is then.
+//! it moves more bytes a second by it. Its processor can look busier than its work is then. [`Look::Never`] switches it off.
 
 #![deny(unsafe_code)]
 
@@ -66,7 +66,7 @@ pub use base::conn_id::ConnId;
 pub use base::error::{Error, ErrorKind, Result};
 pub use base::timer::TimerId;
 pub use contract::action::{Action, CloseReason, Closed, Completed, Completion, Pressure};
-pub use contract::config::{Balance, Config, Timeouts};
+pub use contract::config::{Balance, Config, Look, Timeouts};
 pub use contract::metrics::{Histogram, Metrics};
 pub use contract::options::{ConnInfo, ConnOptions, ConnectOptions, Context, ListenerId, Listening};
 pub use delivery::handler::{BoxError, Detached, Handler};

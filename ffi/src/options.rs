@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reactor_core::{Balance, Config, Result};
+use reactor_core::{Balance, Config, Look, Result};
 
 use crate::call::Call;
 use crate::sized::{ends, SizedStruct};
@@ -20,6 +20,12 @@ pub const REACTOR_BALANCE_SOURCE_HASH: u32 = 3;
 /// How incoming connections are spread over the loops: one listening socket per loop (SO_REUSEPORT), and the
 /// kernel shards. Unix sockets go round-robin.
 pub const REACTOR_BALANCE_REUSEPORT: u32 = 4;
+
+/// Whether a busy loop polls without waiting for a moment before it sleeps: where trials show that it brings the loop more
+/// work. The default.
+pub const REACTOR_LOOK_ADAPTIVE: u64 = 0;
+/// Whether a busy loop polls without waiting for a moment before it sleeps: never.
+pub const REACTOR_LOOK_NEVER: u64 = 1;
 
 /// Options of a server. Set size to sizeof; a member that is zero has its default.
 #[derive(Clone, Copy)]
@@ -61,13 +67,17 @@ pub struct reactor_options {
     /// Milliseconds that a graceful stop waits for the connections to finish if it does not say itself, at
     /// most 3,600,000. Default: 30,000.
     pub stop_deadline_ms: i64,
+    /// Whether a busy loop looks before it sleeps: REACTOR_LOOK_.... A loop that works at least two fifths of its time and
+    /// waits often and shortly may poll for ten microseconds before it sleeps, and its processor can look busier than its
+    /// work is then. Default: adaptive.
+    pub look: u64,
 }
 
 // SAFETY: integers only, `size` first, without padding: `ends!` adds them up.
 unsafe impl SizedStruct for reactor_options {
     const ENDS: &'static [usize] = ends!(
         reactor_options: size, loops; balance, pin, high_water, low_water, hard_limit, byte_budget, read_budget,
-        max_connections, max_connections_per_address, linger_ms, stop_deadline_ms,
+        max_connections, max_connections_per_address, linger_ms, stop_deadline_ms, look,
     );
 }
 
@@ -75,6 +85,8 @@ impl reactor_options {
     pub(crate) fn to_core(self, call: Call) -> Result<Config> {
         let balance = Balance::from_number(self.balance);
         let no_balance = || call.invalid(format_args!("options->balance is {}, which is none", self.balance));
+        let look = u32::try_from(self.look).ok().and_then(Look::from_number);
+        let no_look = || call.invalid(format_args!("options->look is {}, which is none", self.look));
         Ok(Config {
             loops: self.loops,
             balance: balance.ok_or_else(no_balance)?,
@@ -88,6 +100,7 @@ impl reactor_options {
             max_connections_per_address: self.max_connections_per_address,
             linger: linger(self.linger_ms, call)?,
             stop_deadline: value::time(self.stop_deadline_ms, call, "options->stop_deadline_ms")?,
+            look: look.ok_or_else(no_look)?,
         })
     }
 }
@@ -122,6 +135,7 @@ mod tests {
         max_connections_per_address: 10,
         linger_ms: 11,
         stop_deadline_ms: 12,
+        look: REACTOR_LOOK_NEVER,
     };
 
     fn read(options: &reactor_options) -> Result<Config> {
@@ -138,6 +152,7 @@ mod tests {
         assert_eq!((config.max_connections, config.max_connections_per_address), (9, 10));
         let millis = Duration::from_millis;
         assert_eq!((config.linger, config.stop_deadline), (millis(11), millis(12)));
+        assert_eq!(config.look, Look::Never);
     }
 
     #[test]
@@ -158,11 +173,17 @@ mod tests {
     }
 
     #[test]
+    fn every_look_has_the_number_of_the_engine() {
+        assert_eq!(Look::ALL.map(|look| look as u64), [REACTOR_LOOK_ADAPTIVE, REACTOR_LOOK_NEVER]);
+    }
+
+    #[test]
     fn numbers_that_mean_nothing_are_refused_by_their_names() {
         let error = |options: reactor_options| read(&options).unwrap_err().message().to_owned();
         assert!(error(reactor_options { balance: 5, ..FULL }).contains("options->balance is 5"));
         assert!(error(reactor_options { pin: 3, ..FULL }).contains("options->pin is 3"));
         assert!(error(reactor_options { linger_ms: -2, ..FULL }).contains("options->linger_ms is -2"));
+        assert!(error(reactor_options { look: 2, ..FULL }).contains("options->look is 2"));
         assert!(error(reactor_options { stop_deadline_ms: -1, ..FULL }).contains("stop_deadline_ms is -1"));
     }
 

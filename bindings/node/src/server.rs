@@ -8,7 +8,7 @@ use napi::bindgen_prelude::Either;
 use napi::Env;
 use napi_derive::napi;
 use reactor_core::binding::log::Logged;
-use reactor_core::{Config, Error, ErrorKind, Handle, Server};
+use reactor_core::{Config, Error, ErrorKind, Handle, Look, Result, Server};
 
 use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
 use crate::failure::Failure;
@@ -30,20 +30,27 @@ pub struct NativeOptions {
     pub read_budget: i64,
     /// Milliseconds.
     pub linger_ms: i64,
+    /// The name of a `Look`.
+    pub look: String,
 }
 
 impl NativeOptions {
-    fn config(&self) -> Config {
+    fn config(&self) -> Result<Config> {
+        let look = Look::ALL.into_iter().find(|look| look.name() == self.look).ok_or_else(|| {
+            let known = Look::ALL.map(|look| format!("'{}'", look.name())).join(" or ");
+            Error::new(ErrorKind::InvalidArgument, format!("look must be {known}, not '{}'", self.look))
+        })?;
         let size = |number: i64| usize::try_from(number).unwrap_or(0);
-        Config {
+        Ok(Config {
             loops: size(self.loops),
             high_water: size(self.high_water),
             low_water: size(self.low_water),
             hard_limit: size(self.hard_limit),
             read_budget: size(self.read_budget),
             linger: Duration::from_millis(self.linger_ms.unsigned_abs()),
+            look,
             ..Config::default()
-        }
+        })
     }
 }
 
@@ -98,7 +105,10 @@ pub struct NativeServer {
 #[napi(catch_unwind)]
 pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     let channel = Channel::default();
-    match Server::delivering(Logged::new(JsReader(channel.clone())), &options.config()) {
+    let made = options
+        .config()
+        .and_then(|config| Server::delivering(Logged::new(JsReader(channel.clone())), &config));
+    match made {
         Ok(server) => {
             let life = RefCell::new(Life::Engine(Rc::new(server)));
             let state = Rc::new(State { life, written: Cell::new(0) });

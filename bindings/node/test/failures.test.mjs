@@ -157,7 +157,7 @@ test('R4: a warning tells where a sound error came from', async (t) => {
 
 test('a batch whose handling fails as a whole is a warning, and the next one is handed over', async (t) => {
   const addon = createRequire(import.meta.url)('../lib/addon.js');
-  const server = addon.createServer({ loops: 1, highWater: 0, lowWater: 0, hardLimit: 0, readBudget: 0, lingerMs: 0 });
+  const server = addon.createServer({ loops: 1, highWater: 0, lowWater: 0, hardLimit: 0, readBudget: 0, lingerMs: 0, look: 'adaptive' });
   const ended = deferred();
   const deliver = (words) => {
     if (words.length === 0) return ended.resolve();

@@ -28,7 +28,7 @@ function sendAll(sockets, round) {
 }
 
 test('memory that was lent is empty once the log was handled; that of one record is the user\'s', async (t) => {
-  const options = { loops: 1, highWater: 0, lowWater: 0, hardLimit: 0, readBudget: 0, lingerMs: 0 };
+  const options = { loops: 1, highWater: 0, lowWater: 0, hardLimit: 0, readBudget: 0, lingerMs: 0, look: 'adaptive' };
   const server = addon.createServer(options);
   const DATA = addon.recordKinds().find(({ name }) => name === 'data').number;
   const ended = deferred();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use reactor_core::{Config, Error, ErrorKind, Result};
+use reactor_core::{Config, Error, ErrorKind, Look, Result};
 
 /// An integer argument that counts something. One that is out of range is refused later, by its name.
 pub(crate) enum Count {
@@ -50,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) read_budget: Count,
     /// Seconds.
     pub(crate) linger: f64,
+    /// A name.
+    pub(crate) look: String,
 }
 
 impl Options {
@@ -61,9 +63,17 @@ impl Options {
             hard_limit: self.hard_limit.named("hard_limit", usize::MAX)?,
             read_budget: self.read_budget.named("read_budget", usize::MAX)?,
             linger: seconds("linger", self.linger)?,
+            look: look(&self.look)?,
             ..Config::default()
         })
     }
+}
+
+fn look(name: &str) -> Result<Look> {
+    Look::ALL.into_iter().find(|look| look.name() == name).ok_or_else(|| {
+        let known = Look::ALL.map(|look| format!("\"{}\"", look.name())).join(" or ");
+        invalid(format!("look must be {known}, not {name:?}"))
+    })
 }
 
 fn seconds(name: &str, value: f64) -> Result<Duration> {

@@ -41,9 +41,9 @@ struct Owned {
 impl Server {
     #[new]
     #[pyo3(signature = (handler, *, loops=Count::DEFAULT, high_water=Count::DEFAULT, low_water=Count::DEFAULT,
-                        hard_limit=Count::DEFAULT, read_budget=Count::DEFAULT, linger=0.0))]
+                        hard_limit=Count::DEFAULT, read_budget=Count::DEFAULT, linger=0.0, look="adaptive".to_owned()))]
     #[pyo3(text_signature = "(handler, *, loops=0, high_water=0, low_water=0, hard_limit=0, read_budget=0, \
-                          linger=0.0)")]
+                          linger=0.0, look=\"adaptive\")")]
     #[allow(clippy::too_many_arguments)] // One for each keyword.
     fn new(
         handler: &Bound<'_, PyAny>,
@@ -53,8 +53,9 @@ impl Server {
         hard_limit: Count,
         read_budget: Count,
         linger: f64,
+        look: String,
     ) -> PyResult<Self> {
-        let options = Options { loops, high_water, low_water, hard_limit, read_budget, linger };
+        let options = Options { loops, high_water, low_water, hard_limit, read_budget, linger, look };
         let config = options.config().into_py_result(handler.py())?;
         let state = Arc::new(State::new(Callbacks::of(handler)?, Self::stand_in));
         let registration = Registration::new();

@@ -25,6 +25,20 @@ numbered! {
     }
 }
 
+numbered! {
+    /// Whether a busy loop polls without waiting for a moment before it sleeps: see the crate's front page.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[non_exhaustive]
+    #[repr(u32)]
+    Look: u32 {
+        /// Where trials show that it brings the loop more work.
+        #[default]
+        Adaptive = 0, "adaptive";
+        /// Never: a loop with nothing to do sleeps at once.
+        Never = 1, "never";
+    }
+}
+
 /// When a connection without traffic is closed. Zero means never. In the query of a URL, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
@@ -108,6 +122,8 @@ options! {
         max_connections_per_address: usize,
         /// How long a graceful stop waits for the connections to finish if it is not said. Default: 30 s.
         stop_deadline: Duration,
+        /// Whether a busy loop looks before it sleeps. Default: adaptive.
+        look: Look,
     }
 }
 
@@ -141,6 +157,7 @@ impl Config {
             max_connections: or(self.max_connections, usize::MAX),
             max_connections_per_address: or(self.max_connections_per_address, usize::MAX),
             stop_deadline: or_time(self.stop_deadline, Duration::from_secs(30)),
+            look: self.look,
         };
         config.check().map(|()| config)
     }

@@ -73,7 +73,7 @@ pub trait Receiver {
         false
     }
 
-    /// What it has handed over was answered, by a [`Reply`].
+    /// What it has handed over was answered, by a command.
     fn answered(&mut self, turn: &Turn<'_>, answer: Box<dyn Any + Send>) {
         let _ = (turn, answer);
     }

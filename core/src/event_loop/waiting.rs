@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::EventLoop;
+use crate::contract::config::Look;
 use crate::sys::time::monotonic;
 
 /// How often a loop looks before it sleeps, and the nanoseconds between two looks.
@@ -29,7 +30,7 @@ const HOLDS: u32 = 250;
 impl EventLoop {
     /// Waits for events, or until `timeout` has passed.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        if timeout == Some(Duration::ZERO) {
+        if timeout == Some(Duration::ZERO) || self.state.config().look == Look::Never {
             return self.poll(timeout);
         }
         let metrics = self.state.metrics();
