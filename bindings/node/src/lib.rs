@@ -9,4 +9,5 @@ pub mod hand_over;
 pub mod plain;
 pub mod relief;
 pub mod server;
+pub mod tables;
 mod teardown;

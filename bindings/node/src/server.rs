@@ -212,7 +212,7 @@ impl NativeServer {
 }
 
 impl NativeServer {
-    fn engine(&self) -> reactor_core::Result<Rc<Server>> {
+    fn engine(&self) -> Result<Rc<Server>> {
         match &*self.state.life.borrow() {
             Life::Engine(server) => Ok(Rc::clone(server)),
             Life::Over { refusal, .. } => Err(refusal.clone()),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import test from 'node:test';
 
@@ -21,6 +22,23 @@ test('the tables are the engine\'s', () => {
   assert.deepEqual(Object.values(ErrorCode), addon.errorKinds());
   assert.deepEqual(Object.values(CloseReason), addon.closeReasons().map(({ name }) => name));
   assert.deepEqual({ ...Action }, { None: 0, Close: 1, Stop: 2 });
+  for (const [name, number] of Object.entries(Action)) assert.equal(addon.actions()[number], name.toLowerCase());
+});
+
+test('the documentation of listen has every option with its form', () => {
+  const declarations = readFileSync(new URL('../types/server.d.ts', import.meta.url), 'utf8');
+  const [said] = declarations.split('listen(url: string)');
+  for (const { name, form } of addon.listenOptions()) assert.ok(said.includes(`\`${name}=${form}\``), `${name}=${form}`);
+});
+
+test('the options of a server are the engine\'s', () => {
+  const known = new Set(addon.serverOptions());
+  assert.throws(() => new Server({}, { loop: 1 }), ({ message }) => {
+    const ours = message.match(/known: ([^)]*)/)[1].split(', ');
+    assert.ok(ours.includes('loops') && ours.includes('lingerMs'), message);
+    const snake = (name) => name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return ours.every((name) => known.has(snake(name)));
+  });
 });
 
 test('A1: a bad address is refused, and quoted', () => {

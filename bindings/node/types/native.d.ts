@@ -31,6 +31,9 @@ export declare class NativeServer {
   get queuedBytes(): number
 }
 
+/** The name of every action, at the place of its number. */
+export declare function actions(): Array<string>
+
 /** The calls by a connection's id, of which the first two arguments are the high and the low half. */
 export interface Calls {
   /** Queues a copy of the bytes: true to go on, false above the high-water mark. */
@@ -70,6 +73,17 @@ export interface Failure {
   errno?: number
 }
 
+/** An option of a listener's URL. */
+export interface ListenOption {
+  /** The name: `backlog`. */
+  name: string
+  /** What stands behind it: `N`. */
+  form: string
+}
+
+/** Every option that a URL to listen at can have. */
+export declare function listenOptions(): Array<ListenOption>
+
 /** The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default. */
 export interface NativeOptions {
   /** Event loops. */
@@ -93,6 +107,9 @@ export interface Reason {
   /** The name: `local close`. */
   name: string
 }
+
+/** The name of every option that a server of the engine has. */
+export declare function serverOptions(): Array<string>
 
 /** The kind of a record: its number, as records carry it, and its name. */
 export interface RecordKind {

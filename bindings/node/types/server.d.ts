@@ -47,9 +47,18 @@ export class Server {
     /**
      * Binds and listens at `[scheme://]address[?option=value&…]`, for example `tcp://:5000` or `unix:///run/echo.sock`. A
      * host name is looked up, which may block.
+     *
+     * Options: `reuseport=BOOL`, `backlog=N`, `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]` in seconds, `rcvbuf=N`
+     * and `sndbuf=N` in bytes, `device=NAME`, `ipv6only=BOOL`, `mode=OCTAL` of a Unix socket's path, for UDP `datagram=N` in
+     * bytes and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
+     * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
+     * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
+     * `varint`); behind it, after commas, `max_frame=N`, and of a length field `order=big|little`, `offset=N`,
+     * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame.
      * @param {string} url
      * @returns {string} the address really bound, as a URL without the options
-     * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL; `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
+     * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL and says what options there are, or what form one has;
+     *   `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
      *   `WRONG_STATE` once the server stops. The server can listen again.
      */
     listen(url: string): string;

@@ -1,12 +1,15 @@
 from types import TracebackType
-from typing import Any, Final, final, type_check_only
+from typing import Any, Final, Literal, final, type_check_only
 
 from typing_extensions import Buffer, Self
 
-__all__ = ["CLOSE_REASONS", "ERROR_KINDS", "Conn", "Server"]
+__all__ = ["ACTIONS", "CLOSE_REASONS", "ERROR_KINDS", "LISTEN_OPTIONS", "SERVER_OPTIONS", "Conn", "Server"]
 
+ACTIONS: Final[dict[str, int]]
 ERROR_KINDS: Final[dict[str, int]]
 CLOSE_REASONS: Final[dict[str, int]]
+LISTEN_OPTIONS: Final[dict[str, str]]
+SERVER_OPTIONS: Final[tuple[str, ...]]
 
 # At run time the base of Conn is object: that it takes attributes of the user's can only be said like this.
 @type_check_only

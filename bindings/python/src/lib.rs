@@ -26,7 +26,7 @@ use pyo3::prelude::*;
 mod _native {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
-    use reactor_core::{CloseReason, ErrorKind};
+    use reactor_core::{Action, CloseReason, ErrorKind};
 
     #[pymodule_export]
     use crate::conn::Conn;
@@ -36,13 +36,18 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
-        let (kinds, reasons) = (PyDict::new(py), PyDict::new(py));
+        crate::options::add_tables(module)?;
+        let (actions, kinds, reasons) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
+        for action in Action::ALL {
+            actions.set_item(action.name(), action as i32)?;
+        }
         for kind in ErrorKind::ALL {
             kinds.set_item(kind.name(), kind as i32)?;
         }
         for reason in CloseReason::ALL {
             reasons.set_item(reason.name(), reason as i32)?;
         }
+        module.add("ACTIONS", actions)?;
         module.add("ERROR_KINDS", kinds)?;
         module.add("CLOSE_REASONS", reasons)?;
         crate::errors::find_classes(py)?;

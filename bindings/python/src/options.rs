@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use reactor_core::binding::OPTIONS;
 use reactor_core::{Config, Error, ErrorKind, Look, Result};
 
 /// An integer argument that counts something. One that is out of range is refused later, by its name.
@@ -39,6 +41,16 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Count {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Adds the engine's own tables, with which the tests compare what this package says of options.
+pub(crate) fn add_tables(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let listen = PyDict::new(module.py());
+    for row in OPTIONS.iter().filter(|row| row.is_of_listeners()) {
+        listen.set_item(row.name, row.form)?;
+    }
+    module.add("LISTEN_OPTIONS", listen)?;
+    module.add("SERVER_OPTIONS", PyTuple::new(module.py(), Config::NAMES)?)
 }
 
 /// The arguments that are options.

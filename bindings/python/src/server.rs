@@ -68,8 +68,17 @@ impl Server {
     }
 
     /// Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound.
-    /// Raises `InvalidAddressError`, `AddressInUseError`, `SystemCallError`, or after the start
-    /// `WrongStateError`.
+    ///
+    /// Options: reuseport=BOOL, backlog=N, nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]] in seconds,
+    /// rcvbuf=N and sndbuf=N in bytes, device=NAME, ipv6only=BOOL, mode=OCTAL of a Unix socket's path, for UDP
+    /// datagram=N in bytes and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
+    /// write=MS, in milliseconds, half_open=BOOL, framing=FRAMING. BOOL is true or false. FRAMING is line,
+    /// fixed:LENGTH, delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A) or length:WIDTH
+    /// (1, 2, 3, 4, 8 or varint); behind it, after commas, max_frame=N, and of a length field order=big|little,
+    /// offset=N, adjustment=N, strip=N|header. With a framing each on_data has one whole frame.
+    ///
+    /// Raises `InvalidAddressError`, which says what options there are, or what form one has; `AddressInUseError`,
+    /// `SystemCallError`, or once the server stops `WrongStateError`.
     fn listen(&self, url: &Bound<'_, PyString>) -> PyResult<String> {
         let py = url.py();
         let core = self.owned(py)?.core;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import socket
 import threading
@@ -34,6 +35,20 @@ def test_a_close_reason_that_is_unknown_stays_a_number(monkeypatch: pytest.Monke
 
 def test_actions_have_the_cores_numbers() -> None:
     assert [(action.name, action.value) for action in reactor.Action] == [("NONE", 0), ("CLOSE", 1), ("STOP", 2)]
+    assert {action.name.lower(): action.value for action in reactor.Action}.items() <= _native.ACTIONS.items()
+
+
+def test_the_options_of_a_server_are_the_cores() -> None:
+    keywords = inspect.signature(reactor.Server).parameters.keys() - {"handler"}
+    assert keywords >= {"loops", "linger"}
+    assert keywords <= set(_native.SERVER_OPTIONS)
+
+
+def test_the_documentation_of_listen_has_every_option_with_its_form() -> None:
+    said = (reactor.Server.listen.__doc__ or "").split()
+    words = {word.strip(",;.") for word in said}
+    missing = {f"{name}={form}" for name, form in _native.LISTEN_OPTIONS.items()} - words
+    assert missing == set()
 
 
 def test_everything_public_is_listed() -> None:
