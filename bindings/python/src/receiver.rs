@@ -126,7 +126,14 @@ impl PythonReceiver {
         object: &Bound<'_, Conn>,
         answer: PyResult<Action>,
     ) -> Action {
-        answer.unwrap_or_else(|error| self.failed(callback, conn, object, error))
+        match answer {
+            Ok(Action::Close) => {
+                object.get().takes_no_more();
+                Action::Close
+            }
+            Ok(action) => action,
+            Err(error) => self.failed(callback, conn, object, error),
+        }
     }
 
     #[inline(never)]

@@ -103,6 +103,23 @@ def test_a_write_to_a_peer_that_has_left_is_no_failure() -> None:
     assert recorder.errors == []
 
 
+@pytest.mark.parametrize("way", ["action", "conn", "id"])
+def test_a_write_to_a_connection_that_this_side_has_closed_is_a_failure(way: str) -> None:
+    recorder = Recorder(on_close=lambda conn, *_: conn.write(b"too late"))
+    with Running(recorder) as running:
+
+        def close(conn: reactor.Conn, data: bytes) -> reactor.Action | None:
+            if way == "action":
+                return reactor.Action.CLOSE
+            conn.close() if way == "conn" else running.server.close(conn.id)
+            return None
+
+        recorder.act["on_data"] = close
+        assert exchange(running.url, b"x") == b""
+        recorder.wait_for("on_close")
+    assert [(conn, type(error)) for conn, error in recorder.errors] == [(recorder.conns[0], reactor.ClosedError)]
+
+
 def test_a_failing_on_close_and_on_stop_are_only_reported() -> None:
     recorder = Recorder(on_close=fail, on_stop=fail, on_data=echo)
     with Running(recorder) as running:
