@@ -243,6 +243,17 @@
 #define REACTOR_BALANCE_REUSEPORT 4
 
 /**
+ * Whether a busy loop polls without waiting for a moment before it sleeps: where trials show that it brings the loop more
+ * work. The default.
+ */
+#define REACTOR_LOOK_ADAPTIVE 0
+
+/**
+ * Whether a busy loop polls without waiting for a moment before it sleeps: never.
+ */
+#define REACTOR_LOOK_NEVER 1
+
+/**
  * For unix_mode: the permission bits 0, so that nobody may connect but who may do everything.
  */
 #define REACTOR_UNIX_MODE_NONE UINT32_MAX
@@ -503,6 +514,12 @@ typedef struct reactor_options {
      * most 3,600,000. Default: 30,000.
      */
     int64_t stop_deadline_ms;
+    /**
+     * Whether a busy loop looks before it sleeps: REACTOR_LOOK_.... A loop that works at least two fifths of its time and
+     * waits often and shortly may poll for ten microseconds before it sleeps, and its processor can look busier than its
+     * work is then. Default: adaptive.
+     */
+    uint64_t look;
 } reactor_options;
 
 /**

@@ -73,6 +73,10 @@ test('R5: options out of range are refused, with their values', () => {
     assert.throws(() => new Server({}, { highWater: value }), failure('INVALID_ARGUMENT', /^highWater/));
   }
   assert.throws(() => new Server({}, { readBudget: 2 ** 31 }), failure('INVALID_ARGUMENT', /^readBudget/));
+  for (const look of ['adaptive', 'never']) new Server({}, { look });
+  const known = /^look must be 'adaptive' or 'never', not 'always'$/;
+  assert.throws(() => new Server({}, { look: 'always' }), failure('INVALID_ARGUMENT', known));
+  assert.throws(() => new Server({}, { look: 1 }), { name: 'TypeError', message: /^look must be a string/ });
   assert.throws(() => new Server({}, { loop: 1 }), failure('INVALID_ARGUMENT', /'loop' .*known: loops/));
 });
 

@@ -163,6 +163,13 @@ def test_options_of_another_type_are_refused_by_name() -> None:
         reactor.Server(Recorder()).listen(5000)  # type: ignore[arg-type]
 
 
+def test_a_look_is_one_of_the_engines() -> None:
+    for look in ("adaptive", "never"):
+        reactor.Server(Recorder(), look=look)  # type: ignore[arg-type]
+    with pytest.raises(reactor.InvalidArgumentError, match='^look must be "adaptive" or "never", not "always"$'):
+        reactor.Server(Recorder(), look="always")  # type: ignore[arg-type]
+
+
 def test_options_reach_the_engine() -> None:
     """A write beyond the hard limit closes the connection, and each mark must fit the others."""
     raised: list[BaseException] = []
