@@ -350,7 +350,8 @@ impl Machine {
     }
 
     fn owes_eof(&self, backlog: bool) -> bool {
-        self.half_open && !self.eof_told && self.is_at_eof() && !backlog && self.takes_input()
+        let handled = !self.held && !backlog;
+        self.half_open && !self.eof_told && self.is_at_eof() && handled && self.takes_input()
     }
 
     /// Ends pressure once the queue is at the low-water mark: `on_drain` is then due. Says whether it did.

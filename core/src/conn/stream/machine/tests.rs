@@ -56,6 +56,16 @@ fn eof_waits_for_the_answer_to_a_batch() {
 }
 
 #[test]
+fn who_is_told_of_eof_is_told_behind_the_answer_to_a_batch() {
+    let mut conn = Machine { half_open: true, ..machine(false) };
+    conn.hold();
+    conn.received_eof();
+    assert_eq!(conn.take_due(false), None);
+    conn.release();
+    assert_eq!(conn.take_due(false), Some(Due::Eof));
+}
+
+#[test]
 fn an_unanswered_batch_holds_input_and_drain_back_but_not_what_is_discarded() {
     let (mut conn, mut pool, config) = open();
     let _ = conn.write(&[&[0; 9]], &config, &mut pool);
