@@ -165,7 +165,7 @@ def test_options_of_another_type_are_refused_by_name() -> None:
 
 def test_a_look_is_one_of_the_engines() -> None:
     for look in ("adaptive", "never"):
-        reactor.Server(Recorder(), look=look)  # type: ignore[arg-type]
+        reactor.Server(Recorder(), look=look)
     with pytest.raises(reactor.InvalidArgumentError, match='^look must be "adaptive" or "never", not "always"$'):
         reactor.Server(Recorder(), look="always")  # type: ignore[arg-type]
 

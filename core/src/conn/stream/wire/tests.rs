@@ -47,9 +47,6 @@ impl Open {
         self.entry.machine.next_step(false)
     }
 
-    fn poll_room(&mut self, poller: &Poller) {
-        self.entry.poll_room(1, &mut self.pool, poller, &self.metrics);
-    }
 }
 
 fn tcp() -> (Open, TcpStream) {
@@ -149,7 +146,7 @@ fn an_interest_that_cannot_be_changed_breaks_the_connection() {
         it.flush();
     }
     // It knows nothing of the socket.
-    it.poll_room(&Poller::new().unwrap());
+    it.entry.poll_room(1, &mut it.pool, &Poller::new().unwrap(), &it.metrics);
     it.entry.machine.received_eof();
     assert_eq!(it.step(), broken(libc::ENOENT));
 }
