@@ -282,6 +282,20 @@ mod tests {
     }
 
     #[test]
+    fn as_many_records_are_as_full_as_so_many_bytes() {
+        let mut log =
+            Log { records: vec![Record::new(Kind::Tick, None, [0; 2]); RECORD_LIMIT - 1], ..Log::default() };
+        assert!(!log.is_full());
+        log.records.push(log.records[0]);
+        assert!(log.is_full());
+
+        let mut log = Log { bytes: vec![0; GATHER_LIMIT - 1], ..Log::default() };
+        assert!(!log.is_full());
+        log.bytes.push(0);
+        assert!(log.is_full());
+    }
+
+    #[test]
     fn room_is_made_for_what_the_last_time_needed_and_no_more() {
         let mut log = Log::default();
         log.make_room(100).extend([1; 5000]);
