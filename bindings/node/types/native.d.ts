@@ -98,6 +98,8 @@ export interface NativeOptions {
   readBudget: number
   /** Milliseconds. */
   lingerMs: number
+  /** The name of a `Look`. */
+  look: string
 }
 
 /** A close reason's number, as events carry it, and its name. */
@@ -107,9 +109,6 @@ export interface Reason {
   /** The name: `local close`. */
   name: string
 }
-
-/** The name of every option that a server of the engine has. */
-export declare function serverOptions(): Array<string>
 
 /** The kind of a record: its number, as records carry it, and its name. */
 export interface RecordKind {
@@ -127,6 +126,9 @@ export declare function recordKinds(): Array<RecordKind>
  * more.
  */
 export declare function recordWords(): number
+
+/** The name of every option that a server of the engine has. */
+export declare function serverOptions(): Array<string>
 
 /** Gives freed memory back to the system, which glibc keeps otherwise. */
 export declare function trim(): void

@@ -31,6 +31,11 @@ export type Options = {
      * Default: 2000.
      */
     lingerMs?: number;
+    /**
+     * Whether a busy loop polls for a moment before it sleeps, where trials show that it
+     * brings the loop more work. Default: 'adaptive'.
+     */
+    look?: "adaptive" | "never";
 };
 /**
  * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
