@@ -72,7 +72,7 @@ impl Handle {
     /// Makes a call that runs no user code on the loop of a connection, if that is this thread's.
     #[inline]
     pub(crate) fn with_own_loop<T>(&self, id: ConnId, call: impl FnOnce(&LoopState) -> T) -> Option<T> {
-        let mailbox = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease())?;
+        let mailbox = self.shared.mailbox_of(id.lease())?;
         mailbox.here.with(|state| state.is_of_this_process().then(|| call(state)))?
     }
 

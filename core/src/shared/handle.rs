@@ -140,8 +140,7 @@ impl Handle {
 
     pub(crate) fn mailbox(&self, id: ConnId) -> Result<&Arc<Mailbox>> {
         self.shared.expect_own_process()?;
-        let found = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease());
-        found.ok_or_else(|| closed_error(id))
+        self.shared.mailbox_of(id.lease()).ok_or_else(|| closed_error(id))
     }
 }
 

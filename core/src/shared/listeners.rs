@@ -195,8 +195,7 @@ impl Shared {
     /// No loop has heard of these endpoints: nobody else will end them.
     fn forget_endpoints(&self, endpoints: &[ConnId]) {
         for id in endpoints {
-            let mailbox = self.mailboxes().iter().find(|mailbox| mailbox.lease() == id.lease());
-            mailbox.into_iter().for_each(|mailbox| mailbox.forget(*id));
+            self.mailbox_of(id.lease()).into_iter().for_each(|mailbox| mailbox.forget(*id));
         }
     }
 

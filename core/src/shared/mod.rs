@@ -3,6 +3,7 @@
 pub(crate) mod accept_box;
 pub(crate) mod handle;
 pub(crate) mod listeners;
+pub(crate) mod loops;
 pub(crate) mod mailbox;
 pub(crate) mod seed;
 pub(crate) mod server;

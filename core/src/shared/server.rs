@@ -14,6 +14,7 @@ use crate::contract::metrics::Metrics;
 use crate::dial::resolver::Resolver;
 use crate::shared::accept_box::AcceptBox;
 use crate::shared::listeners::Records;
+use crate::shared::loops::Loops;
 use crate::shared::mailbox::{Bounds, Mailbox};
 use crate::shared::seed::Seed;
 use crate::sys::clock::Clock;
@@ -72,7 +73,7 @@ pub(crate) struct Shared {
     /// When the graceful stop is over, in milliseconds of the clock.
     drain_until: AtomicU64,
     /// The loops, from the start on.
-    loops: OnceLock<Box<[Arc<Mailbox>]>>,
+    loops: OnceLock<Loops>,
     /// What the loops are made of, between a start that failed and the next.
     seeds: Mutex<Vec<Seed>>,
     /// How to reach the thread that accepts, which there is with several loops.
@@ -185,7 +186,7 @@ impl Shared {
             // A start that failed before this point left nothing, but perhaps this.
             let _ = self.ended.set(ended);
             let mailboxes = seeds.iter().map(|seed| Arc::clone(&seed.mailbox)).collect();
-            let fresh = self.loops.set(mailboxes);
+            let fresh = self.loops.set(Loops::new(mailboxes));
             debug_assert!(fresh.is_ok(), "the seeds are made once");
             self.register_endpoints();
         }
@@ -228,7 +229,13 @@ impl Shared {
     // ---- loops ----
 
     pub(crate) fn mailboxes(&self) -> &[Arc<Mailbox>] {
-        self.loops.get().map_or(&[], |loops| loops)
+        self.loops.get().map_or(&[], Loops::all)
+    }
+
+    /// The mailbox of the loop whose ids have this lease.
+    #[inline]
+    pub(crate) fn mailbox_of(&self, lease: u16) -> Option<&Arc<Mailbox>> {
+        self.loops.get()?.of_lease(lease)
     }
 
     pub(crate) fn mailbox_at(&self, index: usize) -> Result<&Arc<Mailbox>> {
