@@ -48,6 +48,7 @@ impl<'a> Conn<'a> {
     ///
     /// # Errors
     /// As [`Handle::write`].
+    #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<Pressure> {
         match self.state.write_flowing(self.id, &[bytes]) {
             true => Ok(Pressure::Low),

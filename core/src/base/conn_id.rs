@@ -42,7 +42,10 @@ impl ConnId {
     /// The id from a number got from [`to_u64`](Self::to_u64); `None` for numbers that never were one.
     #[must_use]
     pub fn from_u64(raw: u64) -> Option<Self> {
-        (raw >> (SLOT_BITS + LEASE_BITS) != 0).then(|| NonZeroU64::new(raw).map(ConnId))?
+        match raw >> (SLOT_BITS + LEASE_BITS) {
+            0 => None,
+            _ => NonZeroU64::new(raw).map(ConnId),
+        }
     }
 
     pub(crate) fn new(generation: u32, lease: u16, slot: u32) -> Self {

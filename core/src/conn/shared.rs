@@ -46,9 +46,10 @@ pub(crate) struct ConnShared {
     woken: AtomicBool,
     /// The descriptor, for calls that the mailbox makes with its lock held; -1 without one.
     descriptor: AtomicI32,
-    /// Bytes written and not taken by the kernel: in the queue, or handed in by other threads and on their
-    /// way.
-    unsent: AtomicUsize,
+    /// Bytes written and not taken by the kernel: those in the queue of a stream, which its loop alone counts, and
+    /// those that other threads have handed in and that are on their way. All of a UDP socket's count as on their way.
+    queued: AtomicUsize,
+    handed_in: AtomicUsize,
     /// Completions that other threads have handed in and that the loop has not taken yet.
     awaited: AtomicU32,
     /// Bytes of all reads and of all that the kernel took. Only the loop writes them.
@@ -71,7 +72,8 @@ impl ConnShared {
             above: AtomicBool::new(false),
             woken: AtomicBool::new(false),
             descriptor: AtomicI32::new(-1),
-            unsent: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
+            handed_in: AtomicUsize::new(0),
             awaited: AtomicU32::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -126,32 +128,42 @@ impl ConnShared {
 
     /// Unsent bytes, wherever they wait.
     pub(crate) fn unsent(&self) -> usize {
-        self.unsent.load(Ordering::Acquire)
+        self.queued.load(Ordering::Acquire).saturating_add(self.handed_in())
     }
 
-    /// Counts `len` more bytes; `None` if they would exceed the hard limit. Other threads call it with the
-    /// mailbox locked, so that the bytes are on their way before anybody else looks.
+    /// Bytes that other threads have handed in, and that the loop has not taken yet.
+    pub(crate) fn handed_in(&self) -> usize {
+        self.handed_in.load(Ordering::Acquire)
+    }
+
+    /// So many bytes are in the queue now. On the loop's thread.
+    pub(crate) fn set_queued(&self, len: usize) {
+        self.queued.store(len, Ordering::Release);
+    }
+
+    /// Counts `len` more bytes as on their way; `None` if they would exceed the hard limit. Other threads call it with
+    /// the mailbox locked, so that the bytes are on their way before anybody else looks.
     pub(crate) fn reserve(&self, len: usize, config: &Config) -> Option<Pressure> {
-        let unsent = self.unsent().saturating_add(len);
-        if unsent > config.hard_limit {
-            return None;
+        let pressure = self.pressure_with(len, config)?;
+        self.handed_in.fetch_add(len, Ordering::AcqRel);
+        if pressure == Pressure::High {
+            self.owe_drain();
         }
-        self.unsent.fetch_add(len, Ordering::AcqRel);
-        if unsent <= config.high_water {
-            return Some(Pressure::Low);
-        }
-        self.owe_drain();
-        Some(Pressure::High)
+        Some(pressure)
     }
 
-    /// Counts `len` more bytes, that no limit stands against.
-    pub(crate) fn count_unsent(&self, len: usize) {
-        self.unsent.fetch_add(len, Ordering::AcqRel);
+    /// The pressure that `len` more bytes would make; `None` if they would exceed the hard limit.
+    pub(crate) fn pressure_with(&self, len: usize, config: &Config) -> Option<Pressure> {
+        match self.unsent().saturating_add(len) {
+            unsent if unsent > config.hard_limit => None,
+            unsent if unsent > config.high_water => Some(Pressure::High),
+            _ => Some(Pressure::Low),
+        }
     }
 
-    /// Takes `len` bytes off the count: they were sent, or dropped.
+    /// Takes `len` bytes off the count of those on their way: they were queued, sent or dropped.
     pub(crate) fn settle(&self, len: usize) {
-        self.unsent.fetch_sub(len, Ordering::AcqRel);
+        self.handed_in.fetch_sub(len, Ordering::AcqRel);
     }
 
     /// A completion is on its way to the loop. With the mailbox locked.

@@ -29,10 +29,10 @@ enum Piece {
 }
 
 impl EventLoop {
-    /// Delivers what was read into the receiver's own memory, and begins there.
-    pub(super) fn deliver_lent(&mut self, id: ConnId, from: usize) {
-        self.state.metrics().messages_read.add(1);
-        self.tell(id, |receiver, conn| receiver.data_lent(conn, from));
+    /// Tells the receiver of what was read into its own memory, and begins there.
+    pub(super) fn tell_lent(state: &LoopState, receiver: &mut dyn Receiver, id: ConnId, from: usize) {
+        state.metrics().messages_read.add(1);
+        Self::tell_of(state, receiver, id, |receiver, conn| receiver.data_lent(conn, from));
     }
 
     /// Delivers what was read into the buffer, when there is neither a framing nor anything before it.
@@ -49,9 +49,10 @@ impl EventLoop {
 
     /// Cuts what was read into frames, and delivers them; says whether the connection flows still, with nothing
     /// left over. One that has input of before, or whose framing is a function of the user's, does not.
-    pub(super) fn deliver_frames(&mut self, id: ConnId, read: usize) -> bool {
+    /// The first `delivered` bytes are left out.
+    pub(super) fn deliver_frames(&mut self, id: ConnId, delivered: usize, read: usize) -> bool {
         let end = HEADROOM + read;
-        let mut at = HEADROOM;
+        let mut at = HEADROOM + delivered;
         while at < end {
             let cut = {
                 let conns = &mut *self.state.conns.borrow_mut();
@@ -78,7 +79,7 @@ impl EventLoop {
 
     /// Delivers a rest of what was read into the buffer in the general way, which may leave some with the connection.
     #[inline(never)]
-    fn deliver_rest(&mut self, id: ConnId, rest: Range<usize>, fresh: bool) {
+    pub(super) fn deliver_rest(&mut self, id: ConnId, rest: Range<usize>, fresh: bool) {
         // Lent out for the callbacks, which cannot reach it otherwise.
         let buffer = std::mem::take(&mut self.buffer);
         let left = self.deliver(id, &buffer[rest.clone()], fresh);
@@ -148,7 +149,7 @@ impl EventLoop {
 
     /// Gives the receiver input, and says how many of the bytes the handler keeps.
     #[inline(always)]
-    fn tell_data(
+    pub(super) fn tell_data(
         state: &LoopState,
         receiver: &mut dyn Receiver,
         id: ConnId,
@@ -156,11 +157,13 @@ impl EventLoop {
         raw: bool,
     ) -> usize {
         state.metrics().messages_read.add(1);
-        state.kept.set(0);
         state.input.set(Some(Input { id, len: data.len(), raw }));
         Self::tell_of(state, receiver, id, |receiver, conn| receiver.data(conn, data));
         state.input.set(None);
-        state.kept.get()
+        match state.kept.get() {
+            0 => 0,
+            _ => state.kept.take(),
+        }
     }
 
     /// What to do with the input from here on. A framing's function is called without a borrow.

@@ -1,14 +1,18 @@
 //! Input: reading, and the lines of connections that wait for it.
 
+use std::time::Instant;
+
 use super::{EventLoop, HEADROOM, READ_BUFFER};
 use crate::base::conn_id::ConnId;
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::{Due, Reading};
 use crate::conn::stream::queue::BlockPool;
 use crate::conn::stream::wire::Got;
-use crate::delivery::event::Event;
+use crate::contract::metrics::LoopMetrics;
+use crate::delivery::event::Event as Told;
 use crate::delivery::receiver::Receiver;
 use crate::loop_state::LoopState;
+use crate::sys::poller::Event;
 
 /// What a read gave.
 struct Read {
@@ -22,6 +26,24 @@ struct Read {
     lent: Option<usize>,
 }
 
+/// Why a run of connections that flow was interrupted.
+enum Halt {
+    /// By this event, of something else.
+    Event,
+    /// By what is left to do for a connection that flowed.
+    Left(ConnId, Left),
+}
+
+/// What is left to do for a connection that was read, and perhaps given something.
+struct Left {
+    /// Bytes read; how many of them were delivered, and how many of these were kept.
+    read: usize,
+    delivered: usize,
+    kept: usize,
+    /// There may be more to read.
+    more: bool,
+}
+
 impl EventLoop {
     /// Serves the connections that the poller reported: at once, unless there is more to one than input.
     pub(super) fn serve_reported(&mut self) {
@@ -31,72 +53,113 @@ impl EventLoop {
         }
     }
 
-    /// `TURNS`: the receiver is told of turns, so it may gather, lend its own memory for input, and become full within
-    /// a turn. A type of its own, so that the others do not pay for it.
-    #[inline(always)]
+    /// `TURNS`: the receiver is told of turns, so it may lend its own memory for input, and become full within a turn. A
+    /// function of its own, so that the others do not pay for it.
     fn serve_events<const TURNS: bool>(&mut self) {
-        let mut takes_input = self.state.takes_input();
-        let sampled = self.sampled.is_some();
         let mut index = 0;
-        while let Some((token, is_input)) = self.events.peek(index) {
-            match ConnId::from_u64(token) {
-                Some(id) if is_input && takes_input && self.serve_flowing::<TURNS>(id, sampled) => {}
-                Some(id) => self.note(id, index),
-                None => self.note_wake(token),
+        while let Some((at, halt)) = self.serve_flowing::<TURNS>(index) {
+            match halt {
+                Halt::Event => self.note(at),
+                Halt::Left(id, left) => self.serve_on(id, &left),
             }
+            index = at + 1;
+        }
+    }
+
+    /// Reads connections that flow and delivers what came, from the event at `index` on, as long as there is nothing else
+    /// to it. Otherwise it says at which event there is. In a function of its own, which has the processor's registers for
+    /// itself.
+    #[inline(never)]
+    fn serve_flowing<const TURNS: bool>(&mut self, mut index: usize) -> Option<(usize, Halt)> {
+        let (state, events, receiver) = (&*self.state, &self.events, &mut *self.receiver);
+        let buffer = &mut self.buffer[HEADROOM..];
+        let metrics = state.metrics();
+        let sampled = self.sampled;
+        let mut takes_input = state.takes_input();
+        loop {
+            let (token, is_input) = events.peek(index)?;
             if TURNS {
                 // Otherwise nothing changes it within a turn.
-                takes_input = self.state.takes_input();
+                takes_input = state.takes_input();
+            }
+            if !(is_input & takes_input) {
+                return Some((index, Halt::Event));
+            }
+            let Some(id) = ConnId::from_u64(token) else { return Some((index, Halt::Event)) };
+            let (got, piece, lent) = {
+                let conns = &mut *state.conns.borrow_mut();
+                let Some(entry) = conns.slab.flowing(id) else { return Some((index, Halt::Event)) };
+                if sampled.is_some() {
+                    sample_delay(sampled, metrics);
+                }
+                let (lent, got) = match TURNS {
+                    true => read_once(state, receiver, buffer, entry, &mut conns.pool),
+                    false => (None, entry.read(buffer, &mut conns.pool, &state.poller, metrics)),
+                };
+                let Some(got) = got else {
+                    return Some((
+                        index,
+                        Halt::Left(id, Left { read: 0, delivered: 0, kept: 0, more: false }),
+                    ));
+                };
+                if entry.extra.is_some() {
+                    note_came(state, entry);
+                }
+                let piece = match lent {
+                    None => entry.first_piece(buffer.get(..got.len).unwrap_or_default()),
+                    Some(_) => None,
+                };
+                (got, piece, lent)
+            };
+            let mut left = Left { read: got.len, delivered: 0, kept: 0, more: got.more };
+            if let Some(piece) = piece {
+                left.kept = Self::tell_data(state, receiver, id, piece.part, piece.raw);
+                left.delivered = piece.consumed;
+            }
+            if let Some(from) = lent {
+                Self::tell_lent(state, receiver, id, from);
+                left.delivered = left.read;
+            }
+            if left.delivered < left.read || left.kept > 0 || left.more {
+                return Some((index, Halt::Left(id, left)));
             }
             index += 1;
         }
     }
 
-    /// Reads a connection that flows, and delivers what came; says whether it was one.
-    #[inline]
-    fn serve_flowing<const TURNS: bool>(&mut self, id: ConnId, sampled: bool) -> bool {
-        let read = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.flowing(id) else { return false };
-            if sampled {
-                self.sample_delay();
-            }
-            let (receiver, buffer) = (&mut *self.receiver, &mut self.buffer[HEADROOM..]);
-            read_once::<TURNS>(&self.state, receiver, buffer, entry, &mut conns.pool, Reading::Deliver)
-        };
-        let flows = match &read {
-            Some(Read { lent: Some(from), more, .. }) => {
-                self.deliver_lent(id, *from);
-                !more
-            }
-            Some(read) if read.alone => {
-                self.deliver_alone(id, read.len);
-                // If it does not flow any more, then by a call that looks after that.
-                !read.more
-            }
-            Some(read) => self.deliver_frames(id, read.len) && !read.more,
-            None => false,
-        };
-        if !flows {
-            self.serve_on::<TURNS>(id, read);
-        }
-        true
-    }
-
     /// Goes on with a connection that flowed, after a read.
     #[inline(never)]
-    fn serve_on<const TURNS: bool>(&mut self, id: ConnId, read: Option<Read>) {
-        if let Some(read) = read.filter(|read| read.more) {
-            self.read_all::<TURNS>(id, self.state.config().read_budget.saturating_sub(read.len));
+    fn serve_on(&mut self, id: ConnId, left: &Left) {
+        // If it does not flow any more after what it was given, then by a call that looks after that.
+        let mut flows = left.read > 0;
+        if left.kept > 0 {
+            let end = HEADROOM + left.read;
+            // The handler may have set a framing meanwhile, which cuts what was kept.
+            self.deliver_rest(id, end - left.kept..end, false);
+        } else if left.delivered < left.read {
+            flows = self.deliver_frames(id, left.delivered, left.read);
         }
-        self.state.conns.borrow_mut().mark_dirty(id);
+        if left.more {
+            self.read_all(id, self.state.config().read_budget.saturating_sub(left.read));
+        }
+        if !flows || left.more {
+            self.state.conns.borrow_mut().mark_dirty(id);
+        }
+    }
+
+    /// Remembers what was reported, by the event at `index`.
+    #[inline(never)]
+    fn note(&mut self, index: usize) {
+        let Some(event) = self.events.get(index) else { return };
+        match ConnId::from_u64(event.token) {
+            Some(id) => self.note_ready(id, &event),
+            None => self.note_wake(event.token),
+        }
     }
 
     /// Remembers what was reported of a connection, which stands in line then for whatever it needs. A stale event
     /// finds no connection.
-    #[inline(never)]
-    fn note(&mut self, id: ConnId, index: usize) {
-        let Some(event) = self.events.get(index) else { return };
+    fn note_ready(&mut self, id: ConnId, event: &Event) {
         let conns = &mut *self.state.conns.borrow_mut();
         if let Some(entry) = conns.slab.get_mut(id) {
             entry.ready(event.readable, event.writable, event.read_on, event.failed);
@@ -166,21 +229,14 @@ impl EventLoop {
         if backlog {
             self.deliver_backlog(id);
         }
-        let budget = self.state.config().read_budget;
-        match self.tells_turns {
-            true => self.read_all::<true>(id, budget),
-            false => self.read_all::<false>(id, budget),
-        }
+        self.read_all(id, self.state.config().read_budget);
         self.call_due(id);
         self.state.conns.borrow_mut().mark_dirty(id);
     }
 
     /// In a sampled turn: how long a connection that was ready has waited.
     pub(super) fn sample_delay(&self) {
-        if let Some(began) = self.sampled {
-            let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.state.metrics().delay.record(nanos);
-        }
+        sample_delay(self.sampled, self.state.metrics());
     }
 
     /// Calls the callbacks that a connection is owed apart from input.
@@ -193,21 +249,22 @@ impl EventLoop {
             };
             match due {
                 None => return,
-                Some(Due::Drain) => self.tell(id, |receiver, conn| receiver.event(Event::Drain(conn))),
-                Some(Due::Wake) => self.tell(id, |receiver, conn| receiver.event(Event::Wake(conn))),
-                Some(Due::Eof) => self.tell(id, |receiver, conn| receiver.event(Event::Eof(conn))),
+                Some(Due::Drain) => self.tell(id, |receiver, conn| receiver.event(Told::Drain(conn))),
+                Some(Due::Wake) => self.tell(id, |receiver, conn| receiver.event(Told::Wake(conn))),
+                Some(Due::Eof) => self.tell(id, |receiver, conn| receiver.event(Told::Eof(conn))),
             }
         }
     }
 
     /// Reads a connection and delivers what comes, up to what is left of its budget. If it is not at rest then, it
     /// is looked at again at the end of the turn.
-    fn read_all<const TURNS: bool>(&mut self, id: ConnId, mut budget: usize) {
+    fn read_all(&mut self, id: ConnId, mut budget: usize) {
         while budget > 0 {
-            let Some(read) = self.read::<TURNS>(id) else { break };
+            let Some(read) = self.read(id) else { break };
             match read.reading {
                 Reading::Deliver if read.lent.is_some() => {
-                    read.lent.into_iter().for_each(|from| self.deliver_lent(id, from));
+                    let receiver = &mut *self.receiver;
+                    read.lent.into_iter().for_each(|from| Self::tell_lent(&self.state, receiver, id, from));
                 }
                 Reading::Deliver if read.alone => self.deliver_alone(id, read.len),
                 Reading::Deliver => self.deliver_read(id, read.len),
@@ -221,8 +278,8 @@ impl EventLoop {
         self.state.conns.borrow_mut().mark_dirty(id);
     }
 
-    #[inline]
-    fn read<const TURNS: bool>(&mut self, id: ConnId) -> Option<Read> {
+    /// Reads once into the buffer; `None` if nothing came.
+    fn read(&mut self, id: ConnId) -> Option<Read> {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.get_mut(id)?;
         let reading = entry.machine.reading();
@@ -230,52 +287,51 @@ impl EventLoop {
             return None;
         }
         let (receiver, buffer) = (&mut *self.receiver, &mut self.buffer[HEADROOM..]);
-        read_once::<TURNS>(&self.state, receiver, buffer, entry, &mut conns.pool, reading)
+        let (lent, got) = match self.tells_turns && reading == Reading::Deliver {
+            true => read_once(&self.state, receiver, buffer, entry, &mut conns.pool),
+            false => (None, entry.read(buffer, &mut conns.pool, &self.state.poller, self.state.metrics())),
+        };
+        let got = got?;
+        note_came(&self.state, entry);
+        Some(Read { len: got.len, reading, more: got.more, alone: entry.has_no_input(), lent })
     }
 }
 
-/// Reads once, into the buffer or into memory that the receiver lends; `None` if nothing came.
-#[inline(always)]
-fn read_once<const TURNS: bool>(
+/// Reads once, into memory that the receiver lends or else into the buffer: where in the former the connection's input
+/// begins, and what came.
+#[inline(never)]
+fn read_once(
     state: &LoopState,
     receiver: &mut dyn Receiver,
     buffer: &mut [u8],
     entry: &mut Entry,
     pool: &mut BlockPool,
-    reading: Reading,
-) -> Option<Read> {
-    let lent = match TURNS && reading == Reading::Deliver {
-        true => read_lent(state, receiver, entry, pool),
-        false => None,
-    };
-    let (lent, got) = match lent {
-        Some((from, got)) => (Some(from), got),
-        None => (None, entry.read(buffer, pool, &state.poller, state.metrics())),
-    };
-    let got = got?;
-    entry.timing().into_iter().for_each(|timing| timing.came(state.moment()));
-    Some(Read { len: got.len, reading, more: got.more, alone: entry.has_no_input(), lent })
-}
-
-/// Reads into memory that the receiver lends, behind what the connection carries; not what is to be cut. Says where the
-/// input begins there, and what came.
-#[inline(never)]
-fn read_lent(
-    state: &LoopState,
-    receiver: &mut dyn Receiver,
-    entry: &mut Entry,
-    pool: &mut BlockPool,
-) -> Option<(usize, Option<Got>)> {
-    if entry.framer.is_some() || entry.backlog {
-        return None;
-    }
-    let memory = receiver.lend(entry.carry().len() + READ_BUFFER)?;
+) -> (Option<usize>, Option<Got>) {
+    let (poller, metrics) = (&state.poller, state.metrics());
+    // What is to be cut is not read there.
+    let lends = entry.framer.is_none() && !entry.backlog;
+    let lent = if lends { receiver.lend(entry.carry().len() + READ_BUFFER) } else { None };
+    let Some(memory) = lent else { return (None, entry.read(buffer, pool, poller, metrics)) };
     let from = memory.len();
     memory.extend_from_slice(entry.carry());
-    let got = entry.read_behind(memory, READ_BUFFER, pool, &state.poller, state.metrics());
+    let got = entry.read_behind(memory, READ_BUFFER, pool, poller, metrics);
     match got {
         Some(_) => drop(entry.take_carry(pool)),
         None => memory.truncate(from),
     }
-    Some((from, got))
+    (Some(from), got)
+}
+
+/// Input of a connection came: its time-outs, if it has some, begin anew.
+#[inline(never)]
+fn note_came(state: &LoopState, entry: &mut Entry) {
+    entry.timing().into_iter().for_each(|timing| timing.came(state.moment()));
+}
+
+#[inline(never)]
+fn sample_delay(began: Option<Instant>, metrics: &LoopMetrics) {
+    if let Some(began) = began {
+        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        metrics.delay.record(nanos);
+    }
 }

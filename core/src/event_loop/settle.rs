@@ -1,6 +1,8 @@
 //! The end of a turn: connections that changed are brought to rest. The end of a loop: all of them are parted
 //! with.
 
+use std::cell::Cell;
+
 use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
@@ -29,10 +31,9 @@ impl EventLoop {
         }
         self.call_pre_write();
         let mut dirty = std::mem::take(&mut self.state.conns.borrow_mut().dirty);
+        self.send_flowing(&mut dirty);
         for id in dirty.drain(..) {
-            if !self.send_flowing(id) {
-                self.settle_one(id);
-            }
+            self.settle_one(id);
         }
         {
             let conns = &mut *self.state.conns.borrow_mut();
@@ -98,16 +99,35 @@ impl EventLoop {
         }
     }
 
-    /// Sends the output of a connection that flows; says whether it does, and still does when all is sent.
-    fn send_flowing(&self, id: ConnId) -> bool {
-        let conns = &mut *self.state.conns.borrow_mut();
-        let Some(entry) = conns.slab.flowing(id) else { return false };
-        let sent = entry.send_turn(&mut conns.pool, self.state.metrics());
-        if sent != Sent::Nothing {
-            entry.timing().into_iter().for_each(|timing| timing.went(self.state.moment()));
+    /// Sends the output of the connections that flow. Those that do not, or do not when that is done, are left in the
+    /// list. In a function of its own, which has the processor's registers for itself.
+    #[inline(never)]
+    fn send_flowing(&self, dirty: &mut Vec<ConnId>) {
+        let Conns { slab, pool, .. } = &mut *self.state.conns.borrow_mut();
+        let metrics = self.state.metrics();
+        let ids = Cell::from_mut(&mut dirty[..]).as_slice_of_cells();
+        let mut left = 0;
+        for id in ids {
+            if let Some(entry) = slab.flowing(id.get()) {
+                let sent = entry.send_turn(pool, metrics);
+                if entry.extra.is_some() && sent != Sent::Nothing {
+                    self.note_went(entry);
+                }
+                if sent == Sent::All {
+                    entry.in_dirty = false;
+                    continue;
+                }
+            }
+            ids[left].set(id.get());
+            left += 1;
         }
-        entry.in_dirty &= sent != Sent::All;
-        sent == Sent::All
+        dirty.truncate(left);
+    }
+
+    /// Output of a connection left: its time-outs, if it has some, begin anew.
+    #[inline(never)]
+    fn note_went(&self, entry: &mut Entry) {
+        entry.timing().into_iter().for_each(|timing| timing.went(self.state.moment()));
     }
 
     /// Takes a connection's steps until it waits, or is to leave.

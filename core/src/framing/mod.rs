@@ -308,6 +308,28 @@ impl Framer {
         self.next_of_any(input)
     }
 
+    /// What to deliver of the first frame in `input`, and where the next begins; `None` if it is not there whole, or if
+    /// only [`next`](Self::next) can tell. None of the user's functions runs.
+    #[inline(always)]
+    pub(crate) fn whole(&mut self, input: &[u8]) -> Option<(Range<usize>, usize)> {
+        if let Kind::LengthField(field) = &self.framing.kind {
+            let frame = field.cut_whole(input, self.framing.max_frame)?;
+            return Some((frame.clone(), frame.end));
+        }
+        self.whole_of_any(input)
+    }
+
+    #[inline(never)]
+    fn whole_of_any(&mut self, input: &[u8]) -> Option<(Range<usize>, usize)> {
+        if self.is_custom() {
+            return None;
+        }
+        match self.next_of_any(input) {
+            Ok(Cut::Frame { frame, consumed }) => Some((frame, consumed)),
+            _ => None,
+        }
+    }
+
     #[inline(never)]
     fn next_of_any(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
         let cut = self.framing.cut(input, &mut self.progress)?;

@@ -10,6 +10,9 @@ use crate::conn::stream::machine::Reading;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{Completed, Completion};
 
+/// Connections that change in a usual turn: there is room for them from the start.
+const USUAL_DIRTY: usize = 64;
+
 /// The connections and what is to be done with them.
 pub(crate) struct Conns {
     pub(crate) slab: Slab<Entry>,
@@ -36,7 +39,7 @@ impl Conns {
             pool: BlockPool::default(),
             ready: VecDeque::new(),
             discard: VecDeque::new(),
-            dirty: Vec::new(),
+            dirty: Vec::with_capacity(USUAL_DIRTY),
             done: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use crate::conn::datagram::endpoint::cost;
 use crate::conn::datagram::entry::UdpEntry;
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Refused;
-use crate::conn::stream::queue::{total, DIRECT};
+use crate::conn::stream::queue::{fill, total, BlockPool, DIRECT};
 use crate::contract::action::{Completion, Pressure};
 use crate::loop_state::conns::Conns;
 use crate::shared::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
@@ -23,24 +23,67 @@ impl LoopState {
     pub(crate) fn write_flowing(&self, id: ConnId, slices: &[&[u8]]) -> bool {
         // C calls this where a panic could not be caught.
         let Ok(mut conns) = self.conns.try_borrow_mut() else { return false };
-        let conns = &mut *conns;
-        let Some(entry) = conns.slab.flowing(id) else { return false };
-        if !entry.machine.write_flowing(slices, self.config(), &mut conns.pool) {
-            return false;
-        }
-        self.went_flowing(entry, id, &mut conns.dirty);
-        true
+        let Conns { slab, pool, dirty, .. } = &mut *conns;
+        slab.flowing(id).is_some_and(|entry| self.queue_flowing(entry, id, slices, pool, dirty))
     }
 
-    /// A message was queued for a connection that flows.
+    /// Queues a message for a connection that flows, if that leaves it flowing.
     #[inline(always)]
-    fn went_flowing(&self, entry: &mut Entry, id: ConnId, dirty: &mut Vec<ConnId>) {
+    fn queue_flowing(
+        &self,
+        entry: &mut Entry,
+        id: ConnId,
+        slices: &[&[u8]],
+        pool: &mut BlockPool,
+        dirty: &mut Vec<ConnId>,
+    ) -> bool {
+        match entry.extra.is_some() {
+            true => self.queue_timed(entry, id, slices, pool, dirty),
+            false => self.queue_in_turn(entry, id, slices, pool, dirty),
+        }
+    }
+
+    /// The same for one that may have time-outs.
+    #[inline(never)]
+    fn queue_timed(
+        &self,
+        entry: &mut Entry,
+        id: ConnId,
+        slices: &[&[u8]],
+        pool: &mut BlockPool,
+        dirty: &mut Vec<ConnId>,
+    ) -> bool {
+        let begins = !entry.in_dirty;
+        let queued = self.queue_in_turn(entry, id, slices, pool, dirty);
+        if let Some(timing) = entry.timing().filter(|_| queued && begins) {
+            // Output begins to wait.
+            timing.went(self.moment());
+        }
+        queued
+    }
+
+    #[inline(always)]
+    fn queue_in_turn(
+        &self,
+        entry: &mut Entry,
+        id: ConnId,
+        slices: &[&[u8]],
+        pool: &mut BlockPool,
+        dirty: &mut Vec<ConnId>,
+    ) -> bool {
+        if dirty.len() == dirty.capacity() {
+            // The general way makes room for more: here it would cost every write some registers.
+            return false;
+        }
+        let high_water = self.config().high_water;
+        let Some(room) = entry.machine.write_flowing(total(slices), high_water, pool) else { return false };
         self.metrics().messages_written.add(1);
         if !std::mem::replace(&mut entry.in_dirty, true) {
             dirty.push(id);
-            // Output begins to wait.
-            entry.timing().into_iter().for_each(|timing| timing.went(self.moment()));
         }
+        // Last: nothing that was looked up has to outlive the copying, which is a call.
+        fill(room, slices);
+        true
     }
 
     /// One frame, as the loop cuts the connection's input now; `None` if that is not known here.
@@ -54,36 +97,32 @@ impl LoopState {
     /// As [`write_flowing`](Self::write_flowing), for a frame that is a short header and the payload.
     #[inline(always)]
     fn write_short_head(&self, id: ConnId, payload: &[u8]) -> bool {
-        let conns = &mut *self.conns.borrow_mut();
-        let Some(entry) = conns.slab.flowing(id) else { return false };
+        let Conns { slab, pool, dirty, .. } = &mut *self.conns.borrow_mut();
+        let Some(entry) = slab.flowing(id) else { return false };
         let head = entry.framer.as_ref().and_then(|framer| framer.framing().short_head(payload));
         let Some(head) = head else { return false };
-        let queued = entry.machine.write_flowing(&[head.as_slice(), payload], self.config(), &mut conns.pool);
-        if queued {
-            self.went_flowing(entry, id, &mut conns.dirty);
-        }
-        queued
+        self.queue_flowing(entry, id, &[head.as_slice(), payload], pool, dirty)
     }
 
     /// As [`write_flowing`](Self::write_flowing), for any other frame. None of the user's functions encodes, so
     /// nothing of theirs runs under the borrow.
     #[inline(never)]
     fn write_flowing_frame(&self, id: ConnId, payload: &[u8]) -> bool {
-        let conns = &mut *self.conns.borrow_mut();
-        let Some(entry) = conns.slab.flowing(id) else { return false };
-        let Some(framing) = entry.framer.as_ref().map(|framer| framer.framing()) else { return false };
+        let Conns { slab, pool, dirty, .. } = &mut *self.conns.borrow_mut();
+        let Some(entry) = slab.flowing(id) else { return false };
+        // Lent out for the call, which needs the rest of the connection.
+        let Some(framer) = entry.framer.take() else { return false };
+        let framing = framer.framing();
         // Many bytes do not flow, nor does what was refused before: no need to search it twice.
-        if payload.len() >= DIRECT || framing.short_head(payload).is_some() {
-            return false;
-        }
-        let Ok(encoded) = framing.encode(payload) else { return false };
-        let parts = [encoded.head(), payload, encoded.tail()];
-        // An empty part would cost as much as a small one.
-        let filled = usize::from(parts[0].is_empty())..parts.len() - usize::from(parts[2].is_empty());
-        let queued = entry.machine.write_flowing(&parts[filled], self.config(), &mut conns.pool);
-        if queued {
-            self.went_flowing(entry, id, &mut conns.dirty);
-        }
+        let usual = payload.len() < DIRECT && framing.short_head(payload).is_none();
+        let queued = usual
+            && framing.encode(payload).is_ok_and(|encoded| {
+                let parts = [encoded.head(), payload, encoded.tail()];
+                // An empty part would cost as much as a small one.
+                let filled = usize::from(parts[0].is_empty())..parts.len() - usize::from(parts[2].is_empty());
+                self.queue_flowing(entry, id, &parts[filled], pool, dirty)
+            });
+        entry.framer = Some(framer);
         queued
     }
 

@@ -54,6 +54,15 @@ impl Flow for Entry {
     }
 }
 
+/// A part of the input, for the handler.
+pub(crate) struct Piece<'a> {
+    pub(crate) part: &'a [u8],
+    /// The next piece begins behind so many bytes.
+    pub(crate) consumed: usize,
+    /// It is all there is, and no frame.
+    pub(crate) raw: bool,
+}
+
 /// What few connections have.
 #[derive(Default)]
 pub(crate) struct Extra {
@@ -147,6 +156,20 @@ impl Entry {
     /// Whether input goes to the handler as it comes.
     pub(crate) fn has_no_input(&self) -> bool {
         self.framer.is_none() && self.carry.is_none()
+    }
+
+    /// What of input that came goes to the handler first, as it is; `None` if there is more to it: input of before, a
+    /// framing that is a function of the user's, or no whole frame.
+    #[inline(always)]
+    pub(crate) fn first_piece<'a>(&mut self, input: &'a [u8]) -> Option<Piece<'a>> {
+        if self.carry.is_some() {
+            return None;
+        }
+        let Some(framer) = &mut self.framer else {
+            return Some(Piece { part: input, consumed: input.len(), raw: true });
+        };
+        let (part, consumed) = framer.whole(input)?;
+        Some(Piece { part: input.get(part)?, consumed, raw: false })
     }
 
     /// EOF was seen and nothing waits: half a frame is an error then. Says whether that has come.

@@ -21,6 +21,9 @@ use crate::sys::memory::Mapped;
 
 mod turn;
 
+pub(crate) use turn::fill;
+use turn::Turn;
+
 /// Size of a small block: most replies of one turn fit, and 64 of them are a mebibyte.
 pub(crate) const SMALL: usize = 16 << 10;
 /// Small blocks that a pool keeps for later.
@@ -75,7 +78,7 @@ pub(crate) struct BlockPool {
     small: Vec<Vec<u8>>,
     large: Vec<Mapped>,
     /// What was written in this turn. Queues refer to ranges of it.
-    turn: Vec<u8>,
+    turn: Turn,
     /// How many bytes of it queues refer to.
     in_turn: usize,
     /// Bytes that the loop's connections hold from turn to turn, in queues or as unfinished input; what changed
@@ -134,13 +137,18 @@ impl BlockPool {
 /// The unsent output of one connection, in order.
 #[derive(Debug, Default)]
 pub(crate) struct OutQueue {
-    first: Option<Block>,
+    /// None for most queues, and behind one pointer, as every connection has a queue.
+    blocks: Option<Box<Blocks>>,
     /// Where the unsent bytes begin in the first block; without one, in what was written in this turn.
     head: usize,
-    /// None for most queues, and behind one pointer, as every connection has a queue.
-    #[allow(clippy::box_collection, reason = "in place it is three pointers larger, in every connection")]
-    rest: Option<Box<VecDeque<Block>>>,
     len: usize,
+}
+
+/// One block or more.
+#[derive(Debug)]
+struct Blocks {
+    first: Block,
+    rest: VecDeque<Block>,
 }
 
 impl OutQueue {
@@ -155,19 +163,18 @@ impl OutQueue {
 
     /// Appends a copy.
     pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut BlockPool) {
-        if self.push_in_turn(&[bytes], pool) {
+        if self.push_in_turn(bytes, pool) {
             return;
         }
         self.keep(pool);
         self.len += bytes.len();
         pool.change += bytes.len() as isize;
-        let last = self.rest.as_mut().and_then(|rest| rest.back_mut());
-        if let Some(tail) = last.or(self.first.as_mut()) {
-            let taken = tail.extend(bytes);
+        if let Some(blocks) = &mut self.blocks {
+            let taken = blocks.last().extend(bytes);
             bytes = &bytes[taken..];
         }
         while !bytes.is_empty() {
-            let mut block = match self.first.is_none() && bytes.len() <= SMALL {
+            let mut block = match self.blocks.is_none() && bytes.len() <= SMALL {
                 true => pool.small(),
                 false => pool.large(),
             };
@@ -190,15 +197,15 @@ impl OutQueue {
     /// The unsent bytes if they lie in one piece, as they nearly always do.
     #[inline]
     pub(crate) fn only_piece<'a>(&'a self, pool: &'a BlockPool) -> Option<&'a [u8]> {
-        self.rest.is_none().then(|| self.first_piece(pool))
+        let one = self.blocks.as_ref().is_none_or(|blocks| blocks.rest.is_empty());
+        one.then(|| self.first_piece(pool))
     }
 
     #[inline]
     fn first_piece<'a>(&'a self, pool: &'a BlockPool) -> &'a [u8] {
-        match &self.first {
-            Some(block) => &block.as_slice()[self.head..],
-            None if self.len == 0 => &[],
-            None => &pool.turn[self.head..self.head + self.len],
+        match &self.blocks {
+            Some(blocks) => &blocks.first.as_slice()[self.head..],
+            None => pool.turn.piece(self.head, self.len).unwrap_or_default(),
         }
     }
 
@@ -206,7 +213,7 @@ impl OutQueue {
     pub(crate) fn pieces(&self) -> usize {
         match self.len {
             0 => 0,
-            _ => 1 + self.rest.as_ref().map_or(0, |rest| rest.len()),
+            _ => 1 + self.blocks.as_ref().map_or(0, |blocks| blocks.rest.len()),
         }
     }
 
@@ -226,7 +233,7 @@ impl OutQueue {
     pub(crate) fn advance(&mut self, sent: usize, pool: &mut BlockPool) {
         debug_assert!(sent <= self.len);
         self.len -= sent;
-        if self.first.is_some() {
+        if self.blocks.is_some() {
             pool.change -= sent as isize;
             self.advance_blocks(sent, pool);
         } else {
@@ -236,19 +243,17 @@ impl OutQueue {
     }
 
     fn advance_blocks(&mut self, mut sent: usize, pool: &mut BlockPool) {
-        while let Some(first) = &self.first {
-            let unsent = first.as_slice().len() - self.head;
+        while let Some(blocks) = &mut self.blocks {
+            let unsent = blocks.first.as_slice().len() - self.head;
             if sent < unsent {
                 self.head += sent;
                 return;
             }
             sent -= unsent;
             self.head = 0;
-            let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
-            let done = std::mem::replace(&mut self.first, next);
-            done.into_iter().for_each(|block| pool.give(block));
-            if self.rest.as_ref().is_some_and(|rest| rest.is_empty()) {
-                self.rest = None;
+            match blocks.rest.pop_front() {
+                Some(next) => pool.give(std::mem::replace(&mut blocks.first, next)),
+                None => self.blocks.take().into_iter().for_each(|blocks| pool.give(blocks.first)),
             }
         }
     }
@@ -261,7 +266,7 @@ impl OutQueue {
     }
 
     fn rest(&self) -> impl Iterator<Item = &Block> {
-        self.rest.iter().flat_map(|rest| rest.iter())
+        self.blocks.iter().flat_map(|blocks| blocks.rest.iter())
     }
 
     /// A copy of the unsent bytes.
@@ -272,13 +277,19 @@ impl OutQueue {
     }
 
     fn append(&mut self, block: Block) {
-        match self.first {
+        match &mut self.blocks {
             None => {
                 self.head = 0;
-                self.first = Some(block);
+                self.blocks = Some(Box::new(Blocks { first: block, rest: VecDeque::new() }));
             }
-            Some(_) => self.rest.get_or_insert_default().push_back(block),
+            Some(blocks) => blocks.rest.push_back(block),
         }
+    }
+}
+
+impl Blocks {
+    fn last(&mut self) -> &mut Block {
+        self.rest.back_mut().unwrap_or(&mut self.first)
     }
 }
 

@@ -3,25 +3,30 @@
 use std::num::NonZeroI32;
 
 use super::{Machine, Refused, Stage};
-use crate::conn::stream::queue::{total, BlockPool, OutQueue, DIRECT};
+use crate::conn::stream::queue::{BlockPool, OutQueue, DIRECT};
 use crate::contract::action::{CloseReason, Closed, Completed, Completion, Pressure};
 use crate::contract::config::Config;
 
 impl Machine {
-    /// Queues bytes for a connection that flows, if that leaves it flowing.
+    /// Queues `len` bytes for a connection that flows, if that leaves it flowing: the caller fills them in.
     #[inline(always)]
-    pub(crate) fn write_flowing(&mut self, slices: &[&[u8]], config: &Config, pool: &mut BlockPool) -> bool {
-        let len = total(slices);
-        // The hard limit is not below the high-water mark.
-        let low = (1..DIRECT).contains(&len) && len <= config.high_water.saturating_sub(self.shared.unsent());
-        let queued = low && self.shared.takes_writes() && self.out.push_in_turn(slices, pool);
-        if queued {
-            self.shared.count_unsent(len);
+    pub(crate) fn write_flowing<'a>(
+        &mut self,
+        len: usize,
+        high_water: usize,
+        pool: &'a mut BlockPool,
+    ) -> Option<&'a mut [u8]> {
+        // The hard limit is not below the high-water mark. What flows has no more in its queue than a turn's bytes.
+        let low = (1..DIRECT).contains(&len) && self.out.len() + len <= high_water;
+        if !low || self.shared.handed_in() > 0 || !self.shared.takes_writes() {
+            return None;
         }
-        queued
+        let room = self.out.begin_in_turn(len, pool)?;
+        self.shared.set_queued(self.out.len());
+        Some(room)
     }
 
-    /// Counts bytes that are about to be queued, if they may be.
+    /// Whether bytes that are about to be queued may be, and what pressure that makes.
     pub(crate) fn reserve(
         &mut self,
         len: usize,
@@ -31,20 +36,24 @@ impl Machine {
         if !self.shared.takes_writes() || self.broken.is_some() {
             return Err(Refused::Closed);
         }
-        let Some(pressure) = self.shared.reserve(len, config) else {
+        let Some(pressure) = self.shared.pressure_with(len, config) else {
             self.end_now(Closed::by(CloseReason::Overflow), pool);
             return Err(Refused::Overflow);
         };
+        if pressure == Pressure::High {
+            self.shared.owe_drain();
+        }
         Ok(pressure)
     }
 
-    /// Queues what is behind the first `skip` of these bytes, which were counted before.
+    /// Queues what is behind the first `skip` of these bytes, which were reserved before.
     pub(crate) fn queue(&mut self, slices: &[&[u8]], mut skip: usize, pool: &mut BlockPool) {
         for slice in slices {
             let skipped = skip.min(slice.len());
             skip -= skipped;
             self.out.push(&slice[skipped..], pool);
         }
+        self.shared.set_queued(self.out.len());
     }
 
     /// Whether output that is written now may be sent at once, behind what is queued.
@@ -58,17 +67,20 @@ impl Machine {
         self.out.advance(of_queue, pool);
         self.queue(slices, sent - of_queue, pool);
         self.shared.count_sent(sent);
-        self.shared.settle(sent);
     }
 
     /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.
     pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) -> bool {
         let takes = !matches!(self.stage, Stage::Lingering(_) | Stage::Over(_));
+        let len = bytes.len();
         if self.broken.is_some() || !takes {
-            self.shared.settle(bytes.len());
+            self.shared.settle(len);
             return false;
         }
         self.out.push_owned(bytes, pool);
+        // In this order: whoever looks in between sees them twice rather than not at all.
+        self.shared.set_queued(self.out.len());
+        self.shared.settle(len);
         // Relief may have come between the count and now, and would have been the last.
         if self.shared.unsent() > config.high_water {
             self.shared.owe_drain();
@@ -93,7 +105,8 @@ impl Machine {
 
     /// Drops the queue.
     pub(crate) fn drop_output(&mut self, pool: &mut BlockPool) {
-        self.shared.settle(self.out.clear(pool));
+        self.out.clear(pool);
+        self.shared.set_queued(0);
     }
 
     /// Takes the queue out, for somebody else to send.
@@ -105,7 +118,7 @@ impl Machine {
 
     /// Whether other threads have handed in something that the loop has not taken yet.
     pub(crate) fn has_bytes_on_the_way(&self) -> bool {
-        self.shared.awaits_completions() || self.shared.unsent() > self.out.len()
+        self.shared.awaits_completions() || self.shared.handed_in() > 0
     }
 
     pub(crate) fn out(&self) -> &OutQueue {
@@ -121,7 +134,7 @@ impl Machine {
     pub(crate) fn sent(&mut self, sent: usize, pool: &mut BlockPool) {
         self.out.advance(sent, pool);
         self.shared.count_sent(sent);
-        self.shared.settle(sent);
+        self.shared.set_queued(self.out.len());
     }
 
     /// The kernel took all that was written in this turn, which is all there is.
@@ -130,7 +143,7 @@ impl Machine {
         let sent = self.out.len();
         self.out.sent_in_turn(pool);
         self.shared.count_sent(sent);
-        self.shared.settle(sent);
+        self.shared.set_queued(0);
     }
 
     pub(crate) fn write_would_block(&mut self) {

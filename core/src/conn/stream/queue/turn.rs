@@ -11,16 +11,46 @@
 //! A queue that has no block is such a range. What does not fit here or is not sent moves to blocks of its own. Once
 //! no queue refers to the buffer, the end of a turn empties it.
 
-use super::{total, BlockPool, OutQueue, SMALL};
+use super::{BlockPool, OutQueue, SMALL};
 
 /// Size of the buffer for the replies of a turn: as much as is read in one go.
 const TURN: usize = 64 << 10;
+
+/// The buffer, and how much of it is written.
+pub(super) struct Turn {
+    bytes: Box<[u8]>,
+    pub(super) end: usize,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Turn { bytes: vec![0; TURN].into(), end: 0 }
+    }
+}
+
+impl Turn {
+    /// What a queue refers to.
+    #[inline(always)]
+    pub(super) fn piece(&self, head: usize, len: usize) -> Option<&[u8]> {
+        self.bytes.get(head..)?.get(..len)
+    }
+}
+
+/// Copies slices to where there is room for just them.
+#[inline(always)]
+pub(crate) fn fill(mut room: &mut [u8], slices: &[&[u8]]) {
+    for slice in slices {
+        let Some((front, rest)) = room.split_at_mut_checked(slice.len()) else { return };
+        front.copy_from_slice(slice);
+        room = rest;
+    }
+}
 
 impl BlockPool {
     /// Makes room for the next turn's writes, if nothing of this one's is left.
     pub(crate) fn end_turn(&mut self) {
         if self.in_turn == 0 {
-            self.turn.clear();
+            self.turn.end = 0;
         }
     }
 }
@@ -28,25 +58,32 @@ impl BlockPool {
 impl OutQueue {
     /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
     /// at the end of the turn has to be sent, or [kept](Self::keep).
+    pub(super) fn push_in_turn(&mut self, bytes: &[u8], pool: &mut BlockPool) -> bool {
+        let room = self.begin_in_turn(bytes.len(), pool);
+        room.map(|room| room.copy_from_slice(bytes)).is_some()
+    }
+
+    /// Appends `len` bytes to what was written in this turn, which the caller fills in; `None` if that is not where
+    /// they can go.
     #[inline(always)]
-    pub(crate) fn push_in_turn(&mut self, slices: &[&[u8]], pool: &mut BlockPool) -> bool {
-        let (end, len) = (pool.turn.len(), total(slices));
-        let follows = self.len == 0 || self.head + self.len == end;
-        if self.first.is_some() || !follows || len > TURN - end {
-            return false;
+    pub(crate) fn begin_in_turn<'a>(&mut self, len: usize, pool: &'a mut BlockPool) -> Option<&'a mut [u8]> {
+        let end = pool.turn.end;
+        if self.blocks.is_some() {
+            return None;
         }
         if self.len == 0 {
             self.head = end;
+        } else if self.head + self.len != end {
+            return None;
         }
-        for slice in slices {
-            pool.turn.extend_from_slice(slice);
-        }
+        let room = pool.turn.bytes.get_mut(end..)?.get_mut(..len)?;
         self.len += len;
         pool.in_turn += len;
-        true
+        pool.turn.end = end + len;
+        Some(room)
     }
 
-    /// All of it was sent: for a queue that is [in the turn](Self::push_in_turn).
+    /// All of it was sent: for a queue that is [in the turn](Self::begin_in_turn).
     #[inline]
     pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
         pool.in_turn -= self.len;
@@ -56,23 +93,22 @@ impl OutQueue {
     /// The unsent bytes, if they were all written in this turn.
     #[inline]
     pub(crate) fn in_turn<'a>(&self, pool: &'a BlockPool) -> Option<&'a [u8]> {
-        match self.first {
-            None => pool.turn.get(self.head..self.head + self.len),
+        match self.blocks {
+            None => pool.turn.piece(self.head, self.len),
             Some(_) => None,
         }
     }
 
     /// Moves what was written in this turn, and is not sent, to a block.
     pub(crate) fn keep(&mut self, pool: &mut BlockPool) {
-        if self.first.is_some() || self.len == 0 {
+        if self.blocks.is_some() || self.len == 0 {
             return;
         }
         let mut block = if self.len <= SMALL { pool.small() } else { pool.large() };
         // Less than a turn's bytes fit either.
-        block.extend(&pool.turn[self.head..self.head + self.len]);
+        block.extend(pool.turn.piece(self.head, self.len).unwrap_or_default());
         pool.in_turn -= self.len;
         pool.change += self.len as isize;
-        self.head = 0;
-        self.first = Some(block);
+        self.append(block);
     }
 }

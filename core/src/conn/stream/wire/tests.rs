@@ -46,7 +46,6 @@ impl Open {
     fn step(&self) -> Step {
         self.entry.machine.next_step(false)
     }
-
 }
 
 fn tcp() -> (Open, TcpStream) {
