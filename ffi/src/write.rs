@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 
 use libc::{iovec, sockaddr};
+use reactor_core::binding::LONG_WRITE;
 use reactor_core::{ConnId, Handle, Pressure, Result};
 
 use crate::call::Call;
@@ -194,11 +195,11 @@ unsafe fn write_flowing(
 ) -> bool {
     // SAFETY: what the caller promises; nobody ever has a `&mut` to a server.
     let (Some(server), Some(id)) = (unsafe { server.as_ref() }, ConnId::from_u64(conn)) else { return false };
-    if data.is_null() || len > isize::MAX as usize {
+    if data.is_null() || !(1..LONG_WRITE).contains(&len) {
         return false;
     }
     // SAFETY: not NULL, not too long, and the rest is what the caller promises.
-    server.handle().write_flowing(id, &[unsafe { std::slice::from_raw_parts(data, len) }])
+    server.handle().write_flowing(id, unsafe { std::slice::from_raw_parts(data, len) })
 }
 
 /// The body of a function that writes.

@@ -50,9 +50,9 @@ impl<'a> Conn<'a> {
     /// As [`Handle::write`].
     #[inline]
     pub fn write(&self, bytes: &[u8]) -> Result<Pressure> {
-        match self.state.write_flowing(self.id, &[bytes]) {
+        match self.state.write_plainly(self.id, bytes) {
             true => Ok(Pressure::Low),
-            false => self.state.write(self.id, &[bytes], None),
+            false => self.write_gathered(&[bytes]),
         }
     }
 

@@ -29,8 +29,8 @@ impl Handle {
     #[doc(hidden)]
     #[must_use]
     #[inline]
-    pub fn write_flowing(&self, id: ConnId, slices: &[&[u8]]) -> bool {
-        self.with_own_loop(id, |state| state.write_flowing(id, slices)).unwrap_or(false)
+    pub fn write_flowing(&self, id: ConnId, bytes: &[u8]) -> bool {
+        self.with_own_loop(id, |state| state.write_plainly(id, bytes)).unwrap_or(false)
     }
 
     /// Queues a copy of several slices, in order, as one write: what other threads write does not come between.
@@ -38,9 +38,9 @@ impl Handle {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_gathered(&self, id: ConnId, slices: &[&[u8]]) -> Result<Pressure> {
-        match self.write_flowing(id, slices) {
-            true => Ok(Pressure::Low),
-            false => self.write_all(id, slices, None),
+        match self.with_own_loop(id, |state| state.write_flowing(id, slices)) {
+            Some(true) => Ok(Pressure::Low),
+            _ => self.write_all(id, slices, None),
         }
     }
 

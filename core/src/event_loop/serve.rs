@@ -74,23 +74,19 @@ impl EventLoop {
         let (state, events, receiver) = (&*self.state, &self.events, &mut *self.receiver);
         let buffer = &mut self.buffer[HEADROOM..];
         let metrics = state.metrics();
-        let sampled = self.sampled;
-        let mut takes_input = state.takes_input();
+        // Otherwise nothing changes within a turn whether input is taken.
+        let watched = TURNS || self.sampled.is_some() || !state.takes_input();
         loop {
             let (token, is_input) = events.peek(index)?;
-            if TURNS {
-                // Otherwise nothing changes it within a turn.
-                takes_input = state.takes_input();
-            }
-            if !(is_input & takes_input) {
+            if !is_input {
                 return Some((index, Halt::Event));
             }
             let Some(id) = ConnId::from_u64(token) else { return Some((index, Halt::Event)) };
             let (got, piece, lent) = {
                 let conns = &mut *state.conns.borrow_mut();
                 let Some(entry) = conns.slab.flowing(id) else { return Some((index, Halt::Event)) };
-                if sampled.is_some() {
-                    sample_delay(sampled, metrics);
+                if watched && !watch(state, self.sampled) {
+                    return Some((index, Halt::Event));
                 }
                 let (lent, got) = match TURNS {
                     true => read_once(state, receiver, buffer, entry, &mut conns.pool),
@@ -102,11 +98,11 @@ impl EventLoop {
                         Halt::Left(id, Left { read: 0, delivered: 0, kept: 0, more: false }),
                     ));
                 };
-                if entry.extra.is_some() {
+                if !entry.flows_plainly() {
                     note_came(state, entry);
                 }
                 let piece = match lent {
-                    None => entry.first_piece(buffer.get(..got.len).unwrap_or_default()),
+                    None => entry.first_piece(&buffer[..got.len]),
                     Some(_) => None,
                 };
                 (got, piece, lent)
@@ -328,7 +324,16 @@ fn note_came(state: &LoopState, entry: &mut Entry) {
     entry.timing().into_iter().for_each(|timing| timing.came(state.moment()));
 }
 
+/// Whether a connection that is reported may be read; if so, its delay is sampled in a turn that is.
 #[inline(never)]
+fn watch(state: &LoopState, sampled: Option<Instant>) -> bool {
+    let takes = state.takes_input();
+    if takes {
+        sample_delay(sampled, state.metrics());
+    }
+    takes
+}
+
 fn sample_delay(began: Option<Instant>, metrics: &LoopMetrics) {
     if let Some(began) = began {
         let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -110,11 +110,11 @@ impl EventLoop {
         for id in ids {
             if let Some(entry) = slab.flowing(id.get()) {
                 let sent = entry.send_turn(pool, metrics);
-                if entry.extra.is_some() && sent != Sent::Nothing {
-                    self.note_went(entry);
-                }
-                if sent == Sent::All {
+                if sent == Sent::All && entry.flows_plainly() {
                     entry.in_dirty = false;
+                    continue;
+                }
+                if self.note_sent(entry, sent) {
                     continue;
                 }
             }
@@ -124,10 +124,14 @@ impl EventLoop {
         dirty.truncate(left);
     }
 
-    /// Output of a connection left: its time-outs, if it has some, begin anew.
+    /// Some output of a connection left: its time-outs, if it has some, begin anew. Says whether it was all.
     #[inline(never)]
-    fn note_went(&self, entry: &mut Entry) {
-        entry.timing().into_iter().for_each(|timing| timing.went(self.state.moment()));
+    fn note_sent(&self, entry: &mut Entry, sent: Sent) -> bool {
+        if let Some(timing) = entry.timing().filter(|_| sent != Sent::Nothing) {
+            timing.went(self.state.moment());
+        }
+        entry.in_dirty &= sent != Sent::All;
+        sent == Sent::All
     }
 
     /// Takes a connection's steps until it waits, or is to leave.

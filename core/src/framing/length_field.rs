@@ -154,47 +154,30 @@ impl LengthField {
         header as i128 + i128::from(value) + i128::from(self.adjustment)
     }
 
-    /// What nearly every frame is: it is there whole, has at most `max` bytes and a field of a fixed width, and
-    /// its numbers have no more than 63 bits. What to deliver of it, which ends where the frame does. Of all
-    /// else [`cut`](Self::cut) tells what it is.
+    /// What nearly every frame is: it is there whole, has at most `max` bytes and a field of a fixed width with seven
+    /// bytes or more behind its first, and its numbers have no more than 63 bits. What to deliver of it, which ends where
+    /// the frame does. Of all else [`cut`](Self::cut) tells what it is.
     #[inline(always)]
     pub(super) fn cut_whole(&self, input: &[u8], max: usize) -> Option<Range<usize>> {
-        let bytes = input.get(self.offset..)?;
-        let (value, rest) = match self.width {
-            Width::One => self.split::<1>(bytes)?,
-            Width::Two => self.split::<2>(bytes)?,
-            Width::Three => self.split::<3>(bytes)?,
-            Width::Four => self.split::<4>(bytes)?,
-            Width::Eight => self.split::<8>(bytes)?,
-            Width::Varint => return None,
-        };
-        let body = usize::try_from(value.checked_add(self.adjustment)?).ok()?;
-        if body > rest.len() {
+        let bytes = input.get(self.offset..)?.first_chunk()?;
+        if self.width == Width::Varint {
             return None;
         }
-        let header = input.len() - rest.len();
+        let width = self.width.least();
+        // Of the word that begins with the field, what is not the field.
+        let spare = 64 - 8 * width;
+        let value = match self.order {
+            ByteOrder::Big => u64::from_be_bytes(*bytes) >> spare,
+            ByteOrder::Little => u64::from_le_bytes(*bytes) << spare >> spare,
+        };
+        let header = self.offset + width;
+        let body = usize::try_from(i64::try_from(value).ok()?.checked_add(self.adjustment)?).ok()?;
+        if body > input.len() - header {
+            return None;
+        }
         let strip = if self.strip == Self::STRIP_HEADER { header } else { self.strip };
         let size = header + body;
         (strip <= size && size <= max).then_some(strip..size)
-    }
-
-    /// The value of the field that `bytes` begin with, and what is behind it. The compiler knows the width: so
-    /// it is read with one load.
-    #[inline(always)]
-    fn split<'a, const WIDTH: usize>(&self, bytes: &'a [u8]) -> Option<(i64, &'a [u8])> {
-        let (field, rest) = bytes.split_first_chunk::<WIDTH>()?;
-        let mut number = [0; 8];
-        let value = match self.order {
-            ByteOrder::Big => {
-                number[8 - WIDTH..].copy_from_slice(field);
-                u64::from_be_bytes(number)
-            }
-            ByteOrder::Little => {
-                number[..WIDTH].copy_from_slice(field);
-                u64::from_le_bytes(number)
-            }
-        };
-        Some((i64::try_from(value).ok()?, rest))
     }
 
     pub(super) fn cut(&self, input: &[u8]) -> Result<Cut, FrameError> {

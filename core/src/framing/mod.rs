@@ -313,8 +313,9 @@ impl Framer {
     #[inline(always)]
     pub(crate) fn whole(&mut self, input: &[u8]) -> Option<(Range<usize>, usize)> {
         if let Kind::LengthField(field) = &self.framing.kind {
-            let frame = field.cut_whole(input, self.framing.max_frame)?;
-            return Some((frame.clone(), frame.end));
+            if let Some(frame) = field.cut_whole(input, self.framing.max_frame) {
+                return Some((frame.clone(), frame.end));
+            }
         }
         self.whole_of_any(input)
     }

@@ -19,12 +19,21 @@ use crate::sys::socket::MAX_SLICES;
 impl LoopState {
     /// What nearly every write is: a few bytes, for a connection that flows. Says whether it was one; the
     /// pressure is low then. Otherwise nothing was done.
-    #[inline(always)]
     pub(crate) fn write_flowing(&self, id: ConnId, slices: &[&[u8]]) -> bool {
         // C calls this where a panic could not be caught.
         let Ok(mut conns) = self.conns.try_borrow_mut() else { return false };
         let Conns { slab, pool, dirty, .. } = &mut *conns;
         slab.flowing(id).is_some_and(|entry| self.queue_flowing(entry, id, slices, pool, dirty))
+    }
+
+    /// The same for a connection without time-outs, where every instruction counts: nothing but copying the bytes is
+    /// a call, so that hardly anything has to be saved for later.
+    #[inline(always)]
+    pub(crate) fn write_plainly(&self, id: ConnId, bytes: &[u8]) -> bool {
+        let Ok(mut conns) = self.conns.try_borrow_mut() else { return false };
+        let Conns { slab, pool, dirty, .. } = &mut *conns;
+        let plain = slab.peek_mut(id).filter(|entry| entry.flows_plainly());
+        plain.is_some_and(|entry| self.queue_in_turn(entry, id, &[bytes], pool, dirty))
     }
 
     /// Queues a message for a connection that flows, if that leaves it flowing.
@@ -37,13 +46,13 @@ impl LoopState {
         pool: &mut BlockPool,
         dirty: &mut Vec<ConnId>,
     ) -> bool {
-        match entry.extra.is_some() {
-            true => self.queue_timed(entry, id, slices, pool, dirty),
-            false => self.queue_in_turn(entry, id, slices, pool, dirty),
+        match entry.flows_plainly() {
+            true => self.queue_in_turn(entry, id, slices, pool, dirty),
+            false => self.queue_timed(entry, id, slices, pool, dirty),
         }
     }
 
-    /// The same for one that may have time-outs.
+    /// The same for one that has time-outs.
     #[inline(never)]
     fn queue_timed(
         &self,
@@ -71,18 +80,19 @@ impl LoopState {
         pool: &mut BlockPool,
         dirty: &mut Vec<ConnId>,
     ) -> bool {
-        if dirty.len() == dirty.capacity() {
-            // The general way makes room for more: here it would cost every write some registers.
-            return false;
-        }
         let high_water = self.config().high_water;
-        let Some(room) = entry.machine.write_flowing(total(slices), high_water, pool) else { return false };
-        self.metrics().messages_written.add(1);
-        if !std::mem::replace(&mut entry.in_dirty, true) {
+        let Some(room) = entry.machine.room_flowing(total(slices), high_water, pool) else { return false };
+        if !entry.in_dirty {
+            if dirty.len() == dirty.capacity() {
+                // The general way makes room for more: here it would cost every write some registers.
+                return false;
+            }
             dirty.push(id);
+            entry.in_dirty = true;
         }
+        self.metrics().messages_written.add(1);
         // Last: nothing that was looked up has to outlive the copying, which is a call.
-        fill(room, slices);
+        fill(entry.machine.write_flowing(room), slices);
         true
     }
 

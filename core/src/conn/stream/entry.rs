@@ -38,19 +38,27 @@ pub(crate) struct Entry {
     pub(crate) in_ready: bool,
     pub(crate) in_discard: bool,
     pub(crate) in_dirty: bool,
-    /// Nothing is to be done with it but to hand its input on and send its output.
-    flows: bool,
+    flows: Flowing,
+}
+
+/// Whether nothing is to be done with a connection but to hand its input on and send its output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flowing {
+    No,
+    Plainly,
+    /// But for its time-outs, which are told.
+    Timed,
 }
 
 impl Flow for Entry {
     #[inline]
     fn flows(&self) -> bool {
-        self.flows
+        self.flows != Flowing::No
     }
 
     #[inline]
     fn interrupt(&mut self) {
-        self.flows = false;
+        self.flows = Flowing::No;
     }
 }
 
@@ -101,7 +109,7 @@ impl Entry {
             in_ready: false,
             in_discard: false,
             in_dirty: false,
-            flows: false,
+            flows: Flowing::No,
         }
     }
 
@@ -150,7 +158,18 @@ impl Entry {
     /// It was brought to rest at the end of a turn: if nothing is to be done with it but to hand its input on and
     /// send its output, it flows.
     pub(crate) fn rest(&mut self) {
-        self.flows = !(self.in_ready | self.in_discard | self.backlog) && self.machine.rests();
+        let rests = !(self.in_ready | self.in_discard | self.backlog) && self.machine.rests();
+        self.flows = match self.has_timing() {
+            _ if !rests => Flowing::No,
+            true => Flowing::Timed,
+            false => Flowing::Plainly,
+        };
+    }
+
+    /// It flows, and has no time-outs.
+    #[inline]
+    pub(crate) fn flows_plainly(&self) -> bool {
+        self.flows == Flowing::Plainly
     }
 
     /// Whether input goes to the handler as it comes.

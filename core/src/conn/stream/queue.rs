@@ -21,8 +21,8 @@ use crate::sys::memory::Mapped;
 
 mod turn;
 
-pub(crate) use turn::fill;
 use turn::Turn;
+pub(crate) use turn::{fill, Room};
 
 /// Size of a small block: most replies of one turn fit, and 64 of them are a mebibyte.
 pub(crate) const SMALL: usize = 16 << 10;
@@ -33,7 +33,7 @@ const SMALL_POOLED: usize = 64;
 const LARGE_POOLED: usize = 4;
 /// Writes of so many bytes are sent at once, from the writer's memory: copying them would cost more than the call
 /// that gathering them with others of the same turn might save.
-pub(crate) const DIRECT: usize = SMALL;
+pub const DIRECT: usize = SMALL;
 /// An owned write of at least this many bytes is queued as it is if it is the first; copying less is cheap.
 const OWNED: usize = 4 << 10;
 

@@ -3,27 +3,35 @@
 use std::num::NonZeroI32;
 
 use super::{Machine, Refused, Stage};
-use crate::conn::stream::queue::{BlockPool, OutQueue, DIRECT};
+use crate::conn::shared::ConnShared;
+use crate::conn::stream::queue::{BlockPool, OutQueue, Room, DIRECT};
 use crate::contract::action::{CloseReason, Closed, Completed, Completion, Pressure};
 use crate::contract::config::Config;
 
 impl Machine {
-    /// Queues `len` bytes for a connection that flows, if that leaves it flowing: the caller fills them in.
+    /// Room for `len` bytes of a connection that flows, if that leaves it flowing.
     #[inline(always)]
-    pub(crate) fn write_flowing<'a>(
-        &mut self,
+    pub(crate) fn room_flowing<'a>(
+        &self,
         len: usize,
         high_water: usize,
         pool: &'a mut BlockPool,
-    ) -> Option<&'a mut [u8]> {
+    ) -> Option<Room<'a>> {
+        let shared: &ConnShared = &self.shared;
         // The hard limit is not below the high-water mark. What flows has no more in its queue than a turn's bytes.
         let low = (1..DIRECT).contains(&len) && self.out.len() + len <= high_water;
-        if !low || self.shared.handed_in() > 0 || !self.shared.takes_writes() {
+        if !low || shared.handed_in() > 0 || !shared.takes_writes() {
             return None;
         }
-        let room = self.out.begin_in_turn(len, pool)?;
+        self.out.room_in_turn(len, pool)
+    }
+
+    /// Queues so many bytes, which the caller fills in.
+    #[inline(always)]
+    pub(crate) fn write_flowing<'a>(&mut self, room: Room<'a>) -> &'a mut [u8] {
+        let bytes = self.out.take_room(room);
         self.shared.set_queued(self.out.len());
-        Some(room)
+        bytes
     }
 
     /// Whether bytes that are about to be queued may be, and what pressure that makes.

@@ -18,13 +18,14 @@ const TURN: usize = 64 << 10;
 
 /// The buffer, and how much of it is written.
 pub(super) struct Turn {
-    bytes: Box<[u8]>,
-    pub(super) end: usize,
+    bytes: Box<[u8; TURN]>,
+    /// At most [`TURN`]. In 32 bits: adding to it cannot overflow.
+    pub(super) end: u32,
 }
 
 impl Default for Turn {
     fn default() -> Self {
-        Turn { bytes: vec![0; TURN].into(), end: 0 }
+        Turn { bytes: Box::new([0; TURN]), end: 0 }
     }
 }
 
@@ -34,6 +35,14 @@ impl Turn {
     pub(super) fn piece(&self, head: usize, len: usize) -> Option<&[u8]> {
         self.bytes.get(head..)?.get(..len)
     }
+}
+
+/// Where the next bytes of a queue go.
+pub(crate) struct Room<'a> {
+    bytes: &'a mut [u8],
+    at: usize,
+    end: &'a mut u32,
+    in_turn: &'a mut usize,
 }
 
 /// Copies slices to where there is room for just them.
@@ -59,31 +68,36 @@ impl OutQueue {
     /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
     /// at the end of the turn has to be sent, or [kept](Self::keep).
     pub(super) fn push_in_turn(&mut self, bytes: &[u8], pool: &mut BlockPool) -> bool {
-        let room = self.begin_in_turn(bytes.len(), pool);
-        room.map(|room| room.copy_from_slice(bytes)).is_some()
+        let Some(room) = self.room_in_turn(bytes.len(), pool) else { return false };
+        self.take_room(room).copy_from_slice(bytes);
+        true
     }
 
-    /// Appends `len` bytes to what was written in this turn, which the caller fills in; `None` if that is not where
-    /// they can go.
+    /// Room for `len` bytes behind what was written in this turn; `None` if that is not where they can go.
     #[inline(always)]
-    pub(crate) fn begin_in_turn<'a>(&mut self, len: usize, pool: &'a mut BlockPool) -> Option<&'a mut [u8]> {
-        let end = pool.turn.end;
-        if self.blocks.is_some() {
+    pub(crate) fn room_in_turn<'a>(&self, len: usize, pool: &'a mut BlockPool) -> Option<Room<'a>> {
+        let at = pool.turn.end as usize;
+        if self.blocks.is_some() || (self.len > 0 && self.head + self.len != at) || len > TURN {
             return None;
         }
-        if self.len == 0 {
-            self.head = end;
-        } else if self.head + self.len != end {
-            return None;
-        }
-        let room = pool.turn.bytes.get_mut(end..)?.get_mut(..len)?;
-        self.len += len;
-        pool.in_turn += len;
-        pool.turn.end = end + len;
-        Some(room)
+        let bytes = pool.turn.bytes.get_mut(at..at + len)?;
+        Some(Room { bytes, at, end: &mut pool.turn.end, in_turn: &mut pool.in_turn })
     }
 
-    /// All of it was sent: for a queue that is [in the turn](Self::begin_in_turn).
+    /// Takes the room, which the caller fills.
+    #[inline(always)]
+    pub(crate) fn take_room<'a>(&mut self, room: Room<'a>) -> &'a mut [u8] {
+        let len = room.bytes.len();
+        if self.len == 0 {
+            self.head = room.at;
+        }
+        self.len += len;
+        *room.in_turn += len;
+        *room.end = (room.at + len) as u32;
+        room.bytes
+    }
+
+    /// All of it was sent: for a queue that is [in the turn](Self::take_room).
     #[inline]
     pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
         pool.in_turn -= self.len;
