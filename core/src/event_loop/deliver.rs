@@ -203,6 +203,11 @@ impl EventLoop {
             entry.framer = again;
             return Piece::Keep { backlog: entry.machine.is_open() };
         }
+        if !matches!(cut, Ok(Ok(_))) && entry.machine.is_held() {
+            // The frames before are answered first. Then it is cut again.
+            entry.framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
+            return Piece::Keep { backlog: true };
+        }
         let (reason, trouble) = match cut {
             Ok(Ok(Cut::Frame { frame, consumed })) => {
                 return Piece::Deliver { part: frame, consumed, raw: false };

@@ -299,6 +299,7 @@ impl LoopState {
         let conns = &mut *self.conns.borrow_mut();
         if let Some(entry) = conns.slab.get_mut(id) {
             entry.machine.release();
+            entry.check_end(&mut conns.pool);
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
             conns.mark_dirty(id);
         }

@@ -159,6 +159,40 @@ fn each_frame_has_a_record_of_its_own_of_which_nothing_is_kept() {
     assert_eq!(next(&told), Told::Data(Record::FRAME, b"three".to_vec()));
 }
 
+/// Frames and what breaks the framing behind them, sent together: the frames are answered first.
+fn a_fault_behind_frames(framing: Framing, sent: &[u8], ends: bool) {
+    let options = ConnOptions { framing: Some(framing), ..ConnOptions::default() };
+    let (_server, url, told) = serve_with(&options, |server, conn, told| match told {
+        Told::Data(_, bytes) => {
+            let _ = server.write(conn, bytes).unwrap();
+            NOTHING
+        }
+        _ => NOTHING,
+    });
+    let mut stream = tcp(&url);
+    assert_eq!(next(&told), Told::Of(Kind::Open));
+    stream.write_all(sent).unwrap();
+    if ends {
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"onetwo");
+    assert_eq!(next(&told), Told::Data(Record::FRAME, b"one".to_vec()));
+    assert_eq!(next(&told), Told::Data(Record::FRAME, b"two".to_vec()));
+    assert_eq!(next(&told), Told::Closed(CloseReason::Protocol));
+}
+
+#[test]
+fn a_malformed_frame_does_not_overtake_the_frames_before_it() {
+    a_fault_behind_frames(Framing::line().max_frame(5), b"one\ntwo\nmuch too long\n", false);
+}
+
+#[test]
+fn half_a_frame_at_the_end_does_not_overtake_the_frames_before_it() {
+    a_fault_behind_frames(Framing::line(), b"one\ntwo\nthr", true);
+}
+
 #[test]
 fn input_that_comes_in_several_reads_of_a_turn_is_one_record() {
     let (_server, url, told) = serve(|_, _, _| NOTHING);

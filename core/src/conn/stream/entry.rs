@@ -191,10 +191,10 @@ impl Entry {
         Some(Piece { part: input.get(part)?, consumed, raw: false })
     }
 
-    /// EOF was seen and nothing waits: half a frame is an error then. Says whether that has come.
+    /// EOF was seen and nothing waits, be it an answer: half a frame is an error then. Says whether that has come.
     pub(crate) fn check_end(&mut self, pool: &mut BlockPool) -> bool {
-        let half =
-            self.framer.is_some() && !self.carry().is_empty() && !self.backlog && self.machine.is_at_eof();
+        let ended = self.machine.is_at_eof() && !self.machine.is_held() && !self.backlog;
+        let half = ended && self.framer.is_some() && !self.carry().is_empty();
         if half {
             self.machine.close(CloseReason::Protocol, pool);
         }

@@ -279,6 +279,10 @@ impl Machine {
         self.held = true;
     }
 
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
+    }
+
     pub(crate) fn release(&mut self) {
         self.held = false;
     }
