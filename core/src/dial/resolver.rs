@@ -41,11 +41,11 @@ type Name = (String, Done);
 ///
 /// It belongs to the process that used it first: after a fork, the child's threads are not there to answer.
 pub(crate) struct Resolver {
-    shared: Arc<Shared>,
+    shared: Arc<Lookups>,
 }
 
 /// What a resolver shares with its threads.
-struct Shared {
+struct Lookups {
     lookup: Box<Lookup>,
     patience: Patience,
     /// The process that used it first; 0 before. In another, a lock, the channels' own too, may be held by a
@@ -89,7 +89,7 @@ impl Resolver {
         let (names, waiting) = unbounded();
         let (alive, ended) = bounded(0);
         let open = Some(Open { names, alive });
-        let shared = Shared {
+        let shared = Lookups {
             lookup: Box::new(lookup),
             patience,
             used_by: AtomicU32::new(0),
@@ -144,7 +144,7 @@ impl Drop for Resolver {
     }
 }
 
-impl Shared {
+impl Lookups {
     fn is_used_here(&self) -> bool {
         let here = process::id();
         match self.used_by.compare_exchange(0, here, Ordering::Relaxed, Ordering::Relaxed) {

@@ -8,7 +8,7 @@ use super::EventLoop;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::conn::datagram::endpoint::{cost, Endpoint};
-use crate::conn::datagram::entry::{Kept, UdpEntry};
+use crate::conn::datagram::entry::{UdpEntry, Waiting};
 use crate::contract::action::{Closed, Completed, Completion};
 use crate::contract::options::ListenerId;
 use crate::delivery::event::Event;
@@ -120,7 +120,7 @@ impl EventLoop {
         }
         self.sample_delay();
         self.call_endpoint_due(id);
-        let mut budget = self.deliver_kept(id, self.state.config().read_budget);
+        let mut budget = self.deliver_waiting(id, self.state.config().read_budget);
         let Some(mut batch) = self.datagrams.take() else { return };
         while budget > 0 {
             match self.receive(id, &mut batch, budget) {
@@ -154,33 +154,33 @@ impl EventLoop {
         let mut taken = 0;
         for Datagram { bytes, sender, truncated } in batch.iter() {
             taken += cost(bytes.len());
-            self.deliver_or_keep(id, bytes, sender, truncated);
+            self.deliver_or_wait(id, bytes, sender, truncated);
         }
         Some(taken)
     }
 
     /// A handler that has paused the socket in the middle of a batch, or of a coalesced message in it, gets the
     /// rest when it resumes.
-    fn deliver_or_keep(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
+    fn deliver_or_wait(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.endpoints.peek_mut(id) else { return };
-            if !entry.takes_input() || !entry.kept.is_empty() {
-                return entry.kept.push_back(Kept { bytes: bytes.into(), sender, truncated });
+            if !entry.takes_input() || !entry.waiting.is_empty() {
+                return entry.waiting.push_back(Waiting { bytes: bytes.into(), sender, truncated });
             }
         }
         self.deliver_datagram(id, bytes, sender, truncated);
     }
 
     /// Gives the handler what it was spared before, up to its budget, and says what is left of that.
-    fn deliver_kept(&mut self, id: ConnId, mut budget: usize) -> usize {
+    fn deliver_waiting(&mut self, id: ConnId, mut budget: usize) -> usize {
         while budget > 0 {
-            let kept = {
+            let next = {
                 let conns = &mut *self.state.conns.borrow_mut();
                 let entry = conns.endpoints.peek_mut(id).filter(|entry| entry.takes_input());
-                entry.and_then(|entry| entry.kept.pop_front())
+                entry.and_then(|entry| entry.waiting.pop_front())
             };
-            let Some(Kept { bytes, sender, truncated }) = kept else { break };
+            let Some(Waiting { bytes, sender, truncated }) = next else { break };
             budget = budget.saturating_sub(cost(bytes.len()));
             self.deliver_datagram(id, &bytes, sender, truncated);
         }

@@ -245,7 +245,7 @@ impl Inet {
         self.bind_device(url, &socket)?;
         // Before the bind and the listen: a receive buffer counts for the window that is offered first.
         for option in of_listener(&self.options, tcp) {
-            apply_while(Listening(url), socket.as_fd(), &option)?;
+            apply_while(ListeningOn(url), socket.as_fd(), &option)?;
         }
         socket.bind(&self.addr.into()).map_err(failed)?;
         if tcp {
@@ -270,21 +270,21 @@ impl Inet {
     fn bind_device(&self, url: &str, socket: &Socket) -> Result<()> {
         let Some(device) = &self.options.device else { return Ok(()) };
         let bound = socket.bind_device(Some(device.as_bytes()));
-        bound.map_err(|error| Error::system(format_args!("{}: device {device:?}", Listening(url)), &error))
+        bound.map_err(|error| Error::system(format_args!("{}: device {device:?}", ListeningOn(url)), &error))
     }
 }
 
 /// What we are doing, for errors.
-struct Listening<'a>(&'a str);
+struct ListeningOn<'a>(&'a str);
 
-impl fmt::Display for Listening<'_> {
+impl fmt::Display for ListeningOn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "listen on {:?}", self.0)
     }
 }
 
 fn failed(url: &str, error: &io::Error) -> Error {
-    Error::system(Listening(url), error)
+    Error::system(ListeningOn(url), error)
 }
 
 fn backlog(options: &ListenOptions) -> i32 {

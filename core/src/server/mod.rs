@@ -22,7 +22,7 @@ use crate::listen::listener::inherited;
 use crate::server::hosted::Hosted;
 use crate::shared::handle::Handle;
 use crate::shared::seed::Seed;
-use crate::shared::server::{lock, Phase, Shared};
+use crate::shared::server::{lock, Phase, ServerState};
 use crate::sys::signal::SignalsBlocked;
 
 use threads::Threads;
@@ -73,7 +73,7 @@ impl Server {
     /// As [`new`](Self::new).
     #[doc(hidden)]
     pub fn delivering(delivery: impl Delivery, config: &Config) -> Result<Server> {
-        let shared = Shared::new(config.resolved()?, delivery.carries())?;
+        let shared = ServerState::new(config.resolved()?, delivery.carries())?;
         let delivery: Arc<dyn Delivery> = Arc::new(delivery);
         Ok(Server { handle: Handle { shared: Arc::new(shared) }, delivery: Mutex::new(Some(delivery)) })
     }
@@ -154,7 +154,7 @@ impl Server {
             Err(error) => {
                 // For the next attempt: the loops' ids are known already. What on_start began is forgotten.
                 seeds.iter().for_each(|seed| seed.mailbox.reset(&shared.budget));
-                shared.keep_seeds(seeds);
+                shared.put_seeds_back(seeds);
                 Err(error)
             }
             // From here on nothing fails.
@@ -229,7 +229,7 @@ impl Server {
         let timer = Hosted::timer()?;
         let mut seeds = self.handle.shared.take_seeds()?;
         if let Err(error) = Hosted::prepare(&timer, &seeds) {
-            self.handle.shared.keep_seeds(seeds);
+            self.handle.shared.put_seeds_back(seeds);
             return Err(error);
         }
         let seed = seeds.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without a loop"))?;

@@ -10,7 +10,7 @@ use crate::base::error::Result;
 use crate::contract::metrics::Metrics;
 use crate::contract::options::{ConnOptions, ListenerId, Listening};
 use crate::shared::mailbox::{closed_error, Mailbox};
-use crate::shared::server::{Phase, Shared};
+use crate::shared::server::{Phase, ServerState};
 
 /// A server as seen from anywhere: cheap to clone, usable from any thread, never blocking (but for looking up
 /// the name of a listener).
@@ -20,7 +20,7 @@ use crate::shared::server::{Phase, Shared};
 /// not keep the server running.
 #[derive(Clone)]
 pub struct Handle {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ServerState>,
 }
 
 /// Listeners.

@@ -14,7 +14,7 @@ use crate::listen::arrival::{Origin, Placement};
 use crate::listen::listener::Listener;
 use crate::shared::accept_box::AcceptCommand;
 use crate::shared::mailbox::command::Command;
-use crate::shared::server::{Control, Phase, Shared};
+use crate::shared::server::{Control, Phase, ServerState};
 
 /// The listeners of a server, in the order in which they were made.
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Record {
     endpoints: Vec<ConnId>,
 }
 
-impl Shared {
+impl ServerState {
     pub(crate) fn listen(
         &self,
         url: &str,

@@ -59,7 +59,7 @@ const DRAINING: u8 = 2;
 /// The loops end.
 const ENDING: u8 = 3;
 
-pub(crate) struct Shared {
+pub(crate) struct ServerState {
     pub(crate) config: Config,
     pub(crate) carries: Carries,
     pub(crate) clock: Clock,
@@ -101,12 +101,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared {
+impl ServerState {
     pub(crate) fn new(mut config: Config, carries: Carries) -> Result<Self> {
         if config.byte_budget == 0 {
             config.byte_budget = (memory::usable() / 4).max(1);
         }
-        Ok(Shared {
+        Ok(ServerState {
             carries,
             clock: Clock::new(),
             admissions: Admissions::new(config.max_connections, config.max_connections_per_address),
@@ -193,7 +193,7 @@ impl Shared {
         Ok(seeds)
     }
 
-    pub(crate) fn keep_seeds(&self, seeds: Vec<Seed>) {
+    pub(crate) fn put_seeds_back(&self, seeds: Vec<Seed>) {
         *lock(&self.seeds) = seeds;
     }
 

@@ -12,7 +12,7 @@ use crate::contract::options::{Context, ListenerId};
 use crate::listen::claim::Claim;
 
 /// A datagram that was received and waits for a handler that has paused.
-pub(crate) struct Kept {
+pub(crate) struct Waiting {
     pub(crate) bytes: Box<[u8]>,
     pub(crate) sender: SocketAddr,
     pub(crate) truncated: bool,
@@ -25,7 +25,7 @@ pub(crate) struct UdpEntry {
     pub(crate) listener: Option<ListenerId>,
     pub(crate) paused: bool,
     /// Less than a batch: up to 2 MiB of bytes, and a record for each datagram.
-    pub(crate) kept: VecDeque<Kept>,
+    pub(crate) waiting: VecDeque<Waiting>,
     /// The poller reports room: only while output waits for it.
     pub(crate) polls_writable: bool,
     /// Completions of what is queued.
@@ -46,7 +46,7 @@ impl UdpEntry {
             shared,
             listener,
             paused: false,
-            kept: VecDeque::new(),
+            waiting: VecDeque::new(),
             polls_writable: false,
             pending: Vec::new(),
             closing: None,
@@ -59,7 +59,7 @@ impl UdpEntry {
 
     /// Whether there are datagrams for the handler, or a callback is due.
     pub(crate) fn wants_service(&self) -> bool {
-        let input = self.endpoint.is_readable() || !self.kept.is_empty();
+        let input = self.endpoint.is_readable() || !self.waiting.is_empty();
         self.closing.is_none() && (self.shared.is_woken() || (input && self.takes_input()))
     }
 

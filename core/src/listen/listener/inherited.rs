@@ -8,7 +8,7 @@ use std::process;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::super::claim::Claim;
-use super::{failed, of_accepted, Listener, Listening};
+use super::{failed, of_accepted, Listener, ListeningOn};
 use crate::address::{check_again, of_listener, wrong, Address, ListenOptions, Scheme, Target};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::contract::options::ConnOptions;
@@ -98,7 +98,7 @@ fn prepare(
         conns.refuse_for_datagrams(url)?;
     }
     for option in of_listener(options, scheme.is_tcp()) {
-        apply_while(Listening(url), fd, &option)?;
+        apply_while(ListeningOn(url), fd, &option)?;
     }
     let socket = SockRef::from(&fd);
     socket

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{backlog, failed, unix_socket, Listening};
+use super::{backlog, failed, unix_socket, ListeningOn};
 use crate::address::ListenOptions;
 use crate::base::error::{Error, Result};
 use crate::sys::socket::{try_lock, unlock};
@@ -28,7 +28,7 @@ pub(super) fn listen(url: &str, path: &Path, options: &ListenOptions) -> Result<
     let own = OwnPath::of(whole).map_err(failed)?;
     if let Some(mode) = options.unix_mode {
         let set = fs::set_permissions(path, Permissions::from_mode(mode));
-        set.map_err(|error| Error::system(format_args!("{}: mode {mode:o}", Listening(url)), &error))?;
+        set.map_err(|error| Error::system(format_args!("{}: mode {mode:o}", ListeningOn(url)), &error))?;
     }
     socket.listen(backlog(options)).map_err(failed)?;
     Ok((socket, own))

@@ -1,7 +1,7 @@
 //! The error number of the calling thread.
 
 /// Makes a call that leaves errno as it was: for signal handlers.
-pub(in crate::sys) fn kept<T>(call: impl FnOnce() -> T) -> T {
+pub(in crate::sys) fn preserved<T>(call: impl FnOnce() -> T) -> T {
     // SAFETY: the call takes nothing and cannot fail.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: errno is this thread's own, and always there.

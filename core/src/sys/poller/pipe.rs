@@ -28,7 +28,7 @@ impl Waker {
         let one = 1_u8;
         let byte = std::ptr::from_ref(&one).cast();
         // SAFETY: the byte outlives the write. Both ends are open as long as `self` is, so there is no SIGPIPE.
-        errno::kept(|| unsafe { libc::write(self.writer.as_raw_fd(), byte, 1) });
+        errno::preserved(|| unsafe { libc::write(self.writer.as_raw_fd(), byte, 1) });
     }
 
     /// Takes back all wakes so far.

@@ -23,7 +23,7 @@ impl Waker {
     pub(crate) fn wake(&self) {
         let one = 1_u64.to_ne_bytes();
         // SAFETY: the eight bytes outlive the write.
-        errno::kept(|| unsafe { libc::write(self.event.as_raw_fd(), one.as_ptr().cast(), one.len()) });
+        errno::preserved(|| unsafe { libc::write(self.event.as_raw_fd(), one.as_ptr().cast(), one.len()) });
     }
 
     /// Takes back all wakes so far.
