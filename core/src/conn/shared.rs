@@ -1,6 +1,6 @@
 //! What other threads may know and change of a connection.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::contract::action::Pressure;
 use crate::contract::config::Config;
 use crate::framing::Framing;
+use crate::sys::once_box::OnceBox;
 
 /// What kind of socket an id stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +51,27 @@ pub(crate) struct ConnShared {
     /// those that other threads have handed in and that are on their way. All of a UDP socket's count as on their way.
     queued: AtomicUsize,
     handed_in: AtomicUsize,
-    /// Completions that other threads have handed in and that the loop has not taken yet.
-    awaited: AtomicU32,
     /// Bytes of all reads and of all that the kernel took. Only the loop writes them.
     received: AtomicU64,
     sent: AtomicU64,
-    peer: OnceLock<SocketAddr>,
+    /// An IPv4 address and a port as [`packed`] packs them, or 0.
+    peer: AtomicU64,
+    more: OnceBox<More>,
+}
+
+/// What few connections have.
+#[derive(Debug, Default)]
+struct More {
+    /// The peer's address, if it is one of IPv6.
+    peer: OnceLock<SocketAddrV6>,
     framing: Mutex<Option<Arc<Framing>>>,
+    /// Completions that other threads have handed in and that the loop has not taken yet.
+    awaited: AtomicU32,
 }
 
 impl ConnShared {
     pub(crate) fn new(kind: ConnKind, listener: u32, opened_at: u64, peer: Option<SocketAddr>) -> Arc<Self> {
-        Arc::new(ConnShared {
+        let shared = ConnShared {
             kind,
             listener,
             opened_at,
@@ -74,12 +84,13 @@ impl ConnShared {
             descriptor: AtomicI32::new(-1),
             queued: AtomicUsize::new(0),
             handed_in: AtomicUsize::new(0),
-            awaited: AtomicU32::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
-            peer: peer.map_or_else(OnceLock::new, OnceLock::from),
-            framing: Mutex::default(),
-        })
+            peer: AtomicU64::new(0),
+            more: OnceBox::new(),
+        };
+        peer.into_iter().for_each(|peer| shared.set_peer(peer));
+        Arc::new(shared)
     }
 
     /// Writes are accepted.
@@ -168,16 +179,16 @@ impl ConnShared {
 
     /// A completion is on its way to the loop. With the mailbox locked.
     pub(crate) fn await_completion(&self) {
-        self.awaited.fetch_add(1, Ordering::AcqRel);
+        self.more().awaited.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The loop has taken a completion.
     pub(crate) fn completion_arrived(&self) {
-        self.awaited.fetch_sub(1, Ordering::AcqRel);
+        self.more().awaited.fetch_sub(1, Ordering::AcqRel);
     }
 
     pub(crate) fn awaits_completions(&self) -> bool {
-        self.awaited.load(Ordering::Acquire) > 0
+        self.more.get().is_some_and(|more| more.awaited.load(Ordering::Acquire) > 0)
     }
 
     pub(crate) fn owe_drain(&self) {
@@ -240,15 +251,27 @@ impl ConnShared {
 
     /// Remembers the peer's address; the first counts.
     pub(crate) fn set_peer(&self, peer: SocketAddr) {
-        let _ = self.peer.set(peer);
+        if self.peer().is_some() {
+            return;
+        }
+        match peer {
+            SocketAddr::V4(peer) => self.peer.store(packed(peer), Ordering::Release),
+            SocketAddr::V6(peer) => drop(self.more().peer.set(peer)),
+        }
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.peer.get().copied()
+        match self.peer.load(Ordering::Acquire) {
+            0 => self.more.get()?.peer.get().copied().map(SocketAddr::V6),
+            packed => Some(SocketAddr::V4(unpacked(packed))),
+        }
     }
 
     pub(crate) fn set_framing(&self, framing: Option<Arc<Framing>>) {
-        let mut slot = self.framing.lock().unwrap_or_else(PoisonError::into_inner);
+        if framing.is_none() && self.more.get().is_none() {
+            return;
+        }
+        let mut slot = self.more().framing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *slot, framing);
         drop(slot);
         // Outside the lock: a function of the user's may go with it.
@@ -256,11 +279,61 @@ impl ConnShared {
     }
 
     pub(crate) fn framing(&self) -> Option<Arc<Framing>> {
-        self.framing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.more.get()?.framing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn more(&self) -> &More {
+        self.more.get_or_make(More::default)
+    }
+}
+
+/// An address in a number that is not 0.
+fn packed(address: SocketAddrV4) -> u64 {
+    1 << 48 | u64::from(address.ip().to_bits()) << 16 | u64::from(address.port())
+}
+
+fn unpacked(packed: u64) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::from_bits((packed >> 16) as u32), packed as u16)
 }
 
 /// Adds to a count that one thread writes.
 fn add(count: &AtomicU64, len: usize) {
     count.store(count.load(Ordering::Relaxed).wrapping_add(len as u64), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared() -> Arc<ConnShared> {
+        ConnShared::new(ConnKind::Stream, 1, 0, None)
+    }
+
+    #[test]
+    fn the_first_address_of_the_peer_counts() {
+        for address in ["0.0.0.0:0", "255.254.253.252:65535", "[fe80::1%7]:9", "[::]:0"] {
+            let (conn, first) = (shared(), address.parse().unwrap());
+            assert_eq!(conn.peer(), None);
+            conn.set_peer(first);
+            assert_eq!(conn.peer(), Some(first));
+            conn.set_peer("127.0.0.1:1".parse().unwrap());
+            conn.set_peer("[::1]:1".parse().unwrap());
+            assert_eq!(conn.peer(), Some(first));
+            assert_eq!(ConnShared::new(ConnKind::Stream, 1, 0, Some(first)).peer(), Some(first));
+        }
+    }
+
+    #[test]
+    fn what_few_connections_have_takes_no_room_in_the_others() {
+        let conn = shared();
+        conn.set_framing(None);
+        assert!(conn.framing().is_none() && !conn.awaits_completions() && conn.more.get().is_none());
+        conn.set_framing(Some(Arc::new(Framing::line())));
+        assert!(conn.framing().is_some());
+        conn.set_framing(None);
+        assert!(conn.framing().is_none());
+        // With the two counts in front of it, a block of 96 bytes of the C library's allocator.
+        #[cfg(target_pointer_width = "64")]
+        assert_eq!(size_of::<ConnShared>(), 72);
+    }
 }

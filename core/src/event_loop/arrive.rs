@@ -44,7 +44,9 @@ impl EventLoop {
         let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
         let machine = Machine::new(Arc::clone(&shared), origin.options.half_open);
         let mut entry = Entry::new(Wire::new(origin.unix), machine);
-        entry.admission = admission.map(Box::new);
+        if let Some(admission) = admission {
+            entry.extra().admission = Some(Box::new(admission));
+        }
         self.state.metrics().other_calls.add(1);
         match entry.wire.attach(socket, id.to_u64(), &self.state.poller) {
             Ok(descriptor) => shared.set_descriptor(Some(descriptor)),

@@ -55,8 +55,8 @@ impl EventLoop {
     pub(super) fn open_connected_datagram(&mut self, id: ConnId) {
         let Some(mut leaving) = self.state.conns.borrow_mut().slab.remove(id) else { return };
         let paused = leaving.1.machine.is_paused();
-        let (socket, context, shared) =
-            (leaving.1.wire.detach(&self.state.poller), leaving.1.context, leaving.1.machine.shared);
+        let (socket, context) = (leaving.1.wire.detach(&self.state.poller), leaving.1.set_context(None));
+        let shared = leaving.1.machine.shared;
         let Some(socket) = socket else { return };
         let taken_in = Endpoint::new(socket.into(), MAX_BUFFER).and_then(|endpoint| {
             let entry = UdpEntry { context, paused, ..UdpEntry::new(endpoint, Arc::clone(&shared), None) };

@@ -211,7 +211,7 @@ impl EventLoop {
     pub(super) fn deadline_over(&mut self, id: ConnId) {
         let conns = &mut *self.state.conns.borrow_mut();
         let Some(entry) = conns.slab.get_mut(id) else { return };
-        entry.extra().deadline = None;
+        entry.clocks().deadline = None;
         if entry.machine.is_opening() {
             if entry.is_answered() {
                 // While the loop was busy: the poller reports it.
@@ -220,7 +220,7 @@ impl EventLoop {
             entry.end_now(Closed::by(CloseReason::TimedOut), &mut conns.pool);
         } else if let Some(closed) = entry.machine.flushes_a_fault() {
             // Unless it has taken something meanwhile: then it is given as long once more.
-            if entry.sent_and_held() == entry.extra().sent_then {
+            if entry.sent_and_held() == entry.clocks().sent_then {
                 entry.end_now(closed, &mut conns.pool);
             }
         } else if entry.machine.linger_over() {
@@ -240,7 +240,7 @@ impl LoopState {
         }
         let Opening { shared, unix, options, context, timeout, .. } = opening;
         let mut entry = Entry::new(Wire::new(*unix), Machine::new(Arc::clone(shared), options.half_open));
-        entry.context = context.take();
+        drop(entry.set_context(context.take()));
         if *timeout != Duration::MAX {
             self.set_deadline(id, &mut entry, *timeout);
         }
@@ -250,12 +250,12 @@ impl LoopState {
     /// Files the end of connecting or lingering, instead of one that was filed before.
     pub(crate) fn set_deadline(&self, id: ConnId, entry: &mut Entry, after: Duration) {
         self.end_deadline(entry);
-        entry.extra().deadline =
+        entry.clocks().deadline =
             self.timers.borrow_mut().insert(deadline(self.moment(), after), Alarm::Deadline(id)).ok();
     }
 
     fn end_deadline(&self, entry: &mut Entry) {
-        let deadline = entry.extra.as_mut().and_then(|extra| extra.deadline.take());
+        let deadline = if entry.has_deadline() { entry.clocks().deadline.take() } else { None };
         deadline.into_iter().for_each(|timer| drop(self.timers.borrow_mut().cancel(timer)));
     }
 

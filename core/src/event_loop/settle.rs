@@ -2,6 +2,7 @@
 //! with.
 
 use std::cell::Cell;
+use std::io;
 
 use super::EventLoop;
 use crate::api::conn::Conn;
@@ -9,7 +10,7 @@ use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Step;
-use crate::conn::stream::wire::Sent;
+use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{Action, CloseReason, Closed};
 use crate::delivery::event::{Event, Pending};
 use crate::delivery::handler::Detached;
@@ -37,7 +38,9 @@ impl EventLoop {
         }
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            conns.pool.end_turn();
+            if conns.dirty.is_empty() {
+                conns.pool.end_turn();
+            }
             if conns.dirty.is_empty() && dirty.capacity() <= 4096 {
                 conns.dirty = dirty;
             }
@@ -110,11 +113,11 @@ impl EventLoop {
         for id in ids {
             if let Some(entry) = slab.flowing(id.get()) {
                 let sent = entry.send_turn(pool, metrics);
-                if sent == Sent::All && entry.flows_plainly() {
+                if sent.is_ok() && entry.flows_plainly() {
                     entry.in_dirty = false;
                     continue;
                 }
-                if self.note_sent(entry, sent) {
+                if self.note_sent(entry, sent, pool) {
                     continue;
                 }
             }
@@ -124,14 +127,22 @@ impl EventLoop {
         dirty.truncate(left);
     }
 
-    /// Some output of a connection left: its time-outs, if it has some, begin anew. Says whether it was all.
+    /// A turn's output of a connection left, or some of it: its time-outs, if it has some, begin anew. Says whether it was
+    /// all.
     #[inline(never)]
-    fn note_sent(&self, entry: &mut Entry, sent: Sent) -> bool {
-        if let Some(timing) = entry.timing().filter(|_| sent != Sent::Nothing) {
+    fn note_sent(
+        &self,
+        entry: &mut Entry,
+        sent: Result<(), io::Result<usize>>,
+        pool: &mut BlockPool,
+    ) -> bool {
+        let all = sent.is_ok();
+        let some = sent.map_or_else(|other| entry.took(other, pool, self.state.metrics()) > 0, |()| true);
+        if let Some(timing) = entry.timing().filter(|_| some) {
             timing.went(self.state.moment());
         }
-        entry.in_dirty &= sent != Sent::All;
-        sent == Sent::All
+        entry.in_dirty &= !all;
+        all
     }
 
     /// Takes a connection's steps until it waits, or is to leave.
@@ -163,7 +174,7 @@ impl EventLoop {
         }
         if entry.machine.flushes_a_fault().is_some() && !entry.has_deadline() {
             // As long as its peer may linger, it may take nothing: a fault must not hold memory for ever.
-            entry.extra().sent_then = entry.sent_and_held();
+            entry.clocks().sent_then = entry.sent_and_held();
             self.state.set_deadline(id, entry, config.linger);
         }
         entry.machine.take_completed(&mut conns.done);
@@ -236,7 +247,7 @@ impl EventLoop {
         // Not before: what ran until here may have opened others, which must not get its slot.
         self.state.mailbox().release(id);
         let mut timers = self.state.timers.borrow_mut();
-        for timer in leaving.1.extra.iter_mut().flat_map(|extra| extra.take_timers()) {
+        for timer in leaving.1.take_timers() {
             drop(timers.cancel(timer));
         }
         drop(timers);

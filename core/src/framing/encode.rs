@@ -70,16 +70,6 @@ impl Encoded<'_> {
 }
 
 impl Framing {
-    /// What goes in front of the payload, if that is a short header with a length and nothing goes behind it.
-    /// It is what [`encode`](Self::encode) says, which also tells of all else.
-    #[inline(always)]
-    pub(crate) fn short_head(&self, payload: &[u8]) -> Option<ShortHead> {
-        match &self.kind {
-            Kind::LengthField(field) => field.short_head(payload.len(), self.max_frame),
-            _ => None,
-        }
-    }
-
     /// What makes a frame of a payload. A peer with the same framing is delivered just the payload, unless
     /// the framing strips less than the header: then the peer is delivered the rest of the header in front of
     /// it. The payload never contains a header: the bytes of it that are not the length field are written as

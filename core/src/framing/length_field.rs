@@ -1,8 +1,6 @@
 //! Frames whose header says how long they are.
 
-use std::ops::Range;
-
-use super::encode::{Head, ShortHead};
+use super::encode::Head;
 use super::{invalid, Cut, FrameError};
 use crate::base::error;
 
@@ -39,6 +37,11 @@ impl Width {
             Width::Four => 4,
             Width::Eight => 8,
         }
+    }
+
+    /// The bytes of the field, if it always has as many.
+    pub(super) fn fixed(self) -> Option<usize> {
+        (self != Width::Varint).then(|| self.least())
     }
 
     /// The greatest value that the field can hold.
@@ -154,32 +157,6 @@ impl LengthField {
         header as i128 + i128::from(value) + i128::from(self.adjustment)
     }
 
-    /// What nearly every frame is: it is there whole, has at most `max` bytes and a field of a fixed width with seven
-    /// bytes or more behind its first, and its numbers have no more than 63 bits. What to deliver of it, which ends where
-    /// the frame does. Of all else [`cut`](Self::cut) tells what it is.
-    #[inline(always)]
-    pub(super) fn cut_whole(&self, input: &[u8], max: usize) -> Option<Range<usize>> {
-        let bytes = input.get(self.offset..)?.first_chunk()?;
-        if self.width == Width::Varint {
-            return None;
-        }
-        let width = self.width.least();
-        // Of the word that begins with the field, what is not the field.
-        let spare = 64 - 8 * width;
-        let value = match self.order {
-            ByteOrder::Big => u64::from_be_bytes(*bytes) >> spare,
-            ByteOrder::Little => u64::from_le_bytes(*bytes) << spare >> spare,
-        };
-        let header = self.offset + width;
-        let body = usize::try_from(i64::try_from(value).ok()?.checked_add(self.adjustment)?).ok()?;
-        if body > input.len() - header {
-            return None;
-        }
-        let strip = if self.strip == Self::STRIP_HEADER { header } else { self.strip };
-        let size = header + body;
-        (strip <= size && size <= max).then_some(strip..size)
-    }
-
     pub(super) fn cut(&self, input: &[u8]) -> Result<Cut, FrameError> {
         let field = input.get(self.offset..).unwrap_or_default();
         let Some((value, width)) = self.read(field)? else {
@@ -214,25 +191,6 @@ impl LengthField {
             ByteOrder::Big => (field.iter().fold(0, join), width),
             ByteOrder::Little => (field.iter().rev().fold(0, join), width),
         }))
-    }
-
-    /// What nearly every header is: the field is of a fixed width, it ends within the first eight bytes, nothing
-    /// behind it is stripped, the frame has at most `max` bytes, and its numbers have no more than 63 bits. Of all
-    /// else [`head`](Self::head) tells what it is.
-    #[inline(always)]
-    pub(super) fn short_head(&self, payload: usize, max: usize) -> Option<ShortHead> {
-        let width = self.width.least();
-        let len = self.offset.checked_add(width).filter(|len| *len <= ShortHead::ROOM)?;
-        let strips_more = self.strip != Self::STRIP_HEADER && self.strip > len;
-        if self.width == Width::Varint || strips_more || len + payload > max {
-            return None;
-        }
-        let value = u64::try_from(i64::try_from(payload).ok()?.checked_sub(self.adjustment)?).ok()?;
-        let bytes = match self.order {
-            ByteOrder::Big => (value << (64 - 8 * len)).to_be_bytes(),
-            ByteOrder::Little => (value << (8 * self.offset)).to_le_bytes(),
-        };
-        (value <= self.width.greatest()).then_some(ShortHead { bytes, len })
     }
 
     /// The header of a frame with a payload of `payload` bytes; all but the field is zero.

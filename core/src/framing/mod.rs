@@ -5,6 +5,7 @@
 
 mod encode;
 mod length_field;
+mod quick;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -20,6 +21,9 @@ use crate::base::error::{self, Error, ErrorKind};
 
 pub use length_field::{ByteOrder, LengthField, Width};
 
+use encode::ShortHead;
+use quick::Quick;
+
 /// An error of the user's, of whatever type.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// See [`Framing::custom`].
@@ -29,10 +33,12 @@ type Measure = dyn Fn(&[u8]) -> Result<Option<usize>, BoxError> + Send + Sync;
 ///
 /// A framing that contradicts itself is made all the same, and refused with [`ErrorKind::InvalidArgument`]
 /// where it is used. Frames may be empty. A clone shares what is large.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Framing {
     kind: Kind,
     max_frame: usize,
+    /// Worked out from these two.
+    quick: Option<Quick>,
 }
 
 #[derive(Clone)]
@@ -100,11 +106,13 @@ impl Framing {
     #[must_use]
     pub fn max_frame(mut self, bytes: usize) -> Framing {
         self.max_frame = if bytes == 0 { Self::DEFAULT_MAX_FRAME } else { bytes };
+        self.quick = Quick::of(&self.kind, self.max_frame);
         self
     }
 
     fn of(kind: Kind) -> Framing {
-        Framing { kind, max_frame: Self::DEFAULT_MAX_FRAME }
+        let max_frame = Self::DEFAULT_MAX_FRAME;
+        Framing { quick: Quick::of(&kind, max_frame), kind, max_frame }
     }
 
     /// Whether the framing can be used, by a [`Framer`] or for encoding.
@@ -219,6 +227,13 @@ fn cut_measured(measure: &Measure, input: &[u8], known: &mut usize) -> Result<Cu
     })
 }
 
+impl fmt::Debug for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parameters = f.debug_struct("Framing");
+        parameters.field("kind", &self.kind).field("max_frame", &self.max_frame).finish()
+    }
+}
+
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -290,6 +305,13 @@ impl Framer {
         &self.framing
     }
 
+    /// What goes in front of the payload, if that is a short header with a length and nothing goes behind it.
+    /// It is what [`Framing::encode`] says, which also tells of all else.
+    #[inline(always)]
+    pub(crate) fn short_head(&self, payload: &[u8]) -> Option<ShortHead> {
+        self.framing.quick.as_ref()?.head(payload.len())
+    }
+
     /// Whether a function of the user's runs in [`next`](Self::next).
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.framing.kind, Kind::Custom(_))
@@ -300,10 +322,8 @@ impl Framer {
     #[inline]
     pub(crate) fn next(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
         // Nothing is learned about such a frame before it is whole.
-        if let Kind::LengthField(field) = &self.framing.kind {
-            if let Some(frame) = field.cut_whole(input, self.framing.max_frame) {
-                return Ok(Cut::Frame { consumed: frame.end, frame });
-            }
+        if let Some(frame) = self.framing.quick.as_ref().and_then(|quick| quick.cut(input)) {
+            return Ok(Cut::Frame { consumed: frame.end, frame });
         }
         self.next_of_any(input)
     }
@@ -312,10 +332,8 @@ impl Framer {
     /// only [`next`](Self::next) can tell. None of the user's functions runs.
     #[inline(always)]
     pub(crate) fn whole(&mut self, input: &[u8]) -> Option<(Range<usize>, usize)> {
-        if let Kind::LengthField(field) = &self.framing.kind {
-            if let Some(frame) = field.cut_whole(input, self.framing.max_frame) {
-                return Some((frame.clone(), frame.end));
-            }
+        if let Some(frame) = self.framing.quick.as_ref().and_then(|quick| quick.cut(input)) {
+            return Some((frame.clone(), frame.end));
         }
         self.whole_of_any(input)
     }

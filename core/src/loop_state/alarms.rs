@@ -38,14 +38,16 @@ impl LoopState {
         let shortest =
             [timeouts.idle, timeouts.read, timeouts.write].into_iter().filter(|time| !time.is_zero());
         let Some(shortest) = shortest.min() else {
-            entry.extra.iter_mut().for_each(|extra| extra.timing = None);
+            if entry.has_timing() {
+                entry.clocks().timing = None;
+            }
             return;
         };
         let now = self.moment();
         let mut timing = Timing::new(timeouts, now);
         // Without an id for a timer there are 16 million of them: nothing to do but to go on without.
         timing.timer = timers.insert(deadline(now, shortest), Alarm::Timeouts(id)).ok();
-        entry.extra().timing = Some(timing);
+        entry.clocks().timing = Some(timing);
     }
 
     pub(crate) fn start_conn_timer(&self, id: ConnId, delay: Duration, repeat: Duration) -> Result<TimerId> {
@@ -58,7 +60,7 @@ impl LoopState {
         }
         let timer = self.insert_timer(delay, Alarm::Conn(id, millis_up(repeat)))?;
         if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
-            let timers = &mut entry.extra().timers;
+            let timers = &mut entry.clocks().timers;
             // Those that are over are forgotten before the list grows.
             if timers.len() == timers.capacity() {
                 let mut wheel = self.timers.borrow_mut();

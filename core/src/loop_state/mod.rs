@@ -236,7 +236,7 @@ impl LoopState {
             return std::mem::replace(&mut endpoint.context, context);
         }
         match conns.peek_or_leaving(id) {
-            Some(entry) => std::mem::replace(&mut entry.context, context),
+            Some(entry) => entry.set_context(context),
             // There is nothing to keep it with: back to the caller.
             None => context,
         }

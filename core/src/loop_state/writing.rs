@@ -80,9 +80,25 @@ impl LoopState {
         pool: &mut BlockPool,
         dirty: &mut Vec<ConnId>,
     ) -> bool {
-        let high_water = self.config().high_water;
-        let Some(room) = entry.machine.room_flowing(total(slices), high_water, pool) else { return false };
-        if !entry.in_dirty {
+        match entry.in_dirty {
+            false => self.queue_as::<true>(entry, id, slices, pool, dirty),
+            true => self.queue_as::<false>(entry, id, slices, pool, dirty),
+        }
+    }
+
+    /// Queues a message, the connection's `FIRST` in this turn or not.
+    #[inline(always)]
+    fn queue_as<const FIRST: bool>(
+        &self,
+        entry: &mut Entry,
+        id: ConnId,
+        slices: &[&[u8]],
+        pool: &mut BlockPool,
+        dirty: &mut Vec<ConnId>,
+    ) -> bool {
+        let (len, high_water) = (total(slices), self.config().high_water);
+        let Some(room) = entry.machine.room_flowing::<FIRST>(len, high_water, pool) else { return false };
+        if FIRST {
             if dirty.len() == dirty.capacity() {
                 // The general way makes room for more: here it would cost every write some registers.
                 return false;
@@ -108,10 +124,10 @@ impl LoopState {
     #[inline(always)]
     fn write_short_head(&self, id: ConnId, payload: &[u8]) -> bool {
         let Conns { slab, pool, dirty, .. } = &mut *self.conns.borrow_mut();
-        let Some(entry) = slab.flowing(id) else { return false };
-        let head = entry.framer.as_ref().and_then(|framer| framer.framing().short_head(payload));
+        let Some(entry) = slab.peek_mut(id).filter(|entry| entry.flows_plainly()) else { return false };
+        let head = entry.framer.as_ref().and_then(|framer| framer.short_head(payload));
         let Some(head) = head else { return false };
-        self.queue_flowing(entry, id, &[head.as_slice(), payload], pool, dirty)
+        self.queue_in_turn(entry, id, &[head.as_slice(), payload], pool, dirty)
     }
 
     /// As [`write_flowing`](Self::write_flowing), for any other frame. None of the user's functions encodes, so
@@ -124,7 +140,7 @@ impl LoopState {
         let Some(framer) = entry.framer.take() else { return false };
         let framing = framer.framing();
         // Many bytes do not flow, nor does what was refused before: no need to search it twice.
-        let usual = payload.len() < DIRECT && framing.short_head(payload).is_none();
+        let usual = payload.len() < DIRECT && framer.short_head(payload).is_none();
         let queued = usual
             && framing.encode(payload).is_ok_and(|encoded| {
                 let parts = [encoded.head(), payload, encoded.tail()];

@@ -10,6 +10,7 @@ pub(crate) mod datagram;
 pub(crate) mod fork;
 pub(crate) mod memory;
 pub(crate) mod on_thread;
+pub(crate) mod once_box;
 pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod socket;

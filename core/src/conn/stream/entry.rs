@@ -1,11 +1,10 @@
 //! A stream connection as its loop holds it: the wire, the state machine, unfinished input, the user's
 //! context, timers and time-outs.
 
-use crate::base::limits::Admission;
 use crate::base::slab::Flow;
 use crate::base::timer::TimerId;
+use crate::conn::stream::extra::{Clocks, Extra};
 use crate::conn::stream::machine::Machine;
-use crate::conn::stream::opening::Opening;
 use crate::conn::stream::queue::BlockPool;
 use crate::conn::stream::timing::Timing;
 use crate::conn::stream::wire::Wire;
@@ -20,20 +19,10 @@ pub(crate) struct Entry {
     pub(crate) machine: Machine,
     /// Cuts the input, if the connection has a framing.
     pub(crate) framer: Option<Box<Framer>>,
-    /// Input that was read and is not consumed: half a frame, what was kept, or what waits for a handler that
-    /// takes none now. Counted in the pool's `change`.
-    /// Behind one pointer: few carry something at a time.
-    #[allow(clippy::box_collection, reason = "in place it is two pointers larger, in every connection")]
-    carry: Option<Box<Vec<u8>>>,
     /// Another framing was set since this was last cleared.
     pub(crate) reframed: bool,
     /// What is carried waits to be delivered, without anything being read first.
     pub(crate) backlog: bool,
-    pub(crate) context: Option<Context>,
-    /// Its place among the connections admitted.
-    pub(crate) admission: Option<Box<Admission>>,
-    /// What most connections do not have.
-    pub(crate) extra: Option<Box<Extra>>,
     /// Stands in the list of connections to serve, to drain of input, to settle.
     pub(crate) in_ready: bool,
     pub(crate) in_discard: bool,
@@ -71,41 +60,14 @@ pub(crate) struct Piece<'a> {
     pub(crate) raw: bool,
 }
 
-/// What few connections have.
-#[derive(Default)]
-pub(crate) struct Extra {
-    /// The user's timers. May name some that are over.
-    pub(crate) timers: Vec<TimerId>,
-    pub(crate) timing: Option<Timing>,
-    /// The end of connecting, of lingering, or of waiting for a peer that was given up and takes nothing.
-    pub(crate) deadline: Option<TimerId>,
-    /// When that wait began: how many bytes were sent, and how many of them the kernel held.
-    pub(crate) sent_then: (u64, usize),
-    pub(crate) opening: Option<Box<Opening>>,
-}
-
-impl Extra {
-    /// Every timer of the connection.
-    pub(crate) fn take_timers(&mut self) -> Vec<TimerId> {
-        let mut timers = std::mem::take(&mut self.timers);
-        timers.extend(self.timing.as_mut().and_then(|timing| timing.timer.take()));
-        timers.extend(self.deadline.take());
-        timers
-    }
-}
-
 impl Entry {
     pub(crate) fn new(wire: Wire, machine: Machine) -> Self {
         Entry {
             wire,
             machine,
             framer: None,
-            carry: None,
             reframed: false,
             backlog: false,
-            context: None,
-            admission: None,
-            extra: None,
             in_ready: false,
             in_discard: false,
             in_dirty: false,
@@ -114,40 +76,65 @@ impl Entry {
     }
 
     pub(crate) fn extra(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
+        self.machine.extra()
+    }
+
+    pub(crate) fn clocks(&mut self) -> &mut Clocks {
+        self.extra().clocks.get_or_insert_default()
+    }
+
+    /// Keeps another context from now on, and gives back the one before.
+    pub(crate) fn set_context(&mut self, context: Option<Context>) -> Option<Context> {
+        match &mut self.machine.extra {
+            None if context.is_none() => None,
+            _ => std::mem::replace(&mut self.extra().context, context),
+        }
+    }
+
+    /// Takes every timer of the connection.
+    pub(crate) fn take_timers(&mut self) -> Vec<TimerId> {
+        let clocks = self.machine.extra.as_mut().and_then(|extra| extra.clocks.as_mut());
+        clocks.map_or_else(Vec::new, |clocks| clocks.take_timers())
     }
 
     /// Of an outgoing connection that is not made yet.
     pub(crate) fn dial(&mut self) -> Option<&mut Dial> {
-        self.extra.as_mut()?.opening.as_mut()?.dial()
+        self.machine.extra.as_mut()?.opening.as_mut()?.dial()
     }
 
     pub(crate) fn timing(&mut self) -> Option<&mut Timing> {
-        self.extra.as_mut()?.timing.as_mut()
+        self.machine.extra.as_mut()?.clocks.as_mut()?.timing.as_mut()
     }
 
     pub(crate) fn has_deadline(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.deadline.is_some())
+        self.existing_clocks().is_some_and(|clocks| clocks.deadline.is_some())
     }
 
     pub(crate) fn has_timing(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.timing.is_some())
+        self.existing_clocks().is_some_and(|clocks| clocks.timing.is_some())
+    }
+
+    fn existing_clocks(&self) -> Option<&Clocks> {
+        self.machine.extra.as_ref()?.clocks.as_deref()
     }
 
     pub(crate) fn carry(&self) -> &[u8] {
-        self.carry.as_ref().map_or(&[], |carry| carry)
+        self.machine.extra.as_ref().map_or(&[], |extra| &extra.carry)
     }
 
     /// Takes what is carried.
     pub(crate) fn take_carry(&mut self, pool: &mut BlockPool) -> Vec<u8> {
         pool.count_input(self.carry().len(), 0);
-        self.carry.take().map_or_else(Vec::new, |carry| *carry)
+        let extra = self.machine.extra.as_mut();
+        extra.map_or_else(Vec::new, |extra| std::mem::take(&mut extra.carry))
     }
 
     /// Carries these bytes from now on.
     pub(crate) fn set_carry(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
         pool.count_input(self.carry().len(), bytes.len());
-        self.carry = (!bytes.is_empty()).then(|| Box::new(bytes));
+        if self.machine.extra.is_some() || !bytes.is_empty() {
+            self.extra().carry = bytes;
+        }
     }
 
     /// Ends it without waiting for anything.
@@ -158,6 +145,7 @@ impl Entry {
     /// It was brought to rest at the end of a turn: if nothing is to be done with it but to hand its input on and
     /// send its output, it flows.
     pub(crate) fn rest(&mut self) {
+        self.machine.extra.take_if(|extra| extra.is_empty());
         let rests = !(self.in_ready | self.in_discard | self.backlog) && self.machine.rests();
         self.flows = match self.has_timing() {
             _ if !rests => Flowing::No,
@@ -174,14 +162,14 @@ impl Entry {
 
     /// Whether input goes to the handler as it comes.
     pub(crate) fn has_no_input(&self) -> bool {
-        self.framer.is_none() && self.carry.is_none()
+        self.framer.is_none() && self.carry().is_empty()
     }
 
     /// What of input that came goes to the handler first, as it is; `None` if there is more to it: input of before, a
     /// framing that is a function of the user's, or no whole frame.
     #[inline(always)]
     pub(crate) fn first_piece<'a>(&mut self, input: &'a [u8]) -> Option<Piece<'a>> {
-        if self.carry.is_some() {
+        if !self.carry().is_empty() {
             return None;
         }
         let Some(framer) = &mut self.framer else {

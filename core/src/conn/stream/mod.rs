@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod entry;
+pub(crate) mod extra;
 pub(crate) mod machine;
 pub(crate) mod opening;
 pub(crate) mod queue;

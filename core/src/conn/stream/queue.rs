@@ -79,8 +79,6 @@ pub(crate) struct BlockPool {
     large: Vec<Mapped>,
     /// What was written in this turn. Queues refer to ranges of it.
     turn: Turn,
-    /// How many bytes of it queues refer to.
-    in_turn: usize,
     /// Bytes that the loop's connections hold from turn to turn, in queues or as unfinished input; what changed
     /// since it was last taken.
     pub(crate) change: isize,
@@ -139,26 +137,34 @@ impl BlockPool {
 pub(crate) struct OutQueue {
     /// None for most queues, and behind one pointer, as every connection has a queue.
     blocks: Option<Box<Blocks>>,
-    /// Where the unsent bytes begin in the first block; without one, in what was written in this turn.
-    head: usize,
-    len: usize,
+    /// Without blocks: where the unsent bytes begin in what was written in this turn, and how many they are.
+    head: u32,
+    in_turn: u32,
 }
 
 /// One block or more.
 #[derive(Debug)]
 struct Blocks {
     first: Block,
+    /// Where the unsent bytes begin in the first.
+    head: usize,
     rest: VecDeque<Block>,
+    /// Unsent bytes.
+    len: usize,
 }
 
 impl OutQueue {
     /// Unsent bytes.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        match &self.blocks {
+            Some(blocks) => blocks.len,
+            None => self.in_turn as usize,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        // Blocks hold something.
+        self.in_turn == 0 && self.blocks.is_none()
     }
 
     /// Appends a copy.
@@ -167,10 +173,10 @@ impl OutQueue {
             return;
         }
         self.keep(pool);
-        self.len += bytes.len();
         pool.change += bytes.len() as isize;
         if let Some(blocks) = &mut self.blocks {
             let taken = blocks.last().extend(bytes);
+            blocks.len += taken;
             bytes = &bytes[taken..];
         }
         while !bytes.is_empty() {
@@ -186,10 +192,9 @@ impl OutQueue {
 
     /// Appends bytes that the caller gives away: without a copy if they are many, and the first.
     pub(crate) fn push_owned(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
-        if bytes.len() < OWNED || self.len > 0 {
+        if bytes.len() < OWNED || !self.is_empty() {
             return self.push(&bytes, pool);
         }
-        self.len += bytes.len();
         pool.change += bytes.len() as isize;
         self.append(Block::Heap(bytes));
     }
@@ -204,16 +209,16 @@ impl OutQueue {
     #[inline]
     fn first_piece<'a>(&'a self, pool: &'a BlockPool) -> &'a [u8] {
         match &self.blocks {
-            Some(blocks) => &blocks.first.as_slice()[self.head..],
-            None => pool.turn.piece(self.head, self.len).unwrap_or_default(),
+            Some(blocks) => &blocks.first.as_slice()[blocks.head..],
+            None => pool.turn.piece(self.head, self.in_turn).unwrap_or_default(),
         }
     }
 
     /// In how many pieces the unsent bytes lie.
     pub(crate) fn pieces(&self) -> usize {
-        match self.len {
-            0 => 0,
-            _ => 1 + self.blocks.as_ref().map_or(0, |blocks| blocks.rest.len()),
+        match &self.blocks {
+            Some(blocks) => 1 + blocks.rest.len(),
+            None => usize::from(self.in_turn > 0),
         }
     }
 
@@ -231,26 +236,27 @@ impl OutQueue {
     /// Forgets the first `sent` bytes: the kernel has them.
     #[inline]
     pub(crate) fn advance(&mut self, sent: usize, pool: &mut BlockPool) {
-        debug_assert!(sent <= self.len);
-        self.len -= sent;
+        debug_assert!(sent <= self.len());
         if self.blocks.is_some() {
             pool.change -= sent as isize;
             self.advance_blocks(sent, pool);
         } else {
-            pool.in_turn -= sent;
-            self.head += sent;
+            self.head += sent as u32;
+            self.in_turn -= sent as u32;
         }
     }
 
     fn advance_blocks(&mut self, mut sent: usize, pool: &mut BlockPool) {
         while let Some(blocks) = &mut self.blocks {
-            let unsent = blocks.first.as_slice().len() - self.head;
+            let unsent = blocks.first.as_slice().len() - blocks.head;
             if sent < unsent {
-                self.head += sent;
+                blocks.head += sent;
+                blocks.len -= sent;
                 return;
             }
             sent -= unsent;
-            self.head = 0;
+            blocks.len -= unsent;
+            blocks.head = 0;
             match blocks.rest.pop_front() {
                 Some(next) => pool.give(std::mem::replace(&mut blocks.first, next)),
                 None => self.blocks.take().into_iter().for_each(|blocks| pool.give(blocks.first)),
@@ -260,7 +266,7 @@ impl OutQueue {
 
     /// Drops everything unsent and says how much it was.
     pub(crate) fn clear(&mut self, pool: &mut BlockPool) -> usize {
-        let unsent = self.len;
+        let unsent = self.len();
         self.advance(unsent, pool);
         unsent
     }
@@ -277,12 +283,16 @@ impl OutQueue {
     }
 
     fn append(&mut self, block: Block) {
+        let len = block.as_slice().len();
         match &mut self.blocks {
             None => {
-                self.head = 0;
-                self.blocks = Some(Box::new(Blocks { first: block, rest: VecDeque::new() }));
+                let blocks = Blocks { first: block, head: 0, rest: VecDeque::new(), len };
+                self.blocks = Some(Box::new(blocks));
             }
-            Some(blocks) => blocks.rest.push_back(block),
+            Some(blocks) => {
+                blocks.rest.push_back(block);
+                blocks.len += len;
+            }
         }
     }
 }

@@ -95,14 +95,6 @@ pub(crate) struct Got {
     pub(crate) more: bool,
 }
 
-/// What became of a turn's output.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sent {
-    All,
-    Part,
-    Nothing,
-}
-
 /// Reading.
 impl Entry {
     /// The poller reported readiness. An error is noticed by reading; but a connection that is paused by hand would not
@@ -207,22 +199,26 @@ impl Entry {
 
 /// Writing.
 impl Entry {
-    /// Sends what was written in this turn, of a connection that has nothing else to send.
+    /// Sends what was written in this turn, of a connection that flows; says whether that was all, or else what the kernel
+    /// said, which is to be [taken](Self::took).
     #[inline(always)]
-    pub(crate) fn send_turn(&mut self, pool: &mut BlockPool, metrics: &LoopMetrics) -> Sent {
+    pub(crate) fn send_turn(
+        &mut self,
+        pool: &BlockPool,
+        metrics: &LoopMetrics,
+    ) -> Result<(), io::Result<usize>> {
         let (Some(socket), Some(piece)) = (&self.wire.socket, self.machine.out().in_turn(pool)) else {
-            return Sent::Nothing;
+            return Err(Ok(0));
         };
         metrics.writes.add(1);
         let (offered, result) = (piece.len(), socket::send(socket.as_fd(), piece));
-        if matches!(result, Ok(sent) if sent == offered) {
-            metrics.bytes_written.add(offered as u64);
-            self.machine.sent_in_turn(pool);
-            return Sent::All;
-        }
-        match self.took(result, pool, metrics) {
-            0 => Sent::Nothing,
-            _ => Sent::Part,
+        match result {
+            Ok(sent) if sent == offered => {
+                metrics.bytes_written.add(offered as u64);
+                self.machine.sent_in_turn(offered);
+                Ok(())
+            }
+            other => Err(other),
         }
     }
 
@@ -239,7 +235,12 @@ impl Entry {
     /// What the kernel took of the queue, told to the connection; says how much. If it took less than it was offered, it
     /// is offered the rest until it would block: only then it will report room.
     #[inline(never)]
-    fn took(&mut self, result: io::Result<usize>, pool: &mut BlockPool, metrics: &LoopMetrics) -> usize {
+    pub(crate) fn took(
+        &mut self,
+        result: io::Result<usize>,
+        pool: &mut BlockPool,
+        metrics: &LoopMetrics,
+    ) -> usize {
         match result {
             Ok(sent) => {
                 metrics.bytes_written.add(sent as u64);

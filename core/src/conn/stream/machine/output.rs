@@ -1,37 +1,37 @@
 //! The output of a connection: what is queued, counted, sent and completed.
 
-use std::num::NonZeroI32;
-
-use super::{Machine, Refused, Stage};
+use super::{Flag, Machine, Refused, Stage};
 use crate::conn::shared::ConnShared;
+use crate::conn::stream::extra::Extra;
 use crate::conn::stream::queue::{BlockPool, OutQueue, Room, DIRECT};
 use crate::contract::action::{CloseReason, Closed, Completed, Completion, Pressure};
 use crate::contract::config::Config;
 
 impl Machine {
-    /// Room for `len` bytes of a connection that flows, if that leaves it flowing.
+    /// Room for `len` bytes of a connection that flows, if that leaves it flowing: the `FIRST` that it writes in this turn,
+    /// or not.
     #[inline(always)]
-    pub(crate) fn room_flowing<'a>(
+    pub(crate) fn room_flowing<'a, const FIRST: bool>(
         &self,
         len: usize,
         high_water: usize,
         pool: &'a mut BlockPool,
     ) -> Option<Room<'a>> {
         let shared: &ConnShared = &self.shared;
+        let before = if FIRST { 0 } else { self.out.len() };
         // The hard limit is not below the high-water mark. What flows has no more in its queue than a turn's bytes.
-        let low = (1..DIRECT).contains(&len) && self.out.len() + len <= high_water;
+        let low = (1..DIRECT).contains(&len) && before + len <= high_water;
         if !low || shared.handed_in() > 0 || !shared.takes_writes() {
             return None;
         }
-        self.out.room_in_turn(len, pool)
+        self.out.room_in_turn(FIRST, len, pool)
     }
 
     /// Queues so many bytes, which the caller fills in.
     #[inline(always)]
     pub(crate) fn write_flowing<'a>(&mut self, room: Room<'a>) -> &'a mut [u8] {
-        let bytes = self.out.take_room(room);
-        self.shared.set_queued(self.out.len());
-        bytes
+        self.shared.set_queued(room.queued());
+        self.out.take_room(room)
     }
 
     /// Whether bytes that are about to be queued may be, and what pressure that makes.
@@ -41,7 +41,7 @@ impl Machine {
         config: &Config,
         pool: &mut BlockPool,
     ) -> Result<Pressure, Refused> {
-        if !self.shared.takes_writes() || self.broken.is_some() {
+        if !self.shared.takes_writes() || self.is(Flag::Broken) {
             return Err(Refused::Closed);
         }
         let Some(pressure) = self.shared.pressure_with(len, config) else {
@@ -66,7 +66,7 @@ impl Machine {
 
     /// Whether output that is written now may be sent at once, behind what is queued.
     pub(crate) fn sends_at_once(&self) -> bool {
-        self.is_open() && self.writable && self.broken.is_none()
+        self.is_open() && self.is(Flag::Writable) && !self.is(Flag::Broken)
     }
 
     /// The kernel took `sent` bytes of the queue and of these behind it; the rest of them is queued.
@@ -79,9 +79,9 @@ impl Machine {
 
     /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.
     pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) -> bool {
-        let takes = !matches!(self.stage, Stage::Lingering(_) | Stage::Over(_));
+        let takes = !matches!(self.stage, Stage::Lingering | Stage::Over);
         let len = bytes.len();
-        if self.broken.is_some() || !takes {
+        if self.is(Flag::Broken) || !takes {
             self.shared.settle(len);
             return false;
         }
@@ -98,17 +98,29 @@ impl Machine {
 
     /// The last write is to be followed by this call.
     pub(crate) fn complete_with(&mut self, completion: Completion) {
-        self.completions.push(self.shared.sent() + self.out.len() as u64, completion);
+        let at = self.shared.sent() + self.out.len() as u64;
+        self.extra().completions.push(at, completion);
+    }
+
+    pub(super) fn has_completions(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| !extra.completions.is_empty())
     }
 
     /// Takes the completions whose bytes were sent.
     pub(crate) fn take_completed(&mut self, done: &mut Vec<(Completion, Completed)>) {
-        self.completions.take_sent(self.shared.sent(), done);
+        if let Some(extra) = &mut self.extra {
+            extra.completions.take_sent(self.shared.sent(), done);
+        }
     }
 
     /// Takes all completions: they are cancelled.
     pub(crate) fn cancel_completions(&mut self, done: &mut Vec<(Completion, Completed)>) {
-        self.completions.cancel(done);
+        self.extra.iter_mut().for_each(|extra| extra.completions.cancel(done));
+    }
+
+    /// What few connections have: this one from now on.
+    pub(crate) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
     }
 
     /// Drops the queue.
@@ -147,21 +159,20 @@ impl Machine {
 
     /// The kernel took all that was written in this turn, which is all there is.
     #[inline]
-    pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
-        let sent = self.out.len();
-        self.out.sent_in_turn(pool);
+    pub(crate) fn sent_in_turn(&mut self, sent: usize) {
+        self.out.sent_in_turn();
         self.shared.count_sent(sent);
         self.shared.set_queued(0);
     }
 
     pub(crate) fn write_would_block(&mut self) {
-        self.writable = false;
+        self.set(Flag::Writable, false);
     }
 
     pub(crate) fn write_failed(&mut self, errno: i32, pool: &mut BlockPool) {
-        self.broken.get_or_insert(NonZeroI32::new(errno).unwrap_or(NonZeroI32::MAX));
+        self.break_with(errno);
         self.shared.close();
         self.drop_output(pool);
-        self.readable = !self.eof;
+        self.set(Flag::Readable, !self.is(Flag::Eof));
     }
 }

@@ -57,7 +57,8 @@ fn eof_waits_for_the_answer_to_a_batch() {
 
 #[test]
 fn who_is_told_of_eof_is_told_behind_the_answer_to_a_batch() {
-    let mut conn = Machine { half_open: true, ..open().0 };
+    let (mut conn, ..) = open();
+    conn.set(Flag::HalfOpen, true);
     conn.hold();
     conn.received_eof();
     assert_eq!(conn.take_due(false), None);

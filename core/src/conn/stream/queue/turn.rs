@@ -8,8 +8,9 @@
 //!  ^ head          head + len
 //! ```
 //!
-//! A queue that has no block is such a range. What does not fit here or is not sent moves to blocks of its own. Once
-//! no queue refers to the buffer, the end of a turn empties it.
+//! A queue that has no block is such a range. What does not fit here or is not sent moves to blocks of its own. Whoever
+//! writes here stands in the loop's list of connections that changed: when that is empty at the end of a turn, no queue
+//! refers to the buffer.
 
 use super::{BlockPool, OutQueue, SMALL};
 
@@ -20,7 +21,7 @@ const TURN: usize = 64 << 10;
 pub(super) struct Turn {
     bytes: Box<[u8; TURN]>,
     /// At most [`TURN`]. In 32 bits: adding to it cannot overflow.
-    pub(super) end: u32,
+    end: u32,
 }
 
 impl Default for Turn {
@@ -32,17 +33,26 @@ impl Default for Turn {
 impl Turn {
     /// What a queue refers to.
     #[inline(always)]
-    pub(super) fn piece(&self, head: usize, len: usize) -> Option<&[u8]> {
-        self.bytes.get(head..)?.get(..len)
+    pub(super) fn piece(&self, head: u32, len: u32) -> Option<&[u8]> {
+        self.bytes.get(head as usize..head as usize + len as usize)
     }
 }
 
 /// Where the next bytes of a queue go.
 pub(crate) struct Room<'a> {
     bytes: &'a mut [u8],
-    at: usize,
+    /// Where the queue begins, and how long it is, with them.
+    head: u32,
+    len: u32,
     end: &'a mut u32,
-    in_turn: &'a mut usize,
+}
+
+impl Room<'_> {
+    /// How many bytes the queue has with these.
+    #[inline(always)]
+    pub(crate) fn queued(&self) -> usize {
+        self.len as usize
+    }
 }
 
 /// Copies slices to where there is room for just them.
@@ -56,11 +66,9 @@ pub(crate) fn fill(mut room: &mut [u8], slices: &[&[u8]]) {
 }
 
 impl BlockPool {
-    /// Makes room for the next turn's writes, if nothing of this one's is left.
+    /// No queue refers to the turn's buffer any more: the next turn's writes have all of it.
     pub(crate) fn end_turn(&mut self) {
-        if self.in_turn == 0 {
-            self.turn.end = 0;
-        }
+        self.turn.end = 0;
     }
 }
 
@@ -68,61 +76,65 @@ impl OutQueue {
     /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
     /// at the end of the turn has to be sent, or [kept](Self::keep).
     pub(super) fn push_in_turn(&mut self, bytes: &[u8], pool: &mut BlockPool) -> bool {
-        let Some(room) = self.room_in_turn(bytes.len(), pool) else { return false };
+        if self.blocks.is_some() || bytes.len() > TURN {
+            return false;
+        }
+        let Some(room) = self.room_in_turn(self.in_turn == 0, bytes.len(), pool) else { return false };
         self.take_room(room).copy_from_slice(bytes);
         true
     }
 
-    /// Room for `len` bytes behind what was written in this turn; `None` if that is not where they can go.
+    /// Room for `len` bytes, at most the buffer's, behind what was written in this turn; `None` if that is not where they
+    /// can go. For a queue without blocks, which may be known to be empty.
     #[inline(always)]
-    pub(crate) fn room_in_turn<'a>(&self, len: usize, pool: &'a mut BlockPool) -> Option<Room<'a>> {
-        let at = pool.turn.end as usize;
-        if self.blocks.is_some() || (self.len > 0 && self.head + self.len != at) || len > TURN {
+    pub(crate) fn room_in_turn<'a>(
+        &self,
+        is_empty: bool,
+        len: usize,
+        pool: &'a mut BlockPool,
+    ) -> Option<Room<'a>> {
+        debug_assert!(self.blocks.is_none() && (!is_empty || self.in_turn == 0));
+        let at = pool.turn.end;
+        let (head, before) = if is_empty { (at, 0) } else { (self.head, self.in_turn) };
+        if !is_empty && head + before != at {
             return None;
         }
-        let bytes = pool.turn.bytes.get_mut(at..at + len)?;
-        Some(Room { bytes, at, end: &mut pool.turn.end, in_turn: &mut pool.in_turn })
+        let bytes = pool.turn.bytes.get_mut(at as usize..at as usize + len)?;
+        Some(Room { bytes, head, len: before + len as u32, end: &mut pool.turn.end })
     }
 
     /// Takes the room, which the caller fills.
     #[inline(always)]
     pub(crate) fn take_room<'a>(&mut self, room: Room<'a>) -> &'a mut [u8] {
-        let len = room.bytes.len();
-        if self.len == 0 {
-            self.head = room.at;
-        }
-        self.len += len;
-        *room.in_turn += len;
-        *room.end = (room.at + len) as u32;
+        self.head = room.head;
+        self.in_turn = room.len;
+        *room.end = room.head + room.len;
         room.bytes
     }
 
     /// All of it was sent: for a queue that is [in the turn](Self::take_room).
     #[inline]
-    pub(crate) fn sent_in_turn(&mut self, pool: &mut BlockPool) {
-        pool.in_turn -= self.len;
-        self.len = 0;
+    pub(crate) fn sent_in_turn(&mut self) {
+        self.in_turn = 0;
     }
 
-    /// The unsent bytes, if they were all written in this turn.
+    /// The unsent bytes of a queue without blocks.
     #[inline]
     pub(crate) fn in_turn<'a>(&self, pool: &'a BlockPool) -> Option<&'a [u8]> {
-        match self.blocks {
-            None => pool.turn.piece(self.head, self.len),
-            Some(_) => None,
-        }
+        debug_assert!(self.blocks.is_none());
+        pool.turn.piece(self.head, self.in_turn)
     }
 
     /// Moves what was written in this turn, and is not sent, to a block.
     pub(crate) fn keep(&mut self, pool: &mut BlockPool) {
-        if self.blocks.is_some() || self.len == 0 {
+        if self.blocks.is_some() || self.in_turn == 0 {
             return;
         }
-        let mut block = if self.len <= SMALL { pool.small() } else { pool.large() };
+        let mut block = if self.in_turn as usize <= SMALL { pool.small() } else { pool.large() };
         // Less than a turn's bytes fit either.
-        block.extend(pool.turn.piece(self.head, self.len).unwrap_or_default());
-        pool.in_turn -= self.len;
-        pool.change += self.len as isize;
+        block.extend(pool.turn.piece(self.head, self.in_turn).unwrap_or_default());
+        pool.change += self.in_turn as isize;
+        self.in_turn = 0;
         self.append(block);
     }
 }
