@@ -29,7 +29,7 @@ fn a_child_that_was_forked_in_a_callback_writes_nothing() {
                 let all = refused
                     .iter()
                     .all(|answer| answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::WrongState));
-                let flows = server.write_flowing(conn.id(), b"child");
+                let flows = server.write_flowing(conn.id().to_u64(), b"child");
                 // SAFETY: ends the child without running anything of the parent's.
                 unsafe { libc::_exit(i32::from(!all || flows)) };
             }

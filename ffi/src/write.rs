@@ -194,12 +194,12 @@ unsafe fn write_flowing(
     len: usize,
 ) -> bool {
     // SAFETY: what the caller promises; nobody ever has a `&mut` to a server.
-    let (Some(server), Some(id)) = (unsafe { server.as_ref() }, ConnId::from_u64(conn)) else { return false };
+    let Some(server) = (unsafe { server.as_ref() }) else { return false };
     if data.is_null() || !(1..LONG_WRITE).contains(&len) {
         return false;
     }
     // SAFETY: not NULL, not too long, and the rest is what the caller promises.
-    server.handle().write_flowing(id, unsafe { std::slice::from_raw_parts(data, len) })
+    server.handle().write_flowing(conn, unsafe { std::slice::from_raw_parts(data, len) })
 }
 
 /// The body of a function that writes.

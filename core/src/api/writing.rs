@@ -29,7 +29,8 @@ impl Handle {
     #[doc(hidden)]
     #[must_use]
     #[inline]
-    pub fn write_flowing(&self, id: ConnId, bytes: &[u8]) -> bool {
+    pub fn write_flowing(&self, conn: u64, bytes: &[u8]) -> bool {
+        let Some(id) = ConnId::to_look_up(conn) else { return false };
         self.with_own_loop(id, |state| state.write_plainly(id, bytes)).unwrap_or(false)
     }
 

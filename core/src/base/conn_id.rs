@@ -48,6 +48,12 @@ impl ConnId {
         }
     }
 
+    /// An id from a number that may never have been one, to look up where there are only such as were.
+    #[inline]
+    pub(crate) fn to_look_up(raw: u64) -> Option<Self> {
+        NonZeroU64::new(raw).map(ConnId)
+    }
+
     pub(crate) fn new(generation: u32, lease: u16, slot: u32) -> Self {
         debug_assert!(generation != 0 && lease < MAX_LEASES && slot < MAX_SLOTS);
         let raw = (u64::from(generation) << (SLOT_BITS + LEASE_BITS))

@@ -1,8 +1,10 @@
 //! What other threads may know and change of a connection.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering,
+};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::contract::action::Pressure;
@@ -27,6 +29,8 @@ const OPEN: u8 = 0;
 const ENDED: u8 = 1;
 /// It is closed or closing.
 const CLOSED: u8 = 2;
+/// It has left its loop, and its id is about to be free.
+const GONE: u8 = 3;
 
 /// The part of a connection that any thread may look at, found through the mailbox of its loop.
 #[derive(Debug)]
@@ -34,28 +38,28 @@ pub(crate) struct ConnShared {
     pub(crate) kind: ConnKind,
     /// The listener it came from; 0 for outgoing and enrolled ones.
     pub(crate) listener: u32,
-    /// Milliseconds of the server's clock.
-    pub(crate) opened_at: u64,
+    /// Milliseconds of the server's clock, the lower 32 bits and the upper: 9,000 years. Apart, as together they would be
+    /// padded.
+    opened_at: u32,
+    opened_at_upper: u16,
+    /// Becomes [`GONE`] with the mailbox locked.
     state: AtomicU8,
-    /// It has left its loop, and its id is about to be free. Changes with the mailbox locked.
-    gone: AtomicBool,
-    /// A UDP socket of IPv4, which reaches no IPv6 address.
-    ipv4: AtomicBool,
     /// The high-water mark was crossed, and `on_drain` is owed.
     above: AtomicBool,
     /// `on_wake` is owed.
     woken: AtomicBool,
     /// The descriptor, for calls that the mailbox makes with its lock held; -1 without one.
     descriptor: AtomicI32,
-    /// Bytes written and not taken by the kernel: those in the queue of a stream, which its loop alone counts, and
-    /// those that other threads have handed in and that are on their way. All of a UDP socket's count as on their way.
-    queued: AtomicUsize,
-    handed_in: AtomicUsize,
+    /// Bytes written and not taken by the kernel, in the queue or on their way to it, are those that other threads have
+    /// ever handed in, and what the loop adds to that: for what it writes itself, and less what was sent or dropped. The
+    /// sum is exact, as nothing ever moves from one to the other. It may wrap, and so may this.
+    own: AtomicUsize,
     /// Bytes of all reads and of all that the kernel took. Only the loop writes them.
     received: AtomicU64,
     sent: AtomicU64,
-    /// An IPv4 address and a port as [`packed`] packs them, or 0.
-    peer: AtomicU64,
+    /// The peer's address and port, if it is one of IPv4; without one, the port is 0.
+    peer: AtomicU32,
+    port: AtomicU16,
     more: OnceBox<More>,
 }
 
@@ -65,6 +69,9 @@ struct More {
     /// The peer's address, if it is one of IPv6.
     peer: OnceLock<SocketAddrV6>,
     framing: Mutex<Option<Arc<Framing>>>,
+    /// A UDP socket of IPv4, which reaches no IPv6 address.
+    ipv4: AtomicBool,
+    handed_in: AtomicUsize,
     /// Completions that other threads have handed in and that the loop has not taken yet.
     awaited: AtomicU32,
 }
@@ -74,19 +81,18 @@ impl ConnShared {
         let shared = ConnShared {
             kind,
             listener,
-            opened_at,
+            opened_at: opened_at as u32,
+            opened_at_upper: (opened_at >> 32) as u16,
             // A datagram that was not connected yet could not keep its borders in a queue.
             state: AtomicU8::new(if kind == ConnKind::ConnectedDatagram { ENDED } else { OPEN }),
-            gone: AtomicBool::new(false),
-            ipv4: AtomicBool::new(false),
             above: AtomicBool::new(false),
             woken: AtomicBool::new(false),
             descriptor: AtomicI32::new(-1),
-            queued: AtomicUsize::new(0),
-            handed_in: AtomicUsize::new(0),
+            own: AtomicUsize::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
-            peer: AtomicU64::new(0),
+            peer: AtomicU32::new(0),
+            port: AtomicU16::new(0),
             more: OnceBox::new(),
         };
         peer.into_iter().for_each(|peer| shared.set_peer(peer));
@@ -100,26 +106,25 @@ impl ConnShared {
 
     /// Not closed or closing.
     pub(crate) fn is_live(&self) -> bool {
-        self.state.load(Ordering::Acquire) != CLOSED
+        self.state.load(Ordering::Acquire) < CLOSED
     }
 
     /// Nobody finds it any more; says whether somebody would have.
     pub(crate) fn leave(&self) -> bool {
-        self.close();
         self.set_descriptor(None);
-        !self.gone.swap(true, Ordering::AcqRel)
+        self.state.swap(GONE, Ordering::AcqRel) != GONE
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) == GONE
     }
 
     pub(crate) fn set_ipv4(&self, ipv4: bool) {
-        self.ipv4.store(ipv4, Ordering::Release);
+        self.more().ipv4.store(ipv4, Ordering::Release);
     }
 
     pub(crate) fn is_ipv4(&self) -> bool {
-        self.ipv4.load(Ordering::Acquire)
+        self.more.get().is_some_and(|more| more.ipv4.load(Ordering::Acquire))
     }
 
     /// Accepts writes from now on, unless it was closed before.
@@ -134,29 +139,34 @@ impl ConnShared {
 
     /// Refuses every call from now on; says whether it was live before.
     pub(crate) fn close(&self) -> bool {
-        self.state.swap(CLOSED, Ordering::AcqRel) != CLOSED
+        self.state.fetch_max(CLOSED, Ordering::AcqRel) < CLOSED
     }
 
     /// Unsent bytes, wherever they wait.
     pub(crate) fn unsent(&self) -> usize {
-        self.queued.load(Ordering::Acquire).saturating_add(self.handed_in())
+        // In this order: whatever the loop has taken off was handed in before.
+        let own = self.own.load(Ordering::Acquire);
+        match self.more.get() {
+            None => own,
+            Some(more) => own.wrapping_add(more.handed_in.load(Ordering::Acquire)),
+        }
     }
 
-    /// Bytes that other threads have handed in, and that the loop has not taken yet.
-    pub(crate) fn handed_in(&self) -> usize {
-        self.handed_in.load(Ordering::Acquire)
+    /// Counts `len` more bytes, that no limit stands against. On the loop's thread.
+    pub(crate) fn count_own(&self, len: usize) {
+        self.own.store(self.own.load(Ordering::Relaxed).wrapping_add(len), Ordering::Release);
     }
 
-    /// So many bytes are in the queue now. On the loop's thread.
-    pub(crate) fn set_queued(&self, len: usize) {
-        self.queued.store(len, Ordering::Release);
+    /// Takes `len` bytes off the count: they were sent, or dropped. On the loop's thread, or when there is none.
+    pub(crate) fn settle(&self, len: usize) {
+        self.own.store(self.own.load(Ordering::Relaxed).wrapping_sub(len), Ordering::Release);
     }
 
     /// Counts `len` more bytes as on their way; `None` if they would exceed the hard limit. Other threads call it with
     /// the mailbox locked, so that the bytes are on their way before anybody else looks.
     pub(crate) fn reserve(&self, len: usize, config: &Config) -> Option<Pressure> {
         let pressure = self.pressure_with(len, config)?;
-        self.handed_in.fetch_add(len, Ordering::AcqRel);
+        self.more().handed_in.fetch_add(len, Ordering::AcqRel);
         if pressure == Pressure::High {
             self.owe_drain();
         }
@@ -170,11 +180,6 @@ impl ConnShared {
             unsent if unsent > config.high_water => Some(Pressure::High),
             _ => Some(Pressure::Low),
         }
-    }
-
-    /// Takes `len` bytes off the count of those on their way: they were queued, sent or dropped.
-    pub(crate) fn settle(&self, len: usize) {
-        self.handed_in.fetch_sub(len, Ordering::AcqRel);
     }
 
     /// A completion is on its way to the loop. With the mailbox locked.
@@ -255,16 +260,27 @@ impl ConnShared {
             return;
         }
         match peer {
-            SocketAddr::V4(peer) => self.peer.store(packed(peer), Ordering::Release),
+            SocketAddr::V4(peer) => {
+                self.peer.store(peer.ip().to_bits(), Ordering::Relaxed);
+                self.port.store(peer.port(), Ordering::Release);
+            }
             SocketAddr::V6(peer) => drop(self.more().peer.set(peer)),
         }
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        match self.peer.load(Ordering::Acquire) {
+        match self.port.load(Ordering::Acquire) {
             0 => self.more.get()?.peer.get().copied().map(SocketAddr::V6),
-            packed => Some(SocketAddr::V4(unpacked(packed))),
+            port => {
+                let ip = Ipv4Addr::from_bits(self.peer.load(Ordering::Relaxed));
+                Some(SocketAddr::from((ip, port)))
+            }
         }
+    }
+
+    /// Milliseconds of the server's clock.
+    pub(crate) fn opened_at(&self) -> u64 {
+        u64::from(self.opened_at_upper) << 32 | u64::from(self.opened_at)
     }
 
     pub(crate) fn set_framing(&self, framing: Option<Arc<Framing>>) {
@@ -287,53 +303,10 @@ impl ConnShared {
     }
 }
 
-/// An address in a number that is not 0.
-fn packed(address: SocketAddrV4) -> u64 {
-    1 << 48 | u64::from(address.ip().to_bits()) << 16 | u64::from(address.port())
-}
-
-fn unpacked(packed: u64) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::from_bits((packed >> 16) as u32), packed as u16)
-}
-
 /// Adds to a count that one thread writes.
 fn add(count: &AtomicU64, len: usize) {
     count.store(count.load(Ordering::Relaxed).wrapping_add(len as u64), Ordering::Relaxed);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shared() -> Arc<ConnShared> {
-        ConnShared::new(ConnKind::Stream, 1, 0, None)
-    }
-
-    #[test]
-    fn the_first_address_of_the_peer_counts() {
-        for address in ["0.0.0.0:0", "255.254.253.252:65535", "[fe80::1%7]:9", "[::]:0"] {
-            let (conn, first) = (shared(), address.parse().unwrap());
-            assert_eq!(conn.peer(), None);
-            conn.set_peer(first);
-            assert_eq!(conn.peer(), Some(first));
-            conn.set_peer("127.0.0.1:1".parse().unwrap());
-            conn.set_peer("[::1]:1".parse().unwrap());
-            assert_eq!(conn.peer(), Some(first));
-            assert_eq!(ConnShared::new(ConnKind::Stream, 1, 0, Some(first)).peer(), Some(first));
-        }
-    }
-
-    #[test]
-    fn what_few_connections_have_takes_no_room_in_the_others() {
-        let conn = shared();
-        conn.set_framing(None);
-        assert!(conn.framing().is_none() && !conn.awaits_completions() && conn.more.get().is_none());
-        conn.set_framing(Some(Arc::new(Framing::line())));
-        assert!(conn.framing().is_some());
-        conn.set_framing(None);
-        assert!(conn.framing().is_none());
-        // With the two counts in front of it, a block of 96 bytes of the C library's allocator.
-        #[cfg(target_pointer_width = "64")]
-        assert_eq!(size_of::<ConnShared>(), 72);
-    }
-}
+mod tests;

@@ -127,7 +127,8 @@ impl Door<'_> {
                 Ok((socket, peer)) => match self.admissions.admit(peer.map(|peer| peer.ip())) {
                     Ok(admission) => {
                         placed.listener.prepare_accepted(socket.as_fd())?;
-                        take(Accepted { socket, origin: Arc::clone(&placed.origin), peer, admission });
+                        let (origin, admission) = (Arc::clone(&placed.origin), admission.map(Box::new));
+                        take(Accepted { socket, origin, peer, admission });
                     }
                     Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
                     Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),

@@ -44,8 +44,8 @@ impl EventLoop {
         let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
         let machine = Machine::new(Arc::clone(&shared), origin.options.half_open);
         let mut entry = Entry::new(Wire::new(origin.unix), machine);
-        if let Some(admission) = admission {
-            entry.extra().admission = Some(Box::new(admission));
+        if admission.is_some() {
+            entry.extra().admission = admission;
         }
         self.state.metrics().other_calls.add(1);
         match entry.wire.attach(socket, id.to_u64(), &self.state.poller) {

@@ -17,9 +17,9 @@ use crate::loop_state::conns::Conns;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::{Command, HandedIn, Job};
+use crate::sys::clock::Clock;
 use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::Events;
-use crate::sys::time::monotonic;
 use acceptor::{Acceptor, Door};
 
 pub(crate) mod acceptor;
@@ -41,6 +41,9 @@ const READ_BUFFER: usize = 64 << 10;
 const HEADROOM: usize = 64 << 10;
 /// One turn in so many is sampled: time in callbacks, and delay from ready to handled.
 const SAMPLED: u64 = 64;
+
+/// Commands that a loop has room for without asking for memory.
+const USUAL_COMMANDS: usize = 64;
 
 /// How often a loop that may not read looks whether it may.
 const STARVED: Duration = Duration::from_millis(100);
@@ -81,6 +84,7 @@ pub(crate) struct EventLoop {
 
 impl EventLoop {
     pub(crate) fn new(seed: Seed, index: usize, server: Handle, delivery: &dyn Delivery) -> Self {
+        let server_clock = server.shared.clock;
         EventLoop {
             state: LoopState::new(server, seed.mailbox, index, seed.poller),
             receiver: delivery.receiver(),
@@ -98,7 +102,7 @@ impl EventLoop {
             tick: Duration::from_secs(1),
             sampled: None,
             turns: 0,
-            pace: Pace::new(monotonic()),
+            pace: Pace::new(server_clock.nanos()),
         }
     }
 
@@ -147,8 +151,9 @@ impl EventLoop {
             (due, longest) => due.or(longest),
         };
         let polled = self.wait(timeout);
+        let now = self.state.server().shared.clock.nanos();
         self.state.mailbox().is_awake();
-        self.begin_turn();
+        self.begin_turn(now);
         polled?;
         // Before timers: what a host has written between turns leaves before what they write. Before input: what
         // another thread has paused before a peer sent is not read.
@@ -170,9 +175,10 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Reads the clock: once a turn, but for what is sampled.
-    fn begin_turn(&mut self) {
-        self.state.now.set(self.state.server().shared.clock.now());
+    /// It is `now`, by the clock that is read once a turn, but for what is sampled.
+    fn begin_turn(&mut self, now: u64) {
+        self.pace.end_wait(now);
+        self.state.now.set(Clock::millis(now));
         self.state.metrics().turns.add(1);
         self.sampled = self.turns.is_multiple_of(SAMPLED).then(Instant::now);
         self.turns += 1;
@@ -243,7 +249,7 @@ impl EventLoop {
         self.state.mailbox().take(&mut commands);
         self.obey(&mut commands);
         // A burst's memory is given back; the usual few commands keep theirs.
-        if commands.capacity() <= 1024 {
+        if commands.capacity() <= USUAL_COMMANDS {
             self.commands = commands;
         }
     }

@@ -90,7 +90,7 @@ impl EventLoop {
                 }
                 let (lent, got) = match TURNS {
                     true => read_once(state, receiver, buffer, entry, &mut conns.pool),
-                    false => (None, entry.read(buffer, &mut conns.pool, &state.poller, metrics)),
+                    false => (None, entry.read_flowing(buffer, &mut conns.pool, &state.poller, metrics)),
                 };
                 let Some(got) = got else {
                     return Some((
@@ -128,6 +128,10 @@ impl EventLoop {
     fn serve_on(&mut self, id: ConnId, left: &Left) {
         // If it does not flow any more after what it was given, then by a call that looks after that.
         let mut flows = left.read > 0;
+        if left.more {
+            let conns = &mut *self.state.conns.borrow_mut();
+            conns.slab.peek_mut(id).into_iter().for_each(|entry| entry.machine.set_readable(true));
+        }
         if left.kept > 0 {
             let end = HEADROOM + left.read;
             // The handler may have set a framing meanwhile, which cuts what was kept.

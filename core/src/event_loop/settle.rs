@@ -17,6 +17,9 @@ use crate::delivery::handler::Detached;
 use crate::delivery::receiver::Receiver;
 use crate::loop_state::conns::Conns;
 
+/// Connections that change in a turn that the list of them keeps room for.
+const KEPT_DIRTY: usize = 512;
+
 /// How a connection leaves the loop.
 enum Leaving {
     Closed { closed: Closed, all_sent: bool },
@@ -41,7 +44,7 @@ impl EventLoop {
             if conns.dirty.is_empty() {
                 conns.pool.end_turn();
             }
-            if conns.dirty.is_empty() && dirty.capacity() <= 4096 {
+            if conns.dirty.is_empty() && dirty.capacity() <= KEPT_DIRTY {
                 conns.dirty = dirty;
             }
         }

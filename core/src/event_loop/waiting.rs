@@ -35,13 +35,11 @@ impl EventLoop {
         }
         let metrics = self.state.metrics();
         let moved = metrics.bytes_read.get().wrapping_add(metrics.bytes_written.get());
-        let looks = self.pace.begin_wait(monotonic(), moved);
-        let waited = match looks && self.look()? {
+        let looks = self.pace.begin_wait(self.state.server().shared.clock.nanos(), moved);
+        match looks && self.look()? {
             true => Ok(()),
             false => self.poll(timeout),
-        };
-        self.pace.end_wait(monotonic());
-        waited
+        }
     }
 
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -71,6 +69,7 @@ impl EventLoop {
 pub(super) struct Pace {
     /// When the loop began to work, or to wait.
     since: u64,
+    waits: bool,
     stretch: Stretch,
     course: Course,
 }
@@ -96,7 +95,7 @@ enum Course {
 
 impl Pace {
     pub(super) fn new(now: u64) -> Self {
-        Pace { since: now, stretch: Stretch::default(), course: Course::new() }
+        Pace { since: now, waits: false, stretch: Stretch::default(), course: Course::new() }
     }
 
     /// The loop has nothing to do, and has moved so many bytes so far. Says whether it shall look before it sleeps.
@@ -107,13 +106,16 @@ impl Pace {
             self.end_stretch(moved);
         }
         self.stretch.waits += 1;
+        self.waits = true;
         self.stretch.looks
     }
 
-    /// It has something to do.
+    /// A turn begins, after waiting or without.
     pub(super) fn end_wait(&mut self, now: u64) {
-        self.stretch.waited += now.saturating_sub(self.since);
-        self.since = now;
+        if std::mem::take(&mut self.waits) {
+            self.stretch.waited += now.saturating_sub(self.since);
+            self.since = now;
+        }
     }
 
     fn end_stretch(&mut self, moved: u64) {

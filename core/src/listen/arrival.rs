@@ -26,7 +26,7 @@ pub(crate) struct Accepted {
     pub(crate) origin: Arc<Origin>,
     pub(crate) peer: Option<SocketAddr>,
     /// Its place among the connections that the server admits.
-    pub(crate) admission: Option<Admission>,
+    pub(crate) admission: Option<Box<Admission>>,
 }
 
 /// A listening socket on its way to whoever accepts from it.

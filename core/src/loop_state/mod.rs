@@ -317,7 +317,7 @@ pub(crate) fn conn_info(shared: &ConnShared, on_loop: usize, now: u64) -> ConnIn
     ConnInfo {
         listener: ListenerId::from_u32(shared.listener),
         on_loop,
-        age: Duration::from_millis(now.saturating_sub(shared.opened_at)),
+        age: Duration::from_millis(now.saturating_sub(shared.opened_at())),
         received: shared.received(),
         sent: shared.sent(),
         queued: shared.unsent(),

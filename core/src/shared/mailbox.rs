@@ -111,7 +111,11 @@ impl Mailbox {
         if inner.ended {
             return commands;
         }
-        inner.commands.extend(commands);
+        match inner.commands.is_empty() {
+            // The usual case: no memory is asked for twice.
+            true => inner.commands = commands,
+            false => inner.commands.extend(commands),
+        }
         self.note_pending(&inner);
         Vec::new()
     }

@@ -23,15 +23,21 @@ impl Clock {
 
     /// Milliseconds since the epoch, rounded down: what is due at a millisecond is never early.
     pub(crate) fn now(self) -> u64 {
-        self.elapsed() / 1_000_000
+        Clock::millis(self.nanos())
+    }
+
+    /// The same of a moment in nanoseconds since the epoch.
+    pub(crate) fn millis(nanos: u64) -> u64 {
+        nanos / 1_000_000
     }
 
     /// How long until a millisecond begins; zero if it has begun.
     pub(crate) fn until(self, at: u64) -> Duration {
-        Duration::from_millis(at).saturating_sub(Duration::from_nanos(self.elapsed()))
+        Duration::from_millis(at).saturating_sub(Duration::from_nanos(self.nanos()))
     }
 
-    fn elapsed(self) -> u64 {
+    /// Nanoseconds since the epoch.
+    pub(crate) fn nanos(self) -> u64 {
         monotonic().saturating_sub(self.epoch)
     }
 }

@@ -115,7 +115,7 @@ fn block_flowing(server: &Server, id: ConnId, random: &mut Random) -> Vec<u8> {
         written.extend_from_slice(&bytes);
         let write = move |server: &reactor_core::Handle| {
             let goes = server.info(id).unwrap().queued == 0;
-            tell.send(goes && server.write_flowing(id, &bytes)).unwrap();
+            tell.send(goes && server.write_flowing(id.to_u64(), &bytes)).unwrap();
         };
         server.handle().run_on(0, write).unwrap();
         if !next(&went) {

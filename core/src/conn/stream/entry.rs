@@ -189,3 +189,17 @@ impl Entry {
         half
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::conn_id::ConnId;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_idle_connection_fits_a_block_of_80_bytes() {
+        assert_eq!((size_of::<Machine>(), size_of::<Wire>()), (40, 8));
+        // 8 bytes of the allocator's own come on top.
+        assert_eq!(size_of::<(ConnId, Entry)>(), 72);
+    }
+}

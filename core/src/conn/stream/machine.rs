@@ -15,9 +15,10 @@ use std::sync::Arc;
 
 use crate::conn::shared::ConnShared;
 use crate::conn::stream::extra::Extra;
-use crate::conn::stream::queue::{BlockPool, OutQueue};
+use crate::conn::stream::queue::OutQueue;
 use crate::contract::action::{CloseReason, Closed};
 
+mod ending;
 mod flags;
 mod output;
 mod step;
@@ -70,35 +71,6 @@ impl Machine {
     #[inline]
     fn set(&mut self, flag: Flag, on: bool) {
         self.flags.set(flag, on);
-    }
-
-    fn begin_closing(&mut self, reason: CloseReason) {
-        self.stage = Stage::Flushing;
-        self.reason = reason as u8;
-    }
-
-    /// Nothing is left to wait for.
-    fn be_over(&mut self, closed: Closed) {
-        self.stage = Stage::Over;
-        self.reason = closed.reason as u8;
-        self.errno = closed.errno.and_then(NonZeroI32::new);
-    }
-
-    /// How it ends, while it does.
-    fn closed(&self) -> Closed {
-        let known = CloseReason::ALL.into_iter().find(|reason| *reason as i32 == i32::from(self.reason));
-        let errno = self.errno.filter(|_| self.stage == Stage::Over);
-        // Every reason is one of them: the other would only hide a defect here.
-        let reason = known.unwrap_or(CloseReason::HandlerError);
-        Closed { reason, errno: errno.map(NonZeroI32::get) }
-    }
-
-    /// A read or a write failed; the first counts.
-    fn break_with(&mut self, errno: i32) {
-        if self.stage != Stage::Over && !self.is(Flag::Broken) {
-            self.errno = Some(NonZeroI32::new(errno).unwrap_or(NonZeroI32::MAX));
-        }
-        self.set(Flag::Broken, true);
     }
 
     /// Whether something has to happen before `on_open`.
@@ -160,9 +132,13 @@ impl Machine {
         }
     }
 
-    /// A read gave bytes; `more` says that there may be more.
-    pub(crate) fn received(&mut self, len: usize, more: bool) {
+    /// A read gave bytes.
+    pub(crate) fn received(&mut self, len: usize) {
         self.shared.count_received(len);
+    }
+
+    /// Whether there may be more to read.
+    pub(crate) fn set_readable(&mut self, more: bool) {
         self.set(Flag::Readable, more);
     }
 
@@ -198,100 +174,6 @@ impl Machine {
     /// Whether it is open, and not closed or detached by this side.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open)
-    }
-
-    /// This side shuts its writing down: what is queued is sent first. Reading goes on.
-    pub(crate) fn end(&mut self) {
-        self.shared.end();
-        self.set(Flag::Ended, true);
-    }
-
-    /// This side ends the connection: what is queued is sent first.
-    pub(crate) fn close(&mut self, reason: CloseReason, pool: &mut BlockPool) {
-        self.shared.close();
-        match self.stage {
-            Stage::Open => self.begin_closing(reason),
-            Stage::Opening => self.end_now(Closed::by(reason), pool),
-            _ => {}
-        }
-    }
-
-    /// A callback failed: that outdoes a close or detach that it had asked for.
-    pub(crate) fn fail(&mut self, pool: &mut BlockPool) {
-        let closes = self.stage == Stage::Flushing && self.closed().reason == CloseReason::LocalClose;
-        match self.stage {
-            Stage::Detaching => self.begin_closing(CloseReason::HandlerError),
-            _ if closes => self.begin_closing(CloseReason::HandlerError),
-            _ => self.close(CloseReason::HandlerError, pool),
-        }
-    }
-
-    /// The connection ends without waiting for anything.
-    pub(crate) fn end_now(&mut self, closed: Closed, pool: &mut BlockPool) {
-        self.shared.close();
-        if self.stage != Stage::Over {
-            self.be_over(closed);
-            self.set(
-                Flag::Resets,
-                !self.out.is_empty()
-                    || matches!(
-                        closed.reason,
-                        CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow
-                    ),
-            );
-        }
-        self.drop_output(pool);
-    }
-
-    /// Whether closing the descriptor resets the connection.
-    pub(crate) fn resets(&self) -> bool {
-        self.is(Flag::Resets)
-    }
-
-    /// The descriptor is to be handed out; not of a connection that is closed or not made yet.
-    pub(crate) fn detach(&mut self) -> bool {
-        let detaches = self.stage == Stage::Open && !self.is(Flag::Broken);
-        if detaches {
-            self.shared.close();
-            self.stage = Stage::Detaching;
-        }
-        detaches
-    }
-
-    /// How it ends if the server stops now.
-    pub(crate) fn closed_by_stop(&self) -> Closed {
-        match self.stage {
-            Stage::Flushing | Stage::Lingering | Stage::Over => self.closed(),
-            Stage::Open | Stage::Detaching if self.is(Flag::Broken) => self.broken_by(),
-            Stage::Open | Stage::Detaching | Stage::Opening => Closed::by(CloseReason::Shutdown),
-        }
-    }
-
-    /// Writing was shut down; says whether the connection lingers now.
-    pub(crate) fn write_shut_down(&mut self) -> bool {
-        self.set(Flag::Ended, false);
-        if self.stage == Stage::Flushing {
-            self.stage = Stage::Lingering;
-            return true;
-        }
-        self.set(Flag::WriteIsShut, true);
-        false
-    }
-
-    /// The linger limit is over; says whether it mattered.
-    pub(crate) fn linger_over(&mut self) -> bool {
-        let lingers = self.stage == Stage::Lingering;
-        if lingers {
-            self.be_over(self.closed());
-        }
-        lingers
-    }
-
-    /// It is being closed for a fault of its own, and its output waits: the rest of it is sent as long as the peer
-    /// takes some.
-    pub(crate) fn flushes_a_fault(&self) -> Option<Closed> {
-        let flushes = self.stage == Stage::Flushing && !self.out.is_empty();
-        flushes.then(|| self.closed()).filter(|closed| closed.reason != CloseReason::LocalClose)
     }
 
     /// Output waits for a peer that takes none; not if it was written in this turn and will be offered yet.
@@ -351,15 +233,6 @@ impl Machine {
             Stage::Flushing if all_handed_in => Step::ShutdownWrite,
             Stage::Lingering if self.is(Flag::Eof) => Step::Close { closed: self.closed(), all_sent: false },
             _ => Step::Wait,
-        }
-    }
-
-    fn broken_by(&self) -> Closed {
-        match self.stage {
-            Stage::Flushing | Stage::Lingering | Stage::Over => self.closed(),
-            Stage::Open | Stage::Opening | Stage::Detaching => {
-                Closed::reset(self.errno.map_or(0, NonZeroI32::get))
-            }
         }
     }
 

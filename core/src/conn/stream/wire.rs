@@ -109,7 +109,6 @@ impl Entry {
 
     /// Reads once, and tells the connection what came of it; `None` if no bytes came. A read that does not fill the
     /// buffer proves a TCP socket empty.
-    #[inline(always)]
     pub(crate) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -117,7 +116,9 @@ impl Entry {
         poller: &Poller,
         metrics: &LoopMetrics,
     ) -> Option<Got> {
-        self.read_by(buffer.len(), |socket| socket::recv(socket, buffer), pool, poller, metrics)
+        let got = self.receive(buffer.len(), |socket| socket::recv(socket, buffer), pool, metrics);
+        self.note_read(got, poller);
+        got
     }
 
     /// The same, at most `most` bytes behind those in `memory`.
@@ -129,34 +130,53 @@ impl Entry {
         poller: &Poller,
         metrics: &LoopMetrics,
     ) -> Option<Got> {
-        self.read_by(most, |socket| socket::recv_behind(socket, memory, most), pool, poller, metrics)
+        let got = self.receive(most, |socket| socket::recv_behind(socket, memory, most), pool, metrics);
+        self.note_read(got, poller);
+        got
     }
 
+    fn note_read(&mut self, got: Option<Got>, poller: &Poller) {
+        got.iter().for_each(|got| self.machine.set_readable(got.more));
+        self.rearm_read(poller);
+    }
+
+    /// The same of a connection that flows, which is not readable: if there may be more, that is left to be said.
     #[inline(always)]
-    fn read_by(
+    pub(crate) fn read_flowing(
         &mut self,
-        most: usize,
-        recv: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
+        buffer: &mut [u8],
         pool: &mut BlockPool,
         poller: &Poller,
         metrics: &LoopMetrics,
     ) -> Option<Got> {
+        let got = self.receive(buffer.len(), |socket| socket::recv(socket, buffer), pool, metrics);
+        if got.is_none_or(|got| !got.more) {
+            self.rearm_read(poller);
+        }
+        got
+    }
+
+    #[inline(always)]
+    fn receive(
+        &mut self,
+        most: usize,
+        recv: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
+        pool: &mut BlockPool,
+        metrics: &LoopMetrics,
+    ) -> Option<Got> {
         let socket = self.wire.socket.as_ref()?;
         metrics.reads.add(1);
-        let got = match recv(socket.as_fd()) {
+        match recv(socket.as_fd()) {
             Ok(len) if len > 0 => {
                 metrics.bytes_read.add(len as u64);
-                let more = len == most || self.wire.read_on;
-                self.machine.received(len, more);
-                Some(Got { len, more })
+                self.machine.received(len);
+                Some(Got { len, more: len == most || self.wire.read_on })
             }
             nothing => {
                 self.read_nothing(nothing, pool);
                 None
             }
-        };
-        self.rearm_read(poller);
-        got
+        }
     }
 
     #[inline(never)]

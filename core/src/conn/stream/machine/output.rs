@@ -18,10 +18,9 @@ impl Machine {
         pool: &'a mut BlockPool,
     ) -> Option<Room<'a>> {
         let shared: &ConnShared = &self.shared;
-        let before = if FIRST { 0 } else { self.out.len() };
-        // The hard limit is not below the high-water mark. What flows has no more in its queue than a turn's bytes.
-        let low = (1..DIRECT).contains(&len) && before + len <= high_water;
-        if !low || shared.handed_in() > 0 || !shared.takes_writes() {
+        // The hard limit is not below the high-water mark.
+        let low = (1..DIRECT).contains(&len) && shared.unsent() + len <= high_water;
+        if !low || !shared.takes_writes() {
             return None;
         }
         self.out.room_in_turn(FIRST, len, pool)
@@ -30,11 +29,11 @@ impl Machine {
     /// Queues so many bytes, which the caller fills in.
     #[inline(always)]
     pub(crate) fn write_flowing<'a>(&mut self, room: Room<'a>) -> &'a mut [u8] {
-        self.shared.set_queued(room.queued());
+        self.shared.count_own(room.len());
         self.out.take_room(room)
     }
 
-    /// Whether bytes that are about to be queued may be, and what pressure that makes.
+    /// Counts bytes that are about to be queued, if they may be.
     pub(crate) fn reserve(
         &mut self,
         len: usize,
@@ -48,20 +47,20 @@ impl Machine {
             self.end_now(Closed::by(CloseReason::Overflow), pool);
             return Err(Refused::Overflow);
         };
+        self.shared.count_own(len);
         if pressure == Pressure::High {
             self.shared.owe_drain();
         }
         Ok(pressure)
     }
 
-    /// Queues what is behind the first `skip` of these bytes, which were reserved before.
+    /// Queues what is behind the first `skip` of these bytes, which were counted before.
     pub(crate) fn queue(&mut self, slices: &[&[u8]], mut skip: usize, pool: &mut BlockPool) {
         for slice in slices {
             let skipped = skip.min(slice.len());
             skip -= skipped;
             self.out.push(&slice[skipped..], pool);
         }
-        self.shared.set_queued(self.out.len());
     }
 
     /// Whether output that is written now may be sent at once, behind what is queued.
@@ -75,20 +74,17 @@ impl Machine {
         self.out.advance(of_queue, pool);
         self.queue(slices, sent - of_queue, pool);
         self.shared.count_sent(sent);
+        self.shared.settle(sent);
     }
 
     /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.
     pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) -> bool {
         let takes = !matches!(self.stage, Stage::Lingering | Stage::Over);
-        let len = bytes.len();
         if self.is(Flag::Broken) || !takes {
-            self.shared.settle(len);
+            self.shared.settle(bytes.len());
             return false;
         }
         self.out.push_owned(bytes, pool);
-        // In this order: whoever looks in between sees them twice rather than not at all.
-        self.shared.set_queued(self.out.len());
-        self.shared.settle(len);
         // Relief may have come between the count and now, and would have been the last.
         if self.shared.unsent() > config.high_water {
             self.shared.owe_drain();
@@ -125,8 +121,7 @@ impl Machine {
 
     /// Drops the queue.
     pub(crate) fn drop_output(&mut self, pool: &mut BlockPool) {
-        self.out.clear(pool);
-        self.shared.set_queued(0);
+        self.shared.settle(self.out.clear(pool));
     }
 
     /// Takes the queue out, for somebody else to send.
@@ -138,7 +133,7 @@ impl Machine {
 
     /// Whether other threads have handed in something that the loop has not taken yet.
     pub(crate) fn has_bytes_on_the_way(&self) -> bool {
-        self.shared.awaits_completions() || self.shared.handed_in() > 0
+        self.shared.awaits_completions() || self.shared.unsent() > self.out.len()
     }
 
     pub(crate) fn out(&self) -> &OutQueue {
@@ -154,7 +149,7 @@ impl Machine {
     pub(crate) fn sent(&mut self, sent: usize, pool: &mut BlockPool) {
         self.out.advance(sent, pool);
         self.shared.count_sent(sent);
-        self.shared.set_queued(self.out.len());
+        self.shared.settle(sent);
     }
 
     /// The kernel took all that was written in this turn, which is all there is.
@@ -162,7 +157,7 @@ impl Machine {
     pub(crate) fn sent_in_turn(&mut self, sent: usize) {
         self.out.sent_in_turn();
         self.shared.count_sent(sent);
-        self.shared.set_queued(0);
+        self.shared.settle(sent);
     }
 
     pub(crate) fn write_would_block(&mut self) {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::conn::shared::ConnKind;
-use crate::conn::stream::queue::total;
+use crate::conn::stream::queue::{total, BlockPool};
 use crate::contract::action::Pressure;
 use crate::contract::config::Config;
 

@@ -18,16 +18,12 @@ use super::{BlockPool, OutQueue, SMALL};
 const TURN: usize = 64 << 10;
 
 /// The buffer, and how much of it is written.
+#[derive(Default)]
 pub(super) struct Turn {
-    bytes: Box<[u8; TURN]>,
+    /// Made for the first write.
+    bytes: Box<[u8]>,
     /// At most [`TURN`]. In 32 bits: adding to it cannot overflow.
     end: u32,
-}
-
-impl Default for Turn {
-    fn default() -> Self {
-        Turn { bytes: Box::new([0; TURN]), end: 0 }
-    }
 }
 
 impl Turn {
@@ -48,10 +44,10 @@ pub(crate) struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// How many bytes the queue has with these.
+    /// For how many bytes there is room.
     #[inline(always)]
-    pub(crate) fn queued(&self) -> usize {
-        self.len as usize
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 }
 
@@ -78,6 +74,9 @@ impl OutQueue {
     pub(super) fn push_in_turn(&mut self, bytes: &[u8], pool: &mut BlockPool) -> bool {
         if self.blocks.is_some() || bytes.len() > TURN {
             return false;
+        }
+        if pool.turn.bytes.is_empty() {
+            pool.turn.bytes = vec![0; TURN].into();
         }
         let Some(room) = self.room_in_turn(self.in_turn == 0, bytes.len(), pool) else { return false };
         self.take_room(room).copy_from_slice(bytes);

@@ -1,0 +1,79 @@
+//! A framing on the stream of one connection.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::encode::ShortHead;
+use super::{Cut, FrameError, Framing, Kind};
+
+/// Cuts the stream of one connection. Belongs to the connection, on its loop's thread.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    framing: Arc<Framing>,
+    /// What is known about the frame that is not whole yet; 0 at the beginning of a frame.
+    progress: usize,
+}
+
+impl Framer {
+    /// `framing` has passed its [`check`](Framing::check).
+    pub(crate) fn new(framing: Arc<Framing>) -> Self {
+        Framer { framing, progress: 0 }
+    }
+
+    pub(crate) fn framing(&self) -> &Arc<Framing> {
+        &self.framing
+    }
+
+    /// What goes in front of the payload, if that is a short header with a length and nothing goes behind it.
+    /// It is what [`Framing::encode`] says, which also tells of all else.
+    #[inline(always)]
+    pub(crate) fn short_head(&self, payload: &[u8]) -> Option<ShortHead> {
+        self.framing.quick.as_ref()?.head(payload.len())
+    }
+
+    /// Whether a function of the user's runs in [`next`](Self::next).
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.framing.kind, Kind::Custom(_))
+    }
+
+    /// Looks for the first frame in `input`. After a frame, call it with what is behind the bytes consumed;
+    /// after [`Cut::Need`], with the same bytes and more behind them. A user's function may run, and panic.
+    #[inline]
+    pub(crate) fn next(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
+        // Nothing is learned about such a frame before it is whole.
+        if let Some(frame) = self.framing.quick.as_ref().and_then(|quick| quick.cut(input)) {
+            return Ok(Cut::Frame { consumed: frame.end, frame });
+        }
+        self.next_of_any(input)
+    }
+
+    /// What to deliver of the first frame in `input`, and where the next begins; `None` if it is not there whole, or if
+    /// only [`next`](Self::next) can tell. None of the user's functions runs.
+    #[inline(always)]
+    pub(crate) fn whole(&mut self, input: &[u8]) -> Option<(Range<usize>, usize)> {
+        if let Some(frame) = self.framing.quick.as_ref().and_then(|quick| quick.cut(input)) {
+            return Some((frame.clone(), frame.end));
+        }
+        self.whole_of_any(input)
+    }
+
+    #[inline(never)]
+    fn whole_of_any(&mut self, input: &[u8]) -> Option<(Range<usize>, usize)> {
+        if self.is_custom() {
+            return None;
+        }
+        match self.next_of_any(input) {
+            Ok(Cut::Frame { frame, consumed }) => Some((frame, consumed)),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    fn next_of_any(&mut self, input: &[u8]) -> Result<Cut, FrameError> {
+        let cut = self.framing.cut(input, &mut self.progress)?;
+        if matches!(cut, Cut::Frame { .. }) {
+            self.progress = 0;
+        }
+        self.framing.bounded(cut)
+    }
+}
