@@ -22,7 +22,7 @@ use reactor_core::{Action, CloseReason, Handle};
 
 /// Connections; over poll(2) fewer, as each request has the kernel look at all of them.
 const MANY: usize = if cfg!(reactor_poller = "poll") { 2_000 } else { 10_000 };
-/// Bytes that each may take. Some 370 were measured, idle machine or not: the allocator's share varies. What poll(2) is
+/// Bytes that each may take. Some 195 were measured, idle machine or not: the allocator's share varies. What poll(2) is
 /// asked about is memory of the process.
 const BYTES: usize = if cfg!(reactor_poller = "poll") { 400 } else { 230 };
 

@@ -42,7 +42,7 @@ impl Conn {
     /// done. Does not panic.
     #[inline]
     pub(crate) fn write_flowing(&self, bytes: &[u8]) -> bool {
-        self.server.write_flowing(self.id, bytes)
+        self.server.write_flowing(self.id.to_u64(), bytes)
     }
 
     pub(crate) fn conn_id(&self) -> ConnId {
