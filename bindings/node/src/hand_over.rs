@@ -87,11 +87,11 @@ impl JsValuesTupleIntoVec for Message {
     }
 }
 
-/// Whether the bytes are lent. If they are those of one event they become the user's as they are, and so are copied: memory
+/// Whether the bytes are lent. If one event has all of them they become the user's as they are, and so are copied: memory
 /// of ours is not to be seen by users, who may keep it, and could not transfer it as they can their own.
 fn lends(hand_over: &HandOver) -> bool {
-    let mut data = hand_over.records().iter().filter(|record| record.kind() == Kind::Data);
-    hand_over.bytes().len() >= LENT && data.nth(1).is_some()
+    let len = hand_over.bytes().len();
+    len >= LENT && hand_over.records().iter().all(|record| record.range() != Some(0..len))
 }
 
 /// The records as JavaScript's numbers, copied as they lie.

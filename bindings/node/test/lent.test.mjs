@@ -102,3 +102,16 @@ test('what users get of it is their own, stays as it is, and can be transferred'
   port1.close();
   port2.close();
 });
+
+test('a large frame with an empty one beside it is the user\'s own, too', async (t) => {
+  const frames = [];
+  const handler = { onData: (conn, data) => void frames.push(data) };
+  const server = await serve(t, handler, { loops: 1, readBudget: 1 << 20 }, `${LOOPBACK}?framing=line`);
+  const socket = await connect(t, server);
+  const line = 'x'.repeat(LENT);
+  socket.write(`${line}\n\n`);
+  while (frames.length < 2) await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  assert.deepEqual(frames.map((frame) => frame.length), [LENT, 0]);
+  assert.equal(frames[0].toString(), line);
+});

@@ -183,6 +183,8 @@ impl<R: Reader> Logger<R> {
             turn.act(conn, action);
         }
         answered.records.iter().filter_map(Record::conn).for_each(|conn| turn.release(conn));
+        // Of some there is more to answer: what happened to them meanwhile.
+        self.log.records.iter().filter_map(Record::conn).for_each(|conn| turn.hold(conn));
         self.log.reuse(answered.records, answered.bytes);
     }
 }

@@ -104,6 +104,11 @@ impl Turn<'_> {
         self.state.delivery_is_full.set(full);
     }
 
+    /// Stops reading a connection until it is released.
+    pub fn hold(&self, conn: ConnId) {
+        self.state.hold(conn);
+    }
+
     /// Goes on with a connection that its receiver held.
     pub fn release(&self, conn: ConnId) {
         self.state.release(conn);

@@ -265,7 +265,7 @@ impl LoopState {
         if entry.framer.is_none() {
             entry.framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
         }
-        if !entry.has_timing() {
+        if !entry.machine.has_chosen_timeouts() {
             self.set_timeouts(id, entry, options.timeouts);
         }
     }

@@ -310,6 +310,10 @@ impl EventLoop {
             entry.flush(&mut conns.pool, self.state.metrics());
         }
         entry.machine.take_completed(&mut conns.done);
+        if !entry.machine.out().is_empty() {
+            entry.machine.give_up_output();
+            return Some(closed);
+        }
         entry.shut_down_write(&mut conns.pool);
         entry.discard(&mut self.buffer, self.state.config().read_budget);
         Some(closed)

@@ -125,8 +125,10 @@ impl EventLoop {
         let mut timers = self.state.timers.borrow_mut();
         let Some(entry) = conns.slab.get_mut(id) else { return drop(timers.cancel(timer)) };
         let (reads, stuck) = (entry.machine.awaits_input(), entry.machine.is_stuck());
-        let look =
-            |entry: &mut Entry| entry.timing().map_or(Expiry::Never, |timing| timing.look(now, reads, stuck));
+        let held = entry.machine.is_held();
+        let look = |entry: &mut Entry| {
+            entry.timing().map_or(Expiry::Never, |timing| timing.look(now, reads, stuck, held))
+        };
         let mut expiry = look(entry);
         if expiry.is_over() && entry.catch_up(now) {
             expiry = look(entry);

@@ -183,7 +183,10 @@ impl LoopState {
                 entry.machine.pause(false);
                 entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
             }
-            Request::Timeouts(timeouts) => self.set_timeouts(id, entry, timeouts),
+            Request::Timeouts(timeouts) => {
+                entry.machine.choose_timeouts();
+                self.set_timeouts(id, entry, timeouts);
+            }
             Request::Framing(_) => {
                 // The one that was noted last, so that cutting and `write_frame` agree whoever came first.
                 let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
@@ -300,7 +303,8 @@ impl LoopState {
         if let Some(entry) = conns.slab.get_mut(id) {
             entry.machine.release();
             entry.check_end(&mut conns.pool);
-            entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
+            // Neither the idle nor the read time-out has run meanwhile.
+            entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
             conns.mark_dirty(id);
         }
     }

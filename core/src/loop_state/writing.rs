@@ -11,7 +11,7 @@ use crate::conn::datagram::entry::UdpEntry;
 use crate::conn::stream::entry::Entry;
 use crate::conn::stream::machine::Refused;
 use crate::conn::stream::queue::{fill, total, BlockPool, DIRECT};
-use crate::contract::action::{Completion, Pressure};
+use crate::contract::action::{Completed, Completion, Pressure};
 use crate::loop_state::conns::Conns;
 use crate::shared::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
 use crate::sys::socket::MAX_SLICES;
@@ -205,7 +205,14 @@ impl LoopState {
         }
         if result.is_ok() {
             self.metrics().messages_written.add(1);
-            completion.take().into_iter().for_each(|completion| entry.machine.complete_with(completion));
+            match completion.take() {
+                // It was sent at once, and that failed: what the kernel did not take is dropped.
+                Some(completion) if entry.machine.is_broken() => {
+                    conns.done.push((completion, Completed::Cancelled));
+                }
+                Some(completion) => entry.machine.complete_with(completion),
+                None => {}
+            }
             if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
                 timing.went(self.moment());
             }

@@ -8,7 +8,7 @@ use std::thread;
 use crate::common::hooks::Hooks;
 use crate::common::peer::{everywhere, finish, peer, read_all, reset, send, serve_over, Over};
 use crate::common::{eventually, loops, next, read_exactly, Random};
-use reactor_core::{Action, CloseReason, Completed, ConnId, ErrorKind, Handle};
+use reactor_core::{Action, CloseReason, Closed, Completed, Conn, ConnId, ErrorKind, Handle, Handler};
 
 /// What happened, in order.
 #[derive(Debug, PartialEq, Eq)]
@@ -302,4 +302,53 @@ fn a_gathered_write_leaves_in_order_and_in_one_piece() {
             }
         });
     });
+}
+
+/// Has no `on_pre_write`, so that many bytes are sent at once. Answers its first input, and tells what becomes of what it
+/// answers to the second, once the gate opens.
+struct Late {
+    len: usize,
+    begun: Sender<()>,
+    gate: Mutex<Receiver<()>>,
+    events: Sender<Event>,
+}
+
+impl Handler for Late {
+    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        if data == b"1" {
+            let _ = conn.write(data).unwrap();
+            return Action::None;
+        }
+        self.begun.send(()).unwrap();
+        next(&self.gate.lock().unwrap());
+        let (events, len) = (self.events.clone(), self.len);
+        let written = conn.write_then(&[&vec![7; len]], move |completed| {
+            events.send(Event::Written(len, completed)).unwrap();
+        });
+        assert!(written.is_ok());
+        Action::None
+    }
+
+    fn on_close(&self, _: &Conn<'_>, closed: Closed) {
+        self.events.send(Event::Closed(closed.reason)).unwrap();
+    }
+}
+
+#[test]
+fn bytes_that_a_reset_connection_never_took_are_cancelled() {
+    for len in [100, 64 << 10] {
+        let ((events, happened), (go, gate), (begun, begins)) = (channel(), channel(), channel());
+        let late = Late { len, begun, gate: Mutex::new(gate), events };
+        let (_server, address) = serve_over(Over::Tcp, late, &loops(1));
+        let mut peer = peer(&address);
+        send(&mut peer, b"1");
+        assert_eq!(read_exactly(&mut peer, 1), b"1");
+        send(&mut peer, b"2");
+        next(&begins);
+        // Over the loopback the reset is there when this returns.
+        reset(peer);
+        go.send(()).unwrap();
+        assert_eq!(next(&happened), Event::Written(len, Completed::Cancelled), "{len} bytes");
+        assert_eq!(next(&happened), Event::Closed(CloseReason::Reset));
+    }
 }

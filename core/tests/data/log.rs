@@ -311,3 +311,99 @@ fn a_completion_is_called_though_its_hand_over_is_answered_later() {
     assert_eq!(read_exactly(&mut stream, 1), b"x");
     assert_eq!(completed.recv_timeout(PATIENCE), Ok(reactor_core::Completed::Sent));
 }
+
+/// Moves what it is given to the test, which answers by dropping it.
+struct Away(Mutex<Sender<HandOver>>);
+
+impl Reader for Away {
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        Ok(Action::None)
+    }
+
+    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        // The test may have seen enough.
+        let _ = self.0.lock().unwrap().send(hand_over);
+        None
+    }
+
+    fn on_stop(&self, _: &Handle) {}
+}
+
+#[test]
+fn input_is_answered_before_the_end_though_a_timer_was_due_meanwhile() {
+    let (sender, hand_overs) = channel();
+    let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
+    let url = server.listen("tcp://127.0.0.1:0").unwrap();
+    server.start().unwrap();
+    let next = || {
+        let hand_over = hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
+        let all: Vec<_> = hand_over.records().iter().map(|record| told(&hand_over, record)).collect();
+        (hand_over, all)
+    };
+    // A wait that can only miss the failure.
+    let settle = || std::thread::sleep(Duration::from_millis(100));
+    let mut stream = tcp(&url);
+    let (opened, all) = next();
+    assert_eq!(all, [Told::Of(Kind::Open)]);
+    let conn = opened.records()[0].conn().unwrap();
+    drop(opened);
+    stream.write_all(b"1").unwrap();
+    let (first, all) = next();
+    assert_eq!(all, [data(b"1")]);
+    let start = |conn: &reactor_core::Conn<'_>| drop(conn.start_timer(Duration::ZERO, Duration::ZERO));
+    let fired = server.handle().metrics().timers_fired;
+    server.handle().run_on_conn(conn, start).unwrap();
+    crate::common::eventually("the timer was due", || server.handle().metrics().timers_fired > fired);
+    // The answer to the first lets the connection go, of which the second tells.
+    drop(first);
+    let (second, all) = next();
+    assert_eq!(all[0], Told::Of(Kind::Timer));
+    stream.write_all(b"2").unwrap();
+    settle();
+    drop(second);
+    let (third, all) = next();
+    assert_eq!(all, [data(b"2")]);
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    settle();
+    assert!(server.handle().write(conn, b"answer").is_ok(), "closed before its input was answered");
+    drop(third);
+    assert_eq!(read_exactly(&mut stream, 6), b"answer");
+}
+
+#[test]
+fn an_idle_time_out_does_not_run_while_a_hand_over_is_unanswered() {
+    let (sender, hand_overs) = channel();
+    let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
+    let url = server.listen("tcp://127.0.0.1:0?idle=100").unwrap();
+    server.start().unwrap();
+    let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
+    let mut stream = tcp(&url);
+    drop(next());
+    stream.write_all(b"question").unwrap();
+    let question = next();
+    let conn = question.records()[0].conn().unwrap();
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(server.handle().write(conn, b"answer").is_ok(), "closed while the handler made an answer");
+    drop(question);
+    assert_eq!(read_exactly(&mut stream, 6), b"answer");
+}
+
+#[test]
+fn a_reset_ends_a_connection_whose_hand_over_is_unanswered() {
+    let (sender, hand_overs) = channel();
+    let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
+    let url = server.listen("tcp://127.0.0.1:0").unwrap();
+    server.start().unwrap();
+    let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
+    let mut stream = tcp(&url);
+    drop(next());
+    stream.write_all(b"question").unwrap();
+    let question = next();
+    let stream = socket2::Socket::from(stream);
+    stream.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
+    crate::common::eventually("it has ended", || server.handle().connections() == 0);
+    drop(question);
+    let end = next();
+    assert_eq!(told(&end, &end.records()[0]), Told::Closed(CloseReason::Reset));
+}

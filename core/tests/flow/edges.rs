@@ -239,3 +239,28 @@ fn output_that_does_not_fit_the_socket_follows_in_order() {
         assert!(read_exactly(&mut stream, REPLY) == expected, "reply {index}");
     }
 }
+
+#[test]
+fn a_paused_connection_whose_write_finds_it_reset_is_closed() {
+    let ((closed, closes), (go, gate), (begun, begins)) = (channel(), channel::<()>(), channel());
+    let gate = Mutex::new(gate);
+    let hooks = Hooks::new()
+        .data(move |conn, _| {
+            conn.pause().unwrap();
+            begun.send(()).unwrap();
+            next(&gate.lock().unwrap());
+            let _ = conn.write(b"answer").unwrap();
+            Action::None
+        })
+        .close(move |_, how| closed.send(how.reason).unwrap());
+    let (_server, url) = serve(hooks, &loops(1));
+    let mut stream = tcp(&url);
+    stream.write_all(b"question").unwrap();
+    next(&begins);
+    let stream = socket2::Socket::from(stream);
+    stream.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    // Over the loopback the reset is there when this returns.
+    drop(stream);
+    go.send(()).unwrap();
+    assert_eq!(next(&closes), CloseReason::Reset);
+}

@@ -238,3 +238,27 @@ fn before_the_start_it_refuses_the_start() {
         assert!(events.try_recv().is_err(), "no callback comes");
     }
 }
+
+#[test]
+fn output_that_a_stop_drops_ends_in_a_reset_and_not_in_a_clean_end() {
+    const MUCH: usize = 32 << 20;
+    for deadline in [None, Some(10 * MS)] {
+        let (opened, opens) = channel();
+        let hooks = Hooks::new().open(move |conn| {
+            let _ = conn.write(&vec![7; MUCH]).unwrap();
+            opened.send(()).unwrap();
+            Action::None
+        });
+        // A Unix socket cannot be reset.
+        let (server, address) = serve_over(Over::Tcp, hooks, &loops(1));
+        let mut peer = peer(&address);
+        next(&opens);
+        match deadline {
+            None => server.handle().stop(),
+            Some(deadline) => server.handle().stop_gracefully(deadline),
+        }
+        server.wait().unwrap();
+        let (bytes, reset) = read_to_any_end(&mut peer);
+        assert!(reset, "{deadline:?}: a clean end after {} bytes of {MUCH}", bytes.len());
+    }
+}

@@ -42,3 +42,23 @@ fn an_idle_time_out_counts_from_the_opening() {
     let [Seen::Open(_), Seen::Timer(_), Seen::Close(_, closed)] = all[..] else { panic!("{all:?}") };
     assert_eq!(closed.reason, CloseReason::Idle);
 }
+
+#[test]
+fn time_outs_that_were_switched_off_while_connecting_stay_off() {
+    let (probe, seen) = Probe::new();
+    let mut config = loops(1);
+    config.linger = Duration::from_millis(10);
+    let server = Server::new(probe, &config).unwrap();
+    let mut hosted = server.start_hosted().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(hosted.turn(Some(Duration::ZERO)).unwrap());
+    let url = format!("tcp://localhost:{}?idle=50", listener.local_addr().unwrap().port());
+    let id = server.handle().connect(&url, ConnectOptions::default()).unwrap();
+    server.handle().set_timeouts(id, Timeouts::default()).unwrap();
+    let ends = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < ends {
+        assert!(hosted.turn(Some(Duration::from_millis(10))).unwrap());
+    }
+    let seen: Vec<_> = seen.try_iter().collect();
+    assert_eq!(seen, [Seen::Start, Seen::Open(id)]);
+}

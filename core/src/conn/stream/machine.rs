@@ -199,6 +199,24 @@ impl Machine {
         self.set(Flag::Paused, paused);
     }
 
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is(Flag::Broken)
+    }
+
+    /// Its time-outs were set by a call: what it would begin with does not count any more.
+    pub(crate) fn choose_timeouts(&mut self) {
+        self.set(Flag::TimeoutsChosen, true);
+    }
+
+    pub(crate) fn has_chosen_timeouts(&self) -> bool {
+        self.is(Flag::TimeoutsChosen)
+    }
+
+    /// What is queued will not be sent: the peer must not take what it has for all there was.
+    pub(crate) fn give_up_output(&mut self) {
+        self.set(Flag::Resets, true);
+    }
+
     pub(crate) fn is_paused(&self) -> bool {
         self.is(Flag::Paused)
     }

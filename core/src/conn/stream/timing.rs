@@ -68,15 +68,15 @@ impl Timing {
         [self.write, self.read, self.idle].into_iter().find(|&length| length > 0).unwrap_or(1)
     }
 
-    /// What is due at `now` for a connection that `reads`, and whose output is `stuck`.
-    pub(crate) fn look(&self, now: u64, reads: bool, stuck: bool) -> Expiry {
+    /// What is due at `now` for a connection that `reads` and may be `held`, and whose output is `stuck`.
+    pub(crate) fn look(&self, now: u64, reads: bool, stuck: bool, held: bool) -> Expiry {
         // A time-out whose condition does not hold is looked at again after its whole time.
         let due = |length: u64, from: u64, holds: bool| {
             (length > 0).then(|| if holds { from.saturating_add(length) } else { now.saturating_add(length) })
         };
         let write = due(self.write, self.went, stuck);
         let read = due(self.read, self.reads_from, reads);
-        let idle = due(self.idle, self.came.max(self.went), true);
+        let idle = due(self.idle, self.came.max(self.went), !held);
         let over = |at: Option<u64>| at.is_some_and(|at| at <= now);
         match (over(write), over(read), over(idle)) {
             (true, ..) => Expiry::Write,
@@ -101,20 +101,20 @@ mod tests {
     #[test]
     fn each_time_out_counts_from_its_own_event() {
         let mut timing = timing(500, 100, 50);
-        assert_eq!(timing.look(1000, true, true), Expiry::At(1050));
+        assert_eq!(timing.look(1000, true, true, false), Expiry::At(1050));
         timing.came(1040);
         timing.went(1030);
-        assert_eq!(timing.look(1079, true, true), Expiry::At(1080));
-        assert_eq!(timing.look(1080, true, true), Expiry::Write);
-        assert_eq!(timing.look(1140, true, false), Expiry::Read);
-        assert_eq!(timing.look(1540, false, false), Expiry::Idle);
+        assert_eq!(timing.look(1079, true, true, false), Expiry::At(1080));
+        assert_eq!(timing.look(1080, true, true, false), Expiry::Write);
+        assert_eq!(timing.look(1140, true, false, false), Expiry::Read);
+        assert_eq!(timing.look(1540, false, false, false), Expiry::Idle);
     }
 
     #[test]
     fn what_does_not_hold_is_looked_at_again_later() {
         let read_only = timing(0, 100, 0);
-        assert_eq!(read_only.look(5000, false, false), Expiry::At(5100));
-        assert_eq!(read_only.look(5000, true, false), Expiry::Read);
-        assert_eq!(Timing::new(Timeouts::default(), 0).look(9, true, true), Expiry::Never);
+        assert_eq!(read_only.look(5000, false, false, false), Expiry::At(5100));
+        assert_eq!(read_only.look(5000, true, false, false), Expiry::Read);
+        assert_eq!(Timing::new(Timeouts::default(), 0).look(9, true, true, false), Expiry::Never);
     }
 }

@@ -97,12 +97,13 @@ pub(crate) struct Got {
 
 /// Reading.
 impl Entry {
-    /// The poller reported readiness. An error is noticed by reading; but a connection that is paused by hand would not
-    /// learn of it so, and need not: nobody is there any more to be read from at leisure.
+    /// The poller reported readiness. An error is noticed by reading; but a connection that is paused by hand, or held, would
+    /// not learn of it so, and need not: nobody is there any more to be read from at leisure.
     pub(crate) fn ready(&mut self, readable: bool, writable: bool, read_on: bool, failed: bool) {
         self.machine.ready(readable, writable);
         self.wire.read_on |= read_on;
-        let socket = self.wire.socket.as_ref().filter(|_| failed && self.machine.is_paused());
+        let unread = self.machine.is_paused() || self.machine.is_held();
+        let socket = self.wire.socket.as_ref().filter(|_| failed && unread);
         let error = socket.and_then(|socket| socket::take_error(socket.as_fd()).ok().flatten());
         error.into_iter().for_each(|errno| self.machine.read_failed(errno));
     }
@@ -313,6 +314,10 @@ impl Entry {
 
     fn write_failed(&mut self, error: &io::Error, pool: &mut BlockPool) {
         self.machine.write_failed(errno(error), pool);
+        if self.machine.is_paused() {
+            // It is not read, and need not be: nobody is there any more to be read from at leisure.
+            self.machine.read_failed(errno(error));
+        }
         // An error is an edge that may have been consumed by the write: the end is looked for by reading.
         self.wire.read_on = true;
     }

@@ -25,6 +25,8 @@ pub(super) enum Flag {
     /// A write failed, or a read. After a write reading goes on: what the peer sent before it vanished is still
     /// delivered.
     Broken,
+    /// Its time-outs are the user's choice already, be it none.
+    TimeoutsChosen,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
