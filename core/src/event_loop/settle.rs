@@ -20,6 +20,9 @@ use crate::loop_state::conns::Conns;
 /// Connections that change in a turn that the list of them keeps room for.
 const KEPT_DIRTY: usize = 512;
 
+/// Sends in a row of one connection, after which the others have their turn: a keen reader could take for ever.
+const SENDS: usize = 8;
+
 /// How a connection leaves the loop.
 enum Leaving {
     Closed { closed: Closed, all_sent: bool },
@@ -153,10 +156,16 @@ impl EventLoop {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.get_mut(id)?;
         let (config, metrics) = (self.state.config(), self.state.metrics());
-        loop {
+        let mut sends = 0;
+        let goes_on = loop {
             match entry.machine.next_step(entry.backlog) {
-                Step::Wait => break,
+                Step::Wait => break false,
+                // At the low-water mark the handler is told before more is sent, so that it can fill the queue again.
+                Step::Flush if sends == SENDS || (sends > 0 && entry.machine.is_relieved(config.low_water)) => {
+                    break true;
+                }
                 Step::Flush => {
+                    sends += 1;
                     let sent = entry.flush(&mut conns.pool, metrics);
                     if let Some(timing) = entry.timing().filter(|_| sent > 0) {
                         timing.went(self.state.moment());
@@ -164,7 +173,9 @@ impl EventLoop {
                     entry.machine.take_completed(&mut conns.done);
                 }
                 // A write that was accepted just before is still on its way: it comes first.
-                Step::ShutdownWrite if !self.state.mailbox().has_all_of(&entry.machine.shared) => break,
+                Step::ShutdownWrite if !self.state.mailbox().has_all_of(&entry.machine.shared) => {
+                    break false;
+                }
                 Step::ShutdownWrite => {
                     metrics.other_calls.add(1);
                     if entry.shut_down_write(&mut conns.pool) {
@@ -174,7 +185,7 @@ impl EventLoop {
                 Step::Detach => return Some(Leaving::Detached),
                 Step::Close { closed, all_sent } => return Some(Leaving::Closed { closed, all_sent }),
             }
-        }
+        };
         if entry.machine.flushes_a_fault().is_some() && !entry.has_deadline() {
             // As long as its peer may linger, it may take nothing: a fault must not hold memory for ever.
             entry.clocks().sent_then = entry.sent_and_held();
@@ -188,7 +199,9 @@ impl EventLoop {
         entry.machine.keep_output(&mut conns.pool);
         entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
         conns.line_up(id);
-        if let Some(entry) = conns.slab.peek_mut(id) {
+        if goes_on {
+            conns.mark_dirty(id);
+        } else if let Some(entry) = conns.slab.peek_mut(id) {
             entry.rest();
         }
         None

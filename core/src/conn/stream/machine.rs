@@ -277,9 +277,14 @@ impl Machine {
         owed && self.is_at_eof() && handled && self.takes_input()
     }
 
+    /// Whether `on_drain` is owed and the queue has come to the low-water mark.
+    pub(crate) fn is_relieved(&self, low_water: usize) -> bool {
+        self.owes_drain() && self.shared.unsent() <= low_water
+    }
+
     /// Ends pressure once the queue is at the low-water mark: `on_drain` is then due. Says whether it did.
     pub(crate) fn relieve(&mut self, low_water: usize) -> bool {
-        let relieved = self.owes_drain() && self.shared.unsent() <= low_water;
+        let relieved = self.is_relieved(low_water);
         if relieved {
             self.shared.pay_drain();
             self.set(Flag::DrainDue, self.shared.is_live());
