@@ -1,4 +1,5 @@
-//! The number of a descriptor that was closed is soon another's: whoever gets it is polled (L3, D8).
+//! The number of a descriptor that was closed is soon another's: whoever gets it is polled (L3, D8). Alone in
+//! its process, as nobody else may take the number.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

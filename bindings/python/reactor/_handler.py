@@ -23,7 +23,7 @@ class Handler:
         """A connection is open and takes writes."""
 
     def on_data(self, conn: Conn, data: bytes) -> Action | None:
-        """Bytes came in, cut as the network cut them."""
+        """Bytes came in, cut as the network cut them; with framing, one whole frame."""
 
     def on_drain(self, conn: Conn) -> Action | None:
         """The queue of unsent output, once above the high-water mark, has fallen to the low-water mark."""

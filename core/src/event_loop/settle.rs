@@ -161,7 +161,9 @@ impl EventLoop {
             match entry.machine.next_step(entry.backlog) {
                 Step::Wait => break false,
                 // At the low-water mark the handler is told before more is sent, so that it can fill the queue again.
-                Step::Flush if sends == SENDS || (sends > 0 && entry.machine.is_relieved(config.low_water)) => {
+                Step::Flush
+                    if sends == SENDS || (sends > 0 && entry.machine.is_relieved(config.low_water)) =>
+                {
                     break true;
                 }
                 Step::Flush => {
