@@ -329,12 +329,18 @@ impl Reader for Away {
     fn on_stop(&self, _: &Handle) {}
 }
 
-#[test]
-fn input_is_answered_before_the_end_though_a_timer_was_due_meanwhile() {
+/// A server of one loop that moves every hand-over to the test, listening with the query's options.
+fn handing_over(query: &str) -> (Receiver<HandOver>, Server, String) {
     let (sender, hand_overs) = channel();
     let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
-    let url = server.listen("tcp://127.0.0.1:0").unwrap();
+    let url = server.listen(&format!("tcp://127.0.0.1:0{query}")).unwrap();
     server.start().unwrap();
+    (hand_overs, server, url)
+}
+
+#[test]
+fn input_is_answered_before_the_end_though_a_timer_was_due_meanwhile() {
+    let (hand_overs, server, url) = handing_over("");
     let next = || {
         let hand_over = hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
         let all: Vec<_> = hand_over.records().iter().map(|record| told(&hand_over, record)).collect();
@@ -372,10 +378,7 @@ fn input_is_answered_before_the_end_though_a_timer_was_due_meanwhile() {
 
 #[test]
 fn an_idle_time_out_does_not_run_while_a_hand_over_is_unanswered() {
-    let (sender, hand_overs) = channel();
-    let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
-    let url = server.listen("tcp://127.0.0.1:0?idle=100").unwrap();
-    server.start().unwrap();
+    let (hand_overs, server, url) = handing_over("?idle=100");
     let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
     let mut stream = tcp(&url);
     drop(next());
@@ -390,10 +393,7 @@ fn an_idle_time_out_does_not_run_while_a_hand_over_is_unanswered() {
 
 #[test]
 fn a_reset_ends_a_connection_whose_hand_over_is_unanswered() {
-    let (sender, hand_overs) = channel();
-    let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
-    let url = server.listen("tcp://127.0.0.1:0").unwrap();
-    server.start().unwrap();
+    let (hand_overs, server, url) = handing_over("");
     let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
     let mut stream = tcp(&url);
     drop(next());
