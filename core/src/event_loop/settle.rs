@@ -8,7 +8,8 @@ use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
-use crate::conn::stream::entry::Entry;
+use crate::conn::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Step;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{Action, CloseReason, Closed};
@@ -61,11 +62,8 @@ impl EventLoop {
         }
         let writes = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Conns { slab, endpoints, dirty, .. } = conns;
-            dirty.iter().any(|id| {
-                let stream = slab.peek_mut(*id).is_some_and(|entry| !entry.machine.out().is_empty());
-                stream || endpoints.peek_mut(*id).is_some_and(|endpoint| endpoint.endpoint.queued_bytes() > 0)
-            })
+            let Conns { slab, dirty, .. } = conns;
+            dirty.iter().any(|id| slab.find_mut(*id).is_some_and(|entry| entry.has_output()))
         };
         if writes {
             if let Err(panic) = catch(|| self.receiver.event(Event::PreWrite(self.state.server()))) {
@@ -94,11 +92,13 @@ impl EventLoop {
     }
 
     fn settle_one(&mut self, id: ConnId) {
-        let known = {
+        let is_stream = {
             let conns = &mut *self.state.conns.borrow_mut();
-            conns.slab.get_mut(id).map(|entry| entry.in_dirty = false).is_some()
+            let Some(entry) = conns.slab.get_mut(id) else { return };
+            *entry.in_dirty() = false;
+            matches!(entry, Entry::Stream(_))
         };
-        if !known {
+        if !is_stream {
             return self.settle_endpoint(id);
         }
         match self.advance(id) {
@@ -138,7 +138,7 @@ impl EventLoop {
     #[inline(never)]
     fn note_sent(
         &self,
-        entry: &mut Entry,
+        entry: &mut StreamEntry,
         sent: Result<(), io::Result<usize>>,
         pool: &mut BlockPool,
     ) -> bool {
@@ -154,7 +154,7 @@ impl EventLoop {
     /// Takes a connection's steps until it waits, or is to leave.
     fn advance(&mut self, id: ConnId) -> Option<Leaving> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let entry = conns.slab.get_mut(id)?;
+        let entry = conns.slab.stream_mut(id)?;
         let (config, metrics) = (self.state.config(), self.state.metrics());
         let mut sends = 0;
         let goes_on = loop {
@@ -203,7 +203,7 @@ impl EventLoop {
         conns.line_up(id);
         if goes_on {
             conns.mark_dirty(id);
-        } else if let Some(entry) = conns.slab.peek_mut(id) {
+        } else if let Some(entry) = conns.slab.peek_stream(id) {
             entry.rest();
         }
         None
@@ -215,15 +215,17 @@ impl EventLoop {
             return;
         }
         let Some(mut leaving) = self.take_out(id) else { return };
-        let resets = leaving.1.machine.resets();
-        leaving.1.wire.close(resets, &self.state.poller);
-        self.give_back(&mut leaving.1);
+        if let Some(stream) = leaving.1.stream() {
+            let resets = stream.machine.resets();
+            stream.wire.close(resets, &self.state.poller);
+            self.give_back(stream);
+        }
         self.state.metrics().count_closed(closed.reason);
         self.part(id, leaving, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
     }
 
     /// What a connection still carried and had queued is given back to the budget, before anybody hears of its end.
-    fn give_back(&mut self, entry: &mut Entry) {
+    fn give_back(&mut self, entry: &mut StreamEntry) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
             drop(entry.take_carry(&mut conns.pool));
@@ -237,7 +239,7 @@ impl EventLoop {
     fn detach_one(&mut self, id: ConnId) {
         self.state.mailbox().unregister(id, false);
         let Some(mut leaving) = self.take_out(id) else { return };
-        let entry = &mut leaving.1;
+        let Some(entry) = leaving.1.stream() else { return };
         let (input, output) = {
             let conns = &mut *self.state.conns.borrow_mut();
             entry.flush(&mut conns.pool, self.state.metrics());
@@ -251,21 +253,21 @@ impl EventLoop {
 
     /// Takes a connection that was unregistered out of the loop: its completions are called, its timers ended.
     fn take_out(&mut self, id: ConnId) -> Option<Box<(ConnId, Entry)>> {
-        let on_the_way = self.state.conns.borrow_mut().slab.get_mut(id)?.machine.has_bytes_on_the_way();
+        let on_the_way = self.state.conns.borrow_mut().slab.stream_mut(id)?.machine.has_bytes_on_the_way();
         if on_the_way {
             // What other threads have handed in and is not obeyed yet must have its completions, too.
             self.obey_mailbox();
         }
         {
             let Conns { slab, done, .. } = &mut *self.state.conns.borrow_mut();
-            slab.get_mut(id)?.machine.cancel_completions(done);
+            slab.stream_mut(id)?.machine.cancel_completions(done);
         }
         self.call_completions();
         let mut leaving = self.state.conns.borrow_mut().slab.remove(id)?;
         // Not before: what ran until here may have opened others, which must not get its slot.
         self.state.mailbox().release(id);
         let mut timers = self.state.timers.borrow_mut();
-        for timer in leaving.1.take_timers() {
+        for timer in leaving.1.stream().map_or_else(Vec::new, StreamEntry::take_timers) {
             drop(timers.cancel(timer));
         }
         drop(timers);
@@ -316,7 +318,7 @@ impl EventLoop {
     /// input resets the connection, and the peer may lose what it was sent.
     fn part_with(&mut self, id: ConnId) -> Option<Closed> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let entry = conns.slab.get_mut(id)?;
+        let entry = conns.slab.stream_mut(id)?;
         let closed = entry.machine.closed_by_stop();
         if closed.reason == CloseReason::Abort || entry.machine.is_opening() {
             return Some(closed);

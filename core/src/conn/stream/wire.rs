@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::address::Address;
-use crate::conn::stream::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Machine;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::metrics::LoopMetrics;
@@ -96,7 +96,7 @@ pub(crate) struct Got {
 }
 
 /// Reading.
-impl Entry {
+impl StreamEntry {
     /// The poller reported readiness. An error is noticed by reading; but a connection that is paused by hand, or held, would
     /// not learn of it so, and need not: nobody is there any more to be read from at leisure.
     pub(crate) fn ready(&mut self, readable: bool, writable: bool, read_on: bool, failed: bool) {
@@ -219,7 +219,7 @@ impl Entry {
 }
 
 /// Writing.
-impl Entry {
+impl StreamEntry {
     /// Sends what was written in this turn, of a connection that flows; says whether that was all, or else what the kernel
     /// said, which is to be [taken](Self::took).
     #[inline(always)]
@@ -368,7 +368,7 @@ impl Entry {
 }
 
 /// Looking.
-impl Entry {
+impl StreamEntry {
     /// How many bytes were sent, and how many of them the kernel holds: if neither changes, the peer takes none.
     pub(crate) fn sent_and_held(&self) -> (u64, usize) {
         let held = self.wire.socket.as_ref().map_or(0, |socket| datagram::outstanding(socket.as_fd()));
