@@ -104,3 +104,58 @@ impl Slab<Entry> {
         self.iter_mut().filter(|(_, entry)| matches!(entry, Entry::Udp(_))).map(|(id, _)| *id).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::slab::IdTable;
+    use crate::conn::shared::ConnKind;
+    use crate::conn::stream::machine::Machine;
+    use crate::conn::stream::wire::Wire;
+    use crate::conn::datagram::endpoint::Endpoint;
+
+    fn stream() -> Entry {
+        let machine = Machine::new(ConnShared::new(ConnKind::Stream, 1, 0, None), false);
+        let mut stream = StreamEntry::new(Wire::new(false), machine);
+        stream.machine.opened();
+        Entry::Stream(stream)
+    }
+
+    fn udp() -> Entry {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let endpoint = Endpoint::new(socket.into(), 1024).unwrap();
+        Entry::Udp(Box::new(UdpEntry::new(endpoint, ConnShared::new(ConnKind::Endpoint, 1, 0, None), None)))
+    }
+
+    #[test]
+    fn a_stream_flows_until_somebody_may_change_it() {
+        let (mut ids, mut slab) = (IdTable::new().unwrap(), Slab::new());
+        let id = ids.insert(()).unwrap();
+        slab.insert(id, stream());
+        type Look = fn(&mut Slab<Entry>, ConnId) -> bool;
+        let cases: [(Look, bool); 4] = [
+            (|slab, id| slab.find_mut(id).is_some(), true),
+            (|slab, id| slab.peek_stream(id).is_some(), true),
+            (|slab, id| slab.stream_mut(id).is_some(), false),
+            (|slab, id| slab.get_mut(id).is_some(), false),
+        ];
+        for (look, flows) in cases {
+            slab.peek_stream(id).unwrap().rest();
+            assert!(slab.flowing(id).is_some() && look(&mut slab, id));
+            assert_eq!(slab.flowing(id).is_some(), flows);
+        }
+    }
+
+    #[test]
+    fn an_id_finds_what_it_is_of_and_nothing_else() {
+        let (mut ids, mut slab) = (IdTable::new().unwrap(), Slab::new());
+        let [a, b] = [(); 2].map(|()| ids.insert(()).unwrap());
+        slab.insert(a, stream());
+        slab.insert(b, udp());
+        let found = [a, b].map(|id| (slab.stream_mut(id).is_some(), slab.udp_mut(id).is_some()));
+        assert_eq!(found, [(true, false), (false, true)]);
+        assert!(slab.peek_stream(b).is_none() && slab.flowing(b).is_none());
+        assert_eq!(slab.udp_ids(), [b]);
+        assert!(slab.find_mut(b).is_some_and(|entry| entry.take_due().is_none() && !entry.has_output()));
+    }
+}

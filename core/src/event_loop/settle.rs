@@ -198,7 +198,7 @@ impl EventLoop {
             // It is read again: the read time-out begins anew.
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.moment()));
         }
-        entry.machine.keep_output(&mut conns.pool);
+        entry.machine.set_output_aside(&mut conns.pool);
         entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
         conns.line_up(id);
         if goes_on {

@@ -268,9 +268,9 @@ impl StreamEntry {
                 self.machine.sent(sent, pool);
                 return sent;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.machine.write_would_block(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.machine.send_would_block(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => self.write_failed(&error, pool),
+            Err(error) => self.send_failed(&error, pool),
         }
         0
     }
@@ -302,18 +302,18 @@ impl StreamEntry {
             Err(error) => {
                 machine.queue(slices, 0, pool);
                 match error.kind() {
-                    io::ErrorKind::WouldBlock => machine.write_would_block(),
+                    io::ErrorKind::WouldBlock => machine.send_would_block(),
                     // It is tried again at the end of the turn.
                     io::ErrorKind::Interrupted => {}
-                    _ => self.write_failed(&error, pool),
+                    _ => self.send_failed(&error, pool),
                 }
             }
         }
         false
     }
 
-    fn write_failed(&mut self, error: &io::Error, pool: &mut BlockPool) {
-        self.machine.write_failed(errno(error), pool);
+    fn send_failed(&mut self, error: &io::Error, pool: &mut BlockPool) {
+        self.machine.send_failed(errno(error), pool);
         if self.machine.is_paused() {
             // It is not read, and need not be: nobody is there any more to be read from at leisure.
             self.machine.read_failed(errno(error));
@@ -331,7 +331,7 @@ impl StreamEntry {
             // Nobody is there any more to be told: reading says why.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => self.machine.write_shut_down(),
             Err(error) => {
-                self.write_failed(&error, pool);
+                self.send_failed(&error, pool);
                 false
             }
         }
@@ -360,7 +360,7 @@ impl StreamEntry {
         match poller.poll_writable(socket.as_fd(), token, waits) {
             Ok(()) => self.wire.polls_writable = waits,
             // Nobody would tell of room.
-            Err(error) if waits => self.write_failed(&error, pool),
+            Err(error) if waits => self.send_failed(&error, pool),
             // Room is reported once more than it need be.
             Err(_) => {}
         }
