@@ -166,6 +166,17 @@
 #define REACTOR_ADDRESS_CAPACITY 512
 
 /**
+ * For reactor_server_close_listener_with(): connections that the kernel has made and nobody has taken in are served,
+ * and datagrams that wait are answered.
+ */
+#define REACTOR_WAITING_SERVE 0
+
+/**
+ * For reactor_server_close_listener_with(): they are reset, or dropped.
+ */
+#define REACTOR_WAITING_REFUSE 1
+
+/**
  * For functions that take a loop: all loops of the server together, and what accepts for them.
  */
 #define REACTOR_ALL_LOOPS UINT32_MAX
@@ -1073,8 +1084,8 @@ reactor_status reactor_server_wait(struct reactor_server *server);
 
 /**
  * Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
- * and is closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start,
- * which is then refused.
+ * and is closed with REACTOR_CLOSE_SHUTDOWN; whoever has connected and had no callback yet is reset (TCP). Does not
+ * wait; may be repeated, and may come before the start, which is then refused.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
  */
@@ -1087,14 +1098,15 @@ reactor_status reactor_server_stop(struct reactor_server *server);
 void reactor_server_stop_from_signal(struct reactor_server *server);
 
 /**
- * Asks the server to stop when its connections have finished: on_stopping is called, the listeners are
- * closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
+ * Asks the server to stop when its connections have finished: on_stopping is called, whoever the kernel has connected
+ * is taken in, datagrams that wait are delivered, the listeners are closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
  * over; what is left is then closed as by reactor_server_stop(). 0 is the server's stop_deadline_ms. A
  * further call can only bring the deadline forward. Does not wait. Async-signal-safe where it does not fail.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL and a negative time.
  */
-reactor_status reactor_server_stop_gracefully(struct reactor_server *server, int64_t deadline_ms);
+reactor_status reactor_server_stop_gracefully(struct reactor_server *server,
+                                              int64_t deadline_ms);
 
 /**
  * Says whether the server was asked to stop, in whichever way: writes 1 or 0 to *out_stopping.
@@ -1184,12 +1196,30 @@ reactor_status reactor_server_listen_inherited(struct reactor_server *server,
                                                size_t *out_count);
 
 /**
- * Stops listening: connects are refused when this returns. Connections of the listener go on; a UDP endpoint
- * is closed once its queue is sent.
+ * Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
+ * on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor any
+ * more is reset.
+ *
+ * on_data of a UDP endpoint is given the datagrams that wait, and its answers are sent; the endpoint is closed then.
+ * The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback of its
+ * own loop the endpoint is closed at once, after one attempt to send what is queued, and datagrams that wait are
+ * lost. In a callback of another loop, and on another thread than the host's of a hosted server, nobody waits: the
+ * address is free soon after.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and if the server has no such listener any more.
  */
-reactor_status reactor_server_close_listener(struct reactor_server *server, reactor_listener listener);
+reactor_status reactor_server_close_listener(struct reactor_server *server,
+                                             reactor_listener listener);
+
+/**
+ * As reactor_server_close_listener(), and says what becomes of those who wait: REACTOR_WAITING_SERVE or
+ * REACTOR_WAITING_REFUSE.
+ *
+ * Errors: its; REACTOR_STATUS_INVALID_ARGUMENT also if waiting is neither.
+ */
+reactor_status reactor_server_close_listener_with(struct reactor_server *server,
+                                                  reactor_listener listener,
+                                                  uint32_t waiting);
 
 /**
  * Gives the listeners that are open, in the order of the calls that made them.

@@ -36,6 +36,17 @@ impl ListenerId {
     }
 }
 
+/// What becomes of the connections that the kernel has made for a listener, and that nobody has taken in yet, when the
+/// listener is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
+    /// They are taken in and served.
+    #[default]
+    Serve,
+    /// They are reset.
+    Refuse,
+}
+
 /// What every connection of a listener, or an outgoing one, begins with. The same options can stand in the query of the
 /// URL to listen at or to connect to, where they win.
 #[derive(Clone, Debug, Default)]

@@ -1,18 +1,17 @@
 //! Accepting connections in batches, and surviving whatever accept answers.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::limits::{Admissions, Refusal};
+use crate::base::limits::{Admission, Admissions, Refusal};
 use crate::base::panics::report;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::ListenerId;
-use crate::listen::arrival::{Accepted, Placement};
-
+use crate::listen::arrival::{Accepted, Placement, Unserved};
 use crate::sys::poller::Poller;
-use crate::sys::socket;
 
 /// Connections accepted from one listener before the others, and the loop, have their turn.
 const BATCH: usize = 256;
@@ -35,10 +34,12 @@ impl Acceptor {
     /// Takes a listener over.
     pub(crate) fn add(&mut self, placed: Placement, poller: &Poller) {
         let token = u64::from(placed.origin.listener.to_u32());
-        match poller.add(placed.listener.as_fd(), token) {
+        match placed.listener.while_open(|socket| poller.add(socket, token)) {
             // Connections may wait already.
-            Ok(()) => self.listeners.push((placed, true)),
-            Err(error) => {
+            Some(Ok(())) => self.listeners.push((placed, true)),
+            // It was closed meanwhile.
+            None => {}
+            Some(Err(error)) => {
                 report(format_args!("{}: cannot be polled: {error}", placed.listener.address()));
             }
         }
@@ -123,27 +124,43 @@ impl Door<'_> {
     fn accept_batch(&self, placed: &Placement, take: &mut impl FnMut(Accepted)) -> io::Result<bool> {
         for _ in 0..BATCH {
             self.metrics.accepts.add(1);
-            match socket::accept(placed.listener.as_fd()) {
-                Ok((socket, peer)) => match self.admissions.admit(peer.map(|peer| peer.ip())) {
-                    Ok(admission) => {
-                        placed.listener.prepare_accepted(socket.as_fd())?;
-                        let (origin, admission) = (Arc::clone(&placed.origin), admission.map(Box::new));
-                        take(Accepted { socket, origin, peer, admission });
-                    }
-                    Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
-                    Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),
-                },
+            match placed.listener.accept() {
+                Ok((socket, peer)) => {
+                    let Some(admission) = self.admit(peer) else { continue };
+                    placed.listener.prepare_accepted(socket.as_fd())?;
+                    let (socket, origin) = (Unserved::new(socket), Arc::clone(&placed.origin));
+                    take(Accepted { socket, origin, peer, admission });
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.poller.rearm_read(placed.listener.as_fd());
                     return Ok(false);
                 }
-                // The listener was shut down, and is about to be forgotten.
+                // The listener was closed, and is about to be forgotten.
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(false),
                 Err(error) if is_of_one_connection(&error) => self.metrics.accept_errors.add(1),
                 Err(error) => return Err(error),
             }
         }
         Ok(true)
+    }
+
+    /// Gives a connection that was accepted elsewhere its place, and says whether it has one. Otherwise it is closed.
+    pub(crate) fn let_in(&self, accepted: &mut Accepted) -> bool {
+        match self.admit(accepted.peer) {
+            Some(admission) => accepted.admission = admission,
+            None => drop(accepted.socket.take()),
+        }
+        accepted.socket.is_there()
+    }
+
+    /// The place of a connection, if the limits leave one; without limits there is none to give back.
+    fn admit(&self, peer: Option<SocketAddr>) -> Option<Option<Box<Admission>>> {
+        match self.admissions.admit(peer.map(|peer| peer.ip())) {
+            Ok(admission) => return Some(admission.map(Box::new)),
+            Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
+            Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),
+        }
+        None
     }
 }
 

@@ -8,9 +8,10 @@ mod tests;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -21,7 +22,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
 use crate::sys::datagram::MAX_BUFFER;
-use crate::sys::socket::shutdown_listening;
+use crate::sys::socket::{self, shutdown_listening};
 use crate::sys::socket_options::{self, apply_while};
 
 use super::claim::Claim;
@@ -30,6 +31,12 @@ use path::OwnPath;
 
 /// As large as Linux's own default for net.core.somaxconn.
 const DEFAULT_BACKLOG: i32 = 4096;
+
+/// Who is given connections that were accepted, with the peer's address if that is an IP one.
+type Take<'a> = dyn FnMut(OwnedFd, Option<SocketAddr>) + 'a;
+
+/// Errors in a row after which nobody is looked for any more when a listener closes.
+const LAST_ERRORS: usize = 16;
 
 /// A listening socket, or a bound one for UDP. Dropping it closes it, and removes a Unix path if it is still
 /// its own.
@@ -40,7 +47,10 @@ pub(crate) struct Listener {
     path: Option<OwnPath>,
     /// Dropped before the socket: a number that is free is never claimed.
     claim: Claim,
+    /// Once it was closed, its number stands for something that is no socket until this is dropped.
     socket: Socket,
+    /// It was closed. Whoever accepts or closes holds the lock meanwhile, so that the address is free when closing returns.
+    closed: Mutex<bool>,
     address: String,
     kind: SocketKind,
     /// The process that opened the socket; `None` for an adopted one. Another process may hold it, too.
@@ -100,6 +110,7 @@ impl Listener {
             path: None,
             claim,
             socket,
+            closed: Mutex::new(false),
             address,
             kind,
             opened_by,
@@ -163,9 +174,10 @@ impl Listener {
     }
 
     /// The bound UDP socket, for the endpoint that owns it from now on, and what keeps its number from being
-    /// adopted a second time.
-    pub(crate) fn into_udp(self) -> (Socket, Claim) {
-        (self.socket, self.claim)
+    /// adopted a second time; `None` if it was closed.
+    pub(crate) fn into_udp(self) -> Option<(Socket, Claim)> {
+        let is_closed = *self.lock();
+        (!is_closed).then_some((self.socket, self.claim))
     }
 
     /// Tells an accepted socket what it did not inherit: the size of a Unix socket's send buffer. Everything
@@ -181,18 +193,79 @@ impl Listener {
         }
     }
 
-    /// Stops listening at once, also while another thread holds the socket: the path is removed, and connects
-    /// are refused. What nobody has accepted yet is reset (TCP), and accept answers EINVAL, or it can still be
-    /// accepted, and then accept answers EAGAIN (Unix). A socket that came from another process, by a fork
-    /// or as a descriptor, is only closed, with the drop: it may still listen there. So is a UDP socket,
-    /// which has nobody to refuse.
-    pub(crate) fn close_now(&self) {
-        if let Some(path) = &self.path {
-            path.remove();
+    /// Accepts a connection that waits, if one does: it and its peer's address, if that is an IP one.
+    ///
+    /// # Errors
+    /// As accept(2) has them; EINVAL, too, once it was closed.
+    pub(crate) fn accept(&self) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+        match *self.lock() {
+            true => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+            false => socket::accept(self.socket.as_fd()),
         }
-        if self.kind != SocketKind::Udp && self.opened_by == Some(process::id()) {
-            shutdown_listening(self.socket.as_fd());
+    }
+
+    /// Uses the socket, which nobody closes meanwhile; `None` if it was closed.
+    pub(crate) fn while_open<T>(&self, use_it: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+        let is_closed = self.lock();
+        (!*is_closed).then(|| use_it(self.socket.as_fd()))
+    }
+
+    /// Accepts all that the kernel has connected.
+    pub(crate) fn take_waiting(&self, take: &mut Take<'_>) {
+        if self.kind != SocketKind::Udp {
+            self.while_open(|socket| self.take_from(socket, take));
         }
+    }
+
+    /// Closes the socket, whoever holds it: when this returns, connects are refused, a path is removed, and the address is
+    /// free. Its number stands for what `placeholder` does until the listener is dropped. Whoever the kernel had connected
+    /// goes to `take`, or, without one, is reset.
+    ///
+    /// A socket that came from another process, by a fork or as a descriptor, is only closed: it may still listen there.
+    pub(crate) fn close_now(&self, placeholder: BorrowedFd<'_>, mut take: Option<&mut Take<'_>>) {
+        let mut is_closed = self.lock();
+        if std::mem::replace(&mut *is_closed, true) {
+            return;
+        }
+        self.path.iter().for_each(OwnPath::remove);
+        let socket = self.socket.as_fd();
+        let ours = self.kind != SocketKind::Udp && self.opened_by == Some(process::id());
+        let mut take_all = || take.iter_mut().for_each(|take| self.take_from(socket, take));
+        match self.kind {
+            SocketKind::Udp => {}
+            // Those who wait can still be accepted when it listens no more, and nobody joins them.
+            SocketKind::Unix => {
+                ours.then(|| shutdown_listening(socket));
+                take_all();
+            }
+            // That would reset them.
+            SocketKind::Tcp => {
+                take_all();
+                ours.then(|| shutdown_listening(socket));
+            }
+        }
+        socket::replace(socket, placeholder);
+    }
+
+    /// Accepts until nobody waits.
+    fn take_from(&self, socket: BorrowedFd<'_>, take: &mut Take<'_>) {
+        let mut errors = 0;
+        while errors < LAST_ERRORS {
+            match socket::accept(socket) {
+                Ok((accepted, peer)) => {
+                    // What fails leaves a buffer as large as the system makes it.
+                    let _ = self.prepare_accepted(accepted.as_fd());
+                    take(accepted, peer);
+                    errors = 0;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => errors += 1,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,9 +30,15 @@ use crate::sys::poller::Poller;
 
 mod alarms;
 pub(crate) mod conns;
+mod endpoints;
 mod writing;
 
 pub(crate) use alarms::{Alarm, LoopTimer};
+
+thread_local! {
+    /// The loops that this thread is the host of.
+    static HOSTED: RefCell<Vec<Weak<LoopState>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The input that `on_data` is being given.
 #[derive(Clone, Copy)]
@@ -94,6 +100,24 @@ impl LoopState {
     /// The loop with this mailbox, if it runs on this thread.
     pub(crate) fn current(mailbox: &Mailbox) -> Option<Rc<LoopState>> {
         mailbox.here.with(Rc::clone)
+    }
+
+    /// The calling thread is the loop's host: it may call between two turns, too.
+    pub(crate) fn set_hosted_here(self: &Rc<Self>) {
+        HOSTED.with_borrow_mut(|hosted| {
+            hosted.retain(|state| state.strong_count() > 0);
+            hosted.push(Rc::downgrade(self));
+        });
+    }
+
+    /// The loop with this mailbox, if the calling thread is its host.
+    pub(crate) fn hosted_here(mailbox: &Mailbox) -> Option<Rc<LoopState>> {
+        let find = |hosted: &RefCell<Vec<Weak<LoopState>>>| {
+            let hosted = hosted.borrow();
+            hosted.iter().filter_map(Weak::upgrade).find(|state| std::ptr::eq(&*state.mailbox, mailbox))
+        };
+        // A thread that is ending hosts none.
+        HOSTED.try_with(find).ok().flatten()
     }
 
     /// Whether this is the process whose loop it is, and not a child that was forked inside a callback.

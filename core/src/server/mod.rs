@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::address::ListenOptions;
+use crate::base::engine_thread;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::panics::catch;
 use crate::contract::action::Action;
@@ -292,7 +293,7 @@ impl Server {
     /// # Errors
     /// [`ErrorKind::WrongThread`] on an engine's thread, and so in most callbacks.
     pub fn check_thread() -> Result<()> {
-        if threads::is_engine_thread() {
+        if engine_thread::is_marked() {
             let message = "cannot wait on a thread of the engine: it would wait for itself";
             return Err(Error::new(ErrorKind::WrongThread, message));
         }

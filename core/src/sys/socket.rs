@@ -12,7 +12,9 @@ use super::system::socket::bind_address_no_port;
 use crate::address::{of_connection, Address, DialOptions};
 use crate::sys::socket_options;
 
-pub(crate) use super::system::socket::{accept, peer_credentials, recv, recv_behind, send, send_gathered};
+pub(crate) use super::system::socket::{
+    accept, peer_credentials, recv, recv_behind, replace, send, send_gathered,
+};
 
 /// Slices that one gathered write takes at most. The kernel allows 1,024 (IOV_MAX); 64 blocks are a mebibyte,
 /// more than a socket buffer usually has room for.

@@ -6,4 +6,5 @@
 mod common;
 
 mod balance;
+mod closing;
 mod mixed;

@@ -1,8 +1,11 @@
 //! A UDP socket as its loop holds it.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+use crossbeam_channel::Sender;
 
 use crate::conn::datagram::endpoint::Endpoint;
 use crate::conn::request::Request;
@@ -36,6 +39,8 @@ pub(crate) struct UdpEntry {
     pub(crate) context: Option<Context>,
     /// Of a listener's socket, as long as it lives.
     pub(crate) _claim: Option<Claim>,
+    /// Dropped behind the socket: who closed the listener may wait for that.
+    pub(crate) released: Option<Sender<Infallible>>,
     pub(crate) in_ready: bool,
     pub(crate) in_dirty: bool,
 }
@@ -53,6 +58,7 @@ impl UdpEntry {
             closing: None,
             context: None,
             _claim: None,
+            released: None,
             in_ready: false,
             in_dirty: false,
         }

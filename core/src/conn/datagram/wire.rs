@@ -93,6 +93,15 @@ impl Endpoint {
         received
     }
 
+    /// How many calls of [`receive`](Self::receive), with a budget without end, take all that the kernel holds now.
+    pub(crate) fn batches_held(&self) -> usize {
+        // The kernel counts the least datagram with its bookkeeping, which takes more than this.
+        const LEAST: usize = 256;
+        let room = self.socket.recv_buffer_size().unwrap_or(0);
+        // And one that is not full, and one for an error.
+        room / (LEAST * SLOTS) + 2
+    }
+
     /// Sends until the queue is empty or the socket has no room. A datagram that the kernel refuses is
     /// dropped, and those behind it still leave.
     pub(crate) fn flush(&mut self) -> Flushed {

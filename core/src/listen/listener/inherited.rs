@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::process;
+use std::sync::Mutex;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -76,6 +77,7 @@ pub(super) fn adopt(
         path: None,
         claim,
         socket,
+        closed: Mutex::new(false),
         address,
         kind,
         opened_by: None,

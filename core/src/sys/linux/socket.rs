@@ -65,6 +65,15 @@ pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::R
     unsafe { call(libc::SYS_sendmsg, [descriptor, message, libc::MSG_NOSIGNAL as usize, 0, 0, 0]) }
 }
 
+/// Makes the number of a descriptor stand for what another one does, and closes what it stood for. In one step: nobody
+/// else is given the number meanwhile.
+pub(crate) fn replace(fd: BorrowedFd<'_>, with: BorrowedFd<'_>) {
+    // SAFETY: the call takes no pointer, and both are open while they are borrowed.
+    let replaced = || check(unsafe { libc::dup3(with.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) });
+    // EBUSY: another thread is just opening a descriptor, dup(2).
+    while replaced().is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINTR))) {}
+}
+
 /// Leaves the choice of the local port to connect, ip(7).
 pub(in crate::sys) fn bind_address_no_port(fd: BorrowedFd<'_>) -> io::Result<()> {
     let on: libc::c_int = 1;
