@@ -1156,9 +1156,11 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  * on_start, and while the server runs. Any number of times. A host name is looked up, which may block.
  * options and out_listener may be NULL.
  *
- * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+ * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host or *, IPv4 and
  * IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
- * of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which.
+ * of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which. An IPv6 address may
+ * have a zone by name or by number: [fe80::1%eth0]:5000. In a path or name, any byte may stand as % and two
+ * hexadecimal digits, and % and ? must.
  *
  * Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
  * nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
@@ -1729,8 +1731,10 @@ reactor_status reactor_conn_datagram(struct reactor_server *server,
                                      struct reactor_datagram *out_datagram);
 
 /**
- * Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "/run/x.sock", "@name", and nothing for
- * an unnamed one. On the connection's loop, in on_close, too.
+ * Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "[fe80::1%2]:5000", "/run/x.sock", "@name", and
+ * nothing for an unnamed one: what can stand in a URL behind its scheme. In a path or name, %, ?, control characters
+ * and bytes that are not UTF-8 stand as % and two hexadecimal digits. On the connection's loop, in on_close, too: that
+ * of an outgoing connection which could not be made is the last that was tried.
  *
  * Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
  * are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
@@ -1747,7 +1751,8 @@ reactor_status reactor_conn_remote_address(struct reactor_server *server,
                                            size_t *out_length);
 
 /**
- * Gives the address of this side as text; otherwise as reactor_conn_remote_address().
+ * Gives the address of this side as text; otherwise as reactor_conn_remote_address(). An outgoing connection which
+ * could not be made may have none in on_close.
  *
  * Errors: as reactor_conn_remote_address().
  */

@@ -42,9 +42,11 @@ pub unsafe extern "C" fn reactor_server_listen(
 /// on_start, and while the server runs. Any number of times. A host name is looked up, which may block.
 /// options and out_listener may be NULL.
 ///
-/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host or *, IPv4 and
 /// IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
-/// of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which.
+/// of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which. An IPv6 address may
+/// have a zone by name or by number: [fe80::1%eth0]:5000. In a path or name, any byte may stand as % and two
+/// hexadecimal digits, and % and ? must.
 ///
 /// Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
 /// nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,

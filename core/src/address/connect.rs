@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::asked::Asked;
-use super::{query, KeepAlive, ListenOptions, Role, Scheme, Source, Target};
+use super::{is_everywhere, query, KeepAlive, ListenOptions, Role, Scheme, Source, Target};
 use crate::base::error::Result;
 use crate::contract::options::ConnOptions;
 
@@ -34,6 +34,8 @@ pub(crate) struct DialOptions {
     pub(crate) device: Option<String>,
     /// The local address (TCP and UDP); port 0 leaves the port to the system. `bind=IP[:PORT]`.
     pub(crate) bind: Option<SocketAddr>,
+    /// Its zone, if that was given by name.
+    pub(crate) bind_zone: Option<String>,
 }
 
 impl ConnectUrl {
@@ -50,7 +52,7 @@ impl ConnectUrl {
             return Err(source.wrong("the scheme fd is for listeners"));
         }
         let target = source.target(scheme, address)?;
-        if scheme != Scheme::Unix && address.starts_with(':') {
+        if scheme != Scheme::Unix && address.rsplit_once(':').is_some_and(|(host, _)| is_everywhere(host)) {
             return Err(source.wrong("the host is missing"));
         }
         if port(&target) == Some(0) {
@@ -66,13 +68,14 @@ impl ConnectUrl {
 /// What outgoing connections have in common with listeners, and what they have for themselves.
 fn dial_options(shared: ListenOptions, own: DialOptions) -> DialOptions {
     let ListenOptions { nodelay, keepalive, recv_buffer, send_buffer, device, .. } = shared;
-    DialOptions { nodelay, keepalive, recv_buffer, send_buffer, device, bind: own.bind }
+    let DialOptions { bind, bind_zone, .. } = own;
+    DialOptions { nodelay, keepalive, recv_buffer, send_buffer, device, bind, bind_zone }
 }
 
 fn port(target: &Target) -> Option<u16> {
     match target {
         Target::Inet { addr, .. } => Some(addr.port()),
-        Target::Name { port, .. } => Some(*port),
+        Target::Zoned { port, .. } | Target::Name { port, .. } => Some(*port),
         _ => None,
     }
 }

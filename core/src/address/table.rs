@@ -207,7 +207,12 @@ pub const OPTIONS: &[OptionRow] = &[
         listens: never,
         connects: is_inet,
         at: |asked| &mut asked.dial.bind,
-        set: |asked, text| put(&mut asked.dial.bind, local_address(text).map(Some)),
+        set: |asked, text| {
+            let (address, zone) = local_address(text)?;
+            asked.dial.bind = Some(address);
+            asked.dial.bind_zone = zone;
+            Some(())
+        },
         fault: |asked, place| asked.dial.bind.and_then(|bind| bind_fault(bind, place)),
     },
     OptionRow {

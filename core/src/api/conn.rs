@@ -267,7 +267,8 @@ impl<'a> Conn<'a> {
         self.state.info(self.id)
     }
 
-    /// As [`Handle::remote_address`]; in `on_close`, too, where that of a Unix socket is unnamed.
+    /// As [`Handle::remote_address`]; in `on_close`, too. That of an outgoing connection which could not be made is the
+    /// last that was tried.
     ///
     /// # Errors
     /// As [`Handle::remote_address`].
@@ -278,12 +279,15 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// As [`Handle::local_address`]. In `on_close` the socket is closed, and has none any more.
+    /// As [`Handle::local_address`]; in `on_close`, too. An outgoing connection which could not be made may have none there.
     ///
     /// # Errors
     /// As [`Handle::local_address`].
     pub fn local_address(&self) -> Result<Address> {
-        self.server().local_address(self.id)
+        match self.state.local(self.id) {
+            Some(local) => Ok(local),
+            None => self.server().local_address(self.id),
+        }
     }
 
     /// As [`Handle::peer_credentials`].

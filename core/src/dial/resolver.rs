@@ -6,7 +6,7 @@ mod tests;
 use std::convert::Infallible;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,9 +31,9 @@ struct Patience {
     close: Duration,
 }
 
-/// What is told the addresses, in the system's order of preference, or the system's reason.
-pub(crate) type Done = Box<dyn FnOnce(io::Result<Vec<IpAddr>>) + Send>;
-type Lookup = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+/// What is told the addresses, with their zones and port 0, in the system's order of preference, or the system's reason.
+pub(crate) type Done = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>) + Send>;
+type Lookup = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 type Name = (String, Done);
 
 /// Looks names up for one server, on threads named `reactor-resolve` that exist while there is something to
@@ -83,7 +83,7 @@ impl Resolver {
     }
 
     fn with(
-        lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+        lookup: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
         patience: Patience,
     ) -> Self {
         let (names, waiting) = unbounded();
@@ -235,8 +235,8 @@ impl Lookups {
     }
 }
 
-fn ask_the_system(host: &str) -> io::Result<Vec<IpAddr>> {
-    Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+fn ask_the_system(host: &str) -> io::Result<Vec<SocketAddr>> {
+    Ok((host, 0).to_socket_addrs()?.collect())
 }
 
 fn is_current(thread: &JoinHandle<()>) -> bool {

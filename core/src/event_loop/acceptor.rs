@@ -1,11 +1,11 @@
 //! Accepting connections in batches, and surviving whatever accept answers.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::address::Address;
 use crate::base::limits::{Admission, Admissions, Refusal};
 use crate::base::panics::report;
 use crate::contract::metrics::LoopMetrics;
@@ -126,7 +126,7 @@ impl Door<'_> {
             self.metrics.accepts.add(1);
             match placed.listener.accept() {
                 Ok((socket, peer)) => {
-                    let Some(admission) = self.admit(peer) else { continue };
+                    let Some(admission) = self.admit(&peer) else { continue };
                     placed.listener.prepare_accepted(socket.as_fd())?;
                     let (socket, origin) = (Unserved::new(socket), Arc::clone(&placed.origin));
                     take(Accepted { socket, origin, peer, admission });
@@ -146,7 +146,7 @@ impl Door<'_> {
 
     /// Gives a connection that was accepted elsewhere its place, and says whether it has one. Otherwise it is closed.
     pub(crate) fn let_in(&self, accepted: &mut Accepted) -> bool {
-        match self.admit(accepted.peer) {
+        match self.admit(&accepted.peer) {
             Some(admission) => accepted.admission = admission,
             None => drop(accepted.socket.take()),
         }
@@ -154,8 +154,8 @@ impl Door<'_> {
     }
 
     /// The place of a connection, if the limits leave one; without limits there is none to give back.
-    fn admit(&self, peer: Option<SocketAddr>) -> Option<Option<Box<Admission>>> {
-        match self.admissions.admit(peer.map(|peer| peer.ip())) {
+    fn admit(&self, peer: &Address) -> Option<Option<Box<Admission>>> {
+        match self.admissions.admit(peer.inet().map(|peer| peer.ip())) {
             Ok(admission) => return Some(admission.map(Box::new)),
             Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
             Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),

@@ -52,7 +52,8 @@ impl EventLoop {
         let Accepted { mut socket, origin, peer, admission } = accepted;
         let socket = socket.take().ok_or_else(|| io::Error::other("the connection was closed before"))?;
         let (listener, now) = (origin.listener.to_u32(), self.state.now.get());
-        let shared = ConnShared::new(ConnKind::Stream, listener, now, peer);
+        let shared = ConnShared::new(ConnKind::Stream, listener, now, None);
+        shared.note_peer(peer);
         if let Some(framing) = &origin.framing {
             shared.set_framing(Some(Arc::clone(framing)));
         }

@@ -2,7 +2,7 @@
 //! connections all come by it.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl EventLoop {
 
     fn look_up(&mut self, id: ConnId, name: String) {
         let mailbox = Arc::clone(self.state.mailbox());
-        let done = move |found: io::Result<Vec<IpAddr>>| {
+        let done = move |found: io::Result<Vec<SocketAddr>>| {
             mailbox.send(Command::Resolved(id, found));
         };
         if let Err(error) = self.state.server().shared.resolver.submit(name, Box::new(done)) {
@@ -82,7 +82,7 @@ impl EventLoop {
     }
 
     /// A name's addresses are known, or that there are none.
-    pub(super) fn resolved(&mut self, id: ConnId, found: io::Result<Vec<IpAddr>>) {
+    pub(super) fn resolved(&mut self, id: ConnId, found: io::Result<Vec<SocketAddr>>) {
         if let Err(error) = &found {
             debug(format_args!("connection {id}: cannot look the name up: {error}"));
         }
@@ -140,8 +140,11 @@ impl EventLoop {
         // By-id calls on the descriptor must not meet it closed.
         self.state.mailbox().forget_descriptor(id);
         if let Some(entry) = self.state.conns.borrow_mut().slab.stream_mut(id) {
+            let local = entry.wire.local();
             entry.wire.close(false, &self.state.poller);
-            entry.dial().into_iter().for_each(|dial| dial.failed(errno));
+            if let Some(dial) = entry.dial() {
+                dial.failed(errno, local);
+            }
         }
     }
 
@@ -174,8 +177,8 @@ impl EventLoop {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.stream_mut(id) else { return };
             let Some(opening) = entry.extra().opening.take() else { return };
-            if entry.machine.shared.peer().is_none() {
-                entry.wire.peer().into_iter().for_each(|peer| entry.machine.shared.set_peer(peer));
+            if entry.machine.shared.known_peer().is_none() {
+                entry.wire.peer().into_iter().for_each(|peer| entry.machine.shared.note_peer(peer));
             }
             opening
         };

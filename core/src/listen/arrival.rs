@@ -1,10 +1,10 @@
 //! What comes in by a listener, and what it begins with.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use super::listener::Listener;
+use crate::address::Address;
 use crate::base::limits::Admission;
 use crate::contract::options::{ConnOptions, ListenerId};
 use crate::framing::Framing;
@@ -25,7 +25,7 @@ pub(crate) struct Origin {
 pub(crate) struct Accepted {
     pub(crate) socket: Unserved,
     pub(crate) origin: Arc<Origin>,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: Address,
     /// Its place among the connections that the server admits.
     pub(crate) admission: Option<Box<Admission>>,
 }

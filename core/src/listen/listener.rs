@@ -7,7 +7,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process;
@@ -16,13 +16,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::{
-    check_again, of_listener, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, SocketOption, Target,
+    abstract_address, check_again, of_listener, wrong, Address, ListenOptions, ListenUrl, Scheme, SocketKind,
+    SocketOption, Target,
 };
 use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
 use crate::sys::datagram::MAX_BUFFER;
-use crate::sys::socket::{self, shutdown_listening};
+use crate::sys::socket::{self, in_zone, shutdown_listening};
 use crate::sys::socket_options::{self, apply_while};
 
 use super::claim::Claim;
@@ -32,8 +33,8 @@ use path::OwnPath;
 /// As large as Linux's own default for net.core.somaxconn.
 const DEFAULT_BACKLOG: i32 = 4096;
 
-/// Who is given connections that were accepted, with the peer's address if that is an IP one.
-type Take<'a> = dyn FnMut(OwnedFd, Option<SocketAddr>) + 'a;
+/// Who is given connections that were accepted, with the peer's address.
+type Take<'a> = dyn FnMut(OwnedFd, Address) + 'a;
 
 /// Errors in a row after which nobody is looked for any more when a listener closes.
 const LAST_ERRORS: usize = 16;
@@ -84,13 +85,18 @@ impl Listener {
         }
         match target {
             Target::Inet { addr, dual_stack } => Inet { scheme, addr, dual_stack, options }.open(url),
+            Target::Zoned { ip, zone, port } => {
+                let addr = in_zone(ip, port, &zone);
+                let addr = addr.map_err(|error| wrong(url, format_args!("the zone {zone:?}: {error}")))?;
+                Inet { scheme, addr, dual_stack: false, options }.open(url)
+            }
             Target::Name { host, port } => {
-                let addr = (look_up(url, scheme, &host)?, port).into();
+                let addr = look_up(url, scheme, &host, port)?;
                 check_again(url, scheme, &Target::Inet { addr, dual_stack: false }, &options)?;
                 Inet { scheme, addr, dual_stack: false, options }.open(url)
             }
             Target::Path(path) => Self::path(url, &path, &options),
-            Target::Abstract(name) => Self::abstract_name(url, &name, &options),
+            Target::Abstract(name) => Self::abstract_name(url, name, &options),
             Target::Descriptor(number) => {
                 let listener = inherited::adopt(url, number, &options, &conns)?;
                 Ok(Listener { datagram_size: datagram_size(&options), ..listener })
@@ -122,21 +128,22 @@ impl Listener {
 
     fn path(url: &str, path: &Path, options: &ListenOptions) -> Result<Listener> {
         let (socket, own) = path::listen(url, path, options)?;
-        let listener = Self::unix(socket, format!("unix://{}", path.display()), options);
+        let listener = Self::unix(socket, Address::Path(path.to_owned()), options);
         Ok(Listener { path: Some(own), ..listener })
     }
 
-    fn abstract_name(url: &str, name: &str, options: &ListenOptions) -> Result<Listener> {
-        let opened = SockAddr::unix(format!("\0{name}")).and_then(|address| {
+    fn abstract_name(url: &str, name: Vec<u8>, options: &ListenOptions) -> Result<Listener> {
+        let opened = abstract_address(&name).and_then(|address| {
             let socket = unix_socket(&address)?;
             socket.listen(backlog(options)).map(|()| socket)
         });
         let socket = opened.map_err(|error| failed(url, &error))?;
-        Ok(Self::unix(socket, format!("unix://@{name}"), options))
+        Ok(Self::unix(socket, Address::Abstract(name), options))
     }
 
-    fn unix(socket: Socket, address: String, options: &ListenOptions) -> Listener {
-        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, address) }
+    fn unix(socket: Socket, address: Address, options: &ListenOptions) -> Listener {
+        let url = format!("unix://{address}");
+        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, url) }
     }
 
     /// Opens a further socket on the very same address and with the same options; the kernel deals out
@@ -193,11 +200,11 @@ impl Listener {
         }
     }
 
-    /// Accepts a connection that waits, if one does: it and its peer's address, if that is an IP one.
+    /// Accepts a connection that waits, if one does: it and its peer's address.
     ///
     /// # Errors
     /// As accept(2) has them; EINVAL, too, once it was closed.
-    pub(crate) fn accept(&self) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    pub(crate) fn accept(&self) -> io::Result<(OwnedFd, Address)> {
         match *self.lock() {
             true => Err(io::Error::from_raw_os_error(libc::EINVAL)),
             false => socket::accept(self.socket.as_fd()),
@@ -376,14 +383,13 @@ fn of_accepted(options: &ListenOptions) -> Option<SocketOption> {
     (options.send_buffer > 0).then_some(SocketOption::SendBuffer(options.send_buffer))
 }
 
-/// The address of a host name. As Go's net.Listen: IPv4 first, so that `localhost` is where most clients
-/// look.
-fn look_up(url: &str, scheme: Scheme, host: &str) -> Result<IpAddr> {
-    let port = 0;
+/// The address of a host name, with its zone if it has one. As Go's net.Listen: IPv4 first, so that `localhost` is where
+/// most clients look.
+fn look_up(url: &str, scheme: Scheme, host: &str, port: u16) -> Result<SocketAddr> {
     let found = (host, port).to_socket_addrs();
     let found = found.map_err(|error| wrong(url, format_args!("cannot look up {host:?}: {error}")))?;
-    let mut ips: Vec<IpAddr> = found.map(|addr| addr.ip()).filter(|ip| scheme.takes(*ip)).collect();
-    ips.sort_by_key(IpAddr::is_ipv6);
+    let mut fitting: Vec<SocketAddr> = found.filter(|addr| scheme.takes(addr.ip())).collect();
+    fitting.sort_by_key(SocketAddr::is_ipv6);
     let none = || wrong(url, format_args!("{host:?} has no address for the scheme {scheme}"));
-    ips.first().copied().ok_or_else(none)
+    fitting.first().copied().ok_or_else(none)
 }

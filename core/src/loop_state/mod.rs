@@ -283,17 +283,23 @@ impl LoopState {
         Ok(conn_info(entry.shared(), self.index, self.now.get()))
     }
 
-    /// The peer's address, as far as it is remembered; what it is in the last callback, when the socket is closed.
+    /// The peer's address, as far as it is known here, in the last callback too, when the socket is closed.
     pub(crate) fn peer(&self, id: ConnId) -> Option<Address> {
         let conns = &mut *self.conns.borrow_mut();
-        let entry = conns.peek_or_leaving(id)?;
-        let left = match entry {
-            Entry::Stream(stream) => {
-                !stream.wire.has_socket() && !stream.machine.is_opening() && stream.wire.is_unix()
-            }
-            Entry::Udp(_) => false,
-        };
-        entry.shared().peer().map(Address::Inet).or_else(|| left.then_some(Address::Unnamed))
+        let known = conns.peek_or_leaving(id)?.shared().known_peer();
+        known.or_else(|| conns.ends_left(id)?.remote.clone())
+    }
+
+    /// The address of this side; in the last callback what it was.
+    pub(crate) fn local(&self, id: ConnId) -> Option<Address> {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(ends) = conns.ends_left(id) {
+            return ends.local.clone();
+        }
+        match conns.slab.find_mut(id)? {
+            Entry::Stream(stream) => stream.wire.local(),
+            Entry::Udp(udp) => udp.endpoint.local(),
+        }
     }
 
     // ---- receivers that hand over ----

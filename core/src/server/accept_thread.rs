@@ -116,7 +116,7 @@ impl AcceptThread {
         let door = Door { admissions: &self.server.shared.admissions, metrics, poller };
         let balancer = &mut self.balancer;
         source(&mut self.acceptor, &door, &mut |accepted| {
-            let index = balancer.pick(accepted.peer.map(|peer| peer.ip()), &open);
+            let index = balancer.pick(accepted.peer.inet().map(|peer| peer.ip()), &open);
             open[index] += 1;
             dealt[index].push(Command::Accepted(accepted));
         });

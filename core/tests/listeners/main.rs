@@ -8,3 +8,4 @@ mod common;
 mod balance;
 mod closing;
 mod mixed;
+mod zones;

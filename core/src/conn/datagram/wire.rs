@@ -7,9 +7,11 @@ use socket2::Socket;
 
 use super::endpoint::{cost, longest_to, Endpoint, LONGEST_V4};
 use super::queue::{Queue, Segmenting};
+use crate::address::Address;
 use crate::base::datagram::Reading;
 use crate::sys::datagram::{self, RecvBatch, MAX_MESSAGES, SLOTS};
 use crate::sys::poller::Poller;
+use crate::sys::socket;
 
 /// What a flush did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +93,11 @@ impl Endpoint {
         }
         self.receive_failed = received.is_err();
         received
+    }
+
+    /// The address of this side.
+    pub(crate) fn local(&self) -> Option<Address> {
+        socket::local_address(self.as_fd()).ok()
     }
 
     /// How many calls of [`receive`](Self::receive), with a budget without end, take all that the kernel holds now.

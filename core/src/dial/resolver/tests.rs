@@ -26,7 +26,7 @@ impl Server {
         self.opened.notify_all();
     }
 
-    fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+    fn lookup(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
         let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(under_way, Ordering::SeqCst);
         if host.starts_with("slow") {
@@ -36,7 +36,7 @@ impl Server {
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         match host {
             "missing" => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
-            _ => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
+            _ => Ok(vec![localhost()]),
         }
     }
 
@@ -50,7 +50,11 @@ impl Server {
     }
 }
 
-type Answer = io::Result<Vec<IpAddr>>;
+fn localhost() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+type Answer = io::Result<Vec<SocketAddr>>;
 
 /// The answer comes through the channel, which ends when `done` is dropped unanswered.
 fn submit(resolver: &Resolver, host: &str) -> Receiver<Answer> {
@@ -84,9 +88,15 @@ fn threads(resolver: &Resolver) -> usize {
 fn the_system_knows_localhost_and_addresses_in_figures() {
     let resolver = Resolver::new();
     let localhost = answer(&submit(&resolver, "localhost")).unwrap();
-    assert!(!localhost.is_empty() && localhost.iter().all(IpAddr::is_loopback), "{localhost:?}");
-    let figures: Vec<IpAddr> = vec!["2001:db8::7".parse().unwrap()];
+    assert!(
+        !localhost.is_empty() && localhost.iter().all(|address| address.ip().is_loopback()),
+        "{localhost:?}"
+    );
+    let figures: Vec<SocketAddr> = vec!["[2001:db8::7]:0".parse().unwrap()];
     assert_eq!(answer(&submit(&resolver, "2001:db8::7")).unwrap(), figures);
+    // With its zone.
+    let figures: Vec<SocketAddr> = vec!["[fe80::7%1]:0".parse().unwrap()];
+    assert_eq!(answer(&submit(&resolver, "fe80::7%1")).unwrap(), figures);
     assert!(answer(&submit(&resolver, "a name\0with a hole")).is_err());
     resolver.close();
     assert_eq!(threads(&resolver), 0);
@@ -107,7 +117,7 @@ fn four_names_are_looked_up_at_once_and_the_others_wait() {
     until("four lookups under way", || server.under_way() == 4);
     server.open();
     for waiting in &answers {
-        assert_eq!(answer(waiting).unwrap(), [Ipv4Addr::LOCALHOST]);
+        assert_eq!(answer(waiting).unwrap(), [localhost()]);
     }
     assert_eq!((server.most.load(Ordering::SeqCst), threads(&resolver)), (4, 4));
 }
@@ -118,12 +128,12 @@ fn a_slow_name_does_not_hold_up_a_fast_one_and_idle_threads_serve_again() {
     let resolver = server.resolver(LONG);
     let slow = submit(&resolver, "slow");
     for _ in 0..20 {
-        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
+        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
         until("an idle thread", || resolver.shared.lock().pending == 1);
     }
     assert_eq!(threads(&resolver), 2);
     server.open();
-    assert_eq!(answer(&slow).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(answer(&slow).unwrap(), [localhost()]);
 }
 
 #[test]
@@ -151,7 +161,7 @@ fn threads_have_a_name_and_take_no_signals() {
 fn idle_threads_end_and_others_begin_when_needed() {
     let resolver = Arc::new(Server::default()).resolver(Patience { idle: Duration::ZERO, ..LONG });
     for _ in 0..50 {
-        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
+        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
         until("no thread", || {
             let state = resolver.shared.lock();
             state.running == 0 && state.threads.iter().all(JoinHandle::is_finished)
@@ -206,7 +216,7 @@ fn closing_sees_the_threads_off() {
     // Often, because a thread that nobody waits for is mostly gone, too.
     for _ in 0..300 {
         let resolver = Arc::new(Server::default()).resolver(LONG);
-        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
+        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
         resolver.close();
         assert_eq!(threads(&resolver), 0);
     }
@@ -246,7 +256,7 @@ fn closing_and_dropping_from_an_answer_do_not_wait_for_themselves() {
 #[test]
 fn dropping_a_resolver_ends_its_threads() {
     let resolver = Arc::new(Server::default()).resolver(LONG);
-    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
     let weak = Arc::downgrade(&resolver.shared);
     drop(resolver);
     until("nothing is left", || weak.strong_count() == 0);
@@ -258,7 +268,7 @@ fn an_answer_that_panics_takes_nothing_along() {
     for _ in 0..5 {
         resolver.submit("fast".into(), Box::new(|_| panic!("boom"))).unwrap();
     }
-    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
     resolver.close();
     assert_eq!(threads(&resolver), 0);
 }
@@ -266,7 +276,7 @@ fn an_answer_that_panics_takes_nothing_along() {
 #[test]
 fn in_a_child_of_the_process_that_used_it_nothing_hangs() {
     let resolver = Arc::new(Server::default()).resolver(LONG);
-    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
     // As a child would find it: made by another process, and locked by a thread that is not there.
     let shared = Arc::clone(&resolver.shared);
     shared.used_by.store(process::id() + 1, Ordering::Relaxed);

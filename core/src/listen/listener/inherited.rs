@@ -140,7 +140,7 @@ fn target(address: &Address) -> Target {
     match address {
         Address::Inet(addr) => Target::Inet { addr: *addr, dual_stack: false },
         Address::Path(path) => Target::Path(path.clone()),
-        Address::Abstract(_) | Address::Unnamed => Target::Abstract(address.to_string()),
+        Address::Abstract(_) | Address::Unnamed => Target::Abstract(address.to_string().into_bytes()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Closing a listener: whoever the kernel has connected is let in, and the address is free.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{bounded, Receiver};
 
 use super::{Record, Server};
-use crate::address::SocketKind;
+use crate::address::{Address, SocketKind};
 use crate::base::engine_thread;
 use crate::base::error::Result;
 use crate::contract::options::{ListenerId, Waiting};
@@ -150,7 +149,7 @@ impl Record {
         taken
     }
 
-    fn accepted(&self, socket: OwnedFd, peer: Option<SocketAddr>) -> Accepted {
+    fn accepted(&self, socket: OwnedFd, peer: Address) -> Accepted {
         let (socket, origin) = (Unserved::new(socket), Arc::clone(&self.origin));
         Accepted { socket, origin, peer, admission: None }
     }

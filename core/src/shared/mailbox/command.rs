@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crossbeam_channel::Sender;
 
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Run(Job),
     /// An outgoing or enrolled connection.
     Open(ConnId, Box<Opening>),
-    Resolved(ConnId, io::Result<Vec<IpAddr>>),
+    Resolved(ConnId, io::Result<Vec<SocketAddr>>),
     Listen(Placement),
     Endpoint(ConnId, Placement),
     CloseListener(Closing),

@@ -1,19 +1,17 @@
 //! Sockets: accepting, reading, writing, and what other systems do not know.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use socket2::{Domain, SockRef};
 
 use super::call::call;
-use crate::address::Credentials;
-use crate::base::datagram::canonical;
+use crate::address::{Address, Credentials};
 use crate::sys::check;
-use crate::sys::socket::inet_address;
+use crate::sys::socket::peer_in;
 
-/// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address if it is an IP one.
-pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+/// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: zeroes are valid for an address of any family.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
@@ -23,8 +21,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<So
     let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), name, &mut len, flags) })?;
     // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let peer = inet_address(&storage).map(canonical);
-    Ok((socket, peer))
+    Ok((socket, peer_in(&storage, len)))
 }
 
 /// Reads what is there, at most the buffer's size; 0 means end of file.
