@@ -599,7 +599,7 @@ typedef struct reactor_listen_options {
      */
     const char *device;
     /**
-     * Multicast groups to receive from (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
+     * Multicast groups to receive from, and from no others (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
      * none. In the query: join=GROUP[@INTERFACE], once per group.
      */
     const char *multicast;
@@ -634,6 +634,10 @@ typedef struct reactor_listen_options {
      * query: write=MS.
      */
     int64_t write_ms;
+    /**
+     * Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP): REACTOR_ON or REACTOR_OFF. Default: off.
+     */
+    uint64_t broadcast;
 } reactor_listen_options;
 
 /**
@@ -909,6 +913,20 @@ typedef struct reactor_datagram {
      * 1 if the datagram was longer than the buffer, and its end is lost; otherwise 0.
      */
     uint64_t truncated;
+    /**
+     * The address that it was sent to, with port 0: one of this machine's, a multicast group, or everybody's. A struct
+     * sockaddr_in or sockaddr_in6, valid as sender is. NULL where that is not known: of a socket that is connected. A
+     * write answers from there, but for a group, or for all.
+     */
+    const struct sockaddr *destination;
+    /**
+     * The bytes of destination; 0 without one.
+     */
+    size_t destination_len;
+    /**
+     * The number of the network interface by which it came, as if_indextoname() takes it; 0 if that is not known.
+     */
+    uint64_t interface;
 } reactor_datagram;
 
 /**
@@ -1164,7 +1182,7 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  *
  * Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
  * nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
- * mode=OCTAL, datagram=N, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+ * mode=OCTAL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
  * read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
  * milliseconds, 0 for never.
  *
@@ -1283,8 +1301,8 @@ reactor_status reactor_server_endpoints(struct reactor_server *server,
  * REACTOR_CLOSE_TIMED_OUT. options may be NULL.
  *
  * url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
- * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local
- * address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
+ * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, broadcast=BOOL (UDP), device=NAME,
+ * and the local address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
  * idle=MS, read=MS, write=MS, half_open=BOOL, framing=FRAMING, as in reactor_server_listen_with().
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
@@ -1606,7 +1624,7 @@ reactor_status reactor_conn_write_frame(struct reactor_server *server,
  * Sends a datagram from a UDP endpoint to any address: to is a struct sockaddr_in or sockaddr_in6 of to_len
  * bytes. Otherwise as reactor_conn_write().
  *
- * Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, a to_len that is
+ * Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, port 0, a to_len that is
  * too short, and more bytes than a datagram can have; REACTOR_STATUS_UNSUPPORTED for a connection.
  */
 reactor_status reactor_conn_send_to(struct reactor_server *server,
@@ -1720,7 +1738,7 @@ reactor_status reactor_conn_info(struct reactor_server *server,
                                  struct reactor_info *out_info);
 
 /**
- * In on_data of a UDP endpoint: tells who sent the datagram.
+ * In on_data of a UDP endpoint: tells who sent the datagram, and to which address of this machine.
  *
  * Errors: REACTOR_STATUS_WRONG_STATE outside on_data of this endpoint, and so for connections;
  * REACTOR_STATUS_WRONG_THREAD elsewhere than on its loop; REACTOR_STATUS_CLOSED if it is closed, or belongs

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 from conftest import Serve
 
 from harness import Subject, eventually, needs, promises
+from harness.client import address
 from harness.subject import TCP
 
 pytestmark = needs("calls")

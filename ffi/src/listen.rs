@@ -50,7 +50,7 @@ pub unsafe extern "C" fn reactor_server_listen(
 ///
 /// Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
 /// nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
-/// mode=OCTAL, datagram=N, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+/// mode=OCTAL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
 /// read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
 /// milliseconds, 0 for never.
 ///

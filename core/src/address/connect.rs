@@ -30,6 +30,8 @@ pub(crate) struct DialOptions {
     pub(crate) recv_buffer: usize,
     /// Bytes. `sndbuf=N`.
     pub(crate) send_buffer: usize,
+    /// Whether datagrams may go to a broadcast address, also that of the URL (UDP only). `broadcast=BOOL`.
+    pub(crate) broadcast: Option<bool>,
     /// The interface to leave by (TCP and UDP). `device=NAME`.
     pub(crate) device: Option<String>,
     /// The local address (TCP and UDP); port 0 leaves the port to the system. `bind=IP[:PORT]`.
@@ -67,9 +69,9 @@ impl ConnectUrl {
 
 /// What outgoing connections have in common with listeners, and what they have for themselves.
 fn dial_options(shared: ListenOptions, own: DialOptions) -> DialOptions {
-    let ListenOptions { nodelay, keepalive, recv_buffer, send_buffer, device, .. } = shared;
+    let ListenOptions { nodelay, keepalive, recv_buffer, send_buffer, broadcast, device, .. } = shared;
     let DialOptions { bind, bind_zone, .. } = own;
-    DialOptions { nodelay, keepalive, recv_buffer, send_buffer, device, bind, bind_zone }
+    DialOptions { nodelay, keepalive, recv_buffer, send_buffer, broadcast, device, bind, bind_zone }
 }
 
 fn port(target: &Target) -> Option<u16> {

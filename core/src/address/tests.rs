@@ -369,7 +369,7 @@ fn a_connect_url_names_what_to_reach_and_how() {
         send_buffer: 20,
         device: Some("lo".into()),
         bind: Some("127.0.0.2:0".parse().unwrap()),
-        bind_zone: None,
+        ..DialOptions::default()
     };
     assert_eq!(connect(url).options, expected);
     for (text, local) in

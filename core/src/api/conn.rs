@@ -13,7 +13,7 @@ use crate::base::timer::TimerId;
 use crate::conn::request::Request;
 use crate::contract::action::{CloseReason, Completed, Pressure};
 use crate::contract::config::Timeouts;
-use crate::contract::options::{ConnInfo, Context};
+use crate::contract::options::{ConnInfo, Context, Destination};
 use crate::framing::Framing;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
@@ -188,13 +188,22 @@ impl<'a> Conn<'a> {
     /// In `on_data` of a UDP endpoint: who sent the datagram. `None` elsewhere.
     #[must_use]
     pub fn sender(&self) -> Option<SocketAddr> {
-        self.state.sender(self.id)
+        self.state.envelope(self.id).map(|envelope| envelope.sender)
+    }
+
+    /// In `on_data` of a UDP endpoint: the address of this machine that the datagram was sent to, which may be a group's
+    /// or everybody's, and the interface by which it came. A write answers from there, but for a group, or for all. `None`
+    /// elsewhere.
+    #[must_use]
+    pub fn destination(&self) -> Option<Destination> {
+        let landing = self.state.envelope(self.id)?.landing?;
+        Some(Destination { address: landing.to, interface: landing.interface })
     }
 
     /// In `on_data` of a UDP endpoint: whether the datagram was longer than the buffer, and its end is lost.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
-        self.state.is_truncated(self.id)
+        self.state.envelope(self.id).is_some_and(|envelope| envelope.truncated)
     }
 
     // ---- calling back ----

@@ -28,7 +28,7 @@ impl Handle {
     /// [`TimedOut`](crate::CloseReason::TimedOut).
     ///
     /// Options, as for listeners, and the local address: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`,
-    /// `rcvbuf=N`, `sndbuf=N`, `device=NAME`, `bind=IP[:PORT]`, and what the connection begins with, where the query wins
+    /// `rcvbuf=N`, `sndbuf=N`, `broadcast=BOOL`, `device=NAME`, `bind=IP[:PORT]`, and what the connection begins with, where the query wins
     /// over `options`: `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`.
     ///
     /// # Errors

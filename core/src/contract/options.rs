@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
@@ -123,6 +124,18 @@ pub struct Listening {
     pub id: ListenerId,
     /// The address really bound, as a URL without a query.
     pub address: String,
+}
+
+/// Where a datagram was sent to: see [`Conn::destination`](crate::Conn::destination).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Destination {
+    /// One of this machine's addresses, a multicast group, or everybody's. IPv4 if it came over IPv4, on a dual-stack
+    /// socket too.
+    pub address: IpAddr,
+    /// The number of the network interface by which it came; 0 if that is not known, as of what came before an inherited
+    /// socket was taken over.
+    pub interface: u32,
 }
 
 /// What can be read of a connection at any time.

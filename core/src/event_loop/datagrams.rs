@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Envelope;
 use crate::base::panics::{catch, report};
 use crate::conn::datagram::endpoint::{cost, Endpoint};
 use crate::conn::datagram::entry::{UdpEntry, Waiting};
@@ -92,7 +93,7 @@ impl EventLoop {
         }
         let queued = self.state.queue_handed_in(conns, id, None, bytes);
         match (conns.slab.udp_mut(id), completion) {
-            (Some(entry), Some(completion)) if queued => entry.pending.push(completion),
+            (Some(entry), Some(completion)) if queued => entry.endpoint.complete_with(completion),
             (_, Some(completion)) => conns.done.push((completion, Completed::Cancelled)),
             _ => {}
         }
@@ -140,24 +141,24 @@ impl EventLoop {
             }
         }
         let mut taken = 0;
-        for Datagram { bytes, sender, truncated } in batch.iter() {
+        for Datagram { bytes, envelope } in batch.iter() {
             taken += cost(bytes.len());
-            self.deliver_or_wait(id, bytes, sender, truncated);
+            self.deliver_or_wait(id, bytes, envelope);
         }
         Some(taken)
     }
 
     /// A handler that has paused the socket in the middle of a batch, or of a coalesced message in it, gets the
     /// rest when it resumes.
-    fn deliver_or_wait(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
+    fn deliver_or_wait(&mut self, id: ConnId, bytes: &[u8], envelope: Envelope) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
             if !entry.takes_input() || !entry.waiting.is_empty() {
-                return entry.waiting.push_back(Waiting { bytes: bytes.into(), sender, truncated });
+                return entry.waiting.push_back(Waiting { bytes: bytes.into(), envelope });
             }
         }
-        self.deliver_datagram(id, bytes, sender, truncated);
+        self.deliver_datagram(id, bytes, envelope);
     }
 
     /// Gives the handler what it was spared before, up to its budget, and says what is left of that.
@@ -168,14 +169,14 @@ impl EventLoop {
                 let entry = conns.slab.udp_mut(id).filter(|entry| entry.takes_input());
                 entry.and_then(|entry| entry.waiting.pop_front())
             };
-            let Some(Waiting { bytes, sender, truncated }) = next else { break };
+            let Some(Waiting { bytes, envelope }) = next else { break };
             budget = budget.saturating_sub(cost(bytes.len()));
-            self.deliver_datagram(id, &bytes, sender, truncated);
+            self.deliver_datagram(id, &bytes, envelope);
         }
         budget
     }
 
-    fn deliver_datagram(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
+    fn deliver_datagram(&mut self, id: ConnId, bytes: &[u8], envelope: Envelope) {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
@@ -187,9 +188,9 @@ impl EventLoop {
         metrics.datagrams_read.add(1);
         metrics.messages_read.add(1);
         metrics.bytes_read.add(bytes.len() as u64);
-        metrics.datagrams_truncated.add(u64::from(truncated));
+        metrics.datagrams_truncated.add(u64::from(envelope.truncated));
         self.state.input.set(Some(Input { id, len: bytes.len(), raw: true }));
-        self.state.datagram.set(Some((sender, truncated)));
+        self.state.datagram.set(Some(envelope));
         self.tell(id, |receiver, conn| receiver.event(Event::Datagram(conn, bytes)));
         self.state.input.set(None);
         self.state.datagram.set(None);
@@ -223,8 +224,7 @@ impl EventLoop {
         let connected = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
-            let cancelled = entry.pending.drain(..).map(|completion| (completion, Completed::Cancelled));
-            conns.done.extend(cancelled);
+            entry.endpoint.cancel_completions(&mut conns.done);
             entry.listener.is_none()
         };
         self.call_completions();

@@ -22,7 +22,7 @@ use crate::address::{
 use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
-use crate::sys::datagram::MAX_BUFFER;
+use crate::sys::datagram::{prepare, MAX_BUFFER};
 use crate::sys::socket::{self, in_zone, shutdown_listening};
 use crate::sys::socket_options::{self, apply_while};
 
@@ -322,6 +322,9 @@ impl Inet {
         let socket = Socket::new(Domain::for_address(self.addr), kind.nonblocking().cloexec(), None);
         let socket = socket.map_err(failed)?;
         self.share(&socket).map_err(failed)?;
+        if !tcp {
+            prepare(socket.as_fd(), self.addr.is_ipv6());
+        }
         self.bind_device(url, &socket)?;
         // Before the bind and the listen: a receive buffer counts for the window that is offered first.
         for option in of_listener(&self.options, tcp) {

@@ -45,9 +45,7 @@ impl LoopState {
                 entry.polls_writable = wants;
             }
         }
-        if entry.endpoint.queued_bytes() == 0 {
-            done.extend(entry.pending.drain(..).map(|completion| (completion, Completed::Sent)));
-        }
+        entry.endpoint.take_completed(done);
         let relieved = entry.shared.owes_drain() && entry.shared.unsent() <= self.config().low_water;
         if relieved {
             entry.shared.pay_drain();
@@ -81,7 +79,7 @@ impl LoopState {
     pub(crate) fn drop_endpoint(&self, id: ConnId) -> Option<Context> {
         let Conns { slab, pool, done, .. } = &mut *self.conns.borrow_mut();
         let Some((_, Entry::Udp(mut udp))) = slab.remove(id).map(|leaving| *leaving) else { return None };
-        done.extend(udp.pending.drain(..).map(|completion| (completion, Completed::Cancelled)));
+        udp.endpoint.cancel_completions(done);
         self.poller.forget(udp.endpoint.as_fd());
         pool.change -= udp.endpoint.queued_bytes() as isize;
         udp.context

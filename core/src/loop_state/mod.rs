@@ -3,13 +3,13 @@
 //! destructors, loggers), so such a call always finds them free.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Envelope;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::timer::Wheel;
 use crate::conn::entry::Entry;
@@ -62,8 +62,8 @@ pub(crate) struct LoopState {
     pub(crate) input: Cell<Option<Input>>,
     /// How many of its bytes the handler keeps.
     pub(crate) kept: Cell<usize>,
-    /// If it is a datagram: its sender, and whether it was truncated.
-    pub(crate) datagram: Cell<Option<(SocketAddr, bool)>>,
+    /// If it is a datagram: what came with it.
+    pub(crate) datagram: Cell<Option<Envelope>>,
     /// Dropped last: the lease of the timers' ids goes back with it.
     mailbox: Arc<Mailbox>,
     /// The process whose loop it is, as [`fork::process`] numbers it.
@@ -255,15 +255,8 @@ impl LoopState {
         Ok(())
     }
 
-    pub(crate) fn sender(&self, id: ConnId) -> Option<SocketAddr> {
-        self.datagram(id).map(|(sender, _)| sender)
-    }
-
-    pub(crate) fn is_truncated(&self, id: ConnId) -> bool {
-        self.datagram(id).is_some_and(|(_, truncated)| truncated)
-    }
-
-    fn datagram(&self, id: ConnId) -> Option<(SocketAddr, bool)> {
+    /// What came with the datagram that the handler is being given.
+    pub(crate) fn envelope(&self, id: ConnId) -> Option<Envelope> {
         self.input.get().filter(|input| input.id == id)?;
         self.datagram.get()
     }

@@ -2,24 +2,23 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use crate::base::datagram::Envelope;
 use crate::conn::datagram::endpoint::Endpoint;
 use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
 use crate::conn::stream::machine::Due;
-use crate::contract::action::{CloseReason, Closed, Completion};
+use crate::contract::action::{CloseReason, Closed};
 use crate::contract::options::{Context, ListenerId};
 use crate::listen::claim::Claim;
 
 /// A datagram that was received and waits for a handler that has paused.
 pub(crate) struct Waiting {
     pub(crate) bytes: Box<[u8]>,
-    pub(crate) sender: SocketAddr,
-    pub(crate) truncated: bool,
+    pub(crate) envelope: Envelope,
 }
 
 /// A UDP socket as its loop holds it.
@@ -32,8 +31,6 @@ pub(crate) struct UdpEntry {
     pub(crate) waiting: VecDeque<Waiting>,
     /// The poller reports room: only while output waits for it.
     pub(crate) polls_writable: bool,
-    /// Completions of what is queued.
-    pub(crate) pending: Vec<Completion>,
     /// To be closed once its queue is sent.
     pub(crate) closing: Option<Closed>,
     pub(crate) context: Option<Context>,
@@ -54,7 +51,6 @@ impl UdpEntry {
             paused: false,
             waiting: VecDeque::new(),
             polls_writable: false,
-            pending: Vec::new(),
             closing: None,
             context: None,
             _claim: None,

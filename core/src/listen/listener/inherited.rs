@@ -13,6 +13,7 @@ use super::{failed, of_accepted, Listener, ListeningOn};
 use crate::address::{check_again, of_listener, wrong, Address, ListenOptions, Scheme, Target};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::contract::options::ConnOptions;
+use crate::sys::datagram::prepare as prepare_udp;
 use crate::sys::socket::{self, is_open};
 use crate::sys::socket_options::apply_while;
 
@@ -98,6 +99,7 @@ fn prepare(
     check_again(url, scheme, &target(&bound), options)?;
     if scheme.is_udp() {
         conns.refuse_for_datagrams(url)?;
+        prepare_udp(fd, bound.inet().is_some_and(|bound| bound.is_ipv6()));
     }
     for option in of_listener(options, scheme.is_tcp()) {
         apply_while(ListeningOn(url), fd, &option)?;
