@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -158,6 +159,29 @@ def test_errors_of_the_moment_end_no_connection(serve: Serve, call: str, error: 
                 assert client.ask(f"echo {number}") == str(number)
         assert trace.injected() > 3
     assert server.events("close") == []
+
+
+@promises("R1", "R2", "T4")
+@pytest.mark.parametrize(("error", "loops"), [("EPERM", 1), ("EPROTO", 2), ("EIO", 1), ("ENETDOWN", 2)])
+def test_an_error_of_accept_that_stays_makes_nobody_spin(
+    serve: Serve, error: str, loops: int, tmp_path: Path
+) -> None:
+    """Also one that may concern a single connection, as each of these but EIO."""
+    server = serve(loops=loops)
+    old = server.connect()
+    old.id()
+    with Strace(server.pid, tmp_path / "strace", "-e", f"inject=accept4:error={error}") as trace:
+        new = server.connect()
+        new.command("echo in")
+        eventually("a failure", lambda: trace.injected() > 0)
+        # The promise is about how much is done in a time.
+        began, before = time.monotonic(), trace.injected()
+        time.sleep(1)
+        assert old.ask("echo there") == "there"
+        tries, took = trace.injected() - before, time.monotonic() - began
+        # One try in 100 ms, but for the first few.
+        assert tries <= 10 * took + 10
+    assert new.line() == "in"
 
 
 FATAL = [
