@@ -211,6 +211,44 @@ def test_an_error_of_one_connection_ends_that_one(
     assert len(server.events("close")) == 1
 
 
+SENDS = "sendto,sendmsg"
+CUT = [
+    (SENDS, errno.ENOBUFS, 1, "write"),
+    (SENDS, errno.ENOBUFS, 2, "write"),
+    (SENDS, errno.ENOMEM, 3, "by-id"),
+    (SENDS, errno.ENOBUFS, 2, "close"),
+    ("recvfrom", errno.ENOMEM, 1, "write"),
+]
+
+
+@promises("L4", "R2")
+@pytest.mark.parametrize(("calls", "number", "nth", "way"), CUT, ids=str)
+def test_what_an_error_cuts_short_never_ends_cleanly(
+    serve: Serve, calls: str, number: int, nth: int, way: str, tmp_path: Path
+) -> None:
+    """The peer lives and reads: it must not take what it has for all there was."""
+    server = serve(loops=1, high_water=1 << 24)
+    client = server.connect(receive_buffer=1 << 14)
+    conn = client.id()
+    if calls == "recvfrom":
+        # Output waits when the read fails.
+        client.command("write 8000000")
+        client.exactly(100_000)
+    inject = f"inject={calls}:error={errno.errorcode[number]}:when={nth}"
+    with Strace(server.pid, tmp_path / "strace", "-e", inject):
+        if calls == "recvfrom":
+            client.command("echo never read")
+        elif way == "by-id":
+            assert server.control(f"write {conn} 8000000") == "ok"
+        else:
+            client.command("write 8000000", *(["close"] if way == "close" else []))
+        with pytest.raises(ConnectionResetError):
+            client.to_the_end()
+        event = server.expect("close", id=conn)
+    expected = ("local close", None) if way == "close" else ("reset", number)
+    assert (event["reason"], event["errno"]) == expected
+
+
 @promises("R2")
 def test_stopping_and_continuing_the_process_loses_nothing(serve: Serve) -> None:
     server = serve(loops=2, mode="echo")

@@ -253,6 +253,18 @@ impl StreamEntry {
         self.took(result, pool, metrics)
     }
 
+    /// The same once more before the socket is handed out: what the kernel does not take, whatever it says, stays in the
+    /// queue, which is handed out, too.
+    pub(crate) fn send_last(&mut self, pool: &mut BlockPool, metrics: &LoopMetrics) {
+        let Some(socket) = self.wire.socket.as_ref().filter(|_| !self.machine.out().is_empty()) else {
+            return;
+        };
+        metrics.writes.add(1);
+        if let Ok(sent) = send(socket, &self.machine, pool) {
+            self.took(Ok(sent), pool, metrics);
+        }
+    }
+
     /// What the kernel took of the queue, told to the connection; says how much. If it took less than it was offered, it
     /// is offered the rest until it would block: only then it will report room.
     #[inline(never)]
