@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::io;
 
+use super::dialling::close_attempts;
 use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
@@ -218,6 +219,7 @@ impl EventLoop {
         if let Some(stream) = leaving.1.stream() {
             let resets = stream.machine.resets();
             stream.wire.close(resets, &self.state.poller);
+            close_attempts(stream, &self.state.poller);
             self.give_back(stream);
         }
         self.state.metrics().count_closed(closed.reason);

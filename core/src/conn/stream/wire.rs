@@ -46,19 +46,12 @@ impl Wire {
             true => poller.add_readable(socket.as_fd(), token)?,
             false => poller.add(socket.as_fd(), token)?,
         }
-        Ok(self.socket.insert(socket).as_raw_fd())
+        Ok(self.adopt(socket))
     }
 
-    /// Whether a connect that was begun has succeeded: `Some(true)`; `None` without a socket. One that is still under
-    /// way (`Some(false)`) is reported when it has ended.
-    pub(crate) fn connect_state(&self, poller: &Poller) -> Option<io::Result<bool>> {
-        let fd = self.socket.as_ref()?.as_fd();
-        let state = socket::connect_state(fd).map(|made| made.is_some());
-        if matches!(state, Ok(false)) {
-            poller.rearm_read(fd);
-            poller.rearm_write(fd);
-        }
-        Some(state)
+    /// Takes a socket over that the poller has under the connection's token already.
+    pub(crate) fn adopt(&mut self, socket: OwnedFd) -> RawFd {
+        self.socket.insert(socket).as_raw_fd()
     }
 
     /// The peer's address, if it is an IP one.
@@ -385,11 +378,6 @@ impl StreamEntry {
     pub(crate) fn sent_and_held(&self) -> (u64, usize) {
         let held = self.wire.socket.as_ref().map_or(0, |socket| datagram::outstanding(socket.as_fd()));
         (self.machine.shared.sent(), held)
-    }
-
-    /// Whether the address that it connects to has answered, in one way or the other.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.wire.socket.as_ref().is_some_and(|socket| socket::readiness(socket.as_fd()).1)
     }
 
     /// What a peer did while the loop was busy is no fault of its: input that waits is input that came, and room for
