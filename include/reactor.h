@@ -608,8 +608,8 @@ typedef struct reactor_listen_options {
      */
     const struct reactor_framing *framing;
     /**
-     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. Default:
-     * REACTOR_NEVER. In the query: idle=MS.
+     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. What the peer
+     * takes of bytes that the kernel holds for it is traffic, too. Default: REACTOR_NEVER. In the query: idle=MS.
      */
     int64_t idle_ms;
     /**
@@ -618,7 +618,7 @@ typedef struct reactor_listen_options {
      */
     int64_t read_ms;
     /**
-     * Milliseconds in which output waited without the kernel taking any of it, after which the connection is
+     * Milliseconds in which output waited without the kernel or the peer taking any, after which the connection is
      * reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
      * query: write=MS.
      */

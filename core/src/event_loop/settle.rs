@@ -201,6 +201,7 @@ impl EventLoop {
         }
         entry.machine.set_output_aside(&mut conns.pool);
         entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
+        entry.note_stuck();
         conns.line_up(id);
         if goes_on {
             conns.mark_dirty(id);

@@ -96,6 +96,15 @@ pub(crate) fn readiness(fd: BorrowedFd<'_>) -> (bool, bool) {
     (any(libc::POLLIN | over), any(libc::POLLOUT | over))
 }
 
+/// How long ago the peer last acknowledged something, at least; `None` where that is not known: it is no TCP socket. A
+/// peer that takes nothing acknowledges probes all the same.
+pub(crate) fn last_acknowledged(fd: BorrowedFd<'_>) -> Option<Duration> {
+    let age = super::system::socket::last_acknowledged(fd);
+    #[cfg(test)]
+    let age = age.map(super::clock::made_up::age);
+    age
+}
+
 /// Makes closing the socket reset the connection: what the peer has not read is lost to it, and it knows.
 pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
     // It fails for what is no socket only.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::address::Address;
+use crate::base::millis::millis_down;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Machine;
 use crate::conn::stream::queue::BlockPool;
@@ -380,18 +381,33 @@ impl StreamEntry {
         (self.machine.shared.sent(), held)
     }
 
-    /// What a peer did while the loop was busy is no fault of its: input that waits is input that came, and room for
-    /// output is output that went. Says whether there is any.
+    /// Its output is stuck from now on: what the kernel holds is remembered, so that its shrinking shows.
+    pub(crate) fn note_stuck(&mut self) {
+        let sent = self.machine.shared.sent();
+        if self.machine.is_stuck() && self.timing().is_some_and(|timing| !timing.knows_held_of(sent)) {
+            let held = self.sent_and_held();
+            if let Some(timing) = self.timing() {
+                timing.holds(held);
+            }
+        }
+    }
+
+    /// What a peer did while nobody looked is no fault of its: input that waits is input that came, room for output is
+    /// output that went, and so is what the kernel does not hold any more. Says whether there is any.
     pub(crate) fn catch_up(&mut self, now: u64) -> bool {
+        let held = self.sent_and_held();
         let Some(socket) = self.wire.socket.as_ref() else { return false };
         let (readable, writable) = socket::readiness(socket.as_fd());
         let came = readable && self.machine.awaits_input();
         let went = writable && self.machine.is_stuck();
-        if let Some(timing) = self.timing() {
-            came.then(|| timing.came(now));
-            went.then(|| timing.went(now));
-        }
-        came || went
+        // Of a Unix socket it cannot be told when.
+        let ago = socket::last_acknowledged(socket.as_fd()).unwrap_or_default();
+        let Some(timing) = self.timing() else { return false };
+        let taken = timing.holds(held);
+        came.then(|| timing.came(now));
+        went.then(|| timing.went(now));
+        taken.then(|| timing.was_taken(now.saturating_sub(millis_down(ago))));
+        came || went || taken
     }
 }
 
