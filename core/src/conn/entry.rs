@@ -109,10 +109,10 @@ impl Slab<Entry> {
 mod tests {
     use super::*;
     use crate::base::slab::IdTable;
+    use crate::conn::datagram::endpoint::Endpoint;
     use crate::conn::shared::ConnKind;
     use crate::conn::stream::machine::Machine;
     use crate::conn::stream::wire::Wire;
-    use crate::conn::datagram::endpoint::Endpoint;
 
     fn stream() -> Entry {
         let machine = Machine::new(ConnShared::new(ConnKind::Stream, 1, 0, None), false);

@@ -298,7 +298,9 @@ impl LoopState {
     pub(crate) fn keep_handed_over(&self, id: ConnId, bytes: &[u8]) {
         let carried = {
             let conns = &mut *self.conns.borrow_mut();
-            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else { return };
+            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
+                return;
+            };
             entry.backlog |= entry.framer.is_some() && !bytes.is_empty();
             entry.take_carry(&mut conns.pool)
         };

@@ -266,8 +266,7 @@ impl LoopState {
         to: Option<SocketAddr>,
         slices: &[&[u8]],
     ) -> Result<Pressure> {
-        let UdpEntry { endpoint, shared, .. } =
-            conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
+        let UdpEntry { endpoint, shared, .. } = conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
         if !shared.takes_writes() {
             return Err(closed_error(id));
         }
