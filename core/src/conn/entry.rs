@@ -92,6 +92,12 @@ impl Slab<Entry> {
         self.peek_stream(id).filter(|stream| stream.flows())
     }
 
+    /// The same without time-outs: for the usual that has to tell nobody of it.
+    #[inline]
+    pub(crate) fn flowing_plainly(&mut self, id: ConnId) -> Option<&mut StreamEntry> {
+        self.peek_stream(id).filter(|stream| stream.flows_plainly())
+    }
+
     pub(crate) fn udp_mut(&mut self, id: ConnId) -> Option<&mut UdpEntry> {
         match self.find_mut(id)? {
             Entry::Udp(udp) => Some(udp),
