@@ -31,7 +31,7 @@ pub(crate) enum Source {
 impl Opening {
     pub(crate) fn dial(&mut self) -> Option<&mut Dial> {
         match &mut self.source {
-            Source::Dial(dial) => Some(dial),
+            Source::Dial(dial) => Some(&mut **dial),
             Source::Given(_) => None,
         }
     }

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::Condvar;
 use std::time::Instant;
@@ -18,6 +18,7 @@ struct Server {
     /// Lookups under way, and the most there have been.
     under_way: AtomicUsize,
     most: AtomicUsize,
+    asked: Mutex<Vec<String>>,
 }
 
 impl Server {
@@ -27,6 +28,7 @@ impl Server {
     }
 
     fn lookup(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        self.asked.lock().unwrap().push(host.into());
         let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(under_way, Ordering::SeqCst);
         if host.starts_with("slow") {
@@ -36,7 +38,7 @@ impl Server {
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         match host {
             "missing" => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
-            _ => Ok(vec![localhost()]),
+            _ => Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()]),
         }
     }
 
@@ -45,30 +47,34 @@ impl Server {
         Arc::new(Resolver::with(move |host| server.lookup(host), patience))
     }
 
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
     fn under_way(&self) -> usize {
         self.under_way.load(Ordering::SeqCst)
     }
 }
 
-fn localhost() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 0).into()
+/// Somebody who waits for an answer. It comes through the channel, which ends when `done` is dropped unanswered.
+struct Waiting {
+    answer: Receiver<Found>,
+    look_up: LookUp,
 }
 
-type Answer = io::Result<Vec<SocketAddr>>;
-
-/// The answer comes through the channel, which ends when `done` is dropped unanswered.
-fn submit(resolver: &Resolver, host: &str) -> Receiver<Answer> {
-    let (sender, receiver) = unbounded();
-    resolver.submit(host.into(), Box::new(move |answer| sender.send(answer).unwrap())).unwrap();
-    receiver
+fn submit(resolver: &Resolver, host: &str) -> Waiting {
+    let (sender, answer) = unbounded();
+    let done = Box::new(move |found| sender.send(found).unwrap());
+    Waiting { look_up: resolver.submit(host.into(), done).unwrap(), answer }
 }
 
-fn answer(receiver: &Receiver<Answer>) -> Answer {
-    receiver.recv_timeout(LIMIT).expect("an answer")
+fn answer(waiting: &Waiting) -> Result<Vec<IpAddr>, Arc<io::Error>> {
+    let found = waiting.answer.recv_timeout(LIMIT).expect("an answer")?;
+    Ok(found.iter().map(SocketAddr::ip).collect())
 }
 
-fn dropped(receiver: &Receiver<Answer>) -> bool {
-    matches!(receiver.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected))
+fn dropped(waiting: &Waiting) -> bool {
+    matches!(waiting.answer.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected))
 }
 
 fn until(what: &str, condition: impl Fn() -> bool) {
@@ -88,15 +94,9 @@ fn threads(resolver: &Resolver) -> usize {
 fn the_system_knows_localhost_and_addresses_in_figures() {
     let resolver = Resolver::new();
     let localhost = answer(&submit(&resolver, "localhost")).unwrap();
-    assert!(
-        !localhost.is_empty() && localhost.iter().all(|address| address.ip().is_loopback()),
-        "{localhost:?}"
-    );
-    let figures: Vec<SocketAddr> = vec!["[2001:db8::7]:0".parse().unwrap()];
+    assert!(!localhost.is_empty() && localhost.iter().all(IpAddr::is_loopback), "{localhost:?}");
+    let figures: Vec<IpAddr> = vec!["2001:db8::7".parse().unwrap()];
     assert_eq!(answer(&submit(&resolver, "2001:db8::7")).unwrap(), figures);
-    // With its zone.
-    let figures: Vec<SocketAddr> = vec!["[fe80::7%1]:0".parse().unwrap()];
-    assert_eq!(answer(&submit(&resolver, "fe80::7%1")).unwrap(), figures);
     assert!(answer(&submit(&resolver, "a name\0with a hole")).is_err());
     resolver.close();
     assert_eq!(threads(&resolver), 0);
@@ -110,16 +110,80 @@ fn a_failure_is_an_answer() {
 }
 
 #[test]
-fn four_names_are_looked_up_at_once_and_the_others_wait() {
+fn many_names_are_looked_up_at_once_and_the_others_wait() {
     let server = Arc::new(Server::default());
     let resolver = server.resolver(LONG);
-    let answers: Vec<_> = (0..9).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
-    until("four lookups under way", || server.under_way() == 4);
+    let answers: Vec<_> = (0..MOST + 5).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
+    until("all lookups under way", || server.under_way() == MOST);
     server.open();
     for waiting in &answers {
-        assert_eq!(answer(waiting).unwrap(), [localhost()]);
+        assert_eq!(answer(waiting).unwrap(), [Ipv4Addr::LOCALHOST]);
     }
-    assert_eq!((server.most.load(Ordering::SeqCst), threads(&resolver)), (4, 4));
+    assert_eq!((server.most.load(Ordering::SeqCst), threads(&resolver)), (MOST, MOST));
+}
+
+#[test]
+fn equal_names_are_looked_up_once_for_all_who_wait() {
+    let server = Arc::new(Server::default());
+    let resolver = server.resolver(LONG);
+    let mut answers: Vec<_> = (0..60).map(|_| submit(&resolver, "slow")).collect();
+    until("a lookup under way", || server.under_way() == 1);
+    answers.extend((0..60).map(|_| submit(&resolver, "slow")));
+    // Who waits no more is told nothing.
+    let withdrawn = answers.remove(70);
+    drop(withdrawn.look_up);
+    assert!(withdrawn.answer.recv_timeout(LIMIT).is_err());
+    server.open();
+    for waiting in &answers {
+        assert_eq!(answer(waiting).unwrap(), [Ipv4Addr::LOCALHOST]);
+    }
+    assert_eq!((server.asked(), threads(&resolver)), (vec!["slow".to_owned()], 1));
+    // It was answered: the next one asks anew.
+    assert_eq!(answer(&submit(&resolver, "slow")).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[test]
+fn names_that_nobody_waits_for_any_more_hold_nobody_up() {
+    let server = Arc::new(Server::default());
+    let resolver = server.resolver(LONG);
+    let mut slow: Vec<_> = (0..MOST).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
+    until("all lookups under way", || server.under_way() == MOST);
+    let waits = submit(&resolver, "fast");
+    let (given_up, again) = (submit(&resolver, "given up"), submit(&resolver, "again"));
+    drop((given_up.look_up, again.look_up));
+    let again = submit(&resolver, "again");
+    // A thread for those that wait takes the place of one that hangs.
+    drop(slow.pop());
+    assert_eq!(answer(&waits).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(answer(&again).unwrap(), [Ipv4Addr::LOCALHOST]);
+    drop(slow);
+    let more: Vec<_> = (0..MOST).map(|number| submit(&resolver, &format!("slower{number}"))).collect();
+    until("as many again under way", || server.under_way() == 2 * MOST);
+    // Who asks for a name that hangs waits for the answer to come.
+    let joined = submit(&resolver, "slow0");
+    server.open();
+    more.iter().chain([&joined]).for_each(|waiting| assert!(answer(waiting).is_ok()));
+    let asked = server.asked();
+    let times = |host: &str| asked.iter().filter(|asked| *asked == host).count();
+    assert_eq!((times("given up"), times("again"), times("slow0")), (0, 1, 1));
+    resolver.close();
+    let state = resolver.shared.lock();
+    assert_eq!((state.under_way, state.abandoned, state.asked.len()), (0, 0, 0));
+}
+
+#[test]
+fn closing_again_does_not_wait_as_long_again() {
+    let server = Arc::new(Server::default());
+    let resolver = server.resolver(Patience { close: Duration::from_millis(20), ..LONG });
+    let _hanging = submit(&resolver, "slow");
+    until("a lookup under way", || server.under_way() == 1);
+    resolver.close();
+    let until = resolver.shared.close();
+    assert!(until <= Instant::now());
+    resolver.close();
+    assert_eq!(resolver.shared.close(), until);
+    server.open();
 }
 
 #[test]
@@ -128,12 +192,12 @@ fn a_slow_name_does_not_hold_up_a_fast_one_and_idle_threads_serve_again() {
     let resolver = server.resolver(LONG);
     let slow = submit(&resolver, "slow");
     for _ in 0..20 {
-        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
-        until("an idle thread", || resolver.shared.lock().pending == 1);
+        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
+        until("an idle thread", || resolver.shared.lock().asked.len() == 1);
     }
     assert_eq!(threads(&resolver), 2);
     server.open();
-    assert_eq!(answer(&slow).unwrap(), [localhost()]);
+    assert_eq!(answer(&slow).unwrap(), [Ipv4Addr::LOCALHOST]);
 }
 
 #[test]
@@ -161,7 +225,7 @@ fn threads_have_a_name_and_take_no_signals() {
 fn idle_threads_end_and_others_begin_when_needed() {
     let resolver = Arc::new(Server::default()).resolver(Patience { idle: Duration::ZERO, ..LONG });
     for _ in 0..50 {
-        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
+        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
         until("no thread", || {
             let state = resolver.shared.lock();
             state.running == 0 && state.threads.iter().all(JoinHandle::is_finished)
@@ -181,10 +245,9 @@ fn a_name_that_comes_while_a_thread_gives_up_is_taken() {
         // So that the thread mostly has found nothing when it meets the lock.
         thread::sleep(Duration::from_millis(1));
         let names = state.open.as_ref().map(|open| open.names.clone()).unwrap();
-        names.send(("late".into(), Box::new(|_| {}))).unwrap();
+        names.send("late".into()).unwrap();
         drop(state);
-        let (host, _) = thread.join().unwrap().expect("the name");
-        assert_eq!(host, "late");
+        assert_eq!(thread.join().unwrap().expect("the name"), "late");
     }
 }
 
@@ -192,8 +255,8 @@ fn a_name_that_comes_while_a_thread_gives_up_is_taken() {
 fn closing_drops_what_waits_and_what_is_under_way_and_leaves_no_thread() {
     let server = Arc::new(Server::default());
     let resolver = server.resolver(LONG);
-    let answers: Vec<_> = (0..9).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
-    until("four lookups under way", || server.under_way() == 4);
+    let answers: Vec<_> = (0..MOST + 5).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
+    until("all lookups under way", || server.under_way() == MOST);
     let closing = thread::spawn({
         let resolver = Arc::clone(&resolver);
         move || {
@@ -202,11 +265,11 @@ fn closing_drops_what_waits_and_what_is_under_way_and_leaves_no_thread() {
         }
     });
     until("closed", || resolver.shared.is_closed());
-    assert!(answers[4..].iter().all(dropped));
+    assert!(answers[MOST..].iter().all(dropped));
     server.open();
     assert_eq!(closing.join().unwrap(), 0);
-    assert!(answers[..4].iter().all(dropped));
-    let refused = resolver.submit("fast".into(), Box::new(|_| panic!("answered"))).unwrap_err();
+    assert!(answers[..MOST].iter().all(dropped));
+    let refused = resolver.submit("fast".into(), Box::new(|_| panic!("answered"))).err().unwrap();
     assert!(refused.to_string().contains("closed"), "{refused}");
     resolver.close();
 }
@@ -216,7 +279,7 @@ fn closing_sees_the_threads_off() {
     // Often, because a thread that nobody waits for is mostly gone, too.
     for _ in 0..300 {
         let resolver = Arc::new(Server::default()).resolver(LONG);
-        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
+        assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
         resolver.close();
         assert_eq!(threads(&resolver), 0);
     }
@@ -246,17 +309,18 @@ fn closing_and_dropping_from_an_answer_do_not_wait_for_themselves() {
         drop(last);
         sender.send(()).unwrap();
     };
-    resolver.submit("fast".into(), Box::new(close)).unwrap();
+    let look_up = resolver.submit("fast".into(), Box::new(close)).unwrap();
     drop(resolver);
     // Half the time that waiting would take.
     receiver.recv_timeout(LIMIT / 2).expect("closed");
     until("nothing is left", || weak.strong_count() == 0);
+    drop(look_up);
 }
 
 #[test]
 fn dropping_a_resolver_ends_its_threads() {
     let resolver = Arc::new(Server::default()).resolver(LONG);
-    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
+    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
     let weak = Arc::downgrade(&resolver.shared);
     drop(resolver);
     until("nothing is left", || weak.strong_count() == 0);
@@ -265,10 +329,9 @@ fn dropping_a_resolver_ends_its_threads() {
 #[test]
 fn an_answer_that_panics_takes_nothing_along() {
     let resolver = Arc::new(Server::default()).resolver(LONG);
-    for _ in 0..5 {
-        resolver.submit("fast".into(), Box::new(|_| panic!("boom"))).unwrap();
-    }
-    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
+    let _look_ups: Vec<_> =
+        (0..5).map(|_| resolver.submit("fast".into(), Box::new(|_| panic!("boom"))).unwrap()).collect();
+    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
     resolver.close();
     assert_eq!(threads(&resolver), 0);
 }
@@ -276,14 +339,14 @@ fn an_answer_that_panics_takes_nothing_along() {
 #[test]
 fn in_a_child_of_the_process_that_used_it_nothing_hangs() {
     let resolver = Arc::new(Server::default()).resolver(LONG);
-    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [localhost()]);
+    assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
     // As a child would find it: made by another process, and locked by a thread that is not there.
     let shared = Arc::clone(&resolver.shared);
     shared.used_by.store(process::id() + 1, Ordering::Relaxed);
     let locked = shared.lock();
     let (sender, receiver) = unbounded();
     let child = thread::spawn(move || {
-        let refused = resolver.submit("fast".into(), Box::new(|_| {})).unwrap_err();
+        let refused = resolver.submit("fast".into(), Box::new(|_| {})).err().unwrap();
         resolver.close();
         drop(resolver);
         sender.send(refused.to_string()).unwrap();

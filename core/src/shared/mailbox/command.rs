@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 
 use crossbeam_channel::Sender;
@@ -12,6 +11,7 @@ use crate::conn::request::Request;
 use crate::conn::stream::opening::Opening;
 use crate::contract::action::Completion;
 use crate::contract::options::{ListenerId, Waiting};
+use crate::dial::Found;
 use crate::listen::arrival::{Accepted, Placement};
 use crate::shared::handle::Handle;
 
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Run(Job),
     /// An outgoing or enrolled connection.
     Open(ConnId, Box<Opening>),
-    Resolved(ConnId, io::Result<Vec<SocketAddr>>),
+    Resolved(ConnId, Found),
     Listen(Placement),
     Endpoint(ConnId, Placement),
     CloseListener(Closing),
