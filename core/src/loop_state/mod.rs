@@ -195,6 +195,15 @@ impl LoopState {
                 entry.machine.pause(false);
                 entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
             }
+            Request::Hold => {
+                entry.machine.change_holds(1);
+                entry.held();
+            }
+            Request::Release => {
+                if entry.machine.change_holds(-1) {
+                    self.goes_on(entry, pool);
+                }
+            }
             Request::Timeouts(timeouts) => {
                 entry.machine.choose_timeouts();
                 self.set_timeouts(id, entry, timeouts);
@@ -298,7 +307,9 @@ impl LoopState {
     pub(crate) fn keep_handed_over(&self, id: ConnId, bytes: &[u8]) {
         let carried = {
             let conns = &mut *self.conns.borrow_mut();
-            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else { return };
+            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
+                return;
+            };
             entry.backlog |= entry.framer.is_some() && !bytes.is_empty();
             entry.take_carry(&mut conns.pool)
         };
@@ -310,11 +321,16 @@ impl LoopState {
         let conns = &mut *self.conns.borrow_mut();
         if let Some(entry) = conns.slab.stream_mut(id) {
             entry.machine.release();
-            entry.check_end(&mut conns.pool);
-            // Neither the idle nor the read time-out has run meanwhile.
-            entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
+            self.goes_on(entry, &mut conns.pool);
             conns.mark_dirty(id);
         }
+    }
+
+    /// A connection is held once less, and goes on if nobody else holds it. Neither the idle nor the read time-out has run
+    /// meanwhile.
+    fn goes_on(&self, entry: &mut StreamEntry, pool: &mut BlockPool) {
+        entry.check_end(pool);
+        entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
     }
 
     /// Whether input may be read: not while too much waits for the handler, or the server holds more bytes than its
