@@ -92,6 +92,12 @@ impl Slab<Entry> {
         self.peek_stream(id).filter(|stream| stream.flows())
     }
 
+    /// The same without time-outs: for the usual that has to tell nobody of it.
+    #[inline]
+    pub(crate) fn flowing_plainly(&mut self, id: ConnId) -> Option<&mut StreamEntry> {
+        self.peek_stream(id).filter(|stream| stream.flows_plainly())
+    }
+
     pub(crate) fn udp_mut(&mut self, id: ConnId) -> Option<&mut UdpEntry> {
         match self.find_mut(id)? {
             Entry::Udp(udp) => Some(udp),
@@ -109,10 +115,10 @@ impl Slab<Entry> {
 mod tests {
     use super::*;
     use crate::base::slab::IdTable;
+    use crate::conn::datagram::endpoint::Endpoint;
     use crate::conn::shared::ConnKind;
     use crate::conn::stream::machine::Machine;
     use crate::conn::stream::wire::Wire;
-    use crate::conn::datagram::endpoint::Endpoint;
 
     fn stream() -> Entry {
         let machine = Machine::new(ConnShared::new(ConnKind::Stream, 1, 0, None), false);

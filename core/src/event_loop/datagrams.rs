@@ -125,10 +125,8 @@ impl EventLoop {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let entry = conns
-                .slab
-                .udp_mut(id)
-                .filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
+            let entry =
+                conns.slab.udp_mut(id).filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
             metrics.reads.add(1);
             let received = entry.endpoint.receive(batch, budget);
             entry.endpoint.rearm(&self.state.poller);

@@ -240,7 +240,8 @@ impl LoopState {
             return;
         }
         let Opening { shared, unix, options, context, timeout, .. } = opening;
-        let mut entry = StreamEntry::new(Wire::new(*unix), Machine::new(Arc::clone(shared), options.half_open));
+        let mut entry =
+            StreamEntry::new(Wire::new(*unix), Machine::new(Arc::clone(shared), options.half_open));
         drop(entry.set_context(context.take()));
         if *timeout != Duration::MAX {
             self.set_deadline(id, &mut entry, *timeout);

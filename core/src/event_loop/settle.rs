@@ -8,6 +8,7 @@ use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
+use crate::base::slab::Slab;
 use crate::conn::entry::Entry;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Step;
@@ -117,20 +118,31 @@ impl EventLoop {
         let ids = Cell::from_mut(&mut dirty[..]).as_slice_of_cells();
         let mut left = 0;
         for id in ids {
-            if let Some(entry) = slab.flowing(id.get()) {
-                let sent = entry.send_turn(pool, metrics);
-                if sent.is_ok() && entry.flows_plainly() {
-                    entry.in_dirty = false;
-                    continue;
-                }
-                if self.note_sent(entry, sent, pool) {
-                    continue;
-                }
+            let all = match slab.flowing_plainly(id.get()) {
+                Some(entry) => match entry.send_turn(pool, metrics) {
+                    Ok(()) => {
+                        entry.in_dirty = false;
+                        continue;
+                    }
+                    sent => self.note_sent(entry, sent, pool),
+                },
+                None => self.send_timed(id.get(), slab, pool),
+            };
+            if all {
+                continue;
             }
             ids[left].set(id.get());
             left += 1;
         }
         dirty.truncate(left);
+    }
+
+    /// The same of a connection that flows and has time-outs, which are told. Says whether that was all.
+    #[inline(never)]
+    fn send_timed(&self, id: ConnId, slab: &mut Slab<Entry>, pool: &mut BlockPool) -> bool {
+        let Some(entry) = slab.flowing(id) else { return false };
+        let sent = entry.send_turn(pool, self.state.metrics());
+        self.note_sent(entry, sent, pool)
     }
 
     /// A turn's output of a connection left, or some of it: its time-outs, if it has some, begin anew. Says whether it was

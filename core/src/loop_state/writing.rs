@@ -33,7 +33,7 @@ impl LoopState {
     pub(crate) fn write_plainly(&self, id: ConnId, bytes: &[u8]) -> bool {
         let Ok(mut conns) = self.conns.try_borrow_mut() else { return false };
         let Conns { slab, pool, dirty, .. } = &mut *conns;
-        let plain = slab.peek_stream(id).filter(|entry| entry.flows_plainly());
+        let plain = slab.flowing_plainly(id);
         plain.is_some_and(|entry| self.queue_in_turn(entry, id, &[bytes], pool, dirty))
     }
 
@@ -125,7 +125,7 @@ impl LoopState {
     #[inline(always)]
     fn write_short_head(&self, id: ConnId, payload: &[u8]) -> bool {
         let Conns { slab, pool, dirty, .. } = &mut *self.conns.borrow_mut();
-        let Some(entry) = slab.peek_stream(id).filter(|entry| entry.flows_plainly()) else { return false };
+        let Some(entry) = slab.flowing_plainly(id) else { return false };
         let head = entry.framer.as_ref().and_then(|framer| framer.short_head(payload));
         let Some(head) = head else { return false };
         self.queue_in_turn(entry, id, &[head.as_slice(), payload], pool, dirty)
@@ -266,8 +266,7 @@ impl LoopState {
         to: Option<SocketAddr>,
         slices: &[&[u8]],
     ) -> Result<Pressure> {
-        let UdpEntry { endpoint, shared, .. } =
-            conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
+        let UdpEntry { endpoint, shared, .. } = conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
         if !shared.takes_writes() {
             return Err(closed_error(id));
         }

@@ -478,7 +478,7 @@ fn a_turn_ends_though_one_peer_takes_all_that_it_is_sent() {
         Action::None
     });
     let server = Server::new(hooks, &loops(1)).unwrap();
-    let url = server.listen("tcp://127.0.0.1:0?sndbuf=4096").unwrap();
+    let url = server.listen("tcp://127.0.0.1:0?sndbuf=65536").unwrap();
     let mut hosted = server.start_hosted().unwrap();
     let mut stream = tcp(&url);
     let reader = thread::spawn(move || common::read_exactly(&mut stream, MUCH).iter().all(|byte| *byte == 7));

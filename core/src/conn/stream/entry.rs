@@ -29,13 +29,15 @@ pub(crate) struct StreamEntry {
     flows: Flowing,
 }
 
-/// Whether nothing is to be done with a connection but to hand its input on and send its output.
+/// Whether nothing is to be done with a connection but to hand its input on and send its output. In this order and of this
+/// size a UDP socket's place among the values is here, so that one comparison finds a stream that flows: see `Entry`.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
 enum Flowing {
-    No,
     Plainly,
     /// But for its time-outs, which are told.
     Timed,
+    No,
 }
 
 /// A part of the input, for the handler.
