@@ -65,6 +65,7 @@ uninstall: ## take away what install put there, given the same variables
 	@ffi/install.sh uninstall
 
 target/release/libreactor.so: $(C_LIBRARY)
+	@command -v cargo >/dev/null || { echo 'make: cargo was not found: install Rust 1.88 or newer, which has it' >&2; exit 1; }
 	cargo build --release --package reactor-ffi
 	touch $@
 
