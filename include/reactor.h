@@ -281,6 +281,19 @@
 #define REACTOR_STRIP_NOTHING (size_t)-1
 
 /**
+ * For reactor_framing_with(): lines and frames with a delimiter are delivered with what ends them, which tells them apart
+ * if there are several. A frame that is written has it already, then.
+ */
+#define REACTOR_FRAMING_KEEP_DELIMITER 1
+
+/**
+ * For reactor_framing_with(): what comes between the last line or delimiter and the peer's end of file is a frame, too,
+ * unless it is empty; of a line without a CR at its end. Otherwise it is a protocol error: nothing tells that such a frame is
+ * whole.
+ */
+#define REACTOR_FRAMING_DELIVER_REST 2
+
+/**
  * The level of a message: something failed.
  */
 #define REACTOR_LOG_ERROR 1
@@ -1156,8 +1169,9 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  *
  * FRAMING is line, fixed:LENGTH, delimiter:BYTES (with %, & and , as %25, %26 and %2C, and any byte as % and two
  * hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), or none. Settings follow behind
- * commas: max_frame=N, and of a length field order=big|little, offset=N, adjustment=N and strip=N|header, as
- * struct reactor_length_field explains them.
+ * commas: max_frame=N; of lines and delimiters keep_delimiter=BOOL and deliver_rest=BOOL, as reactor_framing_with()
+ * explains them, and of delimiters or=BYTES for each further one; of a length field order=big|little, offset=N, adjustment=N
+ * and strip=N|header, as struct reactor_length_field explains them.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
  * not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url and says which
@@ -1757,6 +1771,29 @@ reactor_status reactor_framing_delimiter(const uint8_t *delimiter,
                                          size_t delimiter_len,
                                          size_t max_frame,
                                          struct reactor_framing **out_framing);
+
+/**
+ * A frame ends before the next of count delimiters, each of one or more bytes: before whichever is whole first, and of those
+ * that end with the same byte before the longest. So LF beside CR LF takes both, and a delimiter that begins with
+ * another one is refused where the framing is used: it would never be found. The first is the one that is written.
+ * They are copied.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+ */
+reactor_status reactor_framing_delimiters(const struct iovec *delimiters,
+                                          size_t count,
+                                          size_t max_frame,
+                                          struct reactor_framing **out_framing);
+
+/**
+ * Another framing like this one, with settings: the sum of REACTOR_FRAMING_... bits. What this one has it has, too. Both
+ * are the caller's.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and for a bit that is none.
+ */
+reactor_status reactor_framing_with(const struct reactor_framing *framing,
+                                    uint32_t settings,
+                                    struct reactor_framing **out_framing);
 
 /**
  * A frame ends before the next LF, and is delivered without it and without the CR that may stand in front of
