@@ -24,6 +24,10 @@
  * - Callbacks run on the server's own threads, but for on_start, which runs on the thread that starts the
  *   server, and those of a server that its host drives, which run on the host's thread. All signals are blocked on the server's own threads, except the faults: SIGSEGV, SIGBUS, SIGFPE,
  *   SIGILL, SIGTRAP and SIGSYS.
+ * - No callback and no completion runs inside of a call, whatever the call brings about: it comes later, on its loop. The
+ *   calls that run the server are the exception: on_start comes inside of reactor_server_start() and _run(), and of a
+ *   server that its host drives everything inside of reactor_server_turn(), and of reactor_server_free() what is
+ *   left. A destroy function may be called inside of the call that gives up what it releases.
  * - Callbacks, and all functions that the program passes, must not block, and must be left by returning:
  *   neither by an exception nor by longjmp. reactor_server_free(), _run(), _wait() and _turn() are refused
  *   inside of them, with REACTOR_STATUS_WRONG_THREAD.
@@ -1836,8 +1840,11 @@ reactor_status reactor_framing_free(struct reactor_framing *framing);
 
 /**
  * Sends what the engine logs to a function, for the whole process, in place of the one before: messages up
- * to max_level, one of REACTOR_LOG_.... NULL turns the log off, as it is in the beginning; user_data,
- * destroy and max_level are ignored then.
+ * to max_level, one of REACTOR_LOG_.... NULL turns the log off; user_data, destroy and max_level are ignored then.
+ *
+ * Until this is called, messages of REACTOR_LOG_ERROR go to standard error, a line each: that descriptors or memory have
+ * run out, that a listener does not work, that a callback failed, that the engine cannot go on. Each of these kinds is told
+ * at most once a second, to a function, too.
  *
  * destroy, which may be NULL, is called once, when another call has replaced the function and the last of
  * its calls on other threads has returned.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::limits::{Admissions, Refusal};
-use crate::base::panics::report;
+use crate::base::notice::{tell, Kind};
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::ListenerId;
 use crate::listen::arrival::{Accepted, Placement};
@@ -39,7 +39,10 @@ impl Acceptor {
             // Connections may wait already.
             Ok(()) => self.listeners.push((placed, true)),
             Err(error) => {
-                report(format_args!("{}: cannot be polled: {error}", placed.listener.address()));
+                tell(
+                    Kind::Listener,
+                    format_args!("{}: cannot be polled: {error}", placed.listener.address()),
+                );
             }
         }
     }
@@ -103,7 +106,7 @@ impl Acceptor {
                     self.retry_at = Some(Instant::now() + PAUSE);
                     if !std::mem::replace(&mut self.out, true) {
                         let address = placed.listener.address();
-                        report(format_args!("{address}: cannot accept, trying again: {error}"));
+                        tell(Kind::Shortage, format_args!("{address}: cannot accept, trying again: {error}"));
                     }
                 }
             }
