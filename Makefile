@@ -50,7 +50,7 @@ node: target/node.stamp
 # The tools that check the package are its development dependencies; the programs link to the package.
 target/node.stamp: $(NODE_PACKAGE) | setup
 	node bindings/node/scripts/build.cjs
-	for folder in bindings/node examples/node conformance/subjects/node; do \
+	for folder in bindings/node examples/node examples/tests/clients/node conformance/subjects/node; do \
 		npm --prefix $$folder install --ignore-scripts --no-audit --no-fund --loglevel=error; done
 	touch $@
 
@@ -106,4 +106,4 @@ docs: setup ## write the C library's manual to target/docs/c/index.html
 
 clean: ## remove everything that was built
 	cargo clean
-	rm -rf bindings/node/lib/*.node {bindings,examples,conformance/subjects}/node/node_modules
+	rm -rf bindings/node/lib/*.node {bindings,examples,examples/tests/clients,conformance/subjects}/node/node_modules
