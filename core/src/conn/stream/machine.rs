@@ -212,11 +212,6 @@ impl Machine {
         self.is(Flag::TimeoutsChosen)
     }
 
-    /// What is queued will not be sent: the peer must not take what it has for all there was.
-    pub(crate) fn give_up_output(&mut self) {
-        self.set(Flag::Resets, true);
-    }
-
     pub(crate) fn is_paused(&self) -> bool {
         self.is(Flag::Paused)
     }
