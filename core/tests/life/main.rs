@@ -9,5 +9,6 @@ mod addresses;
 mod closing;
 mod contexts;
 mod detach;
+mod holding;
 mod stale_endpoints;
 mod stale_ids;
