@@ -608,8 +608,8 @@ typedef struct reactor_listen_options {
      */
     const struct reactor_framing *framing;
     /**
-     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. Default:
-     * REACTOR_NEVER. In the query: idle=MS.
+     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. What the peer
+     * takes of bytes that the kernel holds for it is traffic, too. Default: REACTOR_NEVER. In the query: idle=MS.
      */
     int64_t idle_ms;
     /**
@@ -618,7 +618,7 @@ typedef struct reactor_listen_options {
      */
     int64_t read_ms;
     /**
-     * Milliseconds in which output waited without the kernel taking any of it, after which the connection is
+     * Milliseconds in which output waited without the kernel or the peer taking any, after which the connection is
      * reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
      * query: write=MS.
      */
@@ -1245,10 +1245,11 @@ reactor_status reactor_server_endpoints(struct reactor_server *server,
                                         size_t *out_count);
 
 /**
- * Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on a
- * thread of their own, and every address is tried. The id is good at once: writes are queued until the
- * connection is made. If it fails on_close is called alone, with REACTOR_CLOSE_CONNECT_FAILED or
- * REACTOR_CLOSE_TIMED_OUT. options may be NULL.
+ * Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on
+ * threads of their own. Every address of a name is tried, as RFC 8305 says: the next is begun when one fails or
+ * has been silent for 250 ms, and the first that connects wins. A Unix socket whose queue is full is tried until
+ * the time-out. The id is good at once: writes are queued until the connection is made. If it fails on_close is
+ * called alone, with REACTOR_CLOSE_CONNECT_FAILED or REACTOR_CLOSE_TIMED_OUT. options may be NULL.
  *
  * url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
  * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local

@@ -239,7 +239,7 @@ pub const OPTIONS: &[OptionRow] = &[
         member: "write",
         form: "MS",
         value: MILLIS,
-        about: "milliseconds in which the kernel took no output, after which a connection is reset; default never",
+        about: "milliseconds in which neither the kernel nor the peer took output, after which a connection is reset; default never",
         listens: is_stream,
         connects: is_stream,
         at: |asked| &mut asked.conns.timeouts.write,

@@ -26,6 +26,7 @@ pub(crate) mod acceptor;
 mod arrive;
 mod datagrams;
 mod deliver;
+mod dialling;
 mod draining;
 mod opening;
 mod serve;

@@ -82,8 +82,10 @@ impl StreamEntry {
 
     /// Takes every timer of the connection.
     pub(crate) fn take_timers(&mut self) -> Vec<TimerId> {
+        let attempt = self.dial().and_then(|dial| dial.timer.take());
         let clocks = self.machine.extra.as_mut().and_then(|extra| extra.clocks.as_mut());
-        clocks.map_or_else(Vec::new, |clocks| clocks.take_timers())
+        let timers = clocks.map_or_else(Vec::new, |clocks| clocks.take_timers());
+        timers.into_iter().chain(attempt).collect()
     }
 
     /// Of an outgoing connection that is not made yet.

@@ -234,11 +234,6 @@ impl Machine {
         self.is(Flag::TimeoutsChosen)
     }
 
-    /// What is queued will not be sent: the peer must not take what it has for all there was.
-    pub(crate) fn give_up_output(&mut self) {
-        self.set(Flag::Resets, true);
-    }
-
     /// Whether input is wanted, be there some or not.
     pub(crate) fn awaits_input(&self) -> bool {
         self.takes_input() && !self.is(Flag::Eof) && !self.is(Flag::Held)

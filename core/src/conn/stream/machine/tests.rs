@@ -230,4 +230,40 @@ fn a_failed_write_still_lets_the_last_input_in() {
     assert_eq!(conn.write(&[b"x"], &config, &mut pool), Err(Refused::Closed));
     conn.received_eof();
     assert_eq!(conn.next_step(false), Step::Close { closed: Closed::reset(32), all_sent: false });
+    assert!(conn.resets(), "the peer may live, and must not take what it has for all there was");
+}
+
+#[test]
+fn closing_resets_where_anything_is_dropped_and_only_there() {
+    let queued = || {
+        let (mut conn, mut pool, config) = open();
+        let _ = conn.write(&[b"lost"], &config, &mut pool);
+        (conn, pool)
+    };
+    // Everything was sent, or nothing was written.
+    let (mut conn, mut pool) = queued();
+    conn.sent(4, &mut pool);
+    conn.send_failed(32, &mut pool);
+    conn.end_now(Closed::by(CloseReason::Idle), &mut pool);
+    assert!(!conn.resets() && !conn.is_given_up());
+    let (mut conn, mut pool) = queued();
+    conn.read_failed(12);
+    assert!(conn.resets() && !conn.is_given_up(), "it is still queued");
+    conn.drop_output(&mut pool);
+    assert!(conn.resets());
+    // What came before stays so, whatever ends it.
+    let (mut conn, mut pool) = queued();
+    conn.send_failed(105, &mut pool);
+    conn.end_now(Closed::by(CloseReason::Idle), &mut pool);
+    assert!(conn.resets());
+    // Bytes of another thread's that come too late.
+    let (mut conn, mut pool, config) = open();
+    assert!(conn.shared.reserve(4, &config).is_some());
+    conn.end_now(Closed::by(CloseReason::Idle), &mut pool);
+    assert!(!conn.resets());
+    conn.write_handed_in(b"late".to_vec(), &config, &mut pool);
+    assert!(conn.resets());
+    // What is handed out is not dropped.
+    let (mut conn, mut pool) = queued();
+    assert_eq!((conn.take_output(&mut pool).as_slice(), conn.resets()), (&b"lost"[..], false));
 }
