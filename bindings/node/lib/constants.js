@@ -39,6 +39,7 @@ const Action = Object.freeze({
   /** Stop the server. */
   Stop: new ActionValue('Stop'),
 });
+/** @typedef {(typeof Action)[keyof typeof Action]} Action what a callback asks for */
 
 /**
  * The name of an action, of whichever copy of the package; `undefined` of any other value. It never throws.
@@ -79,6 +80,7 @@ const CloseReason = Object.freeze({
   /** The connect, read or write time-out was over. */
   TimedOut: /** @type {const} */ ('time-out'),
 });
+/** @typedef {(typeof CloseReason)[keyof typeof CloseReason] | (string & {})} CloseReason why a connection ended */
 
 /** The codes of a {@link ReactorError}. Expect values you do not know; more will come. */
 const ErrorCode = Object.freeze({
@@ -107,5 +109,6 @@ const ErrorCode = Object.freeze({
   /** The call has no meaning for this kind of socket, or this way of delivery. */
   Unsupported: /** @type {const} */ ('UNSUPPORTED'),
 });
+/** @typedef {(typeof ErrorCode)[keyof typeof ErrorCode] | (string & {})} ErrorCode what went wrong */
 
 module.exports = { Action, CloseReason, ErrorCode, actionName };

@@ -1,4 +1,16 @@
-/** What a callback asks the engine to do next: its return value. No other value asks for anything. */
+/**
+ * what a callback asks for
+ */
+export type Action = (typeof Action)[keyof typeof Action];
+/**
+ * why a connection ended
+ */
+export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason] | (string & {});
+/**
+ * what went wrong
+ */
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode] | (string & {});
+/** What a callback asks the engine to do next: its return value. */
 export const Action: Readonly<{
     /** Go on; the same as returning nothing. */
     None: ActionValue;
@@ -7,6 +19,7 @@ export const Action: Readonly<{
     /** Stop the server. */
     Stop: ActionValue;
 }>;
+/** @typedef {(typeof Action)[keyof typeof Action]} Action what a callback asks for */
 /** Why a connection ended. Expect values you do not know; more will come. */
 export const CloseReason: Readonly<{
     /** The peer closed its side, and everything was answered. */
@@ -32,6 +45,7 @@ export const CloseReason: Readonly<{
     /** The connect, read or write time-out was over. */
     TimedOut: "time-out";
 }>;
+/** @typedef {(typeof CloseReason)[keyof typeof CloseReason] | (string & {})} CloseReason why a connection ended */
 /** The codes of a {@link ReactorError}. Expect values you do not know; more will come. */
 export const ErrorCode: Readonly<{
     /** An argument is outside what the call accepts. */

@@ -59,7 +59,8 @@ export class Server {
      * bytes and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
      * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
      * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
-     * `varint`); behind it, after commas, `max_frame=N`, and of a length field `order=big|little`, `offset=N`,
+     * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
+     * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
      * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame.
      * @param {string} url
      * @returns {string} the address really bound, as a URL without the options

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::limits::{Admissions, Refusal};
-use crate::base::panics::{debug, report};
+use crate::base::notice::{tell, Kind};
+use crate::base::panics::debug;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::ListenerId;
 use crate::listen::arrival::{Accepted, Placement};
@@ -64,9 +65,17 @@ impl Listening {
         self.retry_at = pause.map(|pause| Instant::now() + pause);
         if pause.is_some() && !std::mem::replace(&mut self.reported, true) {
             let address = self.placed.listener.address();
-            report(format_args!("{address}: cannot accept, trying again: {error}"));
+            tell(kind_of(error), format_args!("{address}: cannot accept, trying again: {error}"));
         }
         pause.is_some()
+    }
+}
+
+/// Whether the system has run out of something, or the listener does not work.
+fn kind_of(error: &io::Error) -> Kind {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Kind::Shortage,
+        _ => Kind::Listener,
     }
 }
 
@@ -94,7 +103,10 @@ impl Acceptor {
                 reported: false,
             }),
             Err(error) => {
-                report(format_args!("{}: cannot be polled: {error}", placed.listener.address()));
+                tell(
+                    Kind::Listener,
+                    format_args!("{}: cannot be polled: {error}", placed.listener.address()),
+                );
             }
         }
     }

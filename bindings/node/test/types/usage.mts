@@ -35,6 +35,17 @@ const handler: Handler = {
   onError: (error, conn) => console.error(error.message, conn?.isOpen),
 };
 
+// What callbacks are given and answer can be named.
+let last: CloseReason = CloseReason.Eof;
+const answers = (reason: CloseReason, wanted: ErrorCode): Action => {
+  last = reason;
+  return reason === CloseReason.Eof && wanted === ErrorCode.Closed ? Action.None : Action.Stop;
+};
+void [last, answers];
+// @ts-expect-error no such action
+const wrong: Action = 'close';
+void wrong;
+
 const server: Server = new Server(handler, options);
 new Server(new Session());
 new Server({});

@@ -182,11 +182,15 @@ impl StreamEntry {
         Some(Piece { part: input.get(part)?, consumed, raw: false })
     }
 
-    /// EOF was seen and nothing waits, be it an answer: half a frame is an error then. Says whether that has come.
+    /// EOF was seen and nothing waits, be it an answer: what is left is the last frame then, if the framing says so, and
+    /// otherwise an error. Says whether there is some.
     pub(crate) fn check_end(&mut self, pool: &mut BlockPool) -> bool {
         let ended = self.machine.is_at_eof() && !self.machine.is_held() && !self.backlog;
         let half = ended && self.framer.is_some() && !self.carry().is_empty();
         if half {
+            self.backlog = self.framer.as_mut().is_some_and(|framer| framer.end());
+        }
+        if half && !self.backlog {
             self.machine.close(CloseReason::Protocol, pool);
         }
         half
