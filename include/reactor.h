@@ -1481,6 +1481,28 @@ reactor_status reactor_conn_pause(struct reactor_server *server, reactor_conn co
 reactor_status reactor_conn_resume(struct reactor_server *server, reactor_conn conn);
 
 /**
+ * Holds a connection while an answer is made elsewhere, by a pool of threads, say. Until reactor_conn_release() it is
+ * not read, frames that were read already wait, and the peer's EOF does not close it. Its idle and read time-outs do
+ * not run. Writes, timers and wakes go on. Holds are counted: it goes on when it was released as often as it was
+ * held. A reset, a close, the write time-out and the server's stop end it all the same. Any thread. Never blocks.
+ *
+ * Errors: as reactor_conn_wake(); REACTOR_STATUS_UNSUPPORTED for a UDP socket; REACTOR_STATUS_WRONG_STATE beyond
+ * 2,147,483,647 holds.
+ */
+reactor_status reactor_conn_hold(struct reactor_server *server,
+                                 reactor_conn conn);
+
+/**
+ * Takes one reactor_conn_hold() back. What the calling thread has written before comes before the end that the peer's
+ * EOF may have been waiting for. The idle and the read time-out begin anew with the last release. Any thread. Never
+ * blocks.
+ *
+ * Errors: as reactor_conn_hold(); REACTOR_STATUS_WRONG_STATE if the connection is not held.
+ */
+reactor_status reactor_conn_release(struct reactor_server *server,
+                                    reactor_conn conn);
+
+/**
  * In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
  * next. Only without a framing, and not on UDP. The last call counts. More than 16 MiB closes the connection,
  * with REACTOR_CLOSE_PROTOCOL: a program that waits for more than that takes the bytes itself.

@@ -46,7 +46,8 @@ export class Server {
      * A server that is not started and listens nowhere.
      * @param {Handler} handler
      * @param {Options} [options]
-     * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, `SYSTEM` when descriptors have run out
+     * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, and for a method of the handler that is
+     *   named like a callback and is none; `SYSTEM` when descriptors have run out
      */
     constructor(handler: Handler, options?: Options);
     /**
@@ -110,6 +111,20 @@ export class Server {
      * @throws {ReactorError} `CLOSED` if it is closed or closing already
      */
     close(id: ConnId): void;
+    /**
+     * Holds a connection, as {@link Conn.hold} does.
+     * @param {ConnId} id
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing
+     */
+    hold(id: ConnId): void;
+    /**
+     * Takes a hold back, as {@link Conn.release} does.
+     * @param {ConnId} id
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
+     */
+    release(id: ConnId): void;
     /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
     get addresses(): string[];
     /** The number of event loops; 0 before the start. */

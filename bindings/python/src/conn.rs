@@ -108,6 +108,24 @@ impl Conn {
         self.close_here().into_py_result(py)
     }
 
+    /// Holds the connection while an answer is made elsewhere, by a pool of threads, say: until `release` it is not
+    /// read, and the end of the peer's side does not close it. Its idle and read time-outs do not run; writes go on.
+    /// Holds are counted. A reset, `close`, the write time-out and the server's stop end it all the same. Never blocks;
+    /// usable on any thread.
+    ///
+    /// Raises `ClosedError` if the connection is closed or closing.
+    fn hold(&self, py: Python<'_>) -> PyResult<()> {
+        self.server.hold(self.id).into_py_result(py)
+    }
+
+    /// Takes one `hold` back: the connection goes on when it was released as often as it was held. What this thread has
+    /// written before is sent before the connection ends. Never blocks; usable on any thread.
+    ///
+    /// Raises `ClosedError` if the connection is closed or closing, `WrongStateError` if it is not held.
+    fn release(&self, py: Python<'_>) -> PyResult<()> {
+        self.server.release(self.id).into_py_result(py)
+    }
+
     fn __eq__(&self, other: &Conn) -> bool {
         self.id == other.id
     }

@@ -187,6 +187,17 @@ impl Server {
         closed.into_py_result(py)
     }
 
+    /// Holds a connection by its id, like `Conn.hold`.
+    fn hold(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.handle.hold(conn_id(id)?).into_py_result(id.py())
+    }
+
+    /// Takes a hold back by the connection's id, like `Conn.release`.
+    #[pyo3(name = "release")]
+    fn release_conn(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.handle.release(conn_id(id)?).into_py_result(id.py())
+    }
+
     /// The addresses really bound, as URLs without a query, in the order of the listen calls.
     #[getter]
     fn addresses(&self, py: Python<'_>) -> Vec<String> {

@@ -87,6 +87,10 @@ class Scene:
             self.server.stop()
         elif command == "close-call":
             outcome(self.conn.close)
+        elif command == "hold":
+            outcome(self.conn.hold)
+        elif command == "release":
+            outcome(self.conn.release)
         elif not self.write(command, rest) and not self.call(command, rest):
             complain(f"unknown command {line!r}")
         return None
@@ -226,6 +230,8 @@ class Control:
             "write": lambda: server.write(int(first), pattern(second)),
             "text": lambda: server.write(int(first), f"{second}\n".encode()),
             "close": lambda: server.close(int(first)),
+            "hold": lambda: server.hold(int(first)),
+            "release": lambda: server.release(int(first)),
             "stop": server.stop,
             "start": lambda: self.start(server),
             "wait": server.wait,

@@ -96,8 +96,22 @@ impl StreamEntry {
     pub(crate) fn ready(&mut self, readable: bool, writable: bool, read_on: bool, failed: bool) {
         self.machine.ready(readable, writable);
         self.wire.read_on |= read_on;
-        let unread = self.machine.is_paused() || self.machine.is_held();
-        let socket = self.wire.socket.as_ref().filter(|_| failed && unread);
+        let unread = self.machine.is_stopped() || self.machine.is_held();
+        // How connecting ended is looked for elsewhere.
+        if failed && unread && !self.machine.is_opening() {
+            self.look_for_failure();
+        }
+    }
+
+    /// It is held from now on, and would not learn by reading that it has failed.
+    pub(crate) fn held(&mut self) {
+        if !self.machine.is_drained() && !self.machine.is_opening() {
+            self.look_for_failure();
+        }
+    }
+
+    fn look_for_failure(&mut self) {
+        let socket = self.wire.socket.as_ref();
         let error = socket.and_then(|socket| socket::take_error(socket.as_fd()).ok().flatten());
         error.into_iter().for_each(|errno| self.machine.read_failed(errno));
     }
@@ -320,7 +334,7 @@ impl StreamEntry {
 
     fn send_failed(&mut self, error: &io::Error, pool: &mut BlockPool) {
         self.machine.send_failed(errno(error), pool);
-        if self.machine.is_paused() {
+        if self.machine.is_stopped() {
             // It is not read, and need not be: nobody is there any more to be read from at leisure.
             self.machine.read_failed(errno(error));
         }

@@ -19,6 +19,8 @@ pub(super) enum Flag {
     Paused,
     /// A batch with this connection's events is unanswered.
     Held,
+    /// Held by the user more often than released: not read.
+    HeldByUser,
     DrainDue,
     /// It was given up, or bytes were dropped that had been accepted: the peer must not take what it has for all there
     /// was.
