@@ -234,10 +234,6 @@ impl Machine {
         self.is(Flag::TimeoutsChosen)
     }
 
-    pub(crate) fn is_paused(&self) -> bool {
-        self.is(Flag::Paused)
-    }
-
     /// Whether input is wanted, be there some or not.
     pub(crate) fn awaits_input(&self) -> bool {
         self.takes_input() && !self.is(Flag::Eof) && !self.is(Flag::Held)
