@@ -236,6 +236,11 @@ impl EventLoop {
     }
 
     /// Carries out what other threads asked for.
+    /// Whether the poller may have more to report than it did: it had no room for more.
+    pub(crate) fn has_more_events(&self) -> bool {
+        self.events.is_full()
+    }
+
     #[inline]
     fn obey_mailbox(&mut self) {
         if self.state.mailbox().is_pending() {

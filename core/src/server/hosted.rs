@@ -71,7 +71,8 @@ impl Hosted {
     }
 
     /// The descriptor to poll: it is readable whenever [`turn`](Self::turn) has something to do, timers and
-    /// postponed work included. It stays the same, and is closed with this.
+    /// postponed work included. A host may wait for its level, or for its edges and then call one turn for each. It
+    /// stays the same, and is closed with this.
     #[must_use]
     pub fn poll_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
@@ -140,7 +141,10 @@ impl Hosted {
 
     /// Makes the descriptor readable when there is work, or when it will be due.
     fn arm(&mut self) {
-        match self.event_loop.timeout() {
+        let due = self.event_loop.timeout();
+        match due {
+            // What is left keeps the descriptor readable, but is no news to a host that waits for edges.
+            _ if self.event_loop.has_more_events() => self.event_loop.state().mailbox().signal(),
             None => self.timer.disarm(),
             Some(Duration::ZERO) => self.event_loop.state().mailbox().signal(),
             Some(due) => self.timer.arm(due),
