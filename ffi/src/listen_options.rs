@@ -75,6 +75,13 @@ pub struct reactor_listen_options {
     /// reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
     /// query: write=MS.
     pub write_ms: i64,
+    /// Whether other processes accept from the socket, too: REACTOR_ON or REACTOR_OFF (TCP and Unix). If so, closing the
+    /// listener and stopping close this process's copy only, and the address goes on taking connections. If not, they end
+    /// the listening for everybody who has a copy, such as a child that was forked for something else. Default: on for a
+    /// socket that was inherited, and for one that was opened before a fork and is started after it; otherwise off.
+    pub shared: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 // SAFETY: integers and pointers that may be NULL, `size` first, without padding: `ends!` adds them up.
@@ -82,7 +89,7 @@ unsafe impl SizedStruct for reactor_listen_options {
     const ENDS: &'static [usize] = ends!(
         reactor_listen_options: size, reuseport; backlog, nodelay, keepalive, keepalive_idle_s, keepalive_interval_s,
         keepalive_count, ipv6_only, rcvbuf, sndbuf, datagram_size, device, multicast, unix_mode, half_open, framing, idle_ms,
-        read_ms, write_ms,
+        read_ms, write_ms, shared, reserved,
     );
 }
 
@@ -119,6 +126,7 @@ impl reactor_listen_options {
             device: device.map(str::to_owned),
             ipv6_only: switch(self.ipv6_only, "options->ipv6_only")?,
             unix_mode: unix_mode(self.unix_mode),
+            shared: switch(self.shared, "options->shared")?,
             multicast: groups.map(group).collect::<Result<_>>()?,
         })
     }
@@ -166,6 +174,8 @@ mod tests {
             idle_ms: 8,
             read_ms: 9,
             write_ms: 10,
+            shared: REACTOR_OFF,
+            reserved: 0,
         }
     }
 
@@ -183,7 +193,7 @@ mod tests {
         assert_eq!((keepalive.idle, keepalive.interval, keepalive.count), (seconds(3), seconds(4), 5));
         assert_eq!((options.recv_buffer, options.send_buffer, options.datagram_size), (6, 7, 11));
         assert_eq!((options.device.as_deref(), options.ipv6_only), (Some("lo"), Some(true)));
-        assert_eq!(options.unix_mode, Some(0o600));
+        assert_eq!((options.unix_mode, options.shared), (Some(0o600), Some(false)));
         let groups: Vec<_> = options.multicast.iter().map(|group| group.group.to_string()).collect();
         assert_eq!(groups, ["239.1.2.3", "ff02::5"]);
         let ConnOptions { timeouts, half_open, .. } = conns;

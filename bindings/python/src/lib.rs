@@ -18,6 +18,7 @@ mod report;
 mod server;
 mod state;
 mod write_method;
+mod wakeup;
 
 use pyo3::prelude::*;
 

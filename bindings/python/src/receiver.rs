@@ -62,6 +62,10 @@ impl Receiver for PythonReceiver {
     fn turn_ends(&mut self, _turn: &Turn<'_>) {
         self.lock.give_back();
     }
+
+    fn leave(&mut self) {
+        self.lock.give_back();
+    }
 }
 
 impl PythonReceiver {

@@ -52,9 +52,12 @@ impl Acceptor {
         self.listeners.retain(|(placed, _)| !is_it(placed));
     }
 
-    /// Forgets all of them.
+    /// Stops listening at all of them, and forgets them.
     pub(crate) fn clear(&mut self, poller: &Poller) {
-        self.listeners.iter().for_each(|(placed, _)| poller.forget(placed.listener.as_fd()));
+        for (placed, _) in &self.listeners {
+            poller.forget(placed.listener.as_fd());
+            placed.listener.close_now();
+        }
         *self = Acceptor::default();
     }
 

@@ -17,6 +17,7 @@ use crate::loop_state::conns::Conns;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::{Command, HandedIn, Job};
+use crate::sys::cancel::guarded;
 use crate::sys::clock::Clock;
 use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::Events;
@@ -24,6 +25,7 @@ use acceptor::{Acceptor, Door};
 
 pub(crate) mod acceptor;
 mod arrive;
+mod calling;
 mod datagrams;
 mod deliver;
 mod draining;
@@ -44,6 +46,9 @@ const SAMPLED: u64 = 64;
 
 /// Commands that a loop has room for without asking for memory.
 const USUAL_COMMANDS: usize = 64;
+
+/// Bytes of the stack that the loop takes before it calls user code, and more.
+const FRAMES: usize = 64 << 10;
 
 /// How often a loop that may not read looks whether it may.
 const STARVED: Duration = Duration::from_millis(100);
@@ -83,10 +88,17 @@ pub(crate) struct EventLoop {
 }
 
 impl EventLoop {
-    pub(crate) fn new(seed: Seed, index: usize, server: Handle, delivery: &dyn Delivery) -> Self {
+    /// `hosted`: the thread that turns it is not ours.
+    pub(crate) fn new(
+        seed: Seed,
+        index: usize,
+        server: Handle,
+        delivery: &dyn Delivery,
+        hosted: bool,
+    ) -> Self {
         let server_clock = server.shared.clock;
         EventLoop {
-            state: LoopState::new(server, seed.mailbox, index, seed.poller),
+            state: LoopState::new(server, seed, index, hosted),
             receiver: delivery.receiver(),
             tells_turns: delivery.carries().turns,
             events: Events::new(),
@@ -110,11 +122,31 @@ impl EventLoop {
         &self.state
     }
 
-    /// Turns until the server stops, then closes every connection. Does not unwind.
-    pub(crate) fn run(&mut self) {
+    /// Turns until the server stops, then closes every connection. A callback that ends its thread is on it still: then the
+    /// server stops, too. Does not unwind.
+    pub(crate) fn run_to_the_end(&mut self) {
+        // Here, and not below, where it would be lost.
         let state = Rc::clone(&self.state);
+        if guarded(FRAMES, || self.run(&state)) {
+            return;
+        }
+        report(format_args!("a callback ended the thread of its loop; the server stops"));
+        state.left();
+        let server = &state.server().shared;
+        server.stop();
+        // The loop may have had them in hand.
+        server.close_placed_listeners();
+        // What is not done when it happens again stays undone.
+        if !guarded(FRAMES, || self.run(&state)) {
+            state.left();
+        }
+    }
+
+    fn run(&mut self, state: &Rc<LoopState>) {
         state.enter(|| {
-            self.start_ticking();
+            if self.turns == 0 {
+                self.start_ticking();
+            }
             while !state.server().shared.is_ending() {
                 self.turn_or_stop(None);
             }
@@ -124,14 +156,24 @@ impl EventLoop {
 
     /// Reads the clock and carries out what was asked for before the first turn.
     pub(crate) fn prepare(&mut self) {
-        self.state.now.set(self.state.server().shared.clock.now());
-        self.obey_mailbox();
+        self.or_stop(|event_loop| {
+            event_loop.state.now.set(event_loop.state.server().shared.clock.now());
+            event_loop.obey_mailbox();
+            Ok(())
+        });
     }
 
     /// One turn; if the poller or the engine fails, the server stops.
     pub(crate) fn turn_or_stop(&mut self, longest: Option<Duration>) {
-        let trouble = match catch(|| self.turn(longest)) {
+        self.or_stop(|event_loop| event_loop.turn(longest));
+    }
+
+    #[inline(always)]
+    fn or_stop(&mut self, part: impl FnOnce(&mut Self) -> io::Result<()>) {
+        let trouble = match catch(|| part(self)) {
             Ok(Ok(())) => return,
+            // It was left.
+            Err(_) if !self.state.is_of_this_process() => return,
             Ok(Err(error)) => format!("polling failed: {error}"),
             Err(panic) => format!("a loop panicked: {panic}"),
         };
@@ -140,8 +182,11 @@ impl EventLoop {
     }
 
     pub(crate) fn finish_or_report(&mut self) {
-        if let Err(panic) = catch(|| self.finish()) {
-            report(format_args!("a loop panicked at its end: {panic}"));
+        match catch(|| self.finish()) {
+            Err(panic) if self.state.is_of_this_process() => {
+                report(format_args!("a loop panicked at its end: {panic}"));
+            }
+            _ => {}
         }
     }
 
@@ -191,6 +236,11 @@ impl EventLoop {
         self.state.metrics().turns_sampled.add(1);
     }
 
+    /// Whether the poller may have more to report than it did: it had no room for more.
+    pub(crate) fn has_more_events(&self) -> bool {
+        self.events.is_full()
+    }
+
     /// How long the poller may wait: not at all while there is work, for ever if nothing is due.
     pub(crate) fn timeout(&mut self) -> Option<Duration> {
         let shared = &self.state.server().shared;
@@ -236,11 +286,6 @@ impl EventLoop {
     }
 
     /// Carries out what other threads asked for.
-    /// Whether the poller may have more to report than it did: it had no room for more.
-    pub(crate) fn has_more_events(&self) -> bool {
-        self.events.is_full()
-    }
-
     #[inline]
     fn obey_mailbox(&mut self) {
         if self.state.mailbox().is_pending() {
@@ -275,7 +320,7 @@ impl EventLoop {
                 Command::Listen(placement) if !self.draining => {
                     self.acceptor.add(placement, &self.state.poller);
                 }
-                Command::Listen(_) => {}
+                Command::Listen(placement) => placement.listener.close_now(),
                 Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
                 Command::CloseListener(listener) => self.close_listener(listener),
                 Command::Answer(answer) => {
@@ -310,9 +355,9 @@ impl EventLoop {
     }
 
     /// The timers that it starts count from its beginning, and so come by their delays.
-    fn run_job(&self, job: Job) {
+    fn run_job(&mut self, job: Job) {
         self.state.now.set(self.state.moment());
-        if let Err(panic) = catch(|| job(self.state.server())) {
+        if let Err(panic) = self.call(|state, _| job(state.server())) {
             report(format_args!("a function that was run on a loop panicked: {panic}"));
         }
     }
@@ -349,9 +394,10 @@ impl EventLoop {
     #[inline(always)]
     fn tell(&mut self, id: ConnId, event: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action) {
         Self::tell_of(&self.state, &mut *self.receiver, id, event);
+        Self::leave_if_forked(&self.state, &mut *self.receiver);
     }
 
-    /// The same for a loop of which other parts are lent out.
+    /// The same for a loop of which other parts are lent out. Whether to leave is for the caller to see.
     #[inline(always)]
     fn tell_of(
         state: &LoopState,
@@ -388,8 +434,7 @@ impl EventLoop {
     #[inline(always)]
     fn tell_turn(&mut self, last: bool, tell: impl FnOnce(&mut dyn Receiver, &Turn<'_>)) {
         if self.tells_turns {
-            let turn = Turn { state: &self.state, last };
-            if let Err(panic) = catch(|| tell(&mut *self.receiver, &turn)) {
+            if let Err(panic) = self.call(|state, receiver| tell(receiver, &Turn { state, last })) {
                 report(format_args!("handing a turn's events over panicked: {panic}"));
             }
         }

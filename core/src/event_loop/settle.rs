@@ -7,7 +7,7 @@ use std::io;
 use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
-use crate::base::panics::{catch, report};
+use crate::base::panics::report;
 use crate::base::slab::Slab;
 use crate::conn::entry::Entry;
 use crate::conn::stream::entry::StreamEntry;
@@ -18,6 +18,7 @@ use crate::delivery::event::{Event, Pending};
 use crate::delivery::handler::Detached;
 use crate::delivery::receiver::Receiver;
 use crate::loop_state::conns::Conns;
+use crate::sys::socket;
 
 /// Connections that change in a turn that the list of them keeps room for.
 const KEPT_DIRTY: usize = 512;
@@ -67,7 +68,7 @@ impl EventLoop {
             dirty.iter().any(|id| slab.find_mut(*id).is_some_and(|entry| entry.has_output()))
         };
         if writes {
-            if let Err(panic) = catch(|| self.receiver.event(Event::PreWrite(self.state.server()))) {
+            if let Err(panic) = self.call(|state, receiver| receiver.event(Event::PreWrite(state.server()))) {
                 report(format_args!("on_pre_write panicked: {panic}"));
             }
         }
@@ -86,7 +87,7 @@ impl EventLoop {
         let done = std::mem::take(&mut self.state.conns.borrow_mut().done);
         for (completion, completed) in done {
             let event = Event::Completed(Pending(completion), completed);
-            if let Err(panic) = catch(|| self.receiver.event(event)) {
+            if let Err(panic) = self.call(|_, receiver| receiver.event(event)) {
                 report(format_args!("a completion panicked: {panic}"));
             }
         }
@@ -298,7 +299,7 @@ impl EventLoop {
         self.state.conns.borrow_mut().leaving = Some(leaving);
         self.tell(id, last);
         let leaving = self.state.conns.borrow_mut().leaving.take();
-        if let Err(panic) = catch(|| drop(leaving)) {
+        if let Err(panic) = self.call(|_, _| drop(leaving)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
         }
         self.state.server().shared.connection_ended();
@@ -310,7 +311,7 @@ impl EventLoop {
         let mut commands = self.state.mailbox().end();
         self.obey(&mut commands);
         self.acceptor.clear(&self.state.poller);
-        self.arrivals.clear();
+        self.arrivals.drain(..).for_each(|accepted| socket::close(accepted.socket));
         let ids = self.state.conns.borrow().slab.ids();
         for id in ids {
             let closed = self.part_with(id);

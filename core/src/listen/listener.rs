@@ -21,6 +21,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
 use crate::sys::datagram::MAX_BUFFER;
+use crate::sys::fork;
 use crate::sys::socket::shutdown_listening;
 use crate::sys::socket_options::{self, apply_while};
 
@@ -43,14 +44,29 @@ pub(crate) struct Listener {
     socket: Socket,
     address: String,
     kind: SocketKind,
-    /// The process that opened the socket; `None` for an adopted one. Another process may hold it, too.
-    opened_by: Option<u32>,
+    /// Who opened the socket; `None` for an adopted one.
+    opened_by: Option<Opener>,
+    /// Whether other processes accept from the socket, too: as it was told, or found when it was placed.
+    shared_with_others: Option<bool>,
     /// How to open another one like it, with reuseport.
     shared: Option<Inet>,
     /// What accepted sockets do not inherit.
     accepted: Option<SocketOption>,
     /// Bytes of a datagram that are received at most.
     datagram_size: usize,
+}
+
+/// A process, and how many forks there were so far. While both are the same, no other process has what was opened by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Opener {
+    process: u32,
+    forks: u32,
+}
+
+impl Opener {
+    fn now() -> Opener {
+        Opener { process: process::id(), forks: fork::count() }
+    }
 }
 
 fn datagram_size(options: &ListenOptions) -> usize {
@@ -95,7 +111,7 @@ impl Listener {
 
     fn new(socket: Socket, kind: SocketKind, address: String) -> Listener {
         let claim = Claim::of_own(socket.as_raw_fd());
-        let opened_by = Some(process::id());
+        let opened_by = Some(Opener::now());
         Listener {
             path: None,
             claim,
@@ -103,6 +119,7 @@ impl Listener {
             address,
             kind,
             opened_by,
+            shared_with_others: None,
             shared: None,
             accepted: None,
             datagram_size: MAX_BUFFER,
@@ -125,7 +142,8 @@ impl Listener {
     }
 
     fn unix(socket: Socket, address: String, options: &ListenOptions) -> Listener {
-        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, address) }
+        let (accepted, shared_with_others) = (of_accepted(options), options.shared);
+        Listener { accepted, shared_with_others, ..Self::new(socket, SocketKind::Unix, address) }
     }
 
     /// Opens a further socket on the very same address and with the same options; the kernel deals out
@@ -174,23 +192,31 @@ impl Listener {
         self.accepted.as_ref().map_or(Ok(()), |option| socket_options::set(socket, option))
     }
 
-    /// Makes this process the owner of a Unix path that was bound before a fork: it will remove it.
-    pub(crate) fn adopt_path(&mut self) {
+    /// This process begins to accept from it. If the path of a Unix socket was bound before a fork, it will remove it. From
+    /// here on those who fork get copies that mean nothing.
+    pub(crate) fn adopt(&mut self) {
         if let Some(path) = &mut self.path {
             path.adopt();
         }
+        self.shared_with_others = Some(self.is_shared());
+    }
+
+    /// Whether other processes may accept from the socket, too: unless it was told, those that were forked since it was
+    /// opened, or whoever it was inherited from.
+    fn is_shared(&self) -> bool {
+        self.shared_with_others.unwrap_or_else(|| self.opened_by != Some(Opener::now()))
     }
 
     /// Stops listening at once, also while another thread holds the socket: the path is removed, and connects
     /// are refused. What nobody has accepted yet is reset (TCP), and accept answers EINVAL, or it can still be
-    /// accepted, and then accept answers EAGAIN (Unix). A socket that came from another process, by a fork
-    /// or as a descriptor, is only closed, with the drop: it may still listen there. So is a UDP socket,
-    /// which has nobody to refuse.
+    /// accepted, and then accept answers EAGAIN (Unix). That holds for all who have a copy of the socket. One that other
+    /// processes accept from, too, is only closed, with the drop: it goes on there. So is a UDP socket, which has nobody to
+    /// refuse.
     pub(crate) fn close_now(&self) {
         if let Some(path) = &self.path {
             path.remove();
         }
-        if self.kind != SocketKind::Udp && self.opened_by == Some(process::id()) {
+        if self.kind != SocketKind::Udp && !self.is_shared() {
             shutdown_listening(self.socket.as_fd());
         }
     }
@@ -226,9 +252,9 @@ impl Inet {
         self.addr = bound.as_socket().ok_or_else(|| wrong(url, "the system bound another family"))?;
         let address = format!("{}://{}", self.scheme, self.addr);
         let listener = Listener::new(socket, self.scheme.kind(), address);
-        let datagram_size = datagram_size(&self.options);
+        let (datagram_size, shared_with_others) = (datagram_size(&self.options), self.options.shared);
         let shared = self.options.reuseport.unwrap_or(false).then_some(self);
-        Ok(Listener { shared, datagram_size, ..listener })
+        Ok(Listener { shared, shared_with_others, datagram_size, ..listener })
     }
 
     fn is_everywhere(&self) -> bool {

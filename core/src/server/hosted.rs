@@ -65,7 +65,7 @@ impl Hosted {
     ) -> Hosted {
         // The first turn has something to do: on_start.
         seed.mailbox.signal();
-        let event_loop = EventLoop::new(seed, 0, server.clone(), &*delivery);
+        let event_loop = EventLoop::new(seed, 0, server.clone(), &*delivery, true);
         server.shared.set_hosted();
         Hosted { server, delivery, event_loop, timer, life: Life::New }
     }
@@ -90,10 +90,7 @@ impl Hosted {
         if self.life == Life::Over {
             return Ok(false);
         }
-        if !self.server.shared.is_started_here() {
-            let message = "cannot turn: the server was started before the fork, and runs in the parent";
-            return Err(Error::new(crate::ErrorKind::WrongState, message));
-        }
+        self.expect_here()?;
         let state = Rc::clone(self.event_loop.state());
         if self.life == Life::New {
             state.enter(|| self.start())?;
@@ -103,19 +100,33 @@ impl Hosted {
                 self.event_loop.turn_or_stop(timeout);
             }
         });
+        // A callback may have forked.
+        self.expect_here()?;
         if self.server.shared.is_ending() {
             state.enter(|| self.finish(true));
+            self.expect_here()?;
             return Ok(false);
         }
         self.arm();
         Ok(true)
     }
 
+    fn expect_here(&self) -> Result<()> {
+        if !self.server.shared.is_started_here() {
+            let message = "cannot turn: the server was started before the fork, and runs in the parent";
+            return Err(Error::new(crate::ErrorKind::WrongState, message));
+        }
+        Ok(())
+    }
+
     fn start(&mut self) -> Result<()> {
         // The loop takes its sockets in first: on_start may use them, and ask for what has a deadline.
         self.server.shared.place_listeners(Phase::Hosted);
         self.event_loop.prepare();
-        if let Err(error) = Server::call_on_start_of(&self.server, &*self.delivery) {
+        self.expect_here()?;
+        let started = Server::call_on_start_of(&self.server, &*self.delivery);
+        self.expect_here()?;
+        if let Err(error) = started {
             self.server.stop();
             self.finish(false);
             return Err(error);
@@ -128,10 +139,14 @@ impl Hosted {
     fn finish(&mut self, started: bool) {
         self.life = Life::Over;
         self.event_loop.finish_or_report();
-        if started {
+        if started && self.server.shared.is_started_here() {
             if let Err(panic) = catch(|| self.delivery.on_stop(&self.server)) {
                 report(format_args!("on_stop panicked: {panic}"));
             }
+        }
+        if !self.server.shared.is_started_here() {
+            // A child that was forked in one of these callbacks: all that is left is the parent's.
+            return;
         }
         self.server.shared.close_unplaced_listeners();
         self.server.shared.resolver.close();

@@ -129,7 +129,7 @@ impl ServerState {
         let mailboxes = self.mailboxes();
         for (index, mut socket) in std::mem::take(&mut record.sockets).into_iter().enumerate() {
             if let Some(listener) = Arc::get_mut(&mut socket.listener) {
-                listener.adopt_path();
+                listener.adopt();
             }
             if record.kind != SocketKind::Udp {
                 record.placed.push(Arc::downgrade(&socket.listener));
@@ -177,6 +177,16 @@ impl ServerState {
                 .into_iter()
                 .for_each(|accepting| accepting.send(AcceptCommand::Close(record.id)));
         }
+    }
+
+    /// Stops listening at those that are placed, whoever has them.
+    pub(crate) fn close_placed_listeners(&self) {
+        let control = self.control();
+        let placed = control.listeners.records.iter().flat_map(|record| &record.placed);
+        let placed: Vec<_> = placed.filter_map(Weak::upgrade).collect();
+        // Without the lock: removing a path may take its time.
+        drop(control);
+        placed.iter().for_each(|listener| listener.close_now());
     }
 
     /// Closes the listeners that nobody has taken over.

@@ -4,5 +4,7 @@ pub(crate) mod affinity;
 pub(super) mod call;
 pub(super) mod datagram;
 pub(super) mod errno;
+pub(super) mod exit;
 pub(super) mod memory;
 pub(super) mod socket;
+pub(super) mod thread;
