@@ -12,6 +12,7 @@ mod delivery;
 mod errors;
 mod exit;
 mod interpreter;
+mod logging;
 mod method;
 mod options;
 mod receiver;
@@ -43,7 +44,9 @@ mod _native {
         crate::again::restore(py)?;
         module.add_class::<Conn>()?;
         module.add_class::<Server>()?;
+        crate::logging::install();
         crate::options::add_tables(module)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let (actions, kinds, reasons) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
         for action in Action::ALL {
             actions.set_item(action.name(), action as i32)?;

@@ -57,6 +57,8 @@ impl Scene<'_> {
             "spawn" => self.send(spawn().unwrap_or_else(|error| format!("{error}\n")).as_bytes()),
             "stop-call" => self.conn.server().stop(),
             "close-call" => drop(self.conn.close()),
+            "hold" => drop(self.conn.hold()),
+            "release" => drop(self.conn.release()),
             "pre-write" => self.leave(rest),
             "echo" | "id" | "write" | "writes" => self.write(command, rest),
             "note-write" => self.note(&format!("self text {rest}")),

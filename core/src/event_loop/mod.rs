@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
+use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, catch_payload, caught, report};
 use crate::contract::action::{Action, CloseReason, Closed, Completed};
 use crate::delivery::receiver::{Delivery, Receiver, Turn};
@@ -28,6 +29,7 @@ mod arrive;
 mod calling;
 mod datagrams;
 mod deliver;
+mod dialling;
 mod draining;
 mod opening;
 mod serve;
@@ -130,7 +132,7 @@ impl EventLoop {
         if guarded(FRAMES, || self.run(&state)) {
             return;
         }
-        report(format_args!("a callback ended the thread of its loop; the server stops"));
+        tell(Kind::Engine, format_args!("a callback ended the thread of its loop; the server stops"));
         state.left();
         let server = &state.server().shared;
         server.stop();
@@ -177,14 +179,14 @@ impl EventLoop {
             Ok(Err(error)) => format!("polling failed: {error}"),
             Err(panic) => format!("a loop panicked: {panic}"),
         };
-        report(format_args!("{trouble}; the server stops"));
+        tell(Kind::Engine, format_args!("{trouble}; the server stops"));
         self.state.server().stop();
     }
 
     pub(crate) fn finish_or_report(&mut self) {
         match catch(|| self.finish()) {
             Err(panic) if self.state.is_of_this_process() => {
-                report(format_args!("a loop panicked at its end: {panic}"));
+                tell(Kind::Engine, format_args!("a loop panicked at its end: {panic}"));
             }
             _ => {}
         }

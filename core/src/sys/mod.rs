@@ -7,6 +7,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod clock;
+pub(crate) mod copies;
 pub(crate) mod datagram;
 pub(crate) mod fork;
 pub(crate) mod memory;
