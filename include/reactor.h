@@ -22,14 +22,22 @@
  *   REACTOR_STATUS_INVALID_ARGUMENT.
  * - Functions may be called from any thread and from any callback, unless they say otherwise.
  * - Callbacks run on the server's own threads, but for on_start, which runs on the thread that starts the
- *   server, and those of a server that its host drives, which run on the host's thread. All signals are blocked on the server's own threads, except the faults: SIGSEGV, SIGBUS, SIGFPE,
- *   SIGILL, SIGTRAP and SIGSYS.
+ *   server, and those of a server that its host drives, which run on the host's thread.
+ * - The threads that run callbacks have the signal mask of the thread that started the server. So what a callback
+ *   starts, a program or a thread, has it as well, and raise() arrives. Linux gives a signal for the process to its
+ *   main thread as long as that takes it; a program that wants its signals on another thread blocks them, with
+ *   pthread_sigmask(), before reactor_server_start(). On the library's other threads all signals are blocked but
+ *   the faults.
+ * - A child that is forked in a callback and returns from it ends there: its thread, and the process if there is no
+ *   other, with 0 and without what atexit(3) was given. reactor_server_turn() answers REACTOR_STATUS_WRONG_STATE
+ *   in it.
  * - No callback and no completion runs inside of a call, whatever the call brings about: it comes later, on its loop. The
  *   calls that run the server are the exception: on_start comes inside of reactor_server_start() and _run(), and of a
  *   server that its host drives everything inside of reactor_server_turn(), and of reactor_server_free() what is
  *   left. A destroy function may be called inside of the call that gives up what it releases.
  * - Callbacks, and all functions that the program passes, must not block, and must be left by returning:
- *   neither by an exception nor by longjmp. reactor_server_free(), _run(), _wait() and _turn() are refused
+ *   neither by an exception nor by longjmp. A callback that ends the thread of its loop, by pthread_exit(), stops the
+ *   server; it fails the start if it is on_start. reactor_server_free(), _run(), _wait() and _turn() are refused
  *   inside of them, with REACTOR_STATUS_WRONG_THREAD.
  * - Where user_data goes with a destroy function, the library calls destroy once, after everything else that it
  *   calls with that user_data. If the call that passes them fails, user_data remains the caller's, and destroy is
@@ -654,7 +662,14 @@ typedef struct reactor_listen_options {
     /**
      * Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP): REACTOR_ON or REACTOR_OFF. Default: off.
      */
-    uint64_t broadcast;
+    uint32_t broadcast;
+    /**
+     * Whether other processes accept from the socket, too: REACTOR_ON or REACTOR_OFF (TCP and Unix). If so, closing the
+     * listener and stopping close this process's copy only, and the address goes on taking connections. If not, they end
+     * the listening for everybody who has a copy, such as a child that was forked for something else. Default: on for a
+     * socket that was inherited, and for one that was opened before a fork and is started after it; otherwise off.
+     */
+    uint32_t shared;
 } reactor_listen_options;
 
 /**
@@ -1110,7 +1125,8 @@ reactor_status reactor_server_run(struct reactor_server *server);
 
 /**
  * Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end
- * the wait; their handlers run meanwhile.
+ * the wait; their handlers run meanwhile. A point where the thread may be cancelled, pthread_cancel(3): the server goes
+ * on then.
  *
  * Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server; REACTOR_STATUS_WRONG_STATE if
  * the server was not started.
@@ -1199,7 +1215,7 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  *
  * Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
  * nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
- * mode=OCTAL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+ * mode=OCTAL, shared=BOOL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
  * read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
  * milliseconds, 0 for never.
  *

@@ -204,7 +204,7 @@ def test_what_is_known_depends_on_the_scheme(serve: Serve) -> None:
         assert found, message
         return set(found[1].split(", "))
 
-    of_streams = {"idle", "read", "write", "half_open", "framing", "sndbuf", "backlog"}
+    of_streams = {"idle", "read", "write", "half_open", "framing", "sndbuf", "backlog", "shared"}
     assert known("unix:///tmp/never") == of_streams | {"mode"}
     inet = {"reuseport", "rcvbuf", "device", "ipv6only"}
     assert known(TCP) == of_streams | inet | {"nodelay", "keepalive"}

@@ -8,6 +8,7 @@ pub use crate::delivery::event::{Event, Pending};
 pub use crate::delivery::log;
 pub use crate::delivery::receiver::{Delivery, Receiver, Turn};
 pub use crate::shared::mailbox::cork::Cork;
+pub use crate::sys::cancel::Uncancelled;
 
 use crate::base::conn_id::ConnId;
 
@@ -17,6 +18,13 @@ use crate::base::conn_id::ConnId;
 #[inline]
 pub fn slot_of(id: ConnId) -> usize {
     id.slot() as usize
+}
+
+/// Runs `run`, which does not panic; says whether it returned. If not, it has ended its thread, pthread_exit(3), or that was
+/// cancelled: then what it had on the stack is gone, without being dropped, and the thread goes on here.
+#[must_use]
+pub fn guarded(run: impl FnOnce()) -> bool {
+    crate::sys::cancel::guarded(0, run)
 }
 
 /// A number that a process has in common neither with its parent nor with its children; never 0. Bindings would have to

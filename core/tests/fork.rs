@@ -8,6 +8,7 @@ mod common;
 use std::collections::HashSet;
 use std::io::{PipeReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
@@ -91,8 +92,13 @@ fn forks() {
         a_child_starts_what_its_parent_bound(count);
         three_children_share_a_listener(count);
     }
-    a_signal_ends_the_wait_also_when_a_sibling_has_ended();
+    another_event_ends_the_wait_also_when_a_sibling_has_ended();
     a_start_that_failed_in_the_parent_is_refused_in_a_child();
+    an_end_reaches_the_peer_though_a_child_holds_copies();
+    for count in [1, 3] {
+        a_stop_ends_the_listening_though_a_child_holds_copies(count);
+    }
+    what_siblings_share_is_only_closed_unless_it_is_told_otherwise();
     a_started_server_answers_errors_in_a_child(1);
     a_started_server_answers_errors_in_a_child(3);
 }
@@ -223,9 +229,102 @@ fn a_started_server_answers_errors_in_a_child(count: usize) {
     assert!(well, "see what the child printed");
 }
 
-extern "C" fn ignore(_: libc::c_int) {}
+/// Does to its connection what it is told.
+struct Obeys(std::sync::Mutex<std::sync::mpsc::Sender<ConnId>>);
 
-fn a_signal_ends_the_wait_also_when_a_sibling_has_ended() {
+impl Handler for Obeys {
+    fn on_open(&self, conn: &Conn<'_>) -> Action {
+        self.0.lock().unwrap().send(conn.id()).unwrap();
+        Action::None
+    }
+
+    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        match data {
+            b"abort" => conn.abort().map_or(Action::None, |()| Action::None),
+            b"end" => conn.end().map_or(Action::None, |()| Action::None),
+            _ => Action::Close,
+        }
+    }
+}
+
+fn an_end_reaches_the_peer_though_a_child_holds_copies() {
+    let (sender, ids) = std::sync::mpsc::channel();
+    let (_server, url) = common::serve(Obeys(std::sync::Mutex::new(sender)), &loops(1));
+    let streams = ["end", "close", "abort", "eof"].map(|what| (what, tcp(&url)));
+    for _ in &streams {
+        let _: ConnId = ids.recv_timeout(PATIENCE).unwrap();
+    }
+    let child = Child::new(until_told);
+    let ended = streams.map(|(what, mut stream)| {
+        stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+        match what {
+            "eof" => stream.shutdown(std::net::Shutdown::Write).unwrap(),
+            what => stream.write_all(what.as_bytes()).unwrap(),
+        }
+        (what, stream.read(&mut [0]).map_err(|error| error.kind()))
+    });
+    assert!(child.ends_well());
+    let reset = Err(std::io::ErrorKind::ConnectionReset);
+    assert_eq!(ended, [("end", Ok(0)), ("close", Ok(0)), ("abort", reset), ("eof", Ok(0))]);
+}
+
+fn is_refused(url: &str) -> bool {
+    TcpStream::connect(address(url)).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+fn a_stop_ends_the_listening_though_a_child_holds_copies(count: usize) {
+    let path = socket_path("copied");
+    for graceful in [false, true] {
+        let (server, url) = common::serve(Pid, &loops(count));
+        server.listen(&format!("unix://{path}")).unwrap();
+        let sharded = server.listen("tcp://127.0.0.1:0?reuseport=true").unwrap();
+        let child = Child::new(until_told);
+        let (mut open, mut unix) = (tcp(&url), UnixStream::connect(&path).unwrap());
+        ask(&mut open);
+        ask(&mut unix);
+        let later = Child::new(until_told);
+        match graceful {
+            true => server.handle().stop_gracefully(Duration::from_millis(1)),
+            false => server.handle().stop(),
+        }
+        server.wait().unwrap();
+        assert!(is_refused(&url) && is_refused(&sharded) && UnixStream::connect(&path).is_err());
+        assert_eq!((open.read(&mut [0]).unwrap(), unix.read(&mut [0]).unwrap()), (0, 0));
+        // And the address is free.
+        let again = Server::new(Pid, &loops(1)).unwrap();
+        assert_eq!(again.listen(&url).unwrap(), url);
+        again.listen(&format!("unix://{path}")).unwrap();
+        drop(again);
+        assert!(child.ends_well() && later.ends_well());
+    }
+}
+
+fn what_siblings_share_is_only_closed_unless_it_is_told_otherwise() {
+    for (query, serves_on) in [("", true), ("?shared=true", true), ("?shared=false", false)] {
+        let server = Server::new(Pid, &loops(1)).unwrap();
+        let url = server.listen(&format!("tcp://127.0.0.1:0{query}")).unwrap();
+        let start = |pipe: &mut PipeReader| {
+            server.start().unwrap();
+            until_told(pipe);
+            server.handle().stop();
+            server.wait().unwrap();
+        };
+        let (first, second) = (Child::new(start), Child::new(start));
+        eventually("both serve", || {
+            let pids: HashSet<u32> = (0..20).map(|_| ask(&mut tcp(&url))).collect();
+            pids.len() == 2
+        });
+        assert!(first.ends_well());
+        assert_eq!(is_refused(&url), !serves_on, "{query}");
+        if serves_on {
+            assert_eq!(ask(&mut tcp(&url)), second.pid.cast_unsigned());
+        }
+        assert!(second.ends_well());
+        drop(server);
+    }
+}
+
+fn another_event_ends_the_wait_also_when_a_sibling_has_ended() {
     let server = Server::new(Pid, &loops(1)).unwrap();
     let url = server.listen("tcp://127.0.0.1:0").unwrap();
     let first = Child::new(|pipe| {
@@ -236,26 +335,18 @@ fn a_signal_ends_the_wait_also_when_a_sibling_has_ended() {
     });
     let (mut told, mut tell) = std::io::pipe().unwrap();
     let second = Child::new(|_| {
-        let handler = ignore as extern "C" fn(libc::c_int);
-        // SAFETY: the structure is plain data, for which zeroes are valid, and outlives the call.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = handler as usize;
-            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
-        }
         server.start().unwrap();
         read_exactly(&mut told, 1);
-        // Sent to this thread every now and then, lest it comes before the wait: it is blocked until then.
-        // SAFETY: the call takes no pointer.
-        let look = || unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGUSR1) } == 0;
-        assert_eq!(server.wait_or_signal(look), Ok(false));
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"x").unwrap();
+        assert_eq!(server.wait_or_readable(reader.as_fd()), Ok(false));
         server.handle().stop();
         server.wait().unwrap();
     });
     ask(&mut tcp(&url));
     assert!(first.ends_well());
     tell.write_all(b"x").unwrap();
-    assert!(second.ends_well(), "the end of a sibling was taken for its own, and the signal was not heard");
+    assert!(second.ends_well(), "the end of a sibling was taken for its own");
 }
 
 /// Refuses the first start.

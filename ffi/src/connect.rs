@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
+use reactor_core::binding::Uncancelled;
 use reactor_core::{ConnId, ConnectOptions, Result};
 
 use crate::call::Call;
@@ -36,6 +37,7 @@ pub unsafe extern "C" fn reactor_server_connect(
     out_conn: *mut reactor_conn,
 ) -> reactor_status {
     let call = Call::new("reactor_server_connect");
+    let _thread = Uncancelled::new();
     // SAFETY: the caller's server, not freed during the call; it passes a string that ends with a zero byte, a
     // structure of the size that it says, and NULL or room for an id.
     unsafe {
@@ -61,6 +63,7 @@ pub unsafe extern "C" fn reactor_server_enroll(
     out_conn: *mut reactor_conn,
 ) -> reactor_status {
     let call = Call::new("reactor_server_enroll");
+    let _thread = Uncancelled::new();
     // SAFETY: the caller's server, not freed during the call; it passes a structure of the size that it says, and
     // NULL or room for an id. If it is enrolled it gives the descriptor up, and the engine has one of its own.
     unsafe {

@@ -5,7 +5,7 @@ use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reactor_core::binding::{Carries, Delivery, Event, Receiver};
+use reactor_core::binding::{guarded, Carries, Delivery, Event, Receiver};
 use reactor_core::{Action, BoxError, Closed, Conn, Detached, Handle, TimerId};
 
 use crate::action::from_c;
@@ -87,14 +87,21 @@ impl Delivery for CHandler {
     fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
         let Some(on_start) = self.0.callbacks.on_start else { return Ok(Action::None) };
         let _inside = Inside::mark();
-        // SAFETY: the program's own function, with its data and its server, which lives until it is freed,
-        // and that waits for the start to return.
-        let action = unsafe { on_start(self.0.user_data(), self.0.server()) };
+        let mut action = 0;
+        let returned = guarded(|| {
+            // SAFETY: the program's own function, with its data and its server, which lives until it is freed,
+            // and that waits for the start to return.
+            action = unsafe { on_start(self.0.user_data(), self.0.server()) };
+        });
+        if !returned {
+            return Err("it ended its thread".into());
+        }
         from_c(action).ok_or_else(|| format!("it returned {action}, which is no action").into())
     }
 
     fn on_stop(&self, _: &Handle) {
-        self.on_server(self.0.callbacks.on_stop);
+        // There is nothing left to end if it ends its thread.
+        let _ = guarded(|| self.on_server(self.0.callbacks.on_stop));
     }
 
     fn around_loop(&self, run: &mut dyn FnMut()) {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use reactor_core::binding::Uncancelled;
 use reactor_core::{Error, ErrorKind, Hosted, Result};
 
 use crate::call::Call;
@@ -90,6 +91,7 @@ impl Host {
 /// run out. After any but the second the server is as before the call.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_start_hosted(server: *mut reactor_server) -> reactor_status {
+    let _thread = Uncancelled::new();
     let start = |server: &reactor_server| server.host.put(|| server.core.start_hosted());
     // SAFETY: the caller's server, not freed during the call.
     unsafe { Call::new("reactor_server_start_hosted").with_server(server, start) }
@@ -131,6 +133,7 @@ pub unsafe extern "C" fn reactor_server_turn(
     out_running: *mut u32,
 ) -> reactor_status {
     let call = Call::new("reactor_server_turn");
+    let _thread = Uncancelled::new();
     let turn = |server: &reactor_server| {
         inside::refuse(call)?;
         let timeout = turn_timeout(timeout_ms, call)?;

@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+use reactor_core::binding::Uncancelled;
 use reactor_core::{ConnOptions, Error, ListenOptions, ListenerId, Result, Waiting};
 
 use crate::call::Call;
@@ -50,7 +51,7 @@ pub unsafe extern "C" fn reactor_server_listen(
 ///
 /// Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
 /// nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
-/// mode=OCTAL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+/// mode=OCTAL, shared=BOOL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
 /// read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
 /// milliseconds, 0 for never.
 ///
@@ -86,6 +87,7 @@ unsafe fn listen(
     options: *const reactor_listen_options,
     out_listener: *mut reactor_listener,
 ) -> reactor_status {
+    let _thread = Uncancelled::new();
     // SAFETY: what the caller promises.
     unsafe {
         call.with_server(server, |server| {
@@ -125,6 +127,7 @@ pub unsafe extern "C" fn reactor_server_listen_inherited(
     out_count: *mut usize,
 ) -> reactor_status {
     let call = Call::new("reactor_server_listen_inherited");
+    let _thread = Uncancelled::new();
     // SAFETY: as in `listen`.
     unsafe {
         call.with_server(server, |server| {
@@ -153,6 +156,7 @@ pub unsafe extern "C" fn reactor_server_close_listener(
     listener: reactor_listener,
 ) -> reactor_status {
     let call = Call::new("reactor_server_close_listener");
+    let _thread = Uncancelled::new();
     let close = |server: &reactor_server| server.handle().close_listener(listener_id(listener, call)?);
     // SAFETY: the caller's server, not freed during the call.
     unsafe { call.with_server(server, close) }

@@ -76,7 +76,12 @@ pub struct reactor_listen_options {
     /// query: write=MS.
     pub write_ms: i64,
     /// Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP): REACTOR_ON or REACTOR_OFF. Default: off.
-    pub broadcast: u64,
+    pub broadcast: u32,
+    /// Whether other processes accept from the socket, too: REACTOR_ON or REACTOR_OFF (TCP and Unix). If so, closing the
+    /// listener and stopping close this process's copy only, and the address goes on taking connections. If not, they end
+    /// the listening for everybody who has a copy, such as a child that was forked for something else. Default: on for a
+    /// socket that was inherited, and for one that was opened before a fork and is started after it; otherwise off.
+    pub shared: u32,
 }
 
 // SAFETY: integers and pointers that may be NULL, `size` first, without padding: `ends!` adds them up.
@@ -84,7 +89,7 @@ unsafe impl SizedStruct for reactor_listen_options {
     const ENDS: &'static [usize] = ends!(
         reactor_listen_options: size, reuseport; backlog, nodelay, keepalive, keepalive_idle_s, keepalive_interval_s,
         keepalive_count, ipv6_only, rcvbuf, sndbuf, datagram_size, device, multicast, unix_mode, half_open, framing, idle_ms,
-        read_ms, write_ms, broadcast,
+        read_ms, write_ms, broadcast, shared,
     );
 }
 
@@ -119,10 +124,11 @@ impl reactor_listen_options {
             send_buffer: self.sndbuf,
             datagram_size: self.datagram_size,
             // What is too large for a switch is none.
-            broadcast: switch(u32::try_from(self.broadcast).unwrap_or(u32::MAX), "options->broadcast")?,
+            broadcast: switch(self.broadcast, "options->broadcast")?,
             device: device.map(str::to_owned),
             ipv6_only: switch(self.ipv6_only, "options->ipv6_only")?,
             unix_mode: unix_mode(self.unix_mode),
+            shared: switch(self.shared, "options->shared")?,
             multicast: groups.map(group).collect::<Result<_>>()?,
         })
     }
@@ -170,7 +176,8 @@ mod tests {
             idle_ms: 8,
             read_ms: 9,
             write_ms: 10,
-            broadcast: REACTOR_ON.into(),
+            broadcast: REACTOR_ON,
+            shared: REACTOR_OFF,
         }
     }
 
@@ -188,7 +195,10 @@ mod tests {
         assert_eq!((keepalive.idle, keepalive.interval, keepalive.count), (seconds(3), seconds(4), 5));
         assert_eq!((options.recv_buffer, options.send_buffer, options.datagram_size), (6, 7, 11));
         assert_eq!((options.device.as_deref(), options.ipv6_only), (Some("lo"), Some(true)));
-        assert_eq!((options.unix_mode, options.broadcast), (Some(0o600), Some(true)));
+        assert_eq!(
+            (options.unix_mode, options.broadcast, options.shared),
+            (Some(0o600), Some(true), Some(false))
+        );
         let groups: Vec<_> = options.multicast.iter().map(|group| group.group.to_string()).collect();
         assert_eq!(groups, ["239.1.2.3", "ff02::5"]);
         let ConnOptions { timeouts, half_open, .. } = conns;

@@ -1,7 +1,9 @@
 //! A server: made, started, asked, stopped, freed.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
+use reactor_core::binding::Uncancelled;
 use reactor_core::{Config, ErrorKind, Handle, Result, Server};
 
 use crate::call::{value_or, Call};
@@ -72,27 +74,36 @@ pub unsafe extern "C" fn reactor_server_new(
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_start(server: *mut reactor_server) -> reactor_status {
     // SAFETY: the caller's server; freeing it waits for this call.
-    unsafe { in_use(Call::new("reactor_server_start"), server, |_| Ok(()), Server::start) }
+    unsafe { in_use(Call::new("reactor_server_start"), server, |_| Ok(()), |core, _| core.start()) }
 }
 
 /// Starts the server and waits until it has stopped: reactor_server_start(), then reactor_server_wait().
 ///
 /// Errors: theirs. Not inside a callback.
 #[no_mangle]
-pub unsafe extern "C" fn reactor_server_run(server: *mut reactor_server) -> reactor_status {
+pub unsafe extern "C-unwind" fn reactor_server_run(server: *mut reactor_server) -> reactor_status {
+    let run = |core: &Server, thread: &Uncancelled| {
+        // Before the start: one that nobody can wait for would go on running.
+        Server::check_thread()?;
+        core.start()?;
+        core.wait_cancellable(thread)
+    };
     // SAFETY: the caller's server; freeing it waits for this call.
-    unsafe { in_use(Call::new("reactor_server_run"), server, inside::refuse, Server::run) }
+    let waited = unsafe { waits(Call::new("reactor_server_run"), server, run) };
+    waited.unwrap_or_else(|| end_thread())
 }
 
 /// Blocks until the server has stopped, on_stop has returned and its threads have ended. Signals do not end
-/// the wait; their handlers run meanwhile.
+/// the wait; their handlers run meanwhile. A point where the thread may be cancelled, pthread_cancel(3): the server goes
+/// on then.
 ///
 /// Errors: REACTOR_STATUS_WRONG_THREAD inside a callback, of whichever server; REACTOR_STATUS_WRONG_STATE if
 /// the server was not started.
 #[no_mangle]
-pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> reactor_status {
+pub unsafe extern "C-unwind" fn reactor_server_wait(server: *mut reactor_server) -> reactor_status {
     // SAFETY: the caller's server; freeing it waits for this call.
-    unsafe { in_use(Call::new("reactor_server_wait"), server, inside::refuse, Server::wait) }
+    let waited = unsafe { waits(Call::new("reactor_server_wait"), server, Server::wait_cancellable) };
+    waited.unwrap_or_else(|| end_thread())
 }
 
 /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
@@ -198,6 +209,7 @@ pub unsafe extern "C" fn reactor_server_queued_bytes(
 #[no_mangle]
 pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> reactor_status {
     let call = Call::new("reactor_server_free");
+    let _thread = Uncancelled::new();
     call.run(|| {
         if server.is_null() {
             return Ok(());
@@ -212,7 +224,42 @@ pub unsafe extern "C" fn reactor_server_free(server: *mut reactor_server) -> rea
     })
 }
 
-/// The body of a function that freeing the server waits for, if the check lets it begin.
+/// The body of a function that waits; `None` if its thread was cancelled meanwhile. Not in the function itself, which has
+/// nothing on its stack then that would have to be dropped.
+///
+/// # Safety
+/// As for [`in_use`].
+#[inline(never)]
+unsafe fn waits(
+    call: Call,
+    server: *const reactor_server,
+    body: impl FnOnce(&Server, &Uncancelled) -> Result<bool>,
+) -> Option<reactor_status> {
+    let mut goes_on = true;
+    let waited = |core: &Server, thread: &Uncancelled| {
+        goes_on = body(core, thread)?;
+        Ok(())
+    };
+    // SAFETY: what the caller promises.
+    let status = unsafe { in_use(call, server, inside::refuse, waited) };
+    goes_on.then_some(status)
+}
+
+/// Ends the calling thread, which was cancelled.
+#[cold]
+#[inline(never)]
+extern "C-unwind" fn end_thread() -> ! {
+    extern "C-unwind" {
+        fn pthread_exit(value: *mut c_void) -> !;
+    }
+    /// PTHREAD_CANCELED.
+    const CANCELED: *mut c_void = std::ptr::without_provenance_mut(usize::MAX);
+    // SAFETY: no frame of ours that is on the stack has anything to drop, and all let it through; the program's are its own.
+    unsafe { pthread_exit(CANCELED) }
+}
+
+/// The body of a function that freeing the server waits for, if the check lets it begin. Its thread is not cancelled
+/// meanwhile, but where the body lets it.
 ///
 /// # Safety
 /// The server is NULL or not freed before the call counts as under way.
@@ -220,15 +267,16 @@ unsafe fn in_use(
     call: Call,
     server: *const reactor_server,
     check: impl FnOnce(Call) -> Result<()>,
-    body: impl FnOnce(&Server) -> Result<()>,
+    body: impl FnOnce(&Server, &Uncancelled) -> Result<()>,
 ) -> reactor_status {
+    let thread = Uncancelled::new();
     call.run(|| {
         // SAFETY: what the caller promises. Not by `with_server`: its body's argument would have to be valid to the
         // end, but the server may be gone once it counts as used no more.
         let server = unsafe { call.server(server) }?;
         check(call)?;
         let _in_use = server.usage.begin();
-        body(&server.core)
+        body(&server.core, &thread)
     })
 }
 

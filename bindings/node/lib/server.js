@@ -41,7 +41,8 @@ const OPTIONS = { loops: SAFE, highWater: SAFE, lowWater: SAFE, hardLimit: SAFE,
 
 /**
  * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
- * the server. While it runs it keeps the process alive.
+ * the server. While it runs it keeps the process alive. The loops take none of the process's signals, and what a callback
+ * spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
 class Server {
   #native;
@@ -77,8 +78,9 @@ class Server {
    * host name is looked up, which may block.
    *
    * Options: `reuseport=BOOL`, `backlog=N`, `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]` in seconds, `rcvbuf=N`
-   * and `sndbuf=N` in bytes, `device=NAME`, `ipv6only=BOOL`, `mode=OCTAL` of a Unix socket's path, for UDP `datagram=N` in
-   * bytes, `broadcast=BOOL` and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
+   * and `sndbuf=N` in bytes, `device=NAME`, `ipv6only=BOOL`, `mode=OCTAL` of a Unix socket's path, `shared=BOOL` (other
+   * processes accept from the socket, too, so that a stop does not end the listening), for UDP `datagram=N` in bytes,
+   * `broadcast=BOOL` and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
    * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
    * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
    * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,

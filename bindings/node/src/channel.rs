@@ -135,6 +135,10 @@ pub(crate) fn starting(
 pub(crate) struct JsReader(pub(crate) Channel);
 
 impl Reader for JsReader {
+    fn runs_user_code(&self) -> bool {
+        false
+    }
+
     fn on_start(&self, _server: &Handle) -> Result<Action, BoxError> {
         let starting = STARTING.take().ok_or("started on another thread than JavaScript's")?;
         let Starting { env, on_start, deliver } = starting;

@@ -4,6 +4,8 @@ A `Server` runs several event loops, each on a thread of its own, and calls the 
 connections open, receive bytes and close. A `Conn` is a connection; its `id` names it on any thread.
 """
 
+# First: at a second import it puts the other modules of the first in their places.
+from ._native import Conn, Server  # isort: skip
 from ._errors import (
     AddressInUseError,
     ClosedError,
@@ -20,7 +22,6 @@ from ._errors import (
     WrongThreadError,
 )
 from ._handler import Handler
-from ._native import Conn, Server
 from ._native import __version__ as __version__
 from ._types import Action, CloseReason
 

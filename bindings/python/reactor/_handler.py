@@ -14,6 +14,11 @@ class Handler:
     nothing. All callbacks of a connection come in order on the thread of its loop; those of connections of other loops may
     run at the same time. A method that blocks makes the other connections of its loop wait. One that raises closes its
     connection with CloseReason.HANDLER_ERROR and is reported to `on_error`, or without that to the logger "reactor".
+
+    The loops' threads are called reactor-0 and so on, and run callbacks under the trace and profile functions that
+    `threading` had for new threads at the start. They have the signal mask of the thread that started the server: so has
+    what a callback starts, a program or a thread. Signal handlers run in the main thread, as ever. A child that is forked in
+    a callback, and returns from it or raises there, ends, with 0.
     """
 
     def on_start(self, server: Server) -> Action | None:

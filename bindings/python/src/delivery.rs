@@ -7,7 +7,7 @@ use reactor_core::binding::{Carries, Delivery, Receiver};
 use reactor_core::{Action, BoxError, Handle};
 
 use crate::exit::Registration;
-use crate::interpreter::attached;
+use crate::interpreter::{as_thread, attached};
 use crate::receiver::PythonReceiver;
 use crate::state::State;
 
@@ -38,7 +38,7 @@ impl Delivery for PythonDelivery {
     }
 
     fn on_stop(&self, server: &Handle) {
-        Python::attach(|py| self.state.stop(py, server));
+        Python::attach(|py| as_thread(py, || self.state.stop(py, server)));
     }
 
     fn around_loop(&self, run: &mut dyn FnMut()) {

@@ -4,7 +4,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
-use reactor_core::{Error, ErrorKind};
+use reactor_core::{ConnId, Error, ErrorKind};
 
 /// The classes, in the order of `ErrorKind::ALL`.
 static CLASSES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
@@ -37,9 +37,11 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// Whether an exception is a `ClosedError`.
-pub(crate) fn is_closed_error(py: Python<'_>, error: &PyErr) -> bool {
-    class(py, ErrorKind::Closed).is_some_and(|closed| error.is_instance(py, closed))
+/// Whether an exception is a `ClosedError` that a call on this connection has raised, and not on another. The text tells them
+/// apart: it begins with the connection's id.
+pub(crate) fn is_closed_error(py: Python<'_>, error: &PyErr, id: ConnId) -> bool {
+    let closed = class(py, ErrorKind::Closed).is_some_and(|closed| error.is_instance(py, closed));
+    closed && error.value(py).to_string().starts_with(&format!("connection {id} "))
 }
 
 /// What a call of the engine returned, in Python's terms.

@@ -22,8 +22,8 @@ struct Servers {
 /// The list of this process, never freed. A forked child has another: the threads that serve those of its
 /// parent are not in it, and one of them may have held the lock.
 static SERVERS: AtomicPtr<Servers> = AtomicPtr::new(ptr::null_mut());
-/// The wait at the end was interrupted: a callback still runs.
-static GAVE_UP: AtomicBool = AtomicBool::new(false);
+/// The interpreter ends: no server starts any more.
+static ENDING: AtomicBool = AtomicBool::new(false);
 /// How long the wait at the end goes without looking for signals.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -43,9 +43,10 @@ impl Servers {
         self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until no server runs, for a while; whether one still does. One that was never started has no
-    /// loops, and nobody waits for it.
+    /// Stops every server, also those that were starting meanwhile, and waits until none runs, for a while; whether one
+    /// still does. One that was never started has no loops, and nobody waits for it.
     fn still_run(&self) -> bool {
+        self.lock().values().for_each(Handle::stop);
         let running = |servers: &mut HashMap<u64, Handle>| servers.values().any(|server| server.loops() > 0);
         let waited = self.gone.wait_timeout_while(self.lock(), SIGNAL_INTERVAL, running);
         waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
@@ -79,20 +80,24 @@ impl Drop for Registration {
 }
 
 /// Puts a server on the list, before its start: the process that starts it has its loops, which may be a fork
-/// of the one that made it.
-pub(crate) fn register(key: u64, handle: Handle) {
-    if let Some(servers) = Servers::of_this_process() {
-        servers.lock().insert(key, handle);
+/// of the one that made it. Not when the interpreter ends: says whether it does not.
+pub(crate) fn register(key: u64, handle: Handle) -> bool {
+    let Some(servers) = Servers::of_this_process() else { return true };
+    let mut by_key = servers.lock();
+    // With the lock held: whoever says that the interpreter ends looks at the list after that.
+    let goes_on = !ENDING.load(Ordering::SeqCst);
+    if goes_on {
+        by_key.insert(key, handle);
     }
+    goes_on
 }
 
-/// Whether the interpreter ends while a callback still runs, so that nothing may wait for loops any more.
-pub(crate) fn gave_up() -> bool {
-    GAVE_UP.load(Ordering::Acquire)
-}
-
-/// Arranges for `stop_servers` to run before the interpreter is taken down, in this process and its forks.
+/// Arranges for `stop_servers` to run before the interpreter is taken down, in this process and its forks. A further import
+/// finds that done.
 pub(crate) fn stop_servers_at_exit(py: Python<'_>) -> PyResult<()> {
+    if Servers::of_this_process().is_some() {
+        return Ok(());
+    }
     Servers::begin();
     let hook = PyDict::new(py);
     hook.set_item("after_in_child", wrap_pyfunction!(forget_servers, py)?)?;
@@ -112,10 +117,10 @@ fn forget_servers() {
 #[pyfunction]
 #[pyo3(name = "_stop_servers")]
 fn stop_servers(py: Python<'_>) -> PyResult<()> {
+    ENDING.store(true, Ordering::SeqCst);
     let Some(servers) = Servers::of_this_process() else { return Ok(()) };
-    py.detach(|| servers.lock().values().for_each(Handle::stop));
     while py.detach(|| servers.still_run()) {
-        py.check_signals().inspect_err(|_| GAVE_UP.store(true, Ordering::Release))?;
+        py.check_signals()?;
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::ptr;
 
-use pyo3::{ffi, Python};
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
+use pyo3::prelude::*;
 
 /// The hold of a loop's thread on the interpreter lock: taken at the first callback that needs it, kept for those that
 /// follow, and given back before the loop sends or sleeps. For the loop's thread alone, which `attached` keeps attached.
@@ -63,5 +65,56 @@ pub(crate) fn attached(run: &mut dyn FnMut()) {
         }
     }
     let run = Run(run);
-    Python::attach(|py| py.detach(move || run.call()));
+    Python::attach(|py| as_thread(py, || py.detach(move || run.call())));
+}
+
+/// Runs something on a thread of ours as one of Python's own: under the trace and profile functions for new threads
+/// (threading.settrace, coverage, profilers), and with the name that it has.
+pub(crate) fn as_thread<T>(py: Python<'_>, run: impl FnOnce() -> T) -> T {
+    if let Err(error) = introduce(py) {
+        error.write_unraisable(py, None);
+    }
+    let done = run();
+    if let Err(error) = take_leave(py) {
+        error.write_unraisable(py, None);
+    }
+    done
+}
+
+fn introduce(py: Python<'_>) -> PyResult<()> {
+    let threading = py.import("threading")?;
+    if let Some(name) = std::thread::current().name() {
+        // Made by the module for a thread that it did not start.
+        threading.call_method0("current_thread")?.setattr("name", name)?;
+    }
+    let sys = py.import("sys")?;
+    // Python 3.10 has functions to ask for them.
+    for (hook, set) in [("_profile_hook", "setprofile"), ("_trace_hook", "settrace")] {
+        let function = threading.getattr_opt(hook)?.filter(|function| !function.is_none());
+        function.map(|function| sys.call_method1(set, (function,))).transpose()?;
+    }
+    Ok(())
+}
+
+/// The module keeps what it made for the thread, until somebody says that it is gone.
+fn take_leave(py: Python<'_>) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    sys.call_method1("settrace", (py.None(),))?;
+    sys.call_method1("setprofile", (py.None(),))?;
+    let threading = py.import("threading")?;
+    let active = threading.getattr("_active")?;
+    active.call_method1("pop", (threading.call_method0("get_ident")?, py.None())).map(drop)
+}
+
+/// Refuses an interpreter that is not the main one: there is one set of classes and of servers, and the loops' threads are
+/// attached to the main interpreter.
+pub(crate) fn expect_main(_attached: Python<'_>) -> PyResult<()> {
+    // SAFETY: this thread is attached to an interpreter, which is what the calls are about.
+    let id = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    match id {
+        0 => Ok(()),
+        _ => Err(PyImportError::new_err(
+            "reactor cannot be used in a sub-interpreter: its callbacks run in the main interpreter. Import it there",
+        )),
+    }
 }

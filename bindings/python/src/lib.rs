@@ -2,6 +2,7 @@
 //! The package `reactor` around it, in Python, holds the enumerations, the exceptions and the base class
 //! `Handler`.
 
+mod again;
 mod bytes;
 mod callback;
 mod callbacks;
@@ -18,6 +19,7 @@ mod receiver;
 mod report;
 mod server;
 mod state;
+mod wakeup;
 mod write_method;
 
 use pyo3::prelude::*;
@@ -29,14 +31,19 @@ mod _native {
     use pyo3::types::PyDict;
     use reactor_core::{Action, CloseReason, ErrorKind};
 
-    #[pymodule_export]
     use crate::conn::Conn;
-    #[pymodule_export]
     use crate::server::Server;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        // Before anything of ours is made: it would be that interpreter's, and go with it.
+        crate::interpreter::expect_main(py)?;
+        // The thread that imports it first is its main thread, which must not be a loop's.
+        py.import("threading")?;
+        crate::again::restore(py)?;
+        module.add_class::<Conn>()?;
+        module.add_class::<Server>()?;
         crate::logging::install();
         crate::options::add_tables(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -54,6 +61,7 @@ mod _native {
         module.add("ERROR_KINDS", kinds)?;
         module.add("CLOSE_REASONS", reasons)?;
         crate::errors::find_classes(py)?;
+        crate::again::remember(py)?;
         crate::write_method::install(&py.get_type::<Conn>())?;
         crate::exit::stop_servers_at_exit(py)
     }

@@ -62,6 +62,10 @@ impl Receiver for PythonReceiver {
     fn turn_ends(&mut self, _turn: &Turn<'_>) {
         self.lock.give_back();
     }
+
+    fn leave(&mut self) {
+        self.lock.give_back();
+    }
 }
 
 impl PythonReceiver {
@@ -108,7 +112,14 @@ impl PythonReceiver {
             let errno = closed.errno.into_pyobject(py)?;
             callback.call(py, [object.as_any(), &reason, &errno])
         });
-        self.action_of(callback, conn, &object, answer)
+        match answer {
+            Ok(action) => action,
+            Err(error) => {
+                // Nothing ends by it any more.
+                Python::attach(|py| self.state.callbacks.report(py, callback, Some(&object), error));
+                Action::None
+            }
+        }
     }
 
     /// The connection's object, if this side has not closed it.
@@ -151,7 +162,7 @@ impl PythonReceiver {
         // Attached as others are, so that what the exception owns is dropped here and not later.
         Python::attach(|py| {
             // The peer went while its data was on the way: the write that noticed is no failure, and on_close follows.
-            if !(peer_left && is_closed_error(py, &error)) {
+            if !(peer_left && is_closed_error(py, &error, object.get().conn_id())) {
                 self.state.callbacks.report(py, callback, Some(object), error);
             }
         });

@@ -1,5 +1,6 @@
 //! The server object.
 
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,12 +14,14 @@ use crate::callbacks::Callbacks;
 use crate::conn::write;
 use crate::delivery::PythonDelivery;
 use crate::errors::{exception, IntoPyResult};
-use crate::exit::{gave_up, register, Registration};
+use crate::exit::{register, Registration};
 use crate::options::{Count, Options};
 use crate::state::State;
+use crate::wakeup::Wakeup;
 
 /// A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When
-/// the last reference to it is gone it stops.
+/// the last reference to it is gone it stops, and ends by itself. What a callback starts, a program or a thread, has the
+/// signal mask of the thread that started the server. Python's signal handlers run in the main thread, as ever.
 ///
 /// handler: an object with callbacks, such as an instance of a class derived from `Handler`, which describes them. A method
 ///     on_... that is none of them is an error.
@@ -90,7 +93,8 @@ impl Server {
     /// Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound.
     ///
     /// Options: reuseport=BOOL, backlog=N, nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]] in seconds,
-    /// rcvbuf=N and sndbuf=N in bytes, device=NAME, ipv6only=BOOL, mode=OCTAL of a Unix socket's path, for UDP
+    /// rcvbuf=N and sndbuf=N in bytes, device=NAME, ipv6only=BOOL, mode=OCTAL of a Unix socket's path,
+    /// shared=BOOL (other processes accept from the socket, too, so that a stop does not end the listening), for UDP
     /// datagram=N in bytes, broadcast=BOOL and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
     /// write=MS, in milliseconds, half_open=BOOL, framing=FRAMING. BOOL is true or false. FRAMING is line,
     /// fixed:LENGTH, delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A) or length:WIDTH
@@ -111,15 +115,16 @@ impl Server {
     /// Calls `on_start` on this thread, then starts the loops and returns. A server can be started once.
     /// Raises `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if
     /// on_start raised an `Exception` (`KeyboardInterrupt` and its kin are raised on), `SystemCallError`, or
-    /// if it was started before `WrongStateError`.
+    /// if it was started before, or the interpreter ends, `WrongStateError`.
     fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Owned { core, state, key } = this.owned(py)?;
+        if this.handle.loops() == 0 && !register(key, this.handle.clone()) {
+            let ends = Error::new(ErrorKind::WrongState, "cannot start: the interpreter ends");
+            return Err(exception(py, &ends));
+        }
         state.set_server(&PyWeakrefReference::new(slf)?);
         this.started.store(true, Ordering::Release);
-        if this.handle.loops() == 0 {
-            register(key, this.handle.clone());
-        }
         let result = py.detach(|| core.start());
         this.started.store(this.handle.loops() > 0, Ordering::Release);
         result.map_err(|error| state.start_error(py, &error))
@@ -148,21 +153,23 @@ impl Server {
     /// `WrongThreadError` in a callback, `WrongStateError` if the server was not started.
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
         let core = self.owned(py)?.core;
-        loop {
-            // Signal handlers run here, with signals as the user has set them: what they start inherits that.
-            py.check_signals()?;
-            // A signal that came since, in microseconds, is handled with all signals blocked.
-            let mut signals = Ok(());
-            let mut look = || {
-                signals = Python::attach(|py| py.check_signals());
-                signals.is_ok()
-            };
-            let ended = py.detach(|| core.wait_or_signal(&mut look)).into_py_result(py)?;
-            signals?;
-            if ended {
-                return Ok(());
+        let Some(signals) = Wakeup::begin(py)? else {
+            // Signals are handled in the main thread.
+            return py.detach(|| core.wait()).into_py_result(py);
+        };
+        let waited = loop {
+            // Before the wait: from here on a signal ends it, whichever thread it interrupts.
+            if let Err(raised) = py.check_signals() {
+                break Err(raised);
             }
-        }
+            match py.detach(|| core.wait_or_readable(signals.as_fd())).into_py_result(py) {
+                Ok(true) => break Ok(()),
+                Ok(false) => signals.drain(py),
+                Err(error) => break Err(error),
+            }
+        };
+        signals.end(py);
+        waited
     }
 
     /// Asks the server to stop: connections are closed with `CloseReason.SHUTDOWN`. Asynchronous, usable from
@@ -272,17 +279,12 @@ impl Server {
         self.lock().clone().ok_or_else(|| exception(py, &gone()))
     }
 
-    /// Gives up what the object owns. Dropping the core's server stops it and waits for its loops, which may
-    /// need the interpreter lock to end, unless this is one of their threads.
+    /// Gives up what the object owns: the server stops. Nobody waits for that in a destructor, which may run anywhere, and when
+    /// the interpreter is half gone.
     fn release(&self) {
-        let Some(Owned { core, state, .. }) = self.lock().take() else { return };
-        if gave_up() {
-            // It would wait for a callback that hangs, and nobody could interrupt that.
-            std::mem::forget(core);
-        } else {
-            Python::attach(|py| py.detach(|| drop(core)));
+        if let Some(Owned { core, .. }) = self.lock().take() {
+            core.let_go();
         }
-        drop(state);
     }
 }
 

@@ -30,7 +30,7 @@ static GENERAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// Puts the method in the place of the general one, whose name and description it keeps. Python 3.9 keeps that itself.
 pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
-    if py.version_info() < (3, 10) {
+    if py.version_info() < (3, 10) || GENERAL.get(py).is_some() {
         return Ok(());
     }
     let general = class.getattr("write")?;

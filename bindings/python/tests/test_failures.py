@@ -355,3 +355,24 @@ def test_data_of_a_connection_that_the_peer_has_closed_is_delivered() -> None:
             client.sendall(b"last words")
         recorder.wait_for("on_close")
     assert [event[2] for event in recorder.events if event[0] == "on_data"] == [b"last words"]
+
+
+def test_a_write_to_another_connection_that_is_closed_is_reported() -> None:
+    """Wherever it is made; on_close notices nothing on its own connection any more, either."""
+
+    def close(conn: reactor.Conn, *_: object) -> None:
+        if conn is not recorder.conns[0]:
+            recorder.conns[0].write(b"to the other")
+        conn.write(b"to itself")
+
+    recorder = Recorder(on_close=close)
+    with Running(recorder, loops=1) as running:
+        connect(running.url).close()
+        recorder.wait_for("on_close")
+        connect(running.url).close()
+        recorder.wait_for("on_close", 2)
+    first, second = recorder.conns
+    assert [(conn, str(error).split(" is ")[0]) for conn, error in recorder.errors] == [
+        (first, f"connection {first.id}"),
+        (second, f"connection {first.id}"),
+    ]

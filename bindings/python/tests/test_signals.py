@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from helpers import connect, finish, receive, run_python
+from helpers import connect, exchange, finish, receive, run_program, run_python
 
 SERVER = """
 import reactor, signal, sys, threading, time
@@ -191,6 +192,267 @@ print(url, flush=True)
 fork(server.start)
 """
     assert finish(run_python(SERVER + code))[1].splitlines()[1:] == ["stopped", "child ended"]
+
+CHILDREN = """
+import subprocess, threading
+class Starter(reactor.Handler):
+    def on_data(self, conn, data):
+        ends = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            for options in ({}, {"start_new_session": True}, {"preexec_fn": int}):
+                child = subprocess.Popen(["sleep", "60"], **options)
+                child.send_signal(number)
+                ends.append(-child.wait(20))
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+        thread.start()
+        thread.join()
+        conn.write(repr([set(ends[:3]), set(ends[3:]), seen]).encode())
+server = reactor.Server(Starter(), loops=1)
+url = server.listen("tcp://127.0.0.1:0")
+print(url, flush=True)
+server.run()
+"""
+
+
+def test_what_a_callback_starts_has_the_signals_of_the_program() -> None:
+    process = run_python(SERVER + CHILDREN)
+    assert process.stdout is not None
+    with connect(process.stdout.readline().strip()) as client:
+        client.sendall(b"x")
+        assert client.recv(1000) == b"[{15}, {2}, [set()]]"
+        process.send_signal(signal.SIGINT)
+        assert finish(process)[0] == 0
+
+
+def test_a_signal_that_a_callback_raises_is_handled_in_the_main_thread() -> None:
+    code = """
+def handler(*_):
+    print("handled", threading.current_thread() is threading.main_thread(), flush=True)
+signal.signal(signal.SIGUSR1, handler)
+Handler.on_data = lambda self, conn, data: signal.raise_signal(signal.SIGUSR1)
+server = reactor.Server(Handler(), loops=1)
+url = server.listen("tcp://127.0.0.1:0")
+print(url, flush=True)
+server.run()
+"""
+    process = run_python(SERVER + code)
+    assert process.stdout is not None
+    with connect(process.stdout.readline().strip()) as client:
+        for _ in range(20):
+            client.sendall(b"x")
+            assert process.stdout.readline() == "handled True\n"
+        process.send_signal(signal.SIGINT)
+        assert finish(process) == (0, "stopped\n", "")
+
+
+def test_a_wait_leaves_another_s_wakeup_descriptor_as_it_was() -> None:
+    code = """
+import socket
+mine, theirs = socket.socketpair()
+mine.setblocking(False)
+theirs.setblocking(False)
+signal.set_wakeup_fd(theirs.fileno())
+signal.signal(signal.SIGUSR1, lambda *_: None)
+print(url, flush=True)
+server.run()
+print(sorted(mine.recv(10)), signal.set_wakeup_fd(-1) == theirs.fileno())
+mine.close()
+theirs.close()
+"""
+    signals = [int(signal.SIGINT), int(signal.SIGUSR1)]
+    assert signalled(code, signal.SIGUSR1, signal.SIGINT) == (0, f"stopped\n{sorted(signals)} True\n", "")
+
+
+def test_a_child_that_returns_from_a_callback_leaves_the_loop() -> None:
+    code = f"""
+{FORK}
+class Forking(reactor.Handler):
+    def on_data(self, conn, data):
+        if data == b"fork":
+            self.child = os.fork()
+            if self.child == 0:
+                return
+        elif data == b"exit":
+            self.child = os.fork()
+            if self.child == 0:
+                sys.exit(0)
+        elif data == b"end?":
+            return conn.write(b"%d" % os.waitpid(self.child, 0)[1])
+        conn.write(b"%d" % os.getpid())
+    def on_error(self, conn, exc):
+        pass
+server = reactor.Server(Forking(), loops=1)
+url = server.listen("tcp://127.0.0.1:0")
+server.start()
+print(url, flush=True)
+sys.stdin.read()
+"""
+    process = run_python(SERVER + code)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    pid = str(process.pid).encode()
+    with connect(url) as client:
+        for how in (b"fork", b"exit"):
+            client.sendall(how)
+            assert receive(client, len(pid)) == pid
+            for _ in range(12):
+                with connect(url) as other:
+                    other.sendall(b"who?")
+                    assert receive(other, len(pid)) == pid
+            client.sendall(b"end?")
+            assert receive(client, 1) == b"0"
+    assert finish(process) == (0, "", "")
+
+
+def test_a_server_does_not_start_when_the_interpreter_ends() -> None:
+    code = """
+import atexit
+def late():
+    other = reactor.Server(Handler(), loops=1)
+    try:
+        other.start()
+    except reactor.WrongStateError as error:
+        print(error, flush=True)
+# Once from on_stop, and once from what runs after the package's own function.
+Handler.on_stop = lambda self, server: late()
+server = reactor.Server(Handler(), loops=1)
+url = server.listen("tcp://127.0.0.1:0")
+server.start()
+print(url, flush=True)
+sys.stdin.read()
+"""
+    first = "import atexit\natexit.register(lambda: late())\n"
+    process = run_python(first + SERVER + code)
+    with connect(serving(process)):
+        assert finish(process) == (0, "cannot start: the interpreter ends\n" * 2, "")
+
+
+def test_a_daemon_thread_that_starts_servers_does_not_keep_the_interpreter() -> None:
+    code = """
+import itertools
+def start():
+    for _ in itertools.count():
+        try:
+            reactor.Server(reactor.Handler(), loops=1).start()
+        except (reactor.StoppedError, reactor.WrongStateError):
+            return
+server.start()
+print(url, flush=True)
+sys.stdin.read()
+threading.Thread(target=start, daemon=True).start()
+time.sleep(0.05)
+"""
+    process = run_python(SERVER + code)
+    with connect(serving(process)):
+        assert finish(process) == (0, "stopped\n", "")
+
+
+def test_a_second_import_is_the_same_package() -> None:
+    code = """
+server.start()
+first = reactor
+for name in [name for name in sys.modules if name.split(".")[0] == "reactor"]:
+    del sys.modules[name]
+import reactor
+assert reactor is not first
+for name in reactor.__all__:
+    assert getattr(reactor, name) is getattr(first, name), name
+try:
+    server.write(5 << 32, b"x")
+except reactor.ClosedError as error:
+    print(error, flush=True)
+class Other(reactor.Handler):
+    def on_data(self, conn, data):
+        conn.write(data)
+        return reactor.Action.CLOSE
+    def on_stop(self, server):
+        print("stopped", flush=True)
+other = reactor.Server(Other(), loops=1)
+print(other.listen("tcp://127.0.0.1:0"), flush=True)
+other.start()
+sys.stdin.read()
+"""
+    process = run_python(SERVER + code)
+    assert process.stdout is not None
+    assert process.stdout.readline().endswith("is closed\n")
+    assert exchange(process.stdout.readline().strip(), b"hello") == b"hello"
+    assert finish(process) == (0, "stopped\nstopped\n", "")
+
+
+SUB_INTERPRETER = """
+import sys
+try:
+    import _interpreters as interpreters
+    create, run = lambda: interpreters.create("legacy"), interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    create = lambda: interpreters.create(isolated=False) if sys.version_info < (3, 13) else interpreters.create("legacy")
+    run = interpreters.run_string
+interpreter = create()
+run(interpreter, '''
+try:
+    import reactor
+except ImportError as error:
+    print(error, flush=True)
+''')
+"""
+
+
+@pytest.mark.parametrize("before", ["", "import reactor\n"], ids=["first", "again"])
+@pytest.mark.parametrize("after", ["", "interpreters.destroy(interpreter)\n"], ids=["left", "destroyed"])
+def test_a_sub_interpreter_is_refused(before: str, after: str) -> None:
+    use = """
+import reactor
+server = reactor.Server(reactor.Handler(), loops=1)
+server.start()
+print("main", flush=True)
+"""
+    process = run_program(sys.executable, "-c", before + SUB_INTERPRETER + after + use)
+    code, out, err = finish(process)
+    assert (code, err) == (0, "")
+    refused, main = out.splitlines()
+    assert "sub-interpreter" in refused
+    assert main == "main"
+
+
+def test_callbacks_are_traced_and_their_threads_have_names() -> None:
+    code = """
+traced, profiled, names = set(), set(), set()
+def trace(frame, event, arg):
+    traced.add(frame.f_code.co_name)
+def profile(frame, event, arg):
+    profiled.add(frame.f_code.co_name)
+threading.settrace(trace)
+threading.setprofile(profile)
+class Named(reactor.Handler):
+    def on_data(self, conn, data):
+        names.add(threading.current_thread().name)
+        conn.write(data)
+    def on_stop(self, server):
+        names.add("stop " + threading.current_thread().name.rstrip("0123456789"))
+server = reactor.Server(Named(), loops=2)
+print(server.listen("tcp://127.0.0.1:0"), flush=True)
+server.start()
+sys.stdin.read()
+server.stop()
+server.wait()
+threading.settrace(None)
+threading.setprofile(None)
+print(sorted(names), {"on_data", "on_stop"} <= traced, {"on_data", "on_stop"} <= profiled, threading.enumerate())
+"""
+    process = run_python(SERVER + code)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    for _ in range(4):
+        assert exchange(url, b"x") == b"x"
+    code_, out, err = finish(process)
+    assert (code_, err) == (0, "")
+    names, _, rest = out.partition("] ")
+    assert "'reactor-0', 'reactor-1'" in names
+    assert "Dummy" not in names
+    assert rest.startswith("True True [<_MainThread(MainThread"), out
+    assert rest.count("<") == 1, out
 
 
 @pytest.mark.parametrize(

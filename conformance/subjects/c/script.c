@@ -4,11 +4,15 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+extern char **environ;
 
 /* Makes a call on the callback's connection; its result is nobody's business. */
 static void on_self(const struct place *place, const char *name, const char *rest) {
@@ -197,6 +201,22 @@ static bool do_block(struct place *place, const char *rest, int32_t *action) {
     return false;
 }
 
+static bool do_spawn(struct place *place, const char *rest, int32_t *action) {
+    (void)rest, (void)action;
+    char *arguments[] = {"sleep", "60", NULL};
+    pid_t child;
+    int status = 0;
+    if (posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ) == 0) {
+        kill(child, SIGTERM);
+        waitpid(child, &status, 0);
+    }
+    struct text end = {0};
+    text_print(&end, WIFSIGNALED(status) ? "signal %d" : "status %d", WIFSIGNALED(status) ? WTERMSIG(status) : status);
+    on_self(place, "text", end.bytes);
+    text_free(&end);
+    return false;
+}
+
 static void set_mode(struct place *place, enum mode mode) {
     if (place->mode != NULL) *place->mode = mode;
 }
@@ -230,6 +250,7 @@ static const struct {
     {"call", do_call}, {"note-call", do_note_call}, {"note-write", do_note_write}, {"pre-write", do_pre_write},
     {"hold", do_hold}, {"release", do_release}, {"sleep", do_sleep}, {"block", do_block},
     {"sink", do_sink}, {"echo-on", do_echo_on}, {"data-on", do_data_on},
+    {"spawn", do_spawn},
 };
 
 bool run_command(struct place *place, const char *line, int32_t *action) {

@@ -30,7 +30,7 @@ static bool set_switch(reactor_listen_options *listen, const char *name, const c
         uint32_t *on;
     } switches[] = {
         {"reuseport", &listen->reuseport}, {"nodelay", &listen->nodelay}, {"ipv6only", &listen->ipv6_only},
-        {"half-open", &listen->half_open},
+        {"shared", &listen->shared},       {"half-open", &listen->half_open},
     };
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
         if (strcmp(switches[i].name, name) != 0) continue;

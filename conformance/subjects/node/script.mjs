@@ -1,5 +1,7 @@
 // Scripts: what a callback does, one command after the other.
+import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { constants } from 'node:os';
 
 import { Action, ConnId } from 'reactor-engine';
 
@@ -69,6 +71,11 @@ const CALLS = {
   start: ({ server }) => outcomeOf(server.start()),
   listen: ({ server }, url) => outcome(() => server.listen(url)),
   free: () => 'n/a',
+  spawn() {
+    const child = spawn('sleep', ['60']);
+    child.kill();
+    return new Promise((resolve) => child.on('exit', (_, signal) => resolve(`signal ${constants.signals[signal]}`)));
+  },
 };
 
 /** Carries out one command. An action ends the callback; a promise is waited for before the next command. */

@@ -12,6 +12,7 @@ import dataclasses
 import gc
 import json
 import logging
+import subprocess
 import sys
 import threading
 import time
@@ -83,6 +84,10 @@ class Scene:
             time.sleep(int(rest) / 1000)
         elif command == "block":
             open(rest, "rb").close()
+        elif command == "spawn":
+            child = subprocess.Popen(["sleep", "60"])
+            child.terminate()
+            self.send(f"signal {-child.wait()}\n".encode())
         elif command == "stop-call":
             self.server.stop()
         elif command == "close-call":

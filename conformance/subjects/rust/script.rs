@@ -1,6 +1,9 @@
 //! Scripts: what a callback does, one command after the other.
 
 use std::fs::File;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -14,6 +17,14 @@ use crate::outcome::value;
 use crate::report::{complain, emit};
 use crate::text::{pattern, plain, word};
 use crate::world::World;
+
+/// How a program ends that is told to.
+fn spawn() -> io::Result<String> {
+    let mut child = Command::new("sleep").arg("60").spawn()?;
+    Command::new("sh").arg("-c").arg(format!("kill {}", child.id())).status()?;
+    let ended = child.wait()?;
+    Ok(ended.signal().map_or_else(|| format!("{ended}\n"), |signal| format!("signal {signal}\n")))
+}
 
 /// What a script is carried out on.
 pub(crate) struct Scene<'a> {
@@ -43,6 +54,7 @@ impl Scene<'_> {
             "data-on" => *self.mode = Mode::Data,
             "sleep" => thread::sleep(Duration::from_millis(rest.parse().unwrap_or(0))),
             "block" => drop(File::open(rest)),
+            "spawn" => self.send(spawn().unwrap_or_else(|error| format!("{error}\n")).as_bytes()),
             "stop-call" => self.conn.server().stop(),
             "close-call" => drop(self.conn.close()),
             "hold" => drop(self.conn.hold()),

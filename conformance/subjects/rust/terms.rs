@@ -83,6 +83,7 @@ fn set_listener(options: &mut ListenOptions, name: &str, value: &str) -> Option<
         "device" => options.device = Some(value.to_owned()),
         "ipv6only" => options.ipv6_only = Some(on()?),
         "mode" => options.unix_mode = Some(u32::from_str_radix(value, 8).ok()?),
+        "shared" => options.shared = Some(on()?),
         "datagram" => options.datagram_size = value.parse().ok()?,
         "broadcast" => options.broadcast = Some(on()?),
         "join" => options.multicast.push(multicast(value)?),

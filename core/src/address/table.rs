@@ -175,6 +175,19 @@ pub const OPTIONS: &[OptionRow] = &[
         fault: |asked, place| asked.listen.unix_mode.and_then(|mode| mode_fault(mode, place)),
     },
     OptionRow {
+        name: "shared",
+        member: "shared",
+        form: "BOOL",
+        value: BOOL,
+        about: "other processes accept from the socket, too: a stop here closes this process's copy and does not end the \
+                listening; default yes for a socket that was inherited, or opened before a fork and started after it",
+        listens: is_stream,
+        connects: never,
+        at: |asked| &mut asked.listen.shared,
+        set: |asked, text| put(&mut asked.listen.shared, choice(text).map(Some)),
+        fault: no_fault,
+    },
+    OptionRow {
         name: "datagram",
         member: "datagram_size",
         form: "N",

@@ -28,6 +28,9 @@ pub struct Detached {
 /// never two at once. A callback must not block: the other connections of its loop wait meanwhile. One that
 /// panics closes its connection with [`CloseReason::HandlerError`](crate::CloseReason::HandlerError); the
 /// server lives on. Every callback has a default that does nothing.
+///
+/// A child that a callback forks, and that returns from it, ends there: its thread, and the process if there is no other, with
+/// 0, and nothing is dropped. A host's [`turn`](crate::Hosted::turn) answers an error in it.
 pub trait Handler: Send + Sync + 'static {
     /// The server starts: once, before any other callback, on the thread that starts it (for a server that
     /// its host drives, in the first turn). Returning [`Action::Stop`] refuses the start, an error fails it.

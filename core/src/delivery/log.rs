@@ -50,6 +50,11 @@ pub trait Reader: Send + Sync + 'static {
     /// As [`Handler::on_stop`](crate::Handler::on_stop); everything has been handed over before.
     fn on_stop(&self, server: &Handle);
 
+    /// As [`Delivery::runs_user_code`]: not if it moves what it reads to another thread.
+    fn runs_user_code(&self) -> bool {
+        true
+    }
+
     /// How often a [`Kind::Tick`] is wanted.
     fn tick(&self) -> Option<Duration> {
         None
@@ -74,6 +79,10 @@ impl<R: Reader> Delivery for Logged<R> {
 
     fn carries(&self) -> Carries {
         Carries { datagrams: false, detach: false, turns: true }
+    }
+
+    fn runs_user_code(&self) -> bool {
+        self.0.runs_user_code()
     }
 
     fn on_start(&self, server: &Handle) -> Result<Action, BoxError> {

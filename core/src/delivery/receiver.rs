@@ -31,6 +31,11 @@ pub trait Delivery: Send + Sync + 'static {
     /// The server has stopped: once, after the last event, when all loops have ended.
     fn on_stop(&self, server: &Handle);
 
+    /// Whether the loops' threads run code of the program's. If so they have its signal mask, or else none of its signals.
+    fn runs_user_code(&self) -> bool {
+        true
+    }
+
     /// Runs a loop on the calling thread, for deliveries that need something set up around it. Calls `run` once.
     fn around_loop(&self, run: &mut dyn FnMut()) {
         run();
@@ -72,6 +77,10 @@ pub trait Receiver {
     fn is_due(&self) -> bool {
         false
     }
+
+    /// This is a forked child, in which the loop ends here and now: what the thread holds of others is given back. Nothing
+    /// else is to be done, nor is this dropped.
+    fn leave(&mut self) {}
 
     /// What it has handed over was answered, by a command.
     fn answered(&mut self, turn: &Turn<'_>, answer: Box<dyn Any + Send>) {

@@ -118,9 +118,12 @@ impl Acceptor {
         self.listeners.retain(|listening| !listening.is(listener));
     }
 
-    /// Forgets all of them.
+    /// Stops listening at all of them, and forgets them.
     pub(crate) fn clear(&mut self, poller: &Poller) {
-        self.listeners.iter().for_each(|listening| poller.forget(listening.placed.listener.as_fd()));
+        for listening in &self.listeners {
+            poller.forget(listening.placed.listener.as_fd());
+            listening.placed.listener.stop_listening();
+        }
         *self = Acceptor::default();
     }
 

@@ -8,7 +8,7 @@ use super::EventLoop;
 use crate::base::conn_id::ConnId;
 use crate::base::datagram::Envelope;
 use crate::base::notice::{tell, Kind};
-use crate::base::panics::{catch, report};
+use crate::base::panics::report;
 use crate::conn::datagram::endpoint::{cost, Endpoint};
 use crate::conn::datagram::entry::{UdpEntry, Waiting};
 use crate::conn::entry::Entry;
@@ -235,7 +235,7 @@ impl EventLoop {
         }
         let context = self.state.drop_endpoint(id);
         self.state.mailbox().release(id);
-        if let Err(panic) = catch(|| drop(context)) {
+        if let Err(panic) = self.call(|_, _| drop(context)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
         }
         if connected {

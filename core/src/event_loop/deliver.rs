@@ -13,11 +13,12 @@ use std::ops::Range;
 
 use super::{EventLoop, HEADROOM};
 use crate::base::conn_id::ConnId;
-use crate::base::panics::{catch, debug, report};
+use crate::base::panics::{debug, report};
 use crate::contract::action::CloseReason;
 use crate::delivery::receiver::Receiver;
 use crate::framing::{Cut, Framer};
 use crate::loop_state::{Input, LoopState};
+use crate::sys::fork;
 
 /// What to do with the front of a connection's input.
 enum Piece {
@@ -33,6 +34,7 @@ impl EventLoop {
     pub(super) fn tell_lent(state: &LoopState, receiver: &mut dyn Receiver, id: ConnId, from: usize) {
         state.metrics().messages_read.add(1);
         Self::tell_of(state, receiver, id, |receiver, conn| receiver.data_lent(conn, from));
+        Self::leave_if_forked(state, receiver);
     }
 
     /// Delivers what was read into the buffer, when there is neither a framing nor anything before it.
@@ -162,6 +164,7 @@ impl EventLoop {
         state.input.set(None);
         match state.kept.get() {
             0 => 0,
+            fork::IN_CHILD => Self::leave(state, receiver),
             _ => state.kept.take(),
         }
     }
@@ -187,7 +190,7 @@ impl EventLoop {
                 None => return Piece::Keep { backlog: false },
             }
         };
-        let cut = catch(|| framer.next(input));
+        let cut = self.call(|_, _| framer.next(input));
         // Dropped when nothing is borrowed any more: it may be the last owner of a function of the user's.
         let mut framer = Some(framer);
         let mut borrowed = self.state.conns.borrow_mut();

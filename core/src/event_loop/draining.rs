@@ -2,7 +2,7 @@
 
 use super::acceptor::LAST_BATCHES;
 use super::EventLoop;
-use crate::base::panics::{catch, report};
+use crate::base::panics::report;
 use crate::delivery::event::Event;
 
 impl EventLoop {
@@ -13,7 +13,7 @@ impl EventLoop {
         }
         let shared = std::sync::Arc::clone(&self.state.server().shared);
         if self.state.index == 0 && shared.is_drain_asked() {
-            if let Err(panic) = catch(|| self.receiver.event(Event::Stopping(self.state.server()))) {
+            if let Err(panic) = self.call(|state, receiver| receiver.event(Event::Stopping(state.server()))) {
                 report(format_args!("on_stopping panicked: {panic}"));
             }
             shared.begin_draining();

@@ -18,6 +18,7 @@ use crate::loop_state::conns::Conns;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::{Command, HandedIn, Job};
+use crate::sys::cancel::guarded;
 use crate::sys::clock::Clock;
 use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::Events;
@@ -25,6 +26,7 @@ use acceptor::{Acceptor, Door};
 
 pub(crate) mod acceptor;
 mod arrive;
+mod calling;
 mod datagrams;
 mod deliver;
 mod dialling;
@@ -46,6 +48,9 @@ const SAMPLED: u64 = 64;
 
 /// Commands that a loop has room for without asking for memory.
 const USUAL_COMMANDS: usize = 64;
+
+/// Bytes of the stack that the loop takes before it calls user code, and more.
+const FRAMES: usize = 64 << 10;
 
 /// How often a loop that may not read looks whether it may.
 const STARVED: Duration = Duration::from_millis(100);
@@ -85,10 +90,17 @@ pub(crate) struct EventLoop {
 }
 
 impl EventLoop {
-    pub(crate) fn new(seed: Seed, index: usize, server: Handle, delivery: &dyn Delivery) -> Self {
+    /// `hosted`: the thread that turns it is not ours.
+    pub(crate) fn new(
+        seed: Seed,
+        index: usize,
+        server: Handle,
+        delivery: &dyn Delivery,
+        hosted: bool,
+    ) -> Self {
         let server_clock = server.shared.clock;
         EventLoop {
-            state: LoopState::new(server, seed.mailbox, index, seed.poller),
+            state: LoopState::new(server, seed, index, hosted),
             receiver: delivery.receiver(),
             tells_turns: delivery.carries().turns,
             events: Events::new(),
@@ -112,11 +124,31 @@ impl EventLoop {
         &self.state
     }
 
-    /// Turns until the server stops, then closes every connection. Does not unwind.
-    pub(crate) fn run(&mut self) {
+    /// Turns until the server stops, then closes every connection. A callback that ends its thread is on it still: then the
+    /// server stops, too. Does not unwind.
+    pub(crate) fn run_to_the_end(&mut self) {
+        // Here, and not below, where it would be lost.
         let state = Rc::clone(&self.state);
+        if guarded(FRAMES, || self.run(&state)) {
+            return;
+        }
+        tell(Kind::Engine, format_args!("a callback ended the thread of its loop; the server stops"));
+        state.left();
+        let server = &state.server().shared;
+        server.stop();
+        // The loop may have had them in hand.
+        server.close_placed_listeners();
+        // What is not done when it happens again stays undone.
+        if !guarded(FRAMES, || self.run(&state)) {
+            state.left();
+        }
+    }
+
+    fn run(&mut self, state: &Rc<LoopState>) {
         state.enter(|| {
-            self.start_ticking();
+            if self.turns == 0 {
+                self.start_ticking();
+            }
             while !state.server().shared.is_ending() {
                 self.turn_or_stop(None);
             }
@@ -126,14 +158,24 @@ impl EventLoop {
 
     /// Reads the clock and carries out what was asked for before the first turn.
     pub(crate) fn prepare(&mut self) {
-        self.state.now.set(self.state.server().shared.clock.now());
-        self.obey_mailbox();
+        self.or_stop(|event_loop| {
+            event_loop.state.now.set(event_loop.state.server().shared.clock.now());
+            event_loop.obey_mailbox();
+            Ok(())
+        });
     }
 
     /// One turn; if the poller or the engine fails, the server stops.
     pub(crate) fn turn_or_stop(&mut self, longest: Option<Duration>) {
-        let trouble = match catch(|| self.turn(longest)) {
+        self.or_stop(|event_loop| event_loop.turn(longest));
+    }
+
+    #[inline(always)]
+    fn or_stop(&mut self, part: impl FnOnce(&mut Self) -> io::Result<()>) {
+        let trouble = match catch(|| part(self)) {
             Ok(Ok(())) => return,
+            // It was left.
+            Err(_) if !self.state.is_of_this_process() => return,
             Ok(Err(error)) => format!("polling failed: {error}"),
             Err(panic) => format!("a loop panicked: {panic}"),
         };
@@ -142,8 +184,11 @@ impl EventLoop {
     }
 
     pub(crate) fn finish_or_report(&mut self) {
-        if let Err(panic) = catch(|| self.finish()) {
-            tell(Kind::Engine, format_args!("a loop panicked at its end: {panic}"));
+        match catch(|| self.finish()) {
+            Err(panic) if self.state.is_of_this_process() => {
+                tell(Kind::Engine, format_args!("a loop panicked at its end: {panic}"));
+            }
+            _ => {}
         }
     }
 
@@ -191,6 +236,11 @@ impl EventLoop {
         let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.state.metrics().callback_nanos_sampled.add(nanos);
         self.state.metrics().turns_sampled.add(1);
+    }
+
+    /// Whether the poller may have more to report than it did: it had no room for more.
+    pub(crate) fn has_more_events(&self) -> bool {
+        self.events.is_full()
     }
 
     /// How long the poller may wait: not at all while there is work, for ever if nothing is due.
@@ -273,7 +323,7 @@ impl EventLoop {
                 Command::Listen(placement) if !self.draining => {
                     self.acceptor.add(placement, &self.state.poller);
                 }
-                Command::Listen(_) => {}
+                Command::Listen(placement) => placement.listener.stop_listening(),
                 Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
                 Command::CloseListener(closing) => self.close_listener(&closing),
                 Command::Answer(answer) => {
@@ -308,9 +358,9 @@ impl EventLoop {
     }
 
     /// The timers that it starts count from its beginning, and so come by their delays.
-    fn run_job(&self, job: Job) {
+    fn run_job(&mut self, job: Job) {
         self.state.now.set(self.state.moment());
-        if let Err(panic) = catch(|| job(self.state.server())) {
+        if let Err(panic) = self.call(|state, _| job(state.server())) {
             report(format_args!("a function that was run on a loop panicked: {panic}"));
         }
     }
@@ -351,9 +401,10 @@ impl EventLoop {
     #[inline(always)]
     fn tell(&mut self, id: ConnId, event: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action) {
         Self::tell_of(&self.state, &mut *self.receiver, id, event);
+        Self::leave_if_forked(&self.state, &mut *self.receiver);
     }
 
-    /// The same for a loop of which other parts are lent out.
+    /// The same for a loop of which other parts are lent out. Whether to leave is for the caller to see.
     #[inline(always)]
     fn tell_of(
         state: &LoopState,
@@ -390,8 +441,7 @@ impl EventLoop {
     #[inline(always)]
     fn tell_turn(&mut self, last: bool, tell: impl FnOnce(&mut dyn Receiver, &Turn<'_>)) {
         if self.tells_turns {
-            let turn = Turn { state: &self.state, last };
-            if let Err(panic) = catch(|| tell(&mut *self.receiver, &turn)) {
+            if let Err(panic) = self.call(|state, receiver| tell(receiver, &Turn { state, last })) {
                 report(format_args!("handing a turn's events over panicked: {panic}"));
             }
         }

@@ -8,7 +8,7 @@ use super::dialling::close_attempts;
 use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
-use crate::base::panics::{catch, report};
+use crate::base::panics::report;
 use crate::base::slab::Slab;
 use crate::conn::entry::Entry;
 use crate::conn::stream::entry::{Ends, StreamEntry};
@@ -68,7 +68,7 @@ impl EventLoop {
             dirty.iter().any(|id| slab.find_mut(*id).is_some_and(|entry| entry.has_output()))
         };
         if writes {
-            if let Err(panic) = catch(|| self.receiver.event(Event::PreWrite(self.state.server()))) {
+            if let Err(panic) = self.call(|state, receiver| receiver.event(Event::PreWrite(state.server()))) {
                 report(format_args!("on_pre_write panicked: {panic}"));
             }
         }
@@ -87,7 +87,7 @@ impl EventLoop {
         let done = std::mem::take(&mut self.state.conns.borrow_mut().done);
         for (completion, completed) in done {
             let event = Event::Completed(Pending(completion), completed);
-            if let Err(panic) = catch(|| self.receiver.event(event)) {
+            if let Err(panic) = self.call(|_, receiver| receiver.event(event)) {
                 report(format_args!("a completion panicked: {panic}"));
             }
         }
@@ -308,7 +308,7 @@ impl EventLoop {
         }
         self.tell(id, last);
         let leaving = self.state.conns.borrow_mut().leaving.take();
-        if let Err(panic) = catch(|| drop(leaving)) {
+        if let Err(panic) = self.call(|_, _| drop(leaving)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
         }
         self.state.server().shared.connection_ended();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
 use crate::base::millis::deadline;
-use crate::base::panics::{catch, report};
+use crate::base::panics::report;
 use crate::base::timer::TimerId;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::timing::Expiry;
@@ -80,7 +80,7 @@ impl EventLoop {
 
     fn tick(&mut self) {
         let mut next = None;
-        match catch(|| self.receiver.event(Event::Tick(self.state.server(), &mut next))) {
+        match self.call(|state, receiver| receiver.event(Event::Tick(state.server(), &mut next))) {
             Ok(_) => match next {
                 None => return,
                 Some(delay) => self.tick = delay,
@@ -91,7 +91,7 @@ impl EventLoop {
     }
 
     fn call_loop_timer(&mut self, timer: TimerId, mut call: LoopTimer, repeat: u64) {
-        if let Err(panic) = catch(|| call(self.state.server())) {
+        if let Err(panic) = self.call(|state, _| call(state.server())) {
             report(format_args!("a timer panicked: {panic}"));
         }
         let mut call = Some(call);
@@ -101,7 +101,7 @@ impl EventLoop {
                 *place = call.take();
             }
         }
-        if let Err(panic) = catch(|| drop(call)) {
+        if let Err(panic) = self.call(|_, _| drop(call)) {
             report(format_args!("a timer panicked when it was dropped: {panic}"));
         }
     }
@@ -158,7 +158,7 @@ impl EventLoop {
     /// The loop ends: what timers own is dropped.
     pub(super) fn drop_timers(&mut self) {
         let left = self.state.timers.borrow_mut().drain();
-        if let Err(panic) = catch(|| drop(left)) {
+        if let Err(panic) = self.call(|_, _| drop(left)) {
             report(format_args!("a timer panicked when it was dropped: {panic}"));
         }
     }

@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::base::limits::Admission;
 use crate::contract::options::{ConnOptions, ListenerId};
 use crate::framing::Framing;
-use crate::sys::socket::reset_on_close;
+use crate::sys::socket::reset;
 
 /// Where connections of a listener come from, and what they begin with.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Unserved {
 
 impl Drop for Unserved {
     fn drop(&mut self) {
-        self.0.iter().for_each(|socket| reset_on_close(socket.as_fd()));
+        self.0.iter().for_each(|socket| reset(socket.as_fd()));
     }
 }
 

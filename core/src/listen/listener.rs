@@ -23,6 +23,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
 use crate::sys::datagram::{prepare, MAX_BUFFER};
+use crate::sys::fork;
 use crate::sys::socket::{self, in_zone, shutdown_listening};
 use crate::sys::socket_options::{self, apply_while};
 
@@ -58,14 +59,29 @@ pub(crate) struct Listener {
     closed: Mutex<bool>,
     address: String,
     kind: SocketKind,
-    /// The process that opened the socket; `None` for an adopted one. Another process may hold it, too.
-    opened_by: Option<u32>,
+    /// Who opened the socket; `None` for an adopted one.
+    opened_by: Option<Opener>,
+    /// Whether other processes accept from the socket, too: as it was told, or found when it was placed.
+    shared_with_others: Option<bool>,
     /// How to open another one like it, with reuseport.
     shared: Option<Inet>,
     /// What accepted sockets do not inherit.
     accepted: Option<SocketOption>,
     /// Bytes of a datagram that are received at most.
     datagram_size: usize,
+}
+
+/// A process, and how many forks there were so far. While both are the same, no other process has what was opened by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Opener {
+    process: u32,
+    forks: u32,
+}
+
+impl Opener {
+    fn now() -> Opener {
+        Opener { process: process::id(), forks: fork::count() }
+    }
 }
 
 fn datagram_size(options: &ListenOptions) -> usize {
@@ -115,7 +131,7 @@ impl Listener {
 
     fn new(socket: Socket, kind: SocketKind, address: String) -> Listener {
         let claim = Claim::of_own(socket.as_raw_fd());
-        let opened_by = Some(process::id());
+        let opened_by = Some(Opener::now());
         Listener {
             path: None,
             claim,
@@ -124,6 +140,7 @@ impl Listener {
             address,
             kind,
             opened_by,
+            shared_with_others: None,
             shared: None,
             accepted: None,
             datagram_size: MAX_BUFFER,
@@ -146,8 +163,9 @@ impl Listener {
     }
 
     fn unix(socket: Socket, address: Address, options: &ListenOptions) -> Listener {
-        let url = format!("unix://{address}");
-        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, url) }
+        let (url, accepted, shared_with_others) =
+            (format!("unix://{address}"), of_accepted(options), options.shared);
+        Listener { accepted, shared_with_others, ..Self::new(socket, SocketKind::Unix, url) }
     }
 
     /// Opens a further socket on the very same address and with the same options; the kernel deals out
@@ -197,11 +215,19 @@ impl Listener {
         self.accepted.as_ref().map_or(Ok(()), |option| socket_options::set(socket, option))
     }
 
-    /// Makes this process the owner of a Unix path that was bound before a fork: it will remove it.
-    pub(crate) fn adopt_path(&mut self) {
+    /// This process begins to accept from it. If the path of a Unix socket was bound before a fork, it will remove it. From
+    /// here on those who fork get copies that mean nothing.
+    pub(crate) fn adopt(&mut self) {
         if let Some(path) = &mut self.path {
             path.adopt();
         }
+        self.shared_with_others = Some(self.is_shared());
+    }
+
+    /// Whether other processes may accept from the socket, too: unless it was told, those that were forked since it was
+    /// opened, or whoever it was inherited from.
+    fn is_shared(&self) -> bool {
+        self.shared_with_others.unwrap_or_else(|| self.opened_by != Some(Opener::now()))
     }
 
     /// Accepts a connection that waits, if one does: it and its peer's address.
@@ -228,11 +254,25 @@ impl Listener {
         }
     }
 
+    /// The server stops: the path is removed, and nobody listens any more, not even who has a copy; but a socket that other
+    /// processes accept from, too, goes on there. Whoever waits is reset. The number stays until the drop.
+    pub(crate) fn stop_listening(&self) {
+        let is_closed = self.lock();
+        if *is_closed {
+            return;
+        }
+        self.path.iter().for_each(OwnPath::remove);
+        if self.kind != SocketKind::Udp && !self.is_shared() {
+            shutdown_listening(self.socket.as_fd());
+        }
+    }
+
     /// Closes the socket, whoever holds it: when this returns, connects are refused, a path is removed, and the address is
     /// free. Its number stands for what `placeholder` does until the listener is dropped. Whoever the kernel had connected
     /// goes to `take`, or, without one, is reset.
     ///
-    /// A socket that came from another process, by a fork or as a descriptor, is only closed: it may still listen there.
+    /// A socket that other processes accept from, too, is only closed: it goes on there. Otherwise nobody listens any more, also
+    /// not who has a copy.
     pub(crate) fn close_now(&self, placeholder: BorrowedFd<'_>, mut take: Option<&mut Take<'_>>) {
         let mut is_closed = self.lock();
         if std::mem::replace(&mut *is_closed, true) {
@@ -240,7 +280,7 @@ impl Listener {
         }
         self.path.iter().for_each(OwnPath::remove);
         let socket = self.socket.as_fd();
-        let ours = self.kind != SocketKind::Udp && self.opened_by == Some(process::id());
+        let ours = self.kind != SocketKind::Udp && !self.is_shared();
         let mut take_all = || take.iter_mut().for_each(|take| self.take_from(socket, take));
         match self.kind {
             SocketKind::Udp => {}
@@ -310,9 +350,9 @@ impl Inet {
         self.addr = bound.as_socket().ok_or_else(|| wrong(url, "the system bound another family"))?;
         let address = format!("{}://{}", self.scheme, self.addr);
         let listener = Listener::new(socket, self.scheme.kind(), address);
-        let datagram_size = datagram_size(&self.options);
+        let (datagram_size, shared_with_others) = (datagram_size(&self.options), self.options.shared);
         let shared = self.options.reuseport.unwrap_or(false).then_some(self);
-        Ok(Listener { shared, datagram_size, ..listener })
+        Ok(Listener { shared, shared_with_others, datagram_size, ..listener })
     }
 
     fn is_everywhere(&self) -> bool {

@@ -25,6 +25,7 @@ use crate::framing::{Framer, Framing};
 use crate::loop_state::conns::Conns;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::{closed_error, no_detach_error, note_request, Mailbox};
+use crate::shared::seed::Seed;
 use crate::sys::fork;
 use crate::sys::poller::Poller;
 
@@ -60,7 +61,7 @@ pub(crate) struct LoopState {
     /// The turn's time, in milliseconds of the server's clock.
     pub(crate) now: Cell<u64>,
     pub(crate) input: Cell<Option<Input>>,
-    /// How many of its bytes the handler keeps.
+    /// How many of its bytes the handler keeps; [`fork::IN_CHILD`] in a child that was forked meanwhile.
     pub(crate) kept: Cell<usize>,
     /// If it is a datagram: what came with it.
     pub(crate) datagram: Cell<Option<Envelope>>,
@@ -68,17 +69,21 @@ pub(crate) struct LoopState {
     mailbox: Arc<Mailbox>,
     /// The process whose loop it is, as [`fork::process`] numbers it.
     process: u32,
+    /// Its host's thread turns it, and not one of ours.
+    hosted: bool,
     server: Handle,
 }
 
 impl LoopState {
     /// The state of a loop without connections.
-    pub(crate) fn new(server: Handle, mailbox: Arc<Mailbox>, index: usize, poller: Poller) -> Rc<Self> {
+    pub(crate) fn new(server: Handle, seed: Seed, index: usize, hosted: bool) -> Rc<Self> {
+        let Seed { poller, mailbox } = seed;
         let now = Cell::new(server.shared.clock.now());
         Rc::new(LoopState {
             timers: RefCell::new(Wheel::new(mailbox.lease())),
             server,
             process: fork::process(),
+            hosted,
             mailbox,
             index,
             poller,
@@ -94,7 +99,13 @@ impl LoopState {
     /// Makes this a loop of the calling thread, while `run` runs: a host may turn one loop inside a callback of
     /// another, and then both are.
     pub(crate) fn enter<T>(self: &Rc<Self>, run: impl FnOnce() -> T) -> T {
-        self.mailbox.here.lend(self, run)
+        fork::marked(&self.kept, || self.mailbox.here.lend(self, run))
+    }
+
+    /// The thread was on its way out of a callback when it went on elsewhere: no `enter` returned.
+    pub(crate) fn left(&self) {
+        self.mailbox.here.take_back();
+        fork::forget_marks();
     }
 
     /// The loop with this mailbox, if it runs on this thread.
@@ -125,6 +136,18 @@ impl LoopState {
         fork::is_still(self.process)
     }
 
+    pub(crate) fn is_hosted(&self) -> bool {
+        self.hosted
+    }
+
+    /// Refuses calls in such a child: what it did would be done to the parent's sockets.
+    fn expect_own_process(&self) -> Result<()> {
+        match self.is_of_this_process() {
+            true => Ok(()),
+            false => self.server.shared.expect_own_process(),
+        }
+    }
+
     /// The clock, read anew: what begins now does not count from when the turn began, which a slow callback may have
     /// made long ago.
     pub(crate) fn moment(&self) -> u64 {
@@ -150,6 +173,7 @@ impl LoopState {
     // ---- calls on connections ----
 
     pub(crate) fn request(&self, id: ConnId, request: Request) -> Result<()> {
+        self.expect_own_process()?;
         let shared = self.shared(id)?;
         if matches!(request, Request::Detach) && !self.server.shared.carries.detach {
             return Err(no_detach_error(id));
@@ -246,6 +270,7 @@ impl LoopState {
     }
 
     pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
+        self.expect_own_process()?;
         let wrong = |kind, message: String| Err(Error::new(kind, format!("connection {id}: {message}")));
         let Some(input) = self.input.get().filter(|input| input.id == id && self.datagram.get().is_none())
         else {

@@ -173,6 +173,7 @@ impl LoopState {
         slices: &[&[u8]],
         mut completion: Option<Completion>,
     ) -> Result<Pressure> {
+        self.expect_own_process()?;
         // One that is refused is dropped here, when nothing is borrowed: it is the user's.
         self.write_borrowing(id, slices, &mut completion)
     }
@@ -253,6 +254,7 @@ impl LoopState {
     }
 
     pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
+        self.expect_own_process()?;
         let conns = &mut *self.conns.borrow_mut();
         match conns.slab.find_mut(id) {
             Some(Entry::Udp(udp)) if udp.listener.is_some() => {

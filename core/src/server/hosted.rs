@@ -65,14 +65,15 @@ impl Hosted {
     ) -> Hosted {
         // The first turn has something to do: on_start.
         seed.mailbox.signal();
-        let event_loop = EventLoop::new(seed, 0, server.clone(), &*delivery);
+        let event_loop = EventLoop::new(seed, 0, server.clone(), &*delivery, true);
         server.shared.set_hosted();
         event_loop.state().set_hosted_here();
         Hosted { server, delivery, event_loop, timer, life: Life::New }
     }
 
     /// The descriptor to poll: it is readable whenever [`turn`](Self::turn) has something to do, timers and
-    /// postponed work included. It stays the same, and is closed with this.
+    /// postponed work included. A host may wait for its level, or for its edges and then call one turn for each. It
+    /// stays the same, and is closed with this.
     #[must_use]
     pub fn poll_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
@@ -90,10 +91,7 @@ impl Hosted {
         if self.life == Life::Over {
             return Ok(false);
         }
-        if !self.server.shared.is_started_here() {
-            let message = "cannot turn: the server was started before the fork, and runs in the parent";
-            return Err(Error::new(crate::ErrorKind::WrongState, message));
-        }
+        self.expect_here()?;
         let state = Rc::clone(self.event_loop.state());
         if self.life == Life::New {
             state.enter(|| self.start())?;
@@ -103,19 +101,33 @@ impl Hosted {
                 self.event_loop.turn_or_stop(timeout);
             }
         });
+        // A callback may have forked.
+        self.expect_here()?;
         if self.server.shared.is_ending() {
             state.enter(|| self.finish(true));
+            self.expect_here()?;
             return Ok(false);
         }
         self.arm();
         Ok(true)
     }
 
+    fn expect_here(&self) -> Result<()> {
+        if !self.server.shared.is_started_here() {
+            let message = "cannot turn: the server was started before the fork, and runs in the parent";
+            return Err(Error::new(crate::ErrorKind::WrongState, message));
+        }
+        Ok(())
+    }
+
     fn start(&mut self) -> Result<()> {
         // The loop takes its sockets in first: on_start may use them, and ask for what has a deadline.
         self.server.shared.place_listeners(Phase::Hosted);
         self.event_loop.prepare();
-        if let Err(error) = Server::call_on_start_of(&self.server, &*self.delivery) {
+        self.expect_here()?;
+        let started = Server::call_on_start_of(&self.server, &*self.delivery);
+        self.expect_here()?;
+        if let Err(error) = started {
             self.server.stop();
             self.finish(false);
             return Err(error);
@@ -128,10 +140,14 @@ impl Hosted {
     fn finish(&mut self, started: bool) {
         self.life = Life::Over;
         self.event_loop.finish_or_report();
-        if started {
+        if started && self.server.shared.is_started_here() {
             if let Err(panic) = catch(|| self.delivery.on_stop(&self.server)) {
                 report(format_args!("on_stop panicked: {panic}"));
             }
+        }
+        if !self.server.shared.is_started_here() {
+            // A child that was forked in one of these callbacks: all that is left is the parent's.
+            return;
         }
         self.server.shared.close_unplaced_listeners();
         self.server.shared.resolver.close();
@@ -141,7 +157,10 @@ impl Hosted {
 
     /// Makes the descriptor readable when there is work, or when it will be due.
     fn arm(&mut self) {
-        match self.event_loop.timeout() {
+        let due = self.event_loop.timeout();
+        match due {
+            // What is left keeps the descriptor readable, but is no news to a host that waits for edges.
+            _ if self.event_loop.has_more_events() => self.event_loop.state().mailbox().signal(),
             None => self.timer.disarm(),
             Some(Duration::ZERO) => self.event_loop.state().mailbox().signal(),
             Some(due) => self.timer.arm(due),

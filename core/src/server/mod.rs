@@ -6,7 +6,8 @@ pub(crate) mod threads;
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::Ordering;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::address::ListenOptions;
@@ -24,7 +25,9 @@ use crate::server::hosted::Hosted;
 use crate::shared::handle::Handle;
 use crate::shared::seed::Seed;
 use crate::shared::server::{lock, Phase, ServerState};
-use crate::sys::signal::SignalsBlocked;
+use crate::sys::cancel::Uncancelled;
+use crate::sys::fork;
+use crate::sys::waker::Waker;
 
 use threads::Threads;
 
@@ -56,6 +59,8 @@ pub struct Server {
     handle: Handle,
     /// Given to the loops by the start.
     delivery: Mutex<Option<Arc<dyn Delivery>>>,
+    /// Dropping it does not wait.
+    let_go: AtomicBool,
 }
 
 impl Server {
@@ -76,7 +81,8 @@ impl Server {
     pub fn delivering(delivery: impl Delivery, config: &Config) -> Result<Server> {
         let shared = ServerState::new(config.resolved()?, delivery.carries())?;
         let delivery: Arc<dyn Delivery> = Arc::new(delivery);
-        Ok(Server { handle: Handle { shared: Arc::new(shared) }, delivery: Mutex::new(Some(delivery)) })
+        let (handle, delivery) = (Handle { shared: Arc::new(shared) }, Mutex::new(Some(delivery)));
+        Ok(Server { handle, delivery, let_go: AtomicBool::new(false) })
     }
 
     /// The server as callbacks and other threads see it.
@@ -125,7 +131,10 @@ impl Server {
         inherited()?.iter().map(|url| self.listen_with(url, options, conns)).collect()
     }
 
-    /// Calls `on_start`, then starts the loops and returns. A server can be started once.
+    /// Calls `on_start`, then starts the loops and returns. A server can be started once. The threads that run callbacks
+    /// have the signal mask of the calling one, so what a callback starts, a program or a thread, has it as well, and a signal
+    /// that it raises arrives. A signal for the process goes to its main thread as long as that takes it; a program that
+    /// wants it elsewhere blocks it before the start.
     ///
     /// # Errors
     /// [`ErrorKind::WrongState`] if it was started before; [`ErrorKind::Stopped`] if `on_start` returned stop
@@ -144,8 +153,13 @@ impl Server {
         let shared = &self.handle.shared;
         let delivery = self.delivery()?;
         let seeds = shared.take_seeds()?;
+        let process = fork::process();
         let threads = Threads::spawn(&self.handle, &delivery, shared.accepting().is_some());
         let started = threads.and_then(|threads| match self.call_on_start(&*delivery) {
+            _ if !fork::is_still(process) => {
+                threads.forget();
+                Err(shared.left_to(process))
+            }
             Ok(()) => Ok(threads),
             Err(error) => {
                 threads.abandon();
@@ -153,6 +167,10 @@ impl Server {
             }
         });
         match started {
+            Err(error) if !fork::is_still(process) => {
+                std::mem::forget(seeds);
+                Err(error)
+            }
             Err(error) => {
                 // For the next attempt: the loops' ids are known already. What on_start began is forgotten.
                 seeds.iter().for_each(|seed| seed.mailbox.reset(&shared.budget));
@@ -259,34 +277,71 @@ impl Server {
         Ok(())
     }
 
-    /// As [`wait`](Self::wait), but returns `false` when a signal handler ran on this thread meanwhile.
-    /// `look` is called first, and says whether to wait at all: signals are blocked from before it until the
-    /// wait, so that none slips in between.
+    /// As [`wait`](Self::wait), but returns `false` when `other` becomes readable meanwhile, or a signal handler ran on this
+    /// thread. A signal may be handled on another thread, or just before the wait: what a handler writes to ends it for
+    /// certain.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
-    pub fn wait_or_signal(&self, look: impl FnOnce() -> bool) -> Result<bool> {
-        let blocked = SignalsBlocked::new();
-        Ok(look() && self.wait_with(Some(&blocked))?)
+    pub fn wait_or_readable(&self, other: BorrowedFd<'_>) -> Result<bool> {
+        self.wait_with(Some(other))
     }
 
-    fn wait_with(&self, blocked: Option<&SignalsBlocked>) -> Result<bool> {
+    /// As [`wait`](Self::wait), but returns `false` when the thread is cancelled meanwhile. It is the caller's then to end
+    /// it, when nothing of this crate's is on its stack any more.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    #[doc(hidden)]
+    pub fn wait_cancellable(&self, thread: &Uncancelled) -> Result<bool> {
         self.expect_waitable()?;
-        let shared = &self.handle.shared;
-        let ended =
-            shared.ended().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without an end"))?;
-        match ended.wait(blocked) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
-            Err(error) => return Err(Error::system("wait for the server", &error)),
-            Ok(()) => {}
+        let ended = self.ended()?;
+        loop {
+            match ended.wait_cancellable(thread) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::system("wait for the server", &error)),
+                Ok(false) => return Ok(false),
+                Ok(true) => break,
+            }
         }
+        self.join();
+        Ok(true)
+    }
+
+    /// Stops the server, whose threads then end by themselves: dropping it does not wait for them. For destructors that run
+    /// where nobody may wait.
+    #[doc(hidden)]
+    pub fn let_go(&self) {
+        self.let_go.store(true, Ordering::SeqCst);
+        self.handle.stop();
+    }
+
+    fn ended(&self) -> Result<&Waker> {
+        let none = || Error::new(ErrorKind::Internal, "a server without an end");
+        self.handle.shared.ended().ok_or_else(none)
+    }
+
+    fn wait_with(&self, other: Option<BorrowedFd<'_>>) -> Result<bool> {
+        self.expect_waitable()?;
+        let ended = match self.ended()?.wait(other) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+            waited => waited.map_err(|error| Error::system("wait for the server", &error))?,
+        };
+        if ended {
+            self.join();
+        }
+        Ok(ended)
+    }
+
+    /// Waits for the threads, which have nothing left to do.
+    fn join(&self) {
+        let shared = &self.handle.shared;
         // With the lock held, so that a second waiter returns only when the threads are gone, too.
         for thread in lock(&shared.threads).drain(..) {
             // A thread of ours ends by itself; its panics are caught and reported where they happen.
             let _ = thread.join();
         }
         shared.resolver.close();
-        Ok(true)
     }
 
     /// Whether the calling thread may wait for a server, and so run one.
@@ -330,8 +385,11 @@ impl Drop for Server {
             return;
         }
         self.handle.stop();
-        // Fails if there is nothing to wait for, or where waiting is impossible.
-        let _ = self.wait();
+        match self.let_go.load(Ordering::SeqCst) {
+            true => lock(&shared.threads).clear(),
+            // Fails if there is nothing to wait for, or where waiting is impossible.
+            false => drop(self.wait()),
+        }
         // A handle that outlives the server must not keep them open.
         self.handle.shared.close_unplaced_listeners();
     }

@@ -13,8 +13,8 @@ use crate::delivery::receiver::Delivery;
 use crate::event_loop::EventLoop;
 use crate::shared::handle::Handle;
 use crate::shared::seed::Seed;
-use crate::sys::affinity;
 use crate::sys::signal::SignalsBlocked;
+use crate::sys::{affinity, fork};
 
 /// Threads that exist and wait for their part.
 pub(crate) struct Threads {
@@ -26,7 +26,6 @@ pub(crate) struct Threads {
 impl Threads {
     /// Starts the threads of a server's loops, and the one that accepts for several.
     pub(crate) fn spawn(server: &Handle, delivery: &Arc<dyn Delivery>, accepting: bool) -> Result<Threads> {
-        let _blocked = SignalsBlocked::new();
         let mut threads = Threads { joins: Vec::new(), loops: Vec::new(), acceptor: None };
         match threads.spawn_all(server, delivery, accepting) {
             Ok(()) => Ok(threads),
@@ -38,6 +37,7 @@ impl Threads {
     }
 
     fn spawn_all(&mut self, server: &Handle, delivery: &Arc<dyn Delivery>, accepting: bool) -> Result<()> {
+        let blocked = (!delivery.runs_user_code()).then(SignalsBlocked::new);
         for index in 0..server.shared.config.loops {
             let (sender, receiver) = sync_channel(1);
             let (server, delivery) = (server.clone(), Arc::clone(delivery));
@@ -45,6 +45,7 @@ impl Threads {
             self.start(format!("reactor-{index}"), body)?;
             self.loops.push(sender);
         }
+        let _blocked = blocked.unwrap_or_else(SignalsBlocked::new);
         if accepting {
             let (sender, receiver) = sync_channel(1);
             let (server, delivery) = (server.clone(), Arc::clone(delivery));
@@ -75,6 +76,11 @@ impl Threads {
         self.joins
     }
 
+    /// In a forked child: they are the parent's, who alone can let them begin or end.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self);
+    }
+
     /// Ends the threads without having let them begin, and waits for that.
     pub(crate) fn abandon(self) {
         drop((self.loops, self.acceptor));
@@ -92,12 +98,12 @@ fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, delivery: 
             tell(Kind::Engine, format_args!("loop {index} cannot be bound to a processor: {error}"));
         }
     }
-    let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), &**delivery));
+    let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), &**delivery, false));
     run_part(server, &**delivery, || {
         delivery.around_loop(&mut || {
             // Dropped here: what the loop still owns may need what was set up around it.
             if let Some(mut event_loop) = event_loop.take() {
-                event_loop.run();
+                event_loop.run_to_the_end();
             }
         });
     });
@@ -127,7 +133,12 @@ fn run_part(server: &Handle, delivery: &dyn Delivery, part: impl FnOnce()) {
     if !server.shared.thread_ended() {
         return;
     }
-    if let Err(panic) = catch(|| delivery.on_stop(server)) {
+    let stopped = catch(|| delivery.on_stop(server));
+    if !server.shared.is_started_here() {
+        // A child that was forked there: the end is the parent's to tell.
+        fork::end_thread();
+    }
+    if let Err(panic) = stopped {
         report(format_args!("on_stop panicked: {panic}"));
     }
     server.shared.has_ended();

@@ -145,7 +145,7 @@ impl ServerState {
         let mailboxes = self.mailboxes();
         for (index, mut socket) in std::mem::take(&mut record.sockets).into_iter().enumerate() {
             if let Some(listener) = Arc::get_mut(&mut socket.listener) {
-                listener.adopt_path();
+                listener.adopt();
             }
             record.placed.push(Arc::downgrade(&socket.listener));
             record.is_placed = true;
@@ -172,6 +172,16 @@ impl ServerState {
             true => Server::Loop(record.loop_of(index, self.config.loops)),
             false => Server::Acceptor,
         }
+    }
+
+    /// Stops listening at those that are placed, whoever has them.
+    pub(crate) fn close_placed_listeners(&self) {
+        let control = self.control();
+        let placed = control.listeners.records.iter().flat_map(|record| &record.placed);
+        let placed: Vec<_> = placed.filter_map(Weak::upgrade).collect();
+        // Without the lock: removing a path may take its time.
+        drop(control);
+        placed.iter().for_each(|listener| listener.stop_listening());
     }
 
     /// Closes the listeners that nobody has taken over.

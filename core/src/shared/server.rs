@@ -212,6 +212,12 @@ impl ServerState {
         self.started_by.store(fork::process(), Ordering::SeqCst);
     }
 
+    /// The start goes on in the parent of this process, which `on_start` has forked.
+    pub(crate) fn left_to(&self, parent: u32) -> Error {
+        self.started_by.store(parent, Ordering::SeqCst);
+        Error::new(ErrorKind::WrongState, "the server is started in the parent, which has forked in on_start")
+    }
+
     pub(crate) fn is_started(&self) -> bool {
         self.started_by.load(Ordering::SeqCst) != 0
     }

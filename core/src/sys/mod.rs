@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod copies;
 pub(crate) mod datagram;

@@ -59,6 +59,12 @@ impl<T> OnThread<T> {
         run()
     }
 
+    /// Takes back what was lent to this thread by calls of `lend` that never returned.
+    pub(crate) fn take_back(&self) {
+        self.value.store(std::ptr::null_mut(), Ordering::Relaxed);
+        self.thread.store(0, Ordering::Relaxed);
+    }
+
     /// Uses the value; `None` on other threads, and when it is not lent.
     #[inline]
     pub(crate) fn with<R>(&self, call: impl FnOnce(&T) -> R) -> Option<R> {

@@ -1,10 +1,10 @@
-//! Keeping the program's signals away from the engine's threads.
+//! Keeping the program's signals away from those of the engine's threads that run none of its code.
 
 use std::mem::MaybeUninit;
 
 /// Blocks every signal on the calling thread until it is dropped; threads spawned meanwhile inherit the mask.
-/// So the program's handlers run on the program's own threads. Faults stay open: the kernel kills a process
-/// that blocks them.
+/// Not for threads that run the program's code: what that starts, a program or a thread, would inherit the mask, too.
+/// Faults stay open: the kernel kills a process that blocks them.
 pub(crate) struct SignalsBlocked {
     before: libc::sigset_t,
 }
@@ -24,11 +24,6 @@ impl SignalsBlocked {
             libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
             SignalsBlocked { before: before.assume_init() }
         }
-    }
-
-    /// The mask that was in force before.
-    pub(crate) fn before(&self) -> &libc::sigset_t {
-        &self.before
     }
 }
 

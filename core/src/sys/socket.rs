@@ -12,7 +12,7 @@ use socket2::{SockAddr, SockRef, Socket, Type};
 use super::check;
 use super::system::socket::bind_address_no_port;
 use crate::address::{of_connection, Address, DialOptions};
-use crate::sys::socket_options;
+use crate::sys::{fork, socket_options};
 
 pub(crate) use super::system::socket::{
     accept, peer_credentials, recv, recv_behind, replace, send, send_gathered,
@@ -102,7 +102,7 @@ fn refuse_itself(fd: BorrowedFd<'_>) -> io::Result<()> {
     let (own, peer) = (socket.local_addr()?.as_socket(), socket.peer_addr()?.as_socket());
     if own.is_some() && own == peer {
         // Nothing of it is to linger on the port.
-        reset_on_close(fd);
+        reset(fd);
         return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
     }
     Ok(())
@@ -127,10 +127,26 @@ pub(crate) fn last_acknowledged(fd: BorrowedFd<'_>) -> Option<Duration> {
     age
 }
 
-/// Makes closing the socket reset the connection: what the peer has not read is lost to it, and it knows.
-pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
-    // It fails for what is no socket only.
-    let _ = SockRef::from(&fd).set_linger(Some(Duration::ZERO));
+/// Resets a TCP connection: what the peer has not read is lost to it, and it knows. At once, whoever else has a copy of the
+/// socket; closing with SO_LINGER would wait for the last of them.
+pub(crate) fn reset(fd: BorrowedFd<'_>) {
+    // SAFETY: zeroes are an address without a family (AF_UNSPEC), which dissolves an association, connect(2).
+    let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let length = size_of_val(&nowhere) as libc::socklen_t;
+    // SAFETY: address and length describe a structure that outlives the call.
+    let dissolved = check(unsafe { libc::connect(fd.as_raw_fd(), &nowhere, length) });
+    if dissolved.is_err() {
+        // A system that does not do it does this. It fails for what is no socket only.
+        let _ = SockRef::from(&fd).set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Closes a connection. The peer learns of it also if a forked child has a copy of the socket.
+pub(crate) fn close(socket: OwnedFd) {
+    if fork::has_forked() {
+        // SAFETY: the call takes no pointer. It fails if there is nobody any more to be told.
+        unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_RDWR) };
+    }
 }
 
 /// Shuts writing down: the peer sees end of file behind what was sent. Errors are left to the next read.

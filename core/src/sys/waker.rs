@@ -1,24 +1,51 @@
 //! Ending another thread's wait. The waker is the poller's: see there.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use super::cancel::Uncancelled;
 use super::check;
-use super::signal::SignalsBlocked;
 
 pub(crate) use super::poller::Waker;
 
 impl Waker {
-    /// Blocks until a wake comes; it is not drained, so that others see it too. With `blocked`, the signals
-    /// that were open before it was made are open while this waits, and only then.
+    /// Blocks until a wake comes; it is not drained, so that others see it too. Or until `other` is readable, if there is
+    /// one. Says whether a wake came.
     ///
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] when a signal handler ran on this thread.
-    pub(crate) fn wait(&self, blocked: Option<&SignalsBlocked>) -> io::Result<()> {
-        let mut poll = libc::pollfd { fd: self.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let mask = blocked.map_or(std::ptr::null(), |blocked| std::ptr::from_ref(blocked.before()));
-        // SAFETY: one pollfd, which outlives the call; no time-out; the mask is null or valid.
-        check(unsafe { libc::ppoll(&mut poll, 1, std::ptr::null(), mask) }).map(drop)
+    pub(crate) fn wait(&self, other: Option<BorrowedFd<'_>>) -> io::Result<bool> {
+        let input = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // A negative number is left out.
+        let mut polled =
+            [input(self.as_fd().as_raw_fd()), input(other.map_or(-1, |other| other.as_raw_fd()))];
+        // SAFETY: pointer and number describe the array, which outlives the call; no time-out.
+        check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) })?;
+        Ok(polled[0].revents != 0)
+    }
+}
+
+extern "C-unwind" {
+    /// As the crate has it, but a thread may be cancelled in it, which unwinds.
+    fn poll(fds: *mut libc::pollfd, count: libc::nfds_t, millis: libc::c_int) -> libc::c_int;
+}
+
+impl Waker {
+    /// Blocks until a wake comes, which is not drained, or its thread is cancelled; says whether it was not.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Interrupted`] when a signal handler ran on this thread.
+    pub(crate) fn wait_cancellable(&self, thread: &Uncancelled) -> io::Result<bool> {
+        let mut polled = libc::pollfd { fd: self.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut result = Ok(0);
+        let goes_on = thread.except(|| {
+            // SAFETY: one pollfd, which outlives the call; no time-out.
+            result = check(unsafe { poll(&mut polled, 1, -1) });
+        });
+        match goes_on {
+            true => result.map(|_| true),
+            false => Ok(false),
+        }
     }
 }
 
@@ -36,12 +63,20 @@ mod tests {
             (0..wakes).for_each(|_| waker.wake());
             poller.poll(&mut events, Some(Duration::ZERO)).unwrap();
             assert_eq!(events.iter().count(), 1);
-            waker.wait(None).unwrap();
-            waker.wait(Some(&SignalsBlocked::new())).unwrap();
+            assert!(waker.wait(None).unwrap());
             waker.drain();
             poller.poll(&mut events, Some(Duration::ZERO)).unwrap();
             assert_eq!(events.iter().count(), 0);
         }
+    }
+
+    #[test]
+    fn what_else_is_waited_for_is_told_apart() {
+        let (waker, other) = (Waker::new().unwrap(), Waker::new().unwrap());
+        other.wake();
+        assert!(!waker.wait(Some(other.as_fd())).unwrap());
+        waker.wake();
+        assert!(waker.wait(Some(other.as_fd())).unwrap());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod common;
 
 mod closing;
+mod edge;
 mod nested_order;
 mod on_start;
 mod order;

@@ -75,6 +75,45 @@ static void a_child_ends_its_copy_while_the_parent_serves(void) {
     close(later);
 }
 
+static pid_t returned;
+
+/* The child is a copy of the loop, which it leaves by returning. */
+static void fork_and_return(struct record *record, reactor_server *server, reactor_conn conn) {
+    (void)record, (void)server, (void)conn;
+    if (returned != 0) return;
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        alarm(CHILD_SECONDS);
+        returned = -1;
+    } else {
+        returned = pid;
+    }
+}
+
+static void a_child_that_returns_from_a_callback_leaves_the_loop(void) {
+    struct record record;
+    record_init(&record);
+    record.echo = true;
+    record.in_data = fork_and_return;
+    reactor_server *server = record_start(&record, NULL);
+    int client = client_open(&record);
+    expect_echo(client);
+    int status;
+    CHECK_EQUAL(waitpid(returned, &status, 0), returned);
+    CHECK_EQUAL(status, 0);
+    for (int i = 0; i < 12; i++) {
+        int later = client_connect(server, 0);
+        expect_echo(later);
+        close(later);
+    }
+    expect_echo(client);
+    CHECK_OK(reactor_server_free(server));
+    CHECK_EQUAL(record.datas, 14);
+    CHECK_EQUAL(record.destroys, 1);
+    close(client);
+}
+
 static void end_hosted_as_child(struct record *record, reactor_server *server) {
     alarm(CHILD_SECONDS);
     uint32_t running = 7;
@@ -109,4 +148,5 @@ static void a_child_of_a_host_ends_its_copy(void) {
     close(client);
 }
 
-TESTS(TEST(a_child_ends_its_copy_while_the_parent_serves), TEST(a_child_of_a_host_ends_its_copy))
+TESTS(TEST(a_child_ends_its_copy_while_the_parent_serves), TEST(a_child_that_returns_from_a_callback_leaves_the_loop),
+      TEST(a_child_of_a_host_ends_its_copy))

@@ -1,6 +1,6 @@
 /*
  * R2: writing to a peer that has gone ends one connection; a program that leaves SIGPIPE as it is lives on. The server
- * is driven by the test's own thread: the loops' threads block the signal, so that it would not end the program there.
+ * is driven by the test's own thread.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "test.h"

@@ -135,14 +135,15 @@ static void on_signal(int number) {
     reactor_server_stop_from_signal(signalled);
 }
 
+/* On this thread: one for the process may be handled on another, and later. */
 static void raise_signal(struct record *record, reactor_server *server) {
     (void)record, (void)server;
-    kill(getpid(), SIGTERM);
+    raise(SIGTERM);
 }
 
-static void raise_signal_on_data(struct record *record, reactor_server *server, reactor_conn conn) {
-    (void)conn;
-    raise_signal(record, server);
+static void signal_the_process(struct record *record, reactor_server *server, reactor_conn conn) {
+    (void)record, (void)server, (void)conn;
+    kill(getpid(), SIGTERM);
 }
 
 static void handle_sigterm(void) {
@@ -154,7 +155,7 @@ static void handle_sigterm(void) {
 static void a_signal_stops_a_server_that_runs(void) {
     struct record record;
     record_init(&record);
-    record.in_data = raise_signal_on_data;
+    record.in_data = signal_the_process;
     signalled = record_server(&record, NULL);
     handle_sigterm();
     int client = client_connect(signalled, 0);

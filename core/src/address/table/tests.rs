@@ -18,6 +18,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("device", "lo"),
     ("ipv6only", "true"),
     ("mode", "0600"),
+    ("shared", "false"),
     ("datagram", "1200"),
     ("broadcast", "true"),
     ("join", "239.1.2.3@lo"),
@@ -166,7 +167,7 @@ fn an_unknown_option_names_those_that_are_known() {
     assert_eq!(
         unknown(listen("tcp4://:1?reuse_port=1", &none)),
         "listen address \"tcp4://:1?reuse_port=1\": unknown option \"reuse_port=1\" for the scheme tcp4 (known: reuseport, \
-         backlog, nodelay, keepalive, rcvbuf, sndbuf, device, idle, read, write, half_open, framing)"
+         backlog, nodelay, keepalive, rcvbuf, sndbuf, device, shared, idle, read, write, half_open, framing)"
     );
     assert_eq!(
         unknown(connect("udp://h:1?colour", &none)),

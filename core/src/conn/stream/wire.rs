@@ -72,9 +72,10 @@ impl Wire {
     pub(crate) fn close(&mut self, resets: bool, poller: &Poller) {
         let Some(socket) = self.socket.take() else { return };
         poller.forget(socket.as_fd());
-        if resets {
-            socket::reset_on_close(socket.as_fd());
+        if resets && !self.unix {
+            socket::reset(socket.as_fd());
         }
+        socket::close(socket);
     }
 }
 

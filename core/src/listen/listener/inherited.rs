@@ -82,6 +82,7 @@ pub(super) fn adopt(
         address,
         kind,
         opened_by: None,
+        shared_with_others: options.shared,
         shared: None,
         accepted,
         datagram_size: 0,

@@ -285,11 +285,39 @@ fn a_closed_listener_refuses_on_unix_sockets() {
 #[test]
 fn closing_leaves_a_socket_from_another_process_to_it() {
     let mut listener = open("tcp://127.0.0.1:0").unwrap();
-    listener.opened_by = Some(process::id() + 1);
+    listener.opened_by = Some(Opener { process: process::id() + 1, ..Opener::now() });
     let theirs = listener.socket.try_clone().unwrap();
     close(&listener);
     assert!(TcpStream::connect(("127.0.0.1", port(&listener))).is_ok());
     drop(theirs);
+}
+
+#[test]
+fn what_was_forked_before_it_is_placed_may_accept_too_and_later_only_has_copies() {
+    let listens = |query: &str, prepare: &dyn Fn(&mut Listener)| {
+        let mut listener = open(&format!("tcp://127.0.0.1:0{query}")).unwrap();
+        prepare(&mut listener);
+        let _copy = listener.socket.try_clone().unwrap();
+        close(&listener);
+        TcpStream::connect(("127.0.0.1", port(&listener))).is_ok()
+    };
+    let fork = |listener: &mut Listener| {
+        listener.opened_by =
+            listener.opened_by.map(|opener| Opener { forks: opener.forks.wrapping_sub(1), ..opener });
+    };
+    let before = |listener: &mut Listener| {
+        fork(listener);
+        listener.adopt();
+    };
+    let after = |listener: &mut Listener| {
+        listener.adopt();
+        fork(listener);
+    };
+    for (query, shared) in [("", None), ("?shared=true", Some(true)), ("?shared=false", Some(false))] {
+        assert_eq!(listens(query, &|_| ()), shared.unwrap_or(false), "{query}");
+        assert_eq!(listens(query, &before), shared.unwrap_or(true), "{query}");
+        assert_eq!(listens(query, &after), shared.unwrap_or(false), "{query}");
+    }
 }
 
 #[test]

@@ -5,5 +5,7 @@ pub(super) mod call;
 pub(super) mod copies;
 pub(super) mod datagram;
 pub(super) mod errno;
+pub(super) mod exit;
 pub(super) mod memory;
 pub(super) mod socket;
+pub(super) mod thread;

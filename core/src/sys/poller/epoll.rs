@@ -51,6 +51,11 @@ impl Events {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Event> + '_ {
         self.raw.iter().map(event)
     }
+
+    /// Whether there was no room for more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.raw.len() == BATCH
+    }
 }
 
 fn event(raw: &libc::epoll_event) -> Event {

@@ -89,7 +89,7 @@ fn only_the_owning_process_removes_the_path() {
     drop(listener);
     assert!(path.exists(), "it is the parent's");
     let mut listener = bound_by_parent(&url);
-    listener.adopt_path();
+    listener.adopt();
     drop(listener);
     assert!(!path.exists(), "it was adopted");
 }

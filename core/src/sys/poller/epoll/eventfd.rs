@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::sys::check;
+use crate::sys::linux::call::call;
 use crate::sys::system::errno;
 
 #[derive(Debug)]
@@ -22,8 +23,10 @@ impl Waker {
     /// Makes it readable. It cannot fail in a way that matters: when the counter is full, it is readable already.
     pub(crate) fn wake(&self) {
         let one = 1_u64.to_ne_bytes();
+        let (event, bytes) = (self.event.as_raw_fd() as usize, one.as_ptr() as usize);
+        // Not by the C library: there a thread may be cancelled.
         // SAFETY: the eight bytes outlive the write.
-        errno::preserved(|| unsafe { libc::write(self.event.as_raw_fd(), one.as_ptr().cast(), one.len()) });
+        let _ = errno::preserved(|| unsafe { call(libc::SYS_write, [event, bytes, one.len(), 0, 0, 0]) });
     }
 
     /// Takes back all wakes so far.
