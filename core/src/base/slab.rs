@@ -80,14 +80,6 @@ fn push<T>(list: &mut Vec<T>, value: T) {
     list.push(value);
 }
 
-/// A value that is left alone in its usual way of going on, until somebody asks for it otherwise.
-pub(crate) trait Flow {
-    /// Whether it goes on in its usual way.
-    fn flows(&self) -> bool;
-    /// Somebody may be about to change that.
-    fn interrupt(&mut self);
-}
-
 /// Values under ids that an [`IdTable`] has handed out, of one loop. A value is boxed, so that a burst of
 /// connections gives its memory back; what stays is 8 bytes per slot ever used.
 pub(crate) struct Slab<T> {
@@ -108,9 +100,8 @@ impl<T> Slab<T> {
         self.slots[slot] = Some(Box::new((id, value)));
     }
 
-    /// For what has no bearing on whether it flows.
     #[inline]
-    pub(crate) fn peek_mut(&mut self, id: ConnId) -> Option<&mut T> {
+    pub(crate) fn find_mut(&mut self, id: ConnId) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.slot() as usize)?.as_deref_mut();
         slot.filter(|(found, _)| *found == id).map(|(_, value)| value)
     }
@@ -132,34 +123,9 @@ impl<T> Slab<T> {
     }
 }
 
-impl<T: Flow> Slab<T> {
-    /// For whatever may have to be done. It does not flow any more, until it is found at rest.
-    pub(crate) fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
-        let value = self.peek_mut(id)?;
-        value.interrupt();
-        Some(value)
-    }
-
-    /// If it flows: for the usual.
-    #[inline]
-    pub(crate) fn flowing(&mut self, id: ConnId) -> Option<&mut T> {
-        self.peek_mut(id).filter(|value| value.flows())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    impl Flow for (i32, bool) {
-        fn flows(&self) -> bool {
-            self.1
-        }
-
-        fn interrupt(&mut self) {
-            self.1 = false;
-        }
-    }
 
     fn filled() -> (IdTable<&'static str>, ConnId) {
         let mut table = IdTable::new().unwrap();
@@ -208,18 +174,13 @@ mod tests {
     fn a_slab_finds_a_value_by_its_whole_id_only() {
         let (mut table, first) = filled();
         let (mut slab, second) = (Slab::new(), table.insert("second").unwrap());
-        slab.insert(second, (2, true));
-        slab.insert(first, (1, true));
+        slab.insert(second, 2);
+        slab.insert(first, 1);
         assert_eq!(slab.ids(), [first, second]);
         let stale = ConnId::new(first.generation() + 1, first.lease(), first.slot());
-        assert!(slab.get_mut(stale).is_none() && slab.remove(stale).is_none());
-        assert!(slab.flowing(stale).is_none() && slab.peek_mut(stale).is_none());
-        assert_eq!(slab.flowing(second), Some(&mut (2, true)));
-        assert_eq!(slab.get_mut(first), Some(&mut (1, false)));
-        assert!(slab.flowing(first).is_none());
-        assert_eq!(slab.peek_mut(first), Some(&mut (1, false)));
-        assert_eq!(slab.get_mut(second), Some(&mut (2, false)));
-        assert_eq!(slab.remove(first).map(|value| value.1), Some((1, false)));
+        assert!(slab.find_mut(stale).is_none() && slab.remove(stale).is_none());
+        assert_eq!([first, second].map(|id| slab.find_mut(id).copied()), [Some(1), Some(2)]);
+        assert_eq!(slab.remove(first).map(|value| value.1), Some(1));
         assert_eq!(slab.ids(), [second]);
     }
 }

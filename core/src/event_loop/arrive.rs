@@ -7,8 +7,9 @@ use super::opening::Way;
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::report;
+use crate::conn::entry::Entry;
 use crate::conn::shared::{ConnKind, ConnShared};
-use crate::conn::stream::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Machine;
 use crate::conn::stream::wire::Wire;
 use crate::listen::arrival::Accepted;
@@ -43,7 +44,7 @@ impl EventLoop {
         let id = self.state.mailbox().register(Arc::clone(&shared));
         let id = id.ok_or_else(|| io::Error::other("the loop's ids are used up"))?;
         let machine = Machine::new(Arc::clone(&shared), origin.options.half_open);
-        let mut entry = Entry::new(Wire::new(origin.unix), machine);
+        let mut entry = StreamEntry::new(Wire::new(origin.unix), machine);
         if admission.is_some() {
             entry.extra().admission = admission;
         }
@@ -55,7 +56,7 @@ impl EventLoop {
                 return Err(error);
             }
         }
-        self.state.conns.borrow_mut().slab.insert(id, entry);
+        self.state.conns.borrow_mut().slab.insert(id, Entry::Stream(entry));
         Ok(id)
     }
 }

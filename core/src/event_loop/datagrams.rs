@@ -9,7 +9,8 @@ use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::conn::datagram::endpoint::{cost, Endpoint};
 use crate::conn::datagram::entry::{UdpEntry, Waiting};
-use crate::contract::action::{Closed, Completed, Completion};
+use crate::conn::entry::Entry;
+use crate::contract::action::{CloseReason, Closed, Completed, Completion};
 use crate::contract::options::ListenerId;
 use crate::delivery::event::Event;
 use crate::listen::arrival::Placement;
@@ -37,26 +38,13 @@ impl EventLoop {
         }
     }
 
-    /// Calls `on_wake` of a UDP socket, if it is owed.
-    pub(super) fn call_endpoint_due(&mut self, id: ConnId) {
-        let woken = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            conns
-                .endpoints
-                .peek_mut(id)
-                .is_some_and(|entry| entry.closing.is_none() && entry.shared.take_woken())
-        };
-        if woken {
-            self.tell(id, |receiver, conn| receiver.event(Event::Wake(conn)));
-        }
-    }
-
     /// An outgoing UDP socket is connected: from here on it is like any other connection.
     pub(super) fn open_connected_datagram(&mut self, id: ConnId) {
-        let Some(mut leaving) = self.state.conns.borrow_mut().slab.remove(id) else { return };
-        let paused = leaving.1.machine.is_paused();
-        let (socket, context) = (leaving.1.wire.detach(&self.state.poller), leaving.1.set_context(None));
-        let shared = leaving.1.machine.shared;
+        let leaving = self.state.conns.borrow_mut().slab.remove(id).map(|leaving| leaving.1);
+        let Some(Entry::Stream(mut stream)) = leaving else { return };
+        let paused = stream.machine.is_paused();
+        let (socket, context) = (stream.wire.detach(&self.state.poller), stream.set_context(None));
+        let shared = stream.machine.shared;
         let Some(socket) = socket else { return };
         let taken_in = Endpoint::new(socket.into(), MAX_BUFFER).and_then(|endpoint| {
             let entry = UdpEntry { context, paused, ..UdpEntry::new(endpoint, Arc::clone(&shared), None) };
@@ -82,7 +70,7 @@ impl EventLoop {
         self.state.poller.add_readable(entry.endpoint.as_fd(), id.to_u64())?;
         self.state.mailbox().set_descriptor(id, entry.endpoint.as_fd());
         let conns = &mut *self.state.conns.borrow_mut();
-        conns.endpoints.insert(id, entry);
+        conns.slab.insert(id, Entry::Udp(Box::new(entry)));
         Ok(())
     }
 
@@ -97,11 +85,11 @@ impl EventLoop {
     pub(super) fn take_peer_datagram(&mut self, id: ConnId, bytes: &[u8], completion: Option<Completion>) {
         let conns = &mut *self.state.conns.borrow_mut();
         conns.pool.change -= cost(bytes.len()) as isize;
-        if let (Some(entry), Some(_)) = (conns.endpoints.peek_mut(id), &completion) {
+        if let (Some(entry), Some(_)) = (conns.slab.udp_mut(id), &completion) {
             entry.shared.completion_arrived();
         }
         let queued = self.state.queue_handed_in(conns, id, None, bytes);
-        match (conns.endpoints.peek_mut(id), completion) {
+        match (conns.slab.udp_mut(id), completion) {
             (Some(entry), Some(completion)) if queued => entry.pending.push(completion),
             (_, Some(completion)) => conns.done.push((completion, Completed::Cancelled)),
             _ => {}
@@ -112,14 +100,14 @@ impl EventLoop {
     pub(super) fn serve_endpoint(&mut self, id: ConnId) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
+            let Some(entry) = conns.slab.udp_mut(id) else { return };
             entry.in_ready = false;
             if !entry.wants_service() {
                 return;
             }
         }
         self.sample_delay();
-        self.call_endpoint_due(id);
+        self.call_due(id);
         let mut budget = self.deliver_waiting(id, self.state.config().read_budget);
         let Some(mut batch) = self.datagrams.take() else { return };
         while budget > 0 {
@@ -137,10 +125,8 @@ impl EventLoop {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let entry = conns
-                .endpoints
-                .peek_mut(id)
-                .filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
+            let entry =
+                conns.slab.udp_mut(id).filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
             metrics.reads.add(1);
             let received = entry.endpoint.receive(batch, budget);
             entry.endpoint.rearm(&self.state.poller);
@@ -164,7 +150,7 @@ impl EventLoop {
     fn deliver_or_wait(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
+            let Some(entry) = conns.slab.udp_mut(id) else { return };
             if !entry.takes_input() || !entry.waiting.is_empty() {
                 return entry.waiting.push_back(Waiting { bytes: bytes.into(), sender, truncated });
             }
@@ -177,7 +163,7 @@ impl EventLoop {
         while budget > 0 {
             let next = {
                 let conns = &mut *self.state.conns.borrow_mut();
-                let entry = conns.endpoints.peek_mut(id).filter(|entry| entry.takes_input());
+                let entry = conns.slab.udp_mut(id).filter(|entry| entry.takes_input());
                 entry.and_then(|entry| entry.waiting.pop_front())
             };
             let Some(Waiting { bytes, sender, truncated }) = next else { break };
@@ -191,7 +177,7 @@ impl EventLoop {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.peek_mut(id).filter(|entry| entry.closing.is_none()) else {
+            let Some(entry) = conns.slab.udp_mut(id).filter(|entry| entry.closing.is_none()) else {
                 return;
             };
             entry.shared.count_received(bytes.len());
@@ -211,8 +197,7 @@ impl EventLoop {
     pub(super) fn settle_endpoint(&mut self, id: ConnId) {
         let (closed, drained) = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
-            entry.in_dirty = false;
+            let Some(entry) = conns.slab.udp_mut(id) else { return };
             let drained = self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
             // A datagram that was accepted from another thread just before comes first.
             let finished = entry.endpoint.queued_bytes() == 0
@@ -276,7 +261,7 @@ impl EventLoop {
         self.obey_mailbox();
         let connected = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.endpoints.peek_mut(id) else { return };
+            let Some(entry) = conns.slab.udp_mut(id) else { return };
             let cancelled = entry.pending.drain(..).map(|completion| (completion, Completed::Cancelled));
             conns.done.extend(cancelled);
             entry.listener.is_none()
@@ -288,11 +273,14 @@ impl EventLoop {
         }
         let context = {
             let conns = &mut *self.state.conns.borrow_mut();
-            conns.endpoints.remove(id).and_then(|leaving| {
-                self.state.poller.forget(leaving.1.endpoint.as_fd());
-                conns.pool.change -= leaving.1.endpoint.queued_bytes() as isize;
-                leaving.1.context
-            })
+            match conns.slab.remove(id).map(|leaving| leaving.1) {
+                Some(Entry::Udp(udp)) => {
+                    self.state.poller.forget(udp.endpoint.as_fd());
+                    conns.pool.change -= udp.endpoint.queued_bytes() as isize;
+                    udp.context
+                }
+                _ => None,
+            }
         };
         self.state.mailbox().release(id);
         if let Err(panic) = catch(|| drop(context)) {
@@ -307,24 +295,22 @@ impl EventLoop {
     pub(super) fn close_listener(&mut self, listener: ListenerId) {
         self.acceptor.remove(listener, &self.state.poller);
         let conns = &mut *self.state.conns.borrow_mut();
-        let ours = conns.endpoints.iter_mut().filter(|(_, entry)| entry.listener == Some(listener));
-        let ids: Vec<ConnId> = ours.map(|(id, _)| *id).collect();
-        for id in ids {
-            if let Some(entry) = conns.endpoints.peek_mut(id) {
-                entry.close(Closed::by(crate::contract::action::CloseReason::LocalClose));
+        for id in conns.slab.udp_ids() {
+            if let Some(udp) = conns.slab.udp_mut(id).filter(|udp| udp.listener == Some(listener)) {
+                udp.close(Closed::by(CloseReason::LocalClose));
+                conns.mark_dirty(id);
             }
-            conns.mark_dirty(id);
         }
     }
 
     /// The loop ends: one more attempt to send, then all UDP sockets are closed.
     pub(super) fn finish_endpoints(&mut self) {
-        let ids = self.state.conns.borrow().endpoints.ids();
+        let ids = self.state.conns.borrow_mut().slab.udp_ids();
         for id in ids {
             let closed = {
                 let conns = &mut *self.state.conns.borrow_mut();
-                let Some(entry) = conns.endpoints.peek_mut(id) else { continue };
-                entry.close(Closed::by(crate::contract::action::CloseReason::Shutdown));
+                let Some(entry) = conns.slab.udp_mut(id) else { continue };
+                entry.close(Closed::by(CloseReason::Shutdown));
                 self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
                 entry.closing
             };
@@ -336,7 +322,7 @@ impl EventLoop {
 impl LoopState {
     /// Queues a datagram whose cost was counted on its shared part before; says whether it was.
     fn queue_handed_in(&self, conns: &mut Conns, id: ConnId, to: Option<SocketAddr>, bytes: &[u8]) -> bool {
-        let Some(entry) = conns.endpoints.peek_mut(id) else {
+        let Some(entry) = conns.slab.udp_mut(id) else {
             // Not taken in: it could not be polled.
             if let Ok(shared) = self.mailbox().shared(id) {
                 shared.settle(cost(bytes.len()));

@@ -120,7 +120,7 @@ impl EventLoop {
 
     fn take_carry(&mut self, id: ConnId) -> Vec<u8> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else { return Vec::new() };
+        let Some(entry) = conns.slab.stream_mut(id) else { return Vec::new() };
         entry.take_carry(&mut conns.pool)
     }
 
@@ -140,7 +140,7 @@ impl EventLoop {
                 }
                 Piece::Keep { backlog } => backlog,
             };
-            if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
+            if let Some(entry) = self.state.conns.borrow_mut().slab.stream_mut(id) {
                 entry.backlog = backlog && at < input.len();
             }
             return at..input.len();
@@ -170,7 +170,7 @@ impl EventLoop {
     fn next_piece(&mut self, id: ConnId, input: &[u8], fresh: bool) -> Piece {
         let mut framer = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.get_mut(id) else { return Piece::Keep { backlog: false } };
+            let Some(entry) = conns.slab.stream_mut(id) else { return Piece::Keep { backlog: false } };
             if input.is_empty() {
                 return Piece::Keep { backlog: false };
             }
@@ -192,7 +192,7 @@ impl EventLoop {
         let mut framer = Some(framer);
         let mut borrowed = self.state.conns.borrow_mut();
         let conns = &mut *borrowed;
-        let Some(entry) = conns.slab.get_mut(id) else { return Piece::Keep { backlog: false } };
+        let Some(entry) = conns.slab.stream_mut(id) else { return Piece::Keep { backlog: false } };
         if !entry.reframed {
             // The function has set no other.
             entry.framer = framer.take();

@@ -38,10 +38,10 @@ impl EventLoop {
             }
         }
         self.acceptor.clear(&self.state.poller);
-        let endpoints = self.state.conns.borrow().endpoints.ids();
+        let endpoints = self.state.conns.borrow_mut().slab.udp_ids();
         for id in endpoints {
             let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(endpoint) = conns.endpoints.peek_mut(id).filter(|entry| entry.listener.is_some()) {
+            if let Some(endpoint) = conns.slab.udp_mut(id).filter(|entry| entry.listener.is_some()) {
                 endpoint.close(Closed::by(CloseReason::Shutdown));
             }
             conns.mark_dirty(id);

@@ -286,7 +286,7 @@ impl EventLoop {
         let conns = &mut *self.state.conns.borrow_mut();
         // They were counted against the budget when they were handed in; the queue counts them now.
         conns.pool.change -= bytes.len() as isize;
-        let Some(entry) = conns.slab.get_mut(id) else {
+        let Some(entry) = conns.slab.stream_mut(id) else {
             return conns.done.extend(completion.map(|completion| (completion, Completed::Cancelled)));
         };
         self.state.metrics().messages_written.add(writes.into());
@@ -427,8 +427,8 @@ impl EventLoop {
             return shared.wake_loops();
         }
         let Conns { slab, pool, .. } = conns;
-        let largest = slab.iter_mut().max_by_key(|value| value.1.carry().len());
-        if let Some((id, entry)) = largest.map(|value| (value.0, &mut value.1)) {
+        let streams = slab.iter_mut().filter_map(|(id, entry)| entry.stream().map(|stream| (*id, stream)));
+        if let Some((id, entry)) = streams.max_by_key(|(_, stream)| stream.carry().len()) {
             entry.end_now(Closed::by(CloseReason::Overflow), pool);
             drop(entry.take_carry(pool));
             conns.mark_dirty(id);

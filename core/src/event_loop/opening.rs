@@ -11,7 +11,8 @@ use super::EventLoop;
 use crate::base::conn_id::ConnId;
 use crate::base::millis::deadline;
 use crate::base::panics::debug;
-use crate::conn::stream::entry::Entry;
+use crate::conn::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Machine;
 use crate::conn::stream::opening::{Opening, Source};
 use crate::conn::stream::wire::Wire;
@@ -37,7 +38,7 @@ impl EventLoop {
         self.state.begin(id, &mut opening);
         let given = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_opening());
+            let entry = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_opening());
             // Closed meanwhile, if it is not there.
             let Some(entry) = entry else { return };
             let given = match &mut opening.source {
@@ -64,7 +65,7 @@ impl EventLoop {
 
     fn end_opening(&self, id: ConnId, closed: Closed) {
         let conns = &mut *self.state.conns.borrow_mut();
-        if let Some(entry) = conns.slab.get_mut(id) {
+        if let Some(entry) = conns.slab.stream_mut(id) {
             entry.end_now(closed, &mut conns.pool);
         }
         conns.mark_dirty(id);
@@ -87,7 +88,7 @@ impl EventLoop {
         }
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(dial) = conns.slab.get_mut(id).and_then(Entry::dial) {
+            if let Some(dial) = conns.slab.stream_mut(id).and_then(StreamEntry::dial) {
                 dial.resolved(found);
             }
         }
@@ -110,7 +111,7 @@ impl EventLoop {
     fn start_next(&self, id: ConnId) -> Option<io::Result<(OwnedFd, bool)>> {
         let tried = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_opening())?;
+            let entry = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_opening())?;
             let dial = entry.dial()?;
             let (udp, errno) = (dial.is_udp(), dial.errno());
             let next = dial.next_address();
@@ -128,7 +129,7 @@ impl EventLoop {
     /// Gives an entry its socket and registers it with the poller.
     fn attach(&mut self, id: ConnId, socket: OwnedFd) -> io::Result<()> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else { return Ok(()) };
+        let Some(entry) = conns.slab.stream_mut(id) else { return Ok(()) };
         self.state.metrics().other_calls.add(1);
         let descriptor = entry.wire.attach(socket, id.to_u64(), &self.state.poller)?;
         entry.machine.shared.set_descriptor(Some(descriptor));
@@ -138,7 +139,7 @@ impl EventLoop {
     fn note_failure(&mut self, id: ConnId, errno: i32) {
         // By-id calls on the descriptor must not meet it closed.
         self.state.mailbox().forget_descriptor(id);
-        if let Some(entry) = self.state.conns.borrow_mut().slab.get_mut(id) {
+        if let Some(entry) = self.state.conns.borrow_mut().slab.stream_mut(id) {
             entry.wire.close(false, &self.state.poller);
             entry.dial().into_iter().for_each(|dial| dial.failed(errno));
         }
@@ -152,7 +153,7 @@ impl EventLoop {
         for id in std::mem::take(&mut self.dialled) {
             let state = {
                 let conns = &mut *self.state.conns.borrow_mut();
-                let entry = conns.slab.get_mut(id).filter(|entry| entry.machine.is_opening());
+                let entry = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_opening());
                 entry.and_then(|entry| entry.wire.connect_state(&self.state.poller))
             };
             match state {
@@ -171,7 +172,7 @@ impl EventLoop {
     fn established(&mut self, id: ConnId) {
         let opening = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.get_mut(id) else { return };
+            let Some(entry) = conns.slab.stream_mut(id) else { return };
             let Some(opening) = entry.extra().opening.take() else { return };
             if entry.machine.shared.peer().is_none() {
                 entry.wire.peer().into_iter().for_each(|peer| entry.machine.shared.set_peer(peer));
@@ -190,7 +191,7 @@ impl EventLoop {
     pub(super) fn opened(&mut self, id: ConnId, options: &ConnOptions, way: Way) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.get_mut(id) else { return };
+            let Some(entry) = conns.slab.stream_mut(id) else { return };
             entry.machine.opened();
             self.state.end_deadline(entry);
             entry.timing().into_iter().for_each(|timing| timing.restart(self.state.moment()));
@@ -210,7 +211,7 @@ impl EventLoop {
     /// Connecting or lingering took too long.
     pub(super) fn deadline_over(&mut self, id: ConnId) {
         let conns = &mut *self.state.conns.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else { return };
+        let Some(entry) = conns.slab.stream_mut(id) else { return };
         entry.clocks().deadline = None;
         if entry.machine.is_opening() {
             if entry.is_answered() {
@@ -235,32 +236,33 @@ impl LoopState {
     pub(crate) fn begin(&self, id: ConnId, opening: &mut Opening) {
         let conns = &mut *self.conns.borrow_mut();
         // Its id is new, so if it is not there it has not begun: or is over, and then so is its registration.
-        if conns.slab.get_mut(id).is_some() || !self.mailbox().knows(id) {
+        if conns.slab.find_mut(id).is_some() || !self.mailbox().knows(id) {
             return;
         }
         let Opening { shared, unix, options, context, timeout, .. } = opening;
-        let mut entry = Entry::new(Wire::new(*unix), Machine::new(Arc::clone(shared), options.half_open));
+        let mut entry =
+            StreamEntry::new(Wire::new(*unix), Machine::new(Arc::clone(shared), options.half_open));
         drop(entry.set_context(context.take()));
         if *timeout != Duration::MAX {
             self.set_deadline(id, &mut entry, *timeout);
         }
-        conns.slab.insert(id, entry);
+        conns.slab.insert(id, Entry::Stream(entry));
     }
 
     /// Files the end of connecting or lingering, instead of one that was filed before.
-    pub(crate) fn set_deadline(&self, id: ConnId, entry: &mut Entry, after: Duration) {
+    pub(crate) fn set_deadline(&self, id: ConnId, entry: &mut StreamEntry, after: Duration) {
         self.end_deadline(entry);
         entry.clocks().deadline =
             self.timers.borrow_mut().insert(deadline(self.moment(), after), Alarm::Deadline(id)).ok();
     }
 
-    fn end_deadline(&self, entry: &mut Entry) {
+    fn end_deadline(&self, entry: &mut StreamEntry) {
         let deadline = if entry.has_deadline() { entry.clocks().deadline.take() } else { None };
         deadline.into_iter().for_each(|timer| drop(self.timers.borrow_mut().cancel(timer)));
     }
 
     /// Gives a connection what its options ask for.
-    pub(crate) fn equip(&self, id: ConnId, entry: &mut Entry, options: &ConnOptions) {
+    pub(crate) fn equip(&self, id: ConnId, entry: &mut StreamEntry, options: &ConnOptions) {
         // Another framing may have been asked for before an outgoing connection was made.
         if entry.framer.is_none() {
             entry.framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);

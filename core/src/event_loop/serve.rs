@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::{EventLoop, HEADROOM, READ_BUFFER};
 use crate::base::conn_id::ConnId;
-use crate::conn::stream::entry::Entry;
+use crate::conn::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::{Due, Reading};
 use crate::conn::stream::queue::BlockPool;
 use crate::conn::stream::wire::Got;
@@ -130,7 +131,7 @@ impl EventLoop {
         let mut flows = left.read > 0;
         if left.more {
             let conns = &mut *self.state.conns.borrow_mut();
-            conns.slab.peek_mut(id).into_iter().for_each(|entry| entry.machine.set_readable(true));
+            conns.slab.peek_stream(id).into_iter().for_each(|entry| entry.machine.set_readable(true));
         }
         if left.kept > 0 {
             let end = HEADROOM + left.read;
@@ -161,13 +162,15 @@ impl EventLoop {
     /// finds no connection.
     fn note_ready(&mut self, id: ConnId, event: &Event) {
         let conns = &mut *self.state.conns.borrow_mut();
-        if let Some(entry) = conns.slab.get_mut(id) {
-            entry.ready(event.readable, event.writable, event.read_on, event.failed);
-            if entry.machine.is_opening() {
-                self.dialled.push(id);
+        match conns.slab.get_mut(id) {
+            Some(Entry::Stream(stream)) => {
+                stream.ready(event.readable, event.writable, event.read_on, event.failed);
+                if stream.machine.is_opening() {
+                    self.dialled.push(id);
+                }
             }
-        } else if let Some(endpoint) = conns.endpoints.peek_mut(id) {
-            endpoint.endpoint.ready(event.readable, event.writable);
+            Some(Entry::Udp(udp)) => udp.endpoint.ready(event.readable, event.writable),
+            None => return,
         }
         conns.line_up(id);
         conns.mark_dirty(id);
@@ -203,23 +206,23 @@ impl EventLoop {
         let ready: Vec<ConnId> = self.state.conns.borrow().ready.iter().copied().collect();
         for id in ready {
             self.call_due(id);
-            self.call_endpoint_due(id);
             self.state.conns.borrow_mut().mark_dirty(id);
         }
     }
 
     /// Serves a connection that stood in a line, which `stands` says.
-    fn serve_one(&mut self, id: ConnId, stands: fn(&mut Entry) -> &mut bool) {
+    fn serve_one(&mut self, id: ConnId, stands: fn(&mut StreamEntry) -> &mut bool) {
         let backlog = {
             let conns = &mut *self.state.conns.borrow_mut();
             match conns.slab.get_mut(id) {
-                None => None,
-                Some(entry) => {
-                    *stands(entry) = false;
-                    if !entry.machine.wants_service(entry.backlog) {
+                None => return,
+                Some(Entry::Udp(_)) => None,
+                Some(Entry::Stream(stream)) => {
+                    *stands(stream) = false;
+                    if !stream.machine.wants_service(stream.backlog) {
                         return;
                     }
-                    Some(entry.backlog)
+                    Some(stream.backlog)
                 }
             }
         };
@@ -240,13 +243,10 @@ impl EventLoop {
     }
 
     /// Calls the callbacks that a connection is owed apart from input.
-    fn call_due(&mut self, id: ConnId) {
+    pub(super) fn call_due(&mut self, id: ConnId) {
         // Each once: what a callback brings about is served in the next round.
         for _ in 0..3 {
-            let due = {
-                let conns = &mut *self.state.conns.borrow_mut();
-                conns.slab.get_mut(id).and_then(|entry| entry.machine.take_due(entry.backlog))
-            };
+            let due = self.state.conns.borrow_mut().slab.get_mut(id).and_then(Entry::take_due);
             match due {
                 None => return,
                 Some(Due::Drain) => self.tell(id, |receiver, conn| receiver.event(Told::Drain(conn))),
@@ -281,7 +281,7 @@ impl EventLoop {
     /// Reads once into the buffer; `None` if nothing came.
     fn read(&mut self, id: ConnId) -> Option<Read> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let entry = conns.slab.get_mut(id)?;
+        let entry = conns.slab.stream_mut(id)?;
         let reading = entry.machine.reading();
         if reading == Reading::No {
             return None;
@@ -304,7 +304,7 @@ fn read_once(
     state: &LoopState,
     receiver: &mut dyn Receiver,
     buffer: &mut [u8],
-    entry: &mut Entry,
+    entry: &mut StreamEntry,
     pool: &mut BlockPool,
 ) -> (Option<usize>, Option<Got>) {
     let (poller, metrics) = (&state.poller, state.metrics());
@@ -324,7 +324,7 @@ fn read_once(
 
 /// Input of a connection came: its time-outs, if it has some, begin anew.
 #[inline(never)]
-fn note_came(state: &LoopState, entry: &mut Entry) {
+fn note_came(state: &LoopState, entry: &mut StreamEntry) {
     entry.timing().into_iter().for_each(|timing| timing.came(state.moment()));
 }
 

@@ -8,7 +8,9 @@ use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
-use crate::conn::stream::entry::Entry;
+use crate::base::slab::Slab;
+use crate::conn::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Step;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{Action, CloseReason, Closed};
@@ -61,11 +63,8 @@ impl EventLoop {
         }
         let writes = {
             let conns = &mut *self.state.conns.borrow_mut();
-            let Conns { slab, endpoints, dirty, .. } = conns;
-            dirty.iter().any(|id| {
-                let stream = slab.peek_mut(*id).is_some_and(|entry| !entry.machine.out().is_empty());
-                stream || endpoints.peek_mut(*id).is_some_and(|endpoint| endpoint.endpoint.queued_bytes() > 0)
-            })
+            let Conns { slab, dirty, .. } = conns;
+            dirty.iter().any(|id| slab.find_mut(*id).is_some_and(|entry| entry.has_output()))
         };
         if writes {
             if let Err(panic) = catch(|| self.receiver.event(Event::PreWrite(self.state.server()))) {
@@ -94,11 +93,13 @@ impl EventLoop {
     }
 
     fn settle_one(&mut self, id: ConnId) {
-        let known = {
+        let is_stream = {
             let conns = &mut *self.state.conns.borrow_mut();
-            conns.slab.get_mut(id).map(|entry| entry.in_dirty = false).is_some()
+            let Some(entry) = conns.slab.get_mut(id) else { return };
+            *entry.in_dirty() = false;
+            matches!(entry, Entry::Stream(_))
         };
-        if !known {
+        if !is_stream {
             return self.settle_endpoint(id);
         }
         match self.advance(id) {
@@ -117,15 +118,18 @@ impl EventLoop {
         let ids = Cell::from_mut(&mut dirty[..]).as_slice_of_cells();
         let mut left = 0;
         for id in ids {
-            if let Some(entry) = slab.flowing(id.get()) {
-                let sent = entry.send_turn(pool, metrics);
-                if sent.is_ok() && entry.flows_plainly() {
-                    entry.in_dirty = false;
-                    continue;
-                }
-                if self.note_sent(entry, sent, pool) {
-                    continue;
-                }
+            let all = match slab.flowing_plainly(id.get()) {
+                Some(entry) => match entry.send_turn(pool, metrics) {
+                    Ok(()) => {
+                        entry.in_dirty = false;
+                        continue;
+                    }
+                    sent => self.note_sent(entry, sent, pool),
+                },
+                None => self.send_timed(id.get(), slab, pool),
+            };
+            if all {
+                continue;
             }
             ids[left].set(id.get());
             left += 1;
@@ -133,12 +137,20 @@ impl EventLoop {
         dirty.truncate(left);
     }
 
+    /// The same of a connection that flows and has time-outs, which are told. Says whether that was all.
+    #[inline(never)]
+    fn send_timed(&self, id: ConnId, slab: &mut Slab<Entry>, pool: &mut BlockPool) -> bool {
+        let Some(entry) = slab.flowing(id) else { return false };
+        let sent = entry.send_turn(pool, self.state.metrics());
+        self.note_sent(entry, sent, pool)
+    }
+
     /// A turn's output of a connection left, or some of it: its time-outs, if it has some, begin anew. Says whether it was
     /// all.
     #[inline(never)]
     fn note_sent(
         &self,
-        entry: &mut Entry,
+        entry: &mut StreamEntry,
         sent: Result<(), io::Result<usize>>,
         pool: &mut BlockPool,
     ) -> bool {
@@ -154,7 +166,7 @@ impl EventLoop {
     /// Takes a connection's steps until it waits, or is to leave.
     fn advance(&mut self, id: ConnId) -> Option<Leaving> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let entry = conns.slab.get_mut(id)?;
+        let entry = conns.slab.stream_mut(id)?;
         let (config, metrics) = (self.state.config(), self.state.metrics());
         let mut sends = 0;
         let goes_on = loop {
@@ -198,12 +210,12 @@ impl EventLoop {
             // It is read again: the read time-out begins anew.
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.moment()));
         }
-        entry.machine.keep_output(&mut conns.pool);
+        entry.machine.set_output_aside(&mut conns.pool);
         entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
         conns.line_up(id);
         if goes_on {
             conns.mark_dirty(id);
-        } else if let Some(entry) = conns.slab.peek_mut(id) {
+        } else if let Some(entry) = conns.slab.peek_stream(id) {
             entry.rest();
         }
         None
@@ -215,15 +227,17 @@ impl EventLoop {
             return;
         }
         let Some(mut leaving) = self.take_out(id) else { return };
-        let resets = leaving.1.machine.resets();
-        leaving.1.wire.close(resets, &self.state.poller);
-        self.give_back(&mut leaving.1);
+        if let Some(stream) = leaving.1.stream() {
+            let resets = stream.machine.resets();
+            stream.wire.close(resets, &self.state.poller);
+            self.give_back(stream);
+        }
         self.state.metrics().count_closed(closed.reason);
         self.part(id, leaving, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
     }
 
     /// What a connection still carried and had queued is given back to the budget, before anybody hears of its end.
-    fn give_back(&mut self, entry: &mut Entry) {
+    fn give_back(&mut self, entry: &mut StreamEntry) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
             drop(entry.take_carry(&mut conns.pool));
@@ -237,7 +251,7 @@ impl EventLoop {
     fn detach_one(&mut self, id: ConnId) {
         self.state.mailbox().unregister(id, false);
         let Some(mut leaving) = self.take_out(id) else { return };
-        let entry = &mut leaving.1;
+        let Some(entry) = leaving.1.stream() else { return };
         let (input, output) = {
             let conns = &mut *self.state.conns.borrow_mut();
             entry.flush(&mut conns.pool, self.state.metrics());
@@ -251,21 +265,21 @@ impl EventLoop {
 
     /// Takes a connection that was unregistered out of the loop: its completions are called, its timers ended.
     fn take_out(&mut self, id: ConnId) -> Option<Box<(ConnId, Entry)>> {
-        let on_the_way = self.state.conns.borrow_mut().slab.get_mut(id)?.machine.has_bytes_on_the_way();
+        let on_the_way = self.state.conns.borrow_mut().slab.stream_mut(id)?.machine.has_bytes_on_the_way();
         if on_the_way {
             // What other threads have handed in and is not obeyed yet must have its completions, too.
             self.obey_mailbox();
         }
         {
             let Conns { slab, done, .. } = &mut *self.state.conns.borrow_mut();
-            slab.get_mut(id)?.machine.cancel_completions(done);
+            slab.stream_mut(id)?.machine.cancel_completions(done);
         }
         self.call_completions();
         let mut leaving = self.state.conns.borrow_mut().slab.remove(id)?;
         // Not before: what ran until here may have opened others, which must not get its slot.
         self.state.mailbox().release(id);
         let mut timers = self.state.timers.borrow_mut();
-        for timer in leaving.1.take_timers() {
+        for timer in leaving.1.stream().map_or_else(Vec::new, StreamEntry::take_timers) {
             drop(timers.cancel(timer));
         }
         drop(timers);
@@ -316,7 +330,7 @@ impl EventLoop {
     /// input resets the connection, and the peer may lose what it was sent.
     fn part_with(&mut self, id: ConnId) -> Option<Closed> {
         let conns = &mut *self.state.conns.borrow_mut();
-        let entry = conns.slab.get_mut(id)?;
+        let entry = conns.slab.stream_mut(id)?;
         let closed = entry.machine.closed_by_stop();
         if closed.reason == CloseReason::Abort || entry.machine.is_opening() {
             return Some(closed);

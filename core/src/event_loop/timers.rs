@@ -7,7 +7,7 @@ use crate::base::conn_id::ConnId;
 use crate::base::millis::deadline;
 use crate::base::panics::{catch, report};
 use crate::base::timer::TimerId;
-use crate::conn::stream::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::timing::Expiry;
 use crate::contract::action::{CloseReason, Closed};
 use crate::delivery::event::Event;
@@ -104,11 +104,7 @@ impl EventLoop {
     }
 
     fn call_conn_timer(&mut self, timer: TimerId, id: ConnId, repeat: u64) {
-        let open = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let stream = conns.slab.get_mut(id).map(|entry| entry.machine.shared.is_live());
-            stream.or_else(|| conns.endpoints.peek_mut(id).map(|endpoint| endpoint.shared.is_live()))
-        };
+        let open = self.state.conns.borrow_mut().slab.get_mut(id).map(|entry| entry.shared().is_live());
         match open {
             Some(true) => self.tell(id, |receiver, conn| receiver.event(Event::Timer(conn, timer))),
             // Closing, or gone: the timer has nobody to call any more.
@@ -123,10 +119,10 @@ impl EventLoop {
         let now = self.state.now.get();
         let conns = &mut *self.state.conns.borrow_mut();
         let mut timers = self.state.timers.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else { return drop(timers.cancel(timer)) };
+        let Some(entry) = conns.slab.stream_mut(id) else { return drop(timers.cancel(timer)) };
         let (reads, stuck) = (entry.machine.awaits_input(), entry.machine.is_stuck());
         let held = entry.machine.is_held();
-        let look = |entry: &mut Entry| {
+        let look = |entry: &mut StreamEntry| {
             entry.timing().map_or(Expiry::Never, |timing| timing.look(now, reads, stuck, held))
         };
         let mut expiry = look(entry);

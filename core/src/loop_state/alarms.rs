@@ -7,7 +7,7 @@ use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::millis::{deadline, millis_up};
 use crate::base::timer::TimerId;
-use crate::conn::stream::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::timing::Timing;
 use crate::contract::config::Timeouts;
 use crate::shared::handle::Handle;
@@ -31,7 +31,7 @@ pub(crate) enum Alarm {
 pub(crate) type LoopTimer = Box<dyn FnMut(&Handle)>;
 
 impl LoopState {
-    pub(crate) fn set_timeouts(&self, id: ConnId, entry: &mut Entry, timeouts: Timeouts) {
+    pub(crate) fn set_timeouts(&self, id: ConnId, entry: &mut StreamEntry, timeouts: Timeouts) {
         let mut timers = self.timers.borrow_mut();
         let before = entry.timing().and_then(|timing| timing.timer);
         before.into_iter().for_each(|timer| drop(timers.cancel(timer)));
@@ -54,12 +54,12 @@ impl LoopState {
         if !self.shared(id)?.is_live() {
             return Err(closed_error(id));
         }
-        if self.conns.borrow_mut().slab.get_mut(id).is_some_and(|entry| entry.machine.is_opening()) {
+        if self.conns.borrow_mut().slab.stream_mut(id).is_some_and(|entry| entry.machine.is_opening()) {
             let message = format!("connection {id} is not made yet: start its timers in on_open");
             return Err(Error::new(ErrorKind::WrongState, message));
         }
         let timer = self.insert_timer(delay, Alarm::Conn(id, millis_up(repeat)))?;
-        if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
+        if let Some(entry) = self.conns.borrow_mut().slab.stream_mut(id) {
             let timers = &mut entry.clocks().timers;
             // Those that are over are forgotten before the list grows.
             if timers.len() == timers.capacity() {

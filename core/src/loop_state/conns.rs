@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use crate::base::conn_id::ConnId;
 use crate::base::slab::Slab;
-use crate::conn::datagram::entry::UdpEntry;
-use crate::conn::stream::entry::Entry;
+use crate::conn::entry::Entry;
 use crate::conn::stream::machine::Reading;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{Completed, Completion};
@@ -16,7 +15,6 @@ const USUAL_DIRTY: usize = 64;
 /// The connections and what is to be done with them.
 pub(crate) struct Conns {
     pub(crate) slab: Slab<Entry>,
-    pub(crate) endpoints: Slab<UdpEntry>,
     /// The connection whose last callback runs: it has left the slab, so that its slot may be used again.
     pub(crate) leaving: Option<Box<(ConnId, Entry)>>,
     pub(crate) pool: BlockPool,
@@ -34,7 +32,6 @@ impl Conns {
     pub(crate) fn new() -> Self {
         Conns {
             slab: Slab::new(),
-            endpoints: Slab::new(),
             leaving: None,
             pool: BlockPool::default(),
             ready: VecDeque::new(),
@@ -49,39 +46,31 @@ impl Conns {
         let leaving = self.leaving.as_deref_mut().filter(|leaving| leaving.0 == id);
         match leaving {
             Some(leaving) => Some(&mut leaving.1),
-            None => self.slab.peek_mut(id),
+            None => self.slab.find_mut(id),
         }
     }
 
     pub(crate) fn mark_dirty(&mut self, id: ConnId) {
-        if let Some(entry) = self.slab.get_mut(id) {
-            if !std::mem::replace(&mut entry.in_dirty, true) {
-                self.dirty.push(id);
-            }
-        } else if let Some(endpoint) = self.endpoints.peek_mut(id) {
-            if !std::mem::replace(&mut endpoint.in_dirty, true) {
-                self.dirty.push(id);
-            }
+        let Some(entry) = self.slab.get_mut(id) else { return };
+        if !std::mem::replace(entry.in_dirty(), true) {
+            self.dirty.push(id);
         }
     }
 
     /// Puts a connection in line if it has something to be served.
     pub(crate) fn line_up(&mut self, id: ConnId) {
-        if let Some(entry) = self.slab.get_mut(id) {
-            if !entry.machine.wants_service(entry.backlog) {
-                return;
+        let (stands, line) = match self.slab.get_mut(id) {
+            Some(Entry::Stream(stream)) if stream.machine.wants_service(stream.backlog) => {
+                match stream.machine.reading() {
+                    Reading::Discard => (&mut stream.in_discard, &mut self.discard),
+                    _ => (&mut stream.in_ready, &mut self.ready),
+                }
             }
-            let (stands, line) = match entry.machine.reading() {
-                Reading::Discard => (&mut entry.in_discard, &mut self.discard),
-                _ => (&mut entry.in_ready, &mut self.ready),
-            };
-            if !std::mem::replace(stands, true) {
-                line.push_back(id);
-            }
-        } else if let Some(endpoint) = self.endpoints.peek_mut(id) {
-            if endpoint.wants_service() && !std::mem::replace(&mut endpoint.in_ready, true) {
-                self.ready.push_back(id);
-            }
+            Some(Entry::Udp(udp)) if udp.wants_service() => (&mut udp.in_ready, &mut self.ready),
+            _ => return,
+        };
+        if !std::mem::replace(stands, true) {
+            line.push_back(id);
         }
     }
 }

@@ -12,8 +12,11 @@ use crate::address::Address;
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::timer::Wheel;
+use crate::conn::entry::Entry;
 use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
+use crate::conn::stream::entry::StreamEntry;
+use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{CloseReason, Closed};
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
@@ -136,37 +139,46 @@ impl LoopState {
     /// A callback of the connection's failed, whatever it had asked for before. A UDP endpoint stays as it is.
     pub(crate) fn fail(&self, id: ConnId) {
         let conns = &mut *self.conns.borrow_mut();
-        if let Some(entry) = conns.slab.get_mut(id) {
-            entry.machine.fail(&mut conns.pool);
-        } else if let Some(endpoint) = conns.endpoints.peek_mut(id).filter(|entry| entry.listener.is_none()) {
-            endpoint.close(Closed::by(CloseReason::HandlerError));
+        match conns.slab.get_mut(id) {
+            Some(Entry::Stream(stream)) => stream.machine.fail(&mut conns.pool),
+            Some(Entry::Udp(udp)) if udp.listener.is_none() => {
+                udp.close(Closed::by(CloseReason::HandlerError));
+            }
+            _ => {}
         }
         conns.mark_dirty(id);
     }
 
     fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
         let conns = &mut *self.conns.borrow_mut();
-        let stream = conns.slab.peek_mut(id).map(|entry| Arc::clone(&entry.machine.shared));
-        let found =
-            stream.or_else(|| conns.endpoints.peek_mut(id).map(|endpoint| Arc::clone(&endpoint.shared)));
-        found.ok_or_else(|| closed_error(id))
+        let entry = conns.slab.find_mut(id).ok_or_else(|| closed_error(id))?;
+        Ok(Arc::clone(entry.shared()))
     }
 
     /// Does what was asked for, and noted on the shared part before. Returns a framing that is replaced: a
     /// function of the user's may go with it, which must not run while anything is borrowed.
     #[must_use]
     pub(crate) fn carry_out(&self, id: ConnId, request: Request) -> Option<Box<Framer>> {
-        let mut replaced = None;
         let conns = &mut *self.conns.borrow_mut();
-        let Conns { slab, pool, .. } = conns;
-        let Some(entry) = slab.get_mut(id) else {
-            if let Some(endpoint) = conns.endpoints.peek_mut(id) {
-                endpoint.carry_out(&request);
+        let replaced = match conns.slab.get_mut(id)? {
+            Entry::Stream(stream) => self.carry_out_of(id, stream, request, &mut conns.pool),
+            Entry::Udp(udp) => {
+                udp.carry_out(&request);
+                None
             }
-            conns.line_up(id);
-            conns.mark_dirty(id);
-            return None;
         };
+        conns.mark_dirty(id);
+        conns.line_up(id);
+        replaced
+    }
+
+    fn carry_out_of(
+        &self,
+        id: ConnId,
+        entry: &mut StreamEntry,
+        request: Request,
+        pool: &mut BlockPool,
+    ) -> Option<Box<Framer>> {
         match request {
             Request::Close(reason) => entry.machine.close(reason, pool),
             Request::Abort => entry.end_now(Closed::by(CloseReason::Abort), pool),
@@ -190,15 +202,14 @@ impl LoopState {
             Request::Framing(_) => {
                 // The one that was noted last, so that cutting and `write_frame` agree whoever came first.
                 let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
-                replaced = std::mem::replace(&mut entry.framer, framer);
+                let replaced = std::mem::replace(&mut entry.framer, framer);
                 entry.reframed = true;
                 // What is carried is looked at with new eyes.
                 entry.backlog = !entry.carry().is_empty();
+                return replaced;
             }
         }
-        conns.mark_dirty(id);
-        conns.line_up(id);
-        replaced
+        None
     }
 
     pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
@@ -235,9 +246,6 @@ impl LoopState {
 
     pub(crate) fn set_context(&self, id: ConnId, context: Option<Context>) -> Option<Context> {
         let conns = &mut *self.conns.borrow_mut();
-        if let Some(endpoint) = conns.endpoints.peek_mut(id) {
-            return std::mem::replace(&mut endpoint.context, context);
-        }
         match conns.peek_or_leaving(id) {
             Some(entry) => entry.set_context(context),
             // There is nothing to keep it with: back to the caller.
@@ -246,28 +254,28 @@ impl LoopState {
     }
 
     pub(crate) fn info(&self, id: ConnId) -> Result<ConnInfo> {
-        let leaving =
-            self.conns.borrow_mut().peek_or_leaving(id).map(|entry| Arc::clone(&entry.machine.shared));
-        let shared = leaving.map_or_else(|| self.shared(id), Ok)?;
-        Ok(conn_info(&shared, self.index, self.now.get()))
+        let conns = &mut *self.conns.borrow_mut();
+        let entry = conns.peek_or_leaving(id).ok_or_else(|| closed_error(id))?;
+        Ok(conn_info(entry.shared(), self.index, self.now.get()))
     }
 
     /// The peer's address, as far as it is remembered; what it is in the last callback, when the socket is closed.
     pub(crate) fn peer(&self, id: ConnId) -> Option<Address> {
         let conns = &mut *self.conns.borrow_mut();
-        if let Some(endpoint) = conns.endpoints.peek_mut(id) {
-            return endpoint.shared.peer().map(Address::Inet);
-        }
         let entry = conns.peek_or_leaving(id)?;
-        let left = !entry.wire.has_socket() && !entry.machine.is_opening();
-        let inet = entry.machine.shared.peer().map(Address::Inet);
-        inet.or_else(|| (left && entry.wire.is_unix()).then_some(Address::Unnamed))
+        let left = match entry {
+            Entry::Stream(stream) => {
+                !stream.wire.has_socket() && !stream.machine.is_opening() && stream.wire.is_unix()
+            }
+            Entry::Udp(_) => false,
+        };
+        entry.shared().peer().map(Address::Inet).or_else(|| left.then_some(Address::Unnamed))
     }
 
     // ---- receivers that hand over ----
 
     pub(crate) fn hold(&self, id: ConnId) {
-        if let Some(entry) = self.conns.borrow_mut().slab.get_mut(id) {
+        if let Some(entry) = self.conns.borrow_mut().slab.stream_mut(id) {
             entry.machine.hold();
         }
     }
@@ -275,7 +283,7 @@ impl LoopState {
     /// Leaves unconsumed input with the connection; too much of what the handler keeps is an error.
     pub(crate) fn carry(&self, id: ConnId, bytes: Vec<u8>) {
         let conns = &mut *self.conns.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else { return };
+        let Some(entry) = conns.slab.stream_mut(id) else { return };
         if entry.framer.is_none() && !entry.backlog && bytes.len() > Framing::DEFAULT_MAX_FRAME {
             entry.machine.close(CloseReason::Protocol, &mut conns.pool);
             return conns.mark_dirty(id);
@@ -290,7 +298,9 @@ impl LoopState {
     pub(crate) fn keep_handed_over(&self, id: ConnId, bytes: &[u8]) {
         let carried = {
             let conns = &mut *self.conns.borrow_mut();
-            let Some(entry) = conns.slab.get_mut(id).filter(|entry| entry.machine.is_open()) else { return };
+            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
+                return;
+            };
             entry.backlog |= entry.framer.is_some() && !bytes.is_empty();
             entry.take_carry(&mut conns.pool)
         };
@@ -300,7 +310,7 @@ impl LoopState {
     /// What was handed over of a connection is answered: it goes on.
     pub(crate) fn release(&self, id: ConnId) {
         let conns = &mut *self.conns.borrow_mut();
-        if let Some(entry) = conns.slab.get_mut(id) {
+        if let Some(entry) = conns.slab.stream_mut(id) {
             entry.machine.release();
             entry.check_end(&mut conns.pool);
             // Neither the idle nor the read time-out has run meanwhile.

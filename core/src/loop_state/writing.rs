@@ -8,7 +8,8 @@ use crate::base::conn_id::ConnId;
 use crate::base::error::Result;
 use crate::conn::datagram::endpoint::cost;
 use crate::conn::datagram::entry::UdpEntry;
-use crate::conn::stream::entry::Entry;
+use crate::conn::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Refused;
 use crate::conn::stream::queue::{fill, total, BlockPool, DIRECT};
 use crate::contract::action::{Completed, Completion, Pressure};
@@ -32,7 +33,7 @@ impl LoopState {
     pub(crate) fn write_plainly(&self, id: ConnId, bytes: &[u8]) -> bool {
         let Ok(mut conns) = self.conns.try_borrow_mut() else { return false };
         let Conns { slab, pool, dirty, .. } = &mut *conns;
-        let plain = slab.peek_mut(id).filter(|entry| entry.flows_plainly());
+        let plain = slab.flowing_plainly(id);
         plain.is_some_and(|entry| self.queue_in_turn(entry, id, &[bytes], pool, dirty))
     }
 
@@ -40,7 +41,7 @@ impl LoopState {
     #[inline(always)]
     fn queue_flowing(
         &self,
-        entry: &mut Entry,
+        entry: &mut StreamEntry,
         id: ConnId,
         slices: &[&[u8]],
         pool: &mut BlockPool,
@@ -56,7 +57,7 @@ impl LoopState {
     #[inline(never)]
     fn queue_timed(
         &self,
-        entry: &mut Entry,
+        entry: &mut StreamEntry,
         id: ConnId,
         slices: &[&[u8]],
         pool: &mut BlockPool,
@@ -74,7 +75,7 @@ impl LoopState {
     #[inline(always)]
     fn queue_in_turn(
         &self,
-        entry: &mut Entry,
+        entry: &mut StreamEntry,
         id: ConnId,
         slices: &[&[u8]],
         pool: &mut BlockPool,
@@ -90,7 +91,7 @@ impl LoopState {
     #[inline(always)]
     fn queue_as<const FIRST: bool>(
         &self,
-        entry: &mut Entry,
+        entry: &mut StreamEntry,
         id: ConnId,
         slices: &[&[u8]],
         pool: &mut BlockPool,
@@ -124,7 +125,7 @@ impl LoopState {
     #[inline(always)]
     fn write_short_head(&self, id: ConnId, payload: &[u8]) -> bool {
         let Conns { slab, pool, dirty, .. } = &mut *self.conns.borrow_mut();
-        let Some(entry) = slab.peek_mut(id).filter(|entry| entry.flows_plainly()) else { return false };
+        let Some(entry) = slab.flowing_plainly(id) else { return false };
         let head = entry.framer.as_ref().and_then(|framer| framer.short_head(payload));
         let Some(head) = head else { return false };
         self.queue_in_turn(entry, id, &[head.as_slice(), payload], pool, dirty)
@@ -157,7 +158,7 @@ impl LoopState {
     fn write_any_frame(&self, id: ConnId, payload: &[u8]) -> Option<Result<Pressure>> {
         let framing = {
             let conns = &mut *self.conns.borrow_mut();
-            Arc::clone(conns.slab.peek_mut(id)?.framer.as_ref()?.framing())
+            Arc::clone(conns.slab.peek_stream(id)?.framer.as_ref()?.framing())
         };
         Some(match framing.encode(payload) {
             Ok(encoded) => self.write(id, &[encoded.head(), payload, encoded.tail()], None),
@@ -182,7 +183,7 @@ impl LoopState {
         completion: &mut Option<Completion>,
     ) -> Result<Pressure> {
         let conns = &mut *self.conns.borrow_mut();
-        let Some(entry) = conns.slab.get_mut(id) else {
+        let Some(entry) = conns.slab.stream_mut(id) else {
             return self.write_datagram(conns, id, slices, completion);
         };
         let was_stuck = entry.has_timing() && entry.machine.is_stuck();
@@ -222,7 +223,7 @@ impl LoopState {
 
     /// Whether many bytes may leave before the turn ends: not past a handler that is told before the first do, and
     /// only behind the whole queue.
-    fn sends_at_once(&self, entry: &Entry, slices: &[&[u8]]) -> bool {
+    fn sends_at_once(&self, entry: &StreamEntry, slices: &[&[u8]]) -> bool {
         let fits = entry.machine.out().pieces() + slices.len() <= MAX_SLICES;
         fits && entry.machine.sends_at_once() && self.server().shared.is_pre_write_unused()
     }
@@ -235,24 +236,26 @@ impl LoopState {
         slices: &[&[u8]],
         completion: &mut Option<Completion>,
     ) -> Result<Pressure> {
-        let endpoint = conns.endpoints.peek_mut(id).ok_or_else(|| closed_error(id))?;
+        let endpoint = conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
         let to = match endpoint.listener {
             None => None,
             Some(_) => Some(self.sender(id).ok_or_else(|| no_sender_error(id))?),
         };
         let pressure = self.queue_datagram(conns, id, to, slices)?;
         // Called when the queue has been sent: datagrams are not told apart there.
-        let pending = conns.endpoints.peek_mut(id).map(|entry| &mut entry.pending);
+        let pending = conns.slab.udp_mut(id).map(|entry| &mut entry.pending);
         pending.into_iter().for_each(|pending| pending.extend(completion.take()));
         Ok(pressure)
     }
 
     pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
         let conns = &mut *self.conns.borrow_mut();
-        match conns.endpoints.peek_mut(id) {
-            Some(UdpEntry { listener: Some(_), .. }) => self.queue_datagram(conns, id, Some(to), &[bytes]),
-            None if conns.slab.get_mut(id).is_none() => Err(closed_error(id)),
-            _ => Err(no_endpoint_error(id)),
+        match conns.slab.find_mut(id) {
+            Some(Entry::Udp(udp)) if udp.listener.is_some() => {
+                self.queue_datagram(conns, id, Some(to), &[bytes])
+            }
+            Some(_) => Err(no_endpoint_error(id)),
+            None => Err(closed_error(id)),
         }
     }
 
@@ -263,8 +266,7 @@ impl LoopState {
         to: Option<SocketAddr>,
         slices: &[&[u8]],
     ) -> Result<Pressure> {
-        let UdpEntry { endpoint, shared, .. } =
-            conns.endpoints.peek_mut(id).ok_or_else(|| closed_error(id))?;
+        let UdpEntry { endpoint, shared, .. } = conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
         if !shared.takes_writes() {
             return Err(closed_error(id));
         }

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common;
+use crate::common::hooks::Hooks;
 use crate::common::net;
 use crate::common::net::{address, next, Probe, Seen};
 use crate::common::{loops, tcp, Echo, Random, PATIENCE};
@@ -467,4 +468,27 @@ fn a_host_that_only_polls_serves_many_clients() {
         drive(&mut hosted, || clients.iter().all(|client| client.is_finished()));
     });
     come_to_rest(&mut hosted);
+}
+
+#[test]
+fn a_turn_ends_though_one_peer_takes_all_that_it_is_sent() {
+    const MUCH: usize = 40 << 20;
+    let hooks = Hooks::new().open(|conn| {
+        let _ = conn.write(&vec![7; MUCH]).unwrap();
+        Action::None
+    });
+    let server = Server::new(hooks, &loops(1)).unwrap();
+    let url = server.listen("tcp://127.0.0.1:0?sndbuf=65536").unwrap();
+    let mut hosted = server.start_hosted().unwrap();
+    let mut stream = tcp(&url);
+    let reader = thread::spawn(move || common::read_exactly(&mut stream, MUCH).iter().all(|byte| *byte == 7));
+    let (mut before, mut most) = (0, 0);
+    drive(&mut hosted, || {
+        let writes = server.handle().metrics().writes;
+        most = most.max(writes - std::mem::replace(&mut before, writes));
+        reader.is_finished()
+    });
+    assert!(reader.join().unwrap());
+    // The first of them leaves inside the callback.
+    assert!(most <= 9, "{most} sends in one turn");
 }

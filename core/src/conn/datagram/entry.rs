@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::conn::datagram::endpoint::Endpoint;
 use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
+use crate::conn::stream::machine::Due;
 use crate::contract::action::{CloseReason, Closed, Completion};
 use crate::contract::options::{Context, ListenerId};
 use crate::listen::claim::Claim;
@@ -61,6 +62,11 @@ impl UdpEntry {
     pub(crate) fn wants_service(&self) -> bool {
         let input = self.endpoint.is_readable() || !self.waiting.is_empty();
         self.closing.is_none() && (self.shared.is_woken() || (input && self.takes_input()))
+    }
+
+    /// Takes the callback that is owed apart from datagrams: only `on_wake` can be.
+    pub(crate) fn take_due(&mut self) -> Option<Due> {
+        (self.closing.is_none() && self.shared.take_woken()).then_some(Due::Wake)
     }
 
     /// Whether the handler may be given datagrams.

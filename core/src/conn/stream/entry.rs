@@ -1,7 +1,6 @@
 //! A stream connection as its loop holds it: the wire, the state machine, unfinished input, the user's
 //! context, timers and time-outs.
 
-use crate::base::slab::Flow;
 use crate::base::timer::TimerId;
 use crate::conn::stream::extra::{Clocks, Extra};
 use crate::conn::stream::machine::Machine;
@@ -14,7 +13,7 @@ use crate::dial::Dial;
 use crate::framing::Framer;
 
 /// A connection and its socket.
-pub(crate) struct Entry {
+pub(crate) struct StreamEntry {
     pub(crate) wire: Wire,
     pub(crate) machine: Machine,
     /// Cuts the input, if the connection has a framing.
@@ -30,25 +29,15 @@ pub(crate) struct Entry {
     flows: Flowing,
 }
 
-/// Whether nothing is to be done with a connection but to hand its input on and send its output.
+/// Whether nothing is to be done with a connection but to hand its input on and send its output. In this order and of this
+/// size a UDP socket's place among the values is here, so that one comparison finds a stream that flows: see `Entry`.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
 enum Flowing {
-    No,
     Plainly,
     /// But for its time-outs, which are told.
     Timed,
-}
-
-impl Flow for Entry {
-    #[inline]
-    fn flows(&self) -> bool {
-        self.flows != Flowing::No
-    }
-
-    #[inline]
-    fn interrupt(&mut self) {
-        self.flows = Flowing::No;
-    }
+    No,
 }
 
 /// A part of the input, for the handler.
@@ -60,9 +49,9 @@ pub(crate) struct Piece<'a> {
     pub(crate) raw: bool,
 }
 
-impl Entry {
+impl StreamEntry {
     pub(crate) fn new(wire: Wire, machine: Machine) -> Self {
-        Entry {
+        StreamEntry {
             wire,
             machine,
             framer: None,
@@ -154,6 +143,18 @@ impl Entry {
         };
     }
 
+    /// Nothing is to be done with it but to hand its input on and send its output.
+    #[inline]
+    pub(crate) fn flows(&self) -> bool {
+        self.flows != Flowing::No
+    }
+
+    /// Somebody may be about to change that.
+    #[inline]
+    pub(crate) fn interrupt(&mut self) {
+        self.flows = Flowing::No;
+    }
+
     /// It flows, and has no time-outs.
     #[inline]
     pub(crate) fn flows_plainly(&self) -> bool {
@@ -194,6 +195,7 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::base::conn_id::ConnId;
+    use crate::conn::entry::Entry;
 
     #[test]
     #[cfg(target_pointer_width = "64")]

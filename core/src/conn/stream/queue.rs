@@ -172,7 +172,7 @@ impl OutQueue {
         if self.push_in_turn(bytes, pool) {
             return;
         }
-        self.keep(pool);
+        self.set_aside(pool);
         pool.change += bytes.len() as isize;
         if let Some(blocks) = &mut self.blocks {
             let taken = blocks.last().extend(bytes);

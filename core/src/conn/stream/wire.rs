@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::address::Address;
-use crate::conn::stream::entry::Entry;
+use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Machine;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::metrics::LoopMetrics;
@@ -96,7 +96,7 @@ pub(crate) struct Got {
 }
 
 /// Reading.
-impl Entry {
+impl StreamEntry {
     /// The poller reported readiness. An error is noticed by reading; but a connection that is paused by hand, or held, would
     /// not learn of it so, and need not: nobody is there any more to be read from at leisure.
     pub(crate) fn ready(&mut self, readable: bool, writable: bool, read_on: bool, failed: bool) {
@@ -219,7 +219,7 @@ impl Entry {
 }
 
 /// Writing.
-impl Entry {
+impl StreamEntry {
     /// Sends what was written in this turn, of a connection that flows; says whether that was all, or else what the kernel
     /// said, which is to be [taken](Self::took).
     #[inline(always)]
@@ -268,9 +268,9 @@ impl Entry {
                 self.machine.sent(sent, pool);
                 return sent;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.machine.write_would_block(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.machine.send_would_block(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => self.write_failed(&error, pool),
+            Err(error) => self.send_failed(&error, pool),
         }
         0
     }
@@ -302,18 +302,18 @@ impl Entry {
             Err(error) => {
                 machine.queue(slices, 0, pool);
                 match error.kind() {
-                    io::ErrorKind::WouldBlock => machine.write_would_block(),
+                    io::ErrorKind::WouldBlock => machine.send_would_block(),
                     // It is tried again at the end of the turn.
                     io::ErrorKind::Interrupted => {}
-                    _ => self.write_failed(&error, pool),
+                    _ => self.send_failed(&error, pool),
                 }
             }
         }
         false
     }
 
-    fn write_failed(&mut self, error: &io::Error, pool: &mut BlockPool) {
-        self.machine.write_failed(errno(error), pool);
+    fn send_failed(&mut self, error: &io::Error, pool: &mut BlockPool) {
+        self.machine.send_failed(errno(error), pool);
         if self.machine.is_paused() {
             // It is not read, and need not be: nobody is there any more to be read from at leisure.
             self.machine.read_failed(errno(error));
@@ -331,7 +331,7 @@ impl Entry {
             // Nobody is there any more to be told: reading says why.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => self.machine.write_shut_down(),
             Err(error) => {
-                self.write_failed(&error, pool);
+                self.send_failed(&error, pool);
                 false
             }
         }
@@ -360,7 +360,7 @@ impl Entry {
         match poller.poll_writable(socket.as_fd(), token, waits) {
             Ok(()) => self.wire.polls_writable = waits,
             // Nobody would tell of room.
-            Err(error) if waits => self.write_failed(&error, pool),
+            Err(error) if waits => self.send_failed(&error, pool),
             // Room is reported once more than it need be.
             Err(_) => {}
         }
@@ -368,7 +368,7 @@ impl Entry {
 }
 
 /// Looking.
-impl Entry {
+impl StreamEntry {
     /// How many bytes were sent, and how many of them the kernel holds: if neither changes, the peer takes none.
     pub(crate) fn sent_and_held(&self) -> (u64, usize) {
         let held = self.wire.socket.as_ref().map_or(0, |socket| datagram::outstanding(socket.as_fd()));

@@ -140,9 +140,9 @@ impl Machine {
         &self.out
     }
 
-    /// The turn ends: what of its output was not sent is kept.
-    pub(crate) fn keep_output(&mut self, pool: &mut BlockPool) {
-        self.out.keep(pool);
+    /// The turn ends: what of its output was not sent goes to a block.
+    pub(crate) fn set_output_aside(&mut self, pool: &mut BlockPool) {
+        self.out.set_aside(pool);
     }
 
     /// The kernel took `sent` bytes.
@@ -160,11 +160,11 @@ impl Machine {
         self.shared.settle(sent);
     }
 
-    pub(crate) fn write_would_block(&mut self) {
+    pub(crate) fn send_would_block(&mut self) {
         self.set(Flag::Writable, false);
     }
 
-    pub(crate) fn write_failed(&mut self, errno: i32, pool: &mut BlockPool) {
+    pub(crate) fn send_failed(&mut self, errno: i32, pool: &mut BlockPool) {
         self.break_with(errno);
         self.shared.close();
         self.drop_output(pool);

@@ -38,7 +38,7 @@ fn eof_closes_behind_the_output() {
     assert_eq!(conn.write(&[b"answer"], &config, &mut pool), Ok(Pressure::Low));
     conn.received_eof();
     assert_eq!(conn.next_step(false), Step::Flush);
-    conn.write_would_block();
+    conn.send_would_block();
     assert_eq!(conn.next_step(false), Step::Wait);
     conn.ready(false, true);
     conn.sent(6, &mut pool);
@@ -97,7 +97,7 @@ fn bytes_handed_in_after_relief_owe_a_drain_again() {
 fn bytes_that_come_too_late_are_no_longer_counted() {
     let (mut conn, mut pool, config) = open();
     assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
-    conn.write_failed(32, &mut pool);
+    conn.send_failed(32, &mut pool);
     assert_eq!(conn.shared.unsent(), 9);
     conn.write_handed_in(vec![0; 9], &config, &mut pool);
     assert_eq!(conn.shared.unsent(), 0);
@@ -187,7 +187,7 @@ fn a_reset_stays_one_whatever_the_handler_does_about_it() {
 fn a_failed_write_still_lets_the_last_input_in() {
     let (mut conn, mut pool, config) = open();
     let _ = conn.write(&[b"lost"], &config, &mut pool);
-    conn.write_failed(32, &mut pool);
+    conn.send_failed(32, &mut pool);
     assert_eq!((conn.reading(), conn.next_step(false)), (Reading::Deliver, Step::Wait));
     assert_eq!(conn.write(&[b"x"], &config, &mut pool), Err(Refused::Closed));
     conn.received_eof();

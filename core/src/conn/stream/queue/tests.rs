@@ -31,7 +31,7 @@ fn whatever_is_pushed_and_sent_in_whatever_pieces_leaves_in_order() {
             }
             if random(&mut state).is_multiple_of(4) {
                 // A turn ends.
-                queue.keep(&mut pool);
+                queue.set_aside(&mut pool);
                 pool.end_turn();
             }
             let front = unsent(&queue, &pool);

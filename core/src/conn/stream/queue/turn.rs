@@ -125,7 +125,7 @@ impl OutQueue {
     }
 
     /// Moves what was written in this turn, and is not sent, to a block.
-    pub(crate) fn keep(&mut self, pool: &mut BlockPool) {
+    pub(crate) fn set_aside(&mut self, pool: &mut BlockPool) {
         if self.blocks.is_some() || self.in_turn == 0 {
             return;
         }

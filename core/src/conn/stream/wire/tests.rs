@@ -10,7 +10,7 @@ use crate::contract::config::Config;
 
 /// An open connection over this socket, with what its calls need.
 struct Open {
-    entry: Entry,
+    entry: StreamEntry,
     pool: BlockPool,
     poller: Poller,
     metrics: LoopMetrics,
@@ -22,7 +22,7 @@ impl Open {
         let _ = socket::set_nonblocking(socket.as_fd());
         let poller = Poller::new().unwrap();
         let machine = Machine::new(ConnShared::new(ConnKind::Stream, 1, 0, None), false);
-        let mut entry = Entry::new(Wire::new(unix), machine);
+        let mut entry = StreamEntry::new(Wire::new(unix), machine);
         entry.wire.attach(socket, 1, &poller).unwrap();
         entry.machine.opened();
         Open { entry, pool: BlockPool::default(), poller, metrics: LoopMetrics::default() }
