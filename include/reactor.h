@@ -24,6 +24,10 @@
  * - Callbacks run on the server's own threads, but for on_start, which runs on the thread that starts the
  *   server, and those of a server that its host drives, which run on the host's thread. All signals are blocked on the server's own threads, except the faults: SIGSEGV, SIGBUS, SIGFPE,
  *   SIGILL, SIGTRAP and SIGSYS.
+ * - No callback and no completion runs inside of a call, whatever the call brings about: it comes later, on its loop. The
+ *   calls that run the server are the exception: on_start comes inside of reactor_server_start() and _run(), and of a
+ *   server that its host drives everything inside of reactor_server_turn(), and of reactor_server_free() what is
+ *   left. A destroy function may be called inside of the call that gives up what it releases.
  * - Callbacks, and all functions that the program passes, must not block, and must be left by returning:
  *   neither by an exception nor by longjmp. reactor_server_free(), _run(), _wait() and _turn() are refused
  *   inside of them, with REACTOR_STATUS_WRONG_THREAD.
@@ -166,6 +170,17 @@
 #define REACTOR_ADDRESS_CAPACITY 512
 
 /**
+ * For reactor_server_close_listener_with(): connections that the kernel has made and nobody has taken in are served,
+ * and datagrams that wait are answered.
+ */
+#define REACTOR_WAITING_SERVE 0
+
+/**
+ * For reactor_server_close_listener_with(): they are reset, or dropped.
+ */
+#define REACTOR_WAITING_REFUSE 1
+
+/**
  * For functions that take a loop: all loops of the server together, and what accepts for them.
  */
 #define REACTOR_ALL_LOOPS UINT32_MAX
@@ -279,6 +294,19 @@
  * For strip: the frame is delivered whole.
  */
 #define REACTOR_STRIP_NOTHING (size_t)-1
+
+/**
+ * For reactor_framing_with(): lines and frames with a delimiter are delivered with what ends them, which tells them apart
+ * if there are several. A frame that is written has it already, then.
+ */
+#define REACTOR_FRAMING_KEEP_DELIMITER 1
+
+/**
+ * For reactor_framing_with(): what comes between the last line or delimiter and the peer's end of file is a frame, too,
+ * unless it is empty; of a line without a CR at its end. Otherwise it is a protocol error: nothing tells that such a frame is
+ * whole.
+ */
+#define REACTOR_FRAMING_DELIVER_REST 2
 
 /**
  * The level of a message: something failed.
@@ -588,7 +616,7 @@ typedef struct reactor_listen_options {
      */
     const char *device;
     /**
-     * Multicast groups to receive from (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
+     * Multicast groups to receive from, and from no others (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
      * none. In the query: join=GROUP[@INTERFACE], once per group.
      */
     const char *multicast;
@@ -608,8 +636,8 @@ typedef struct reactor_listen_options {
      */
     const struct reactor_framing *framing;
     /**
-     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. Default:
-     * REACTOR_NEVER. In the query: idle=MS.
+     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. What the peer
+     * takes of bytes that the kernel holds for it is traffic, too. Default: REACTOR_NEVER. In the query: idle=MS.
      */
     int64_t idle_ms;
     /**
@@ -618,11 +646,15 @@ typedef struct reactor_listen_options {
      */
     int64_t read_ms;
     /**
-     * Milliseconds in which output waited without the kernel taking any of it, after which the connection is
+     * Milliseconds in which output waited without the kernel or the peer taking any, after which the connection is
      * reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
      * query: write=MS.
      */
     int64_t write_ms;
+    /**
+     * Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP): REACTOR_ON or REACTOR_OFF. Default: off.
+     */
+    uint64_t broadcast;
 } reactor_listen_options;
 
 /**
@@ -898,6 +930,20 @@ typedef struct reactor_datagram {
      * 1 if the datagram was longer than the buffer, and its end is lost; otherwise 0.
      */
     uint64_t truncated;
+    /**
+     * The address that it was sent to, with port 0: one of this machine's, a multicast group, or everybody's. A struct
+     * sockaddr_in or sockaddr_in6, valid as sender is. NULL where that is not known: of a socket that is connected. A
+     * write answers from there, but for a group, or for all.
+     */
+    const struct sockaddr *destination;
+    /**
+     * The bytes of destination; 0 without one.
+     */
+    size_t destination_len;
+    /**
+     * The number of the network interface by which it came, as if_indextoname() takes it; 0 if that is not known.
+     */
+    uint64_t interface;
 } reactor_datagram;
 
 /**
@@ -1073,8 +1119,8 @@ reactor_status reactor_server_wait(struct reactor_server *server);
 
 /**
  * Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
- * and is closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start,
- * which is then refused.
+ * and is closed with REACTOR_CLOSE_SHUTDOWN; whoever has connected and had no callback yet is reset (TCP). Does not
+ * wait; may be repeated, and may come before the start, which is then refused.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
  */
@@ -1087,14 +1133,15 @@ reactor_status reactor_server_stop(struct reactor_server *server);
 void reactor_server_stop_from_signal(struct reactor_server *server);
 
 /**
- * Asks the server to stop when its connections have finished: on_stopping is called, the listeners are
- * closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
+ * Asks the server to stop when its connections have finished: on_stopping is called, whoever the kernel has connected
+ * is taken in, datagrams that wait are delivered, the listeners are closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
  * over; what is left is then closed as by reactor_server_stop(). 0 is the server's stop_deadline_ms. A
  * further call can only bring the deadline forward. Does not wait. Async-signal-safe where it does not fail.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL and a negative time.
  */
-reactor_status reactor_server_stop_gracefully(struct reactor_server *server, int64_t deadline_ms);
+reactor_status reactor_server_stop_gracefully(struct reactor_server *server,
+                                              int64_t deadline_ms);
 
 /**
  * Says whether the server was asked to stop, in whichever way: writes 1 or 0 to *out_stopping.
@@ -1144,20 +1191,23 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  * on_start, and while the server runs. Any number of times. A host name is looked up, which may block.
  * options and out_listener may be NULL.
  *
- * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+ * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host or *, IPv4 and
  * IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
- * of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which.
+ * of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which. An IPv6 address may
+ * have a zone by name or by number: [fe80::1%eth0]:5000. In a path or name, any byte may stand as % and two
+ * hexadecimal digits, and % and ? must.
  *
  * Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
  * nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
- * mode=OCTAL, datagram=N, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+ * mode=OCTAL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
  * read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
  * milliseconds, 0 for never.
  *
  * FRAMING is line, fixed:LENGTH, delimiter:BYTES (with %, & and , as %25, %26 and %2C, and any byte as % and two
  * hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), or none. Settings follow behind
- * commas: max_frame=N, and of a length field order=big|little, offset=N, adjustment=N and strip=N|header, as
- * struct reactor_length_field explains them.
+ * commas: max_frame=N; of lines and delimiters keep_delimiter=BOOL and deliver_rest=BOOL, as reactor_framing_with()
+ * explains them, and of delimiters or=BYTES for each further one; of a length field order=big|little, offset=N, adjustment=N
+ * and strip=N|header, as struct reactor_length_field explains them.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
  * not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url and says which
@@ -1184,12 +1234,30 @@ reactor_status reactor_server_listen_inherited(struct reactor_server *server,
                                                size_t *out_count);
 
 /**
- * Stops listening: connects are refused when this returns. Connections of the listener go on; a UDP endpoint
- * is closed once its queue is sent.
+ * Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
+ * on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor any
+ * more is reset.
+ *
+ * on_data of a UDP endpoint is given the datagrams that wait, and its answers are sent; the endpoint is closed then.
+ * The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback of its
+ * own loop the endpoint is closed at once, after one attempt to send what is queued, and datagrams that wait are
+ * lost. In a callback of another loop, and on another thread than the host's of a hosted server, nobody waits: the
+ * address is free soon after.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and if the server has no such listener any more.
  */
-reactor_status reactor_server_close_listener(struct reactor_server *server, reactor_listener listener);
+reactor_status reactor_server_close_listener(struct reactor_server *server,
+                                             reactor_listener listener);
+
+/**
+ * As reactor_server_close_listener(), and says what becomes of those who wait: REACTOR_WAITING_SERVE or
+ * REACTOR_WAITING_REFUSE.
+ *
+ * Errors: its; REACTOR_STATUS_INVALID_ARGUMENT also if waiting is neither.
+ */
+reactor_status reactor_server_close_listener_with(struct reactor_server *server,
+                                                  reactor_listener listener,
+                                                  uint32_t waiting);
 
 /**
  * Gives the listeners that are open, in the order of the calls that made them.
@@ -1245,14 +1313,15 @@ reactor_status reactor_server_endpoints(struct reactor_server *server,
                                         size_t *out_count);
 
 /**
- * Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on a
- * thread of their own, and every address is tried. The id is good at once: writes are queued until the
- * connection is made. If it fails on_close is called alone, with REACTOR_CLOSE_CONNECT_FAILED or
- * REACTOR_CLOSE_TIMED_OUT. options may be NULL.
+ * Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on
+ * threads of their own. Every address of a name is tried, as RFC 8305 says: the next is begun when one fails or
+ * has been silent for 250 ms, and the first that connects wins. A Unix socket whose queue is full is tried until
+ * the time-out. The id is good at once: writes are queued until the connection is made. If it fails on_close is
+ * called alone, with REACTOR_CLOSE_CONNECT_FAILED or REACTOR_CLOSE_TIMED_OUT. options may be NULL.
  *
  * url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
- * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local
- * address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
+ * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, broadcast=BOOL (UDP), device=NAME,
+ * and the local address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
  * idle=MS, read=MS, write=MS, half_open=BOOL, framing=FRAMING, as in reactor_server_listen_with().
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
@@ -1462,6 +1531,28 @@ reactor_status reactor_conn_pause(struct reactor_server *server, reactor_conn co
 reactor_status reactor_conn_resume(struct reactor_server *server, reactor_conn conn);
 
 /**
+ * Holds a connection while an answer is made elsewhere, by a pool of threads, say. Until reactor_conn_release() it is
+ * not read, frames that were read already wait, and the peer's EOF does not close it. Its idle and read time-outs do
+ * not run. Writes, timers and wakes go on. Holds are counted: it goes on when it was released as often as it was
+ * held. A reset, a close, the write time-out and the server's stop end it all the same. Any thread. Never blocks.
+ *
+ * Errors: as reactor_conn_wake(); REACTOR_STATUS_UNSUPPORTED for a UDP socket; REACTOR_STATUS_WRONG_STATE beyond
+ * 2,147,483,647 holds.
+ */
+reactor_status reactor_conn_hold(struct reactor_server *server,
+                                 reactor_conn conn);
+
+/**
+ * Takes one reactor_conn_hold() back. What the calling thread has written before comes before the end that the peer's
+ * EOF may have been waiting for. The idle and the read time-out begin anew with the last release. Any thread. Never
+ * blocks.
+ *
+ * Errors: as reactor_conn_hold(); REACTOR_STATUS_WRONG_STATE if the connection is not held.
+ */
+reactor_status reactor_conn_release(struct reactor_server *server,
+                                    reactor_conn conn);
+
+/**
  * In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
  * next. Only without a framing, and not on UDP. The last call counts. More than 16 MiB closes the connection,
  * with REACTOR_CLOSE_PROTOCOL: a program that waits for more than that takes the bytes itself.
@@ -1574,7 +1665,7 @@ reactor_status reactor_conn_write_frame(struct reactor_server *server,
  * Sends a datagram from a UDP endpoint to any address: to is a struct sockaddr_in or sockaddr_in6 of to_len
  * bytes. Otherwise as reactor_conn_write().
  *
- * Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, a to_len that is
+ * Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, port 0, a to_len that is
  * too short, and more bytes than a datagram can have; REACTOR_STATUS_UNSUPPORTED for a connection.
  */
 reactor_status reactor_conn_send_to(struct reactor_server *server,
@@ -1688,7 +1779,7 @@ reactor_status reactor_conn_info(struct reactor_server *server,
                                  struct reactor_info *out_info);
 
 /**
- * In on_data of a UDP endpoint: tells who sent the datagram.
+ * In on_data of a UDP endpoint: tells who sent the datagram, and to which address of this machine.
  *
  * Errors: REACTOR_STATUS_WRONG_STATE outside on_data of this endpoint, and so for connections;
  * REACTOR_STATUS_WRONG_THREAD elsewhere than on its loop; REACTOR_STATUS_CLOSED if it is closed, or belongs
@@ -1699,8 +1790,10 @@ reactor_status reactor_conn_datagram(struct reactor_server *server,
                                      struct reactor_datagram *out_datagram);
 
 /**
- * Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "/run/x.sock", "@name", and nothing for
- * an unnamed one. On the connection's loop, in on_close, too.
+ * Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "[fe80::1%2]:5000", "/run/x.sock", "@name", and
+ * nothing for an unnamed one: what can stand in a URL behind its scheme. In a path or name, %, ?, control characters
+ * and bytes that are not UTF-8 stand as % and two hexadecimal digits. On the connection's loop, in on_close, too: that
+ * of an outgoing connection which could not be made is the last that was tried.
  *
  * Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
  * are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
@@ -1717,7 +1810,8 @@ reactor_status reactor_conn_remote_address(struct reactor_server *server,
                                            size_t *out_length);
 
 /**
- * Gives the address of this side as text; otherwise as reactor_conn_remote_address().
+ * Gives the address of this side as text; otherwise as reactor_conn_remote_address(). An outgoing connection which
+ * could not be made may have none in on_close.
  *
  * Errors: as reactor_conn_remote_address().
  */
@@ -1757,6 +1851,29 @@ reactor_status reactor_framing_delimiter(const uint8_t *delimiter,
                                          size_t delimiter_len,
                                          size_t max_frame,
                                          struct reactor_framing **out_framing);
+
+/**
+ * A frame ends before the next of count delimiters, each of one or more bytes: before whichever is whole first, and of those
+ * that end with the same byte before the longest. So LF beside CR LF takes both, and a delimiter that begins with
+ * another one is refused where the framing is used: it would never be found. The first is the one that is written.
+ * They are copied.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+ */
+reactor_status reactor_framing_delimiters(const struct iovec *delimiters,
+                                          size_t count,
+                                          size_t max_frame,
+                                          struct reactor_framing **out_framing);
+
+/**
+ * Another framing like this one, with settings: the sum of REACTOR_FRAMING_... bits. What this one has it has, too. Both
+ * are the caller's.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and for a bit that is none.
+ */
+reactor_status reactor_framing_with(const struct reactor_framing *framing,
+                                    uint32_t settings,
+                                    struct reactor_framing **out_framing);
 
 /**
  * A frame ends before the next LF, and is delivered without it and without the CR that may stand in front of
@@ -1799,8 +1916,11 @@ reactor_status reactor_framing_free(struct reactor_framing *framing);
 
 /**
  * Sends what the engine logs to a function, for the whole process, in place of the one before: messages up
- * to max_level, one of REACTOR_LOG_.... NULL turns the log off, as it is in the beginning; user_data,
- * destroy and max_level are ignored then.
+ * to max_level, one of REACTOR_LOG_.... NULL turns the log off; user_data, destroy and max_level are ignored then.
+ *
+ * Until this is called, messages of REACTOR_LOG_ERROR go to standard error, a line each: that descriptors or memory have
+ * run out, that a listener does not work, that a callback failed, that the engine cannot go on. Each of these kinds is told
+ * at most once a second, to a function, too.
  *
  * destroy, which may be NULL, is called once, when another call has replaced the function and the last of
  * its calls on other threads has returned.

@@ -57,6 +57,10 @@ FRAMINGS = [
     ("delimiter:%0D%0A", b"a\nb\r\nc\r\n", b"a\nbc"),
     ("delimiter:%2C", b"1,22,333,", b"122333"),
     ("delimiter:ab", b"xaab1ab", b"xa1"),
+    ("delimiter:%3B,or=%0D%0A,or=%2C", b"a;b,c\r\n", b"abc"),
+    ("line,keep_delimiter=true", b"one\ntwo\r\n", b"one\ntwo\r\n"),
+    ("line,deliver_rest=true", b"one\ntwo\r\nhalf", b"onetwohalf"),
+    ("delimiter:%3B,keep_delimiter=true,deliver_rest=true", b"a;b;c", b"a;b;c"),
     ("length:1", b"\x03one\x00\x02ab", b"oneab"),
     ("length:2,order=little", b"\x03\x00one\x01\x00x", b"onex"),
     ("length:4,adjustment=-4,strip=5", b"\0\0\0\x06hi", b"i"),
@@ -169,7 +173,11 @@ def test_an_outgoing_connection_begins_with_what_its_url_says(serve: Serve) -> N
         (TCP, "write=", "the form is write=MS"),
         (TCP, "half_open=yes", "the form is half_open=BOOL, true or false"),
         (TCP, "framing=lines", "the form is framing=FRAMING, none, line, fixed:LENGTH, "),
-        (TCP, "framing=length:5", "the form is framing=FRAMING"),
+        (TCP, "framing=length:5", "length:WIDTH (1, 2, 3, 4, 8 or varint), with settings behind commas: max_frame=N, "),
+        (TCP, "framing=length:4,order=middle", "order=big|little, "),
+        (TCP, "framing=line,or=a", "keep_delimiter=BOOL, deliver_rest=BOOL, of delimiters or=BYTES"),
+        (TCP, "framing=length:4,deliver_rest=true", "only lines and frames with a delimiter can deliver"),
+        (TCP, "framing=delimiter:%0D,or=%0D%0A", "is never found"),
         (TCP, "framing=fixed:0", "a fixed frame needs at least one byte"),
         (TCP, "framing=fixed:10,max_frame=9", "above the maximum of 9"),
         ("unix:///tmp/never", "idle=soon", "the form is idle=MS"),
@@ -200,4 +208,4 @@ def test_what_is_known_depends_on_the_scheme(serve: Serve) -> None:
     assert known("unix:///tmp/never") == of_streams | {"mode"}
     inet = {"reuseport", "rcvbuf", "device", "ipv6only"}
     assert known(TCP) == of_streams | inet | {"nodelay", "keepalive"}
-    assert known(UDP) == inet | {"sndbuf", "datagram", "join"}
+    assert known(UDP) == inet | {"sndbuf", "datagram", "broadcast", "join"}

@@ -187,6 +187,18 @@ pub const OPTIONS: &[OptionRow] = &[
         fault: |asked, _| datagram_fault(asked.listen.datagram_size),
     },
     OptionRow {
+        name: "broadcast",
+        member: "broadcast",
+        form: "BOOL",
+        value: BOOL,
+        about: "datagrams may go to broadcast addresses; default no",
+        listens: is_udp_or_descriptor,
+        connects: Scheme::is_udp,
+        at: |asked| &mut asked.listen.broadcast,
+        set: |asked, text| put(&mut asked.listen.broadcast, choice(text).map(Some)),
+        fault: no_fault,
+    },
+    OptionRow {
         name: "join",
         member: "multicast",
         form: "GROUP[@INTERFACE]",
@@ -207,7 +219,12 @@ pub const OPTIONS: &[OptionRow] = &[
         listens: never,
         connects: is_inet,
         at: |asked| &mut asked.dial.bind,
-        set: |asked, text| put(&mut asked.dial.bind, local_address(text).map(Some)),
+        set: |asked, text| {
+            let (address, zone) = local_address(text)?;
+            asked.dial.bind = Some(address);
+            asked.dial.bind_zone = zone;
+            Some(())
+        },
         fault: |asked, place| asked.dial.bind.and_then(|bind| bind_fault(bind, place)),
     },
     OptionRow {
@@ -239,7 +256,7 @@ pub const OPTIONS: &[OptionRow] = &[
         member: "write",
         form: "MS",
         value: MILLIS,
-        about: "milliseconds in which the kernel took no output, after which a connection is reset; default never",
+        about: "milliseconds in which neither the kernel nor the peer took output, after which a connection is reset; default never",
         listens: is_stream,
         connects: is_stream,
         at: |asked| &mut asked.conns.timeouts.write,
@@ -262,7 +279,7 @@ pub const OPTIONS: &[OptionRow] = &[
         name: "framing",
         member: "framing",
         form: "FRAMING",
-        value: "none, line, fixed:LENGTH, delimiter:BYTES or length:WIDTH, with settings behind commas",
+        value: FRAMING,
         about: "how input is cut into frames; default not at all",
         listens: is_stream,
         connects: is_stream,
@@ -281,6 +298,9 @@ pub fn given(options: &ListenOptions, conns: &ConnOptions) -> Vec<&'static str> 
 
 const BOOL: &str = "true or false";
 const BYTES: &str = "a number of bytes above 0";
+const FRAMING: &str = "none, line, fixed:LENGTH, delimiter:BYTES or length:WIDTH (1, 2, 3, 4, 8 or varint), with settings \
+    behind commas: max_frame=N, of lines and delimiters keep_delimiter=BOOL, deliver_rest=BOOL, of delimiters or=BYTES, of a \
+    length field order=big|little, offset=N, adjustment=N, strip=N|header";
 const MILLIS: &str = "a number of milliseconds, 0 for never";
 
 fn never(_: Scheme) -> bool {

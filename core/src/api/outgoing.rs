@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::{Address, ConnectUrl, Scheme};
+use crate::address::{wrong_to_connect, Address, ConnectUrl, Scheme, Target};
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::conn::shared::{ConnKind, ConnShared};
@@ -21,14 +21,16 @@ use crate::sys::socket;
 /// New connections.
 impl Handle {
     /// Connects to `[scheme://]address[?option=value&…]`, over TCP, UDP (`udp`, `udp4`, `udp6`) or a Unix
-    /// socket. Names are looked up on a thread of their own, and every address is tried. The id is good at once:
+    /// socket. Names are looked up on threads of their own. Every address of a name is tried, as RFC 8305 says: the next
+    /// is begun when one fails or has been silent for 250 ms, and the first that connects wins. A Unix socket whose queue
+    /// is full is tried until the time-out. The id is good at once:
     /// writes are queued until the connection is made and `on_open` is called; but over UDP they answer `closed`
     /// before `on_open`, because a queue of bytes keeps no borders. If it fails `on_close` is called
     /// alone, with [`ConnectFailed`](crate::CloseReason::ConnectFailed) or
     /// [`TimedOut`](crate::CloseReason::TimedOut).
     ///
     /// Options, as for listeners, and the local address: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`,
-    /// `rcvbuf=N`, `sndbuf=N`, `device=NAME`, `bind=IP[:PORT]`, and what the connection begins with, where the query wins
+    /// `rcvbuf=N`, `sndbuf=N`, `broadcast=BOOL`, `device=NAME`, `bind=IP[:PORT]`, and what the connection begins with, where the query wins
     /// over `options`: `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`.
     ///
     /// # Errors
@@ -36,7 +38,7 @@ impl Handle {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a loop that there is not, or a framing that
     /// cannot be; [`WrongState`](crate::ErrorKind::WrongState) before the start and after a stop.
     pub fn connect(&self, url: &str, mut options: ConnectOptions) -> Result<ConnId> {
-        let parsed = ConnectUrl::parse(url, &options.conn)?;
+        let parsed = in_its_zone(url, ConnectUrl::parse(url, &options.conn)?)?;
         options.conn = parsed.conns.clone();
         let mailbox = choose(self, &options)?;
         let (udp, unix) = (parsed.scheme.is_udp(), parsed.scheme == Scheme::Unix);
@@ -47,7 +49,7 @@ impl Handle {
         if udp {
             options.conn.refuse_for_datagrams(url)?;
         }
-        let source = Source::Dial(Dial::new(url, parsed)?);
+        let source = Source::Dial(Box::new(Dial::new(url, parsed)?));
         let kind = if udp { ConnKind::ConnectedDatagram } else { ConnKind::Stream };
         let shared = new_shared(self, kind, &options);
         let ConnectOptions { conn, timeout, context, .. } = options;
@@ -72,17 +74,20 @@ impl Handle {
         socket::set_nonblocking(descriptor.as_fd()).map_err(|error| refused(&error))?;
         let mailbox = choose(self, &options)?;
         let shared = new_shared(self, ConnKind::Stream, &options);
-        let unix = match peer {
-            Address::Inet(peer) => {
-                shared.set_peer(peer);
-                false
-            }
-            _ => true,
-        };
+        let unix = !matches!(peer, Address::Inet(_));
+        shared.note_peer(peer);
         let ConnectOptions { conn, context, .. } = options;
         let source = Source::Given(Some(descriptor));
         begin(mailbox, Opening { shared, unix, options: conn, context, timeout: Duration::MAX, source })
     }
+}
+
+/// Looks the zone of an address up, if that is there by name.
+fn in_its_zone(url: &str, parsed: ConnectUrl) -> Result<ConnectUrl> {
+    let Target::Zoned { ip, zone, port } = &parsed.target else { return Ok(parsed) };
+    let wrong = |error| wrong_to_connect(url, format_args!("the zone {zone:?}: {error}"));
+    let addr = socket::in_zone(*ip, *port, zone).map_err(wrong)?;
+    Ok(ConnectUrl { target: Target::Inet { addr, dual_stack: false }, ..parsed })
 }
 
 /// The loop that a connection is to live on.

@@ -7,6 +7,7 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::address::Address;
 use crate::contract::action::Pressure;
 use crate::contract::config::Config;
 use crate::framing::Framing;
@@ -31,6 +32,9 @@ const ENDED: u8 = 1;
 const CLOSED: u8 = 2;
 /// It has left its loop, and its id is about to be free.
 const GONE: u8 = 3;
+
+/// As often as a connection may be held at once: as far as its loop's own count goes.
+const MAX_HOLDS: u32 = i32::MAX as u32;
 
 /// The part of a connection that any thread may look at, found through the mailbox of its loop.
 #[derive(Debug)]
@@ -68,12 +72,16 @@ pub(crate) struct ConnShared {
 struct More {
     /// The peer's address, if it is one of IPv6.
     peer: OnceLock<SocketAddrV6>,
+    /// The peer's address, if it is a Unix socket that has one.
+    unix_peer: OnceLock<Address>,
     framing: Mutex<Option<Arc<Framing>>>,
     /// A UDP socket of IPv4, which reaches no IPv6 address.
     ipv4: AtomicBool,
     handed_in: AtomicUsize,
     /// Completions that other threads have handed in and that the loop has not taken yet.
     awaited: AtomicU32,
+    /// How many more times the user has held the connection than released it, whether its loop has heard of it or not.
+    holds: AtomicU32,
 }
 
 impl ConnShared {
@@ -196,6 +204,19 @@ impl ConnShared {
         self.more.get().is_some_and(|more| more.awaited.load(Ordering::Acquire) > 0)
     }
 
+    /// Holds it once more; says whether the count goes so far.
+    pub(crate) fn hold(&self) -> bool {
+        let one_more = |holds: u32| (holds < MAX_HOLDS).then_some(holds + 1);
+        self.more().holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
+    }
+
+    /// Holds it once less; says whether it was held.
+    pub(crate) fn release(&self) -> bool {
+        let one_less = |holds: u32| holds.checked_sub(1);
+        let holds = self.more.get().map(|more| &more.holds);
+        holds.is_some_and(|holds| holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok())
+    }
+
     pub(crate) fn owe_drain(&self) {
         self.above.store(true, Ordering::Release);
     }
@@ -266,6 +287,21 @@ impl ConnShared {
             }
             SocketAddr::V6(peer) => drop(self.more().peer.set(peer)),
         }
+    }
+
+    /// The same, whatever it is. Most peers over a Unix socket have none, which takes no memory.
+    pub(crate) fn note_peer(&self, peer: Address) {
+        match peer {
+            Address::Inet(peer) => self.set_peer(peer),
+            Address::Unnamed => {}
+            named => drop(self.more().unix_peer.set(named)),
+        }
+    }
+
+    /// The peer's address, as far as it is remembered: not that of an unnamed Unix socket.
+    pub(crate) fn known_peer(&self) -> Option<Address> {
+        let unix = || self.more.get()?.unix_peer.get().cloned();
+        self.peer().map(Address::Inet).or_else(unix)
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
@@ -36,6 +37,17 @@ impl ListenerId {
     }
 }
 
+/// What becomes of the connections that the kernel has made for a listener, and that nobody has taken in yet, when the
+/// listener is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
+    /// They are taken in and served.
+    #[default]
+    Serve,
+    /// They are reset.
+    Refuse,
+}
+
 /// What every connection of a listener, or an outgoing one, begins with. The same options can stand in the query of the
 /// URL to listen at or to connect to, where they win.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +62,8 @@ pub struct ConnOptions {
     /// - `length:WIDTH`, the width being 1, 2, 3, 4, 8 or `varint`,
     /// - `none`, which undoes what is said here;
     ///
-    /// and behind it settings, each after a comma: `max_frame=N` for the largest frame, and of a length field
+    /// and behind it settings, each after a comma: `max_frame=N` for the largest frame; of lines and delimiters
+    /// `keep_delimiter=BOOL` and `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field
     /// `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`, as [`LengthField`](crate::LengthField) has them:
     /// `framing=length:2,order=little,adjustment=-2,max_frame=65535`. A function of the user's cannot stand there.
     pub framing: Option<Framing>,
@@ -112,6 +125,18 @@ pub struct Listening {
     pub id: ListenerId,
     /// The address really bound, as a URL without a query.
     pub address: String,
+}
+
+/// Where a datagram was sent to: see [`Conn::destination`](crate::Conn::destination).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Destination {
+    /// One of this machine's addresses, a multicast group, or everybody's. IPv4 if it came over IPv4, on a dual-stack
+    /// socket too.
+    pub address: IpAddr,
+    /// The number of the network interface by which it came; 0 if that is not known, as of what came before an inherited
+    /// socket was taken over.
+    pub interface: u32,
 }
 
 /// What can be read of a connection at any time.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
+use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, catch_payload, caught, report};
 use crate::contract::action::{Action, CloseReason, Closed, Completed};
 use crate::delivery::receiver::{Delivery, Receiver, Turn};
@@ -26,6 +27,7 @@ pub(crate) mod acceptor;
 mod arrive;
 mod datagrams;
 mod deliver;
+mod dialling;
 mod draining;
 mod opening;
 mod serve;
@@ -135,13 +137,13 @@ impl EventLoop {
             Ok(Err(error)) => format!("polling failed: {error}"),
             Err(panic) => format!("a loop panicked: {panic}"),
         };
-        report(format_args!("{trouble}; the server stops"));
+        tell(Kind::Engine, format_args!("{trouble}; the server stops"));
         self.state.server().stop();
     }
 
     pub(crate) fn finish_or_report(&mut self) {
         if let Err(panic) = catch(|| self.finish()) {
-            report(format_args!("a loop panicked at its end: {panic}"));
+            tell(Kind::Engine, format_args!("a loop panicked at its end: {panic}"));
         }
     }
 
@@ -258,6 +260,7 @@ impl EventLoop {
         for command in commands.drain(..) {
             match command {
                 Command::Accepted(accepted) => self.arrivals.push(accepted),
+                Command::LetIn(accepted) => self.let_in(accepted),
                 Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
                 Command::WriteDatagram(id, bytes, completion) => {
                     self.take_peer_datagram(id, &bytes, completion);
@@ -272,7 +275,7 @@ impl EventLoop {
                 }
                 Command::Listen(_) => {}
                 Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
-                Command::CloseListener(listener) => self.close_listener(listener),
+                Command::CloseListener(closing) => self.close_listener(&closing),
                 Command::Answer(answer) => {
                     self.tell_turn(false, |receiver, turn| receiver.answered(turn, answer));
                 }
@@ -324,6 +327,10 @@ impl EventLoop {
 
     #[inline(never)]
     fn take_arrivals(&mut self) {
+        if self.state.server().shared.is_ending() {
+            // In the middle of a turn: nobody has a first callback any more.
+            return;
+        }
         if !self.state.takes_input() {
             let waits = !self.arrivals.is_empty() || self.acceptor.is_busy();
             self.starved |= waits && self.state.server().shared.budget.is_exceeded();

@@ -4,16 +4,17 @@
 use std::cell::Cell;
 use std::io;
 
+use super::dialling::close_attempts;
 use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::base::slab::Slab;
 use crate::conn::entry::Entry;
-use crate::conn::stream::entry::StreamEntry;
+use crate::conn::stream::entry::{Ends, StreamEntry};
 use crate::conn::stream::machine::Step;
 use crate::conn::stream::queue::BlockPool;
-use crate::contract::action::{Action, CloseReason, Closed};
+use crate::contract::action::{Action, Closed};
 use crate::delivery::event::{Event, Pending};
 use crate::delivery::handler::Detached;
 use crate::delivery::receiver::Receiver;
@@ -212,6 +213,7 @@ impl EventLoop {
         }
         entry.machine.set_output_aside(&mut conns.pool);
         entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
+        entry.note_stuck();
         conns.line_up(id);
         if goes_on {
             conns.mark_dirty(id);
@@ -227,13 +229,16 @@ impl EventLoop {
             return;
         }
         let Some(mut leaving) = self.take_out(id) else { return };
+        let mut ends = Ends::default();
         if let Some(stream) = leaving.1.stream() {
+            ends = stream.ends();
             let resets = stream.machine.resets();
             stream.wire.close(resets, &self.state.poller);
+            close_attempts(stream, &self.state.poller);
             self.give_back(stream);
         }
         self.state.metrics().count_closed(closed.reason);
-        self.part(id, leaving, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
+        self.part(id, leaving, ends, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
     }
 
     /// What a connection still carried and had queued is given back to the budget, before anybody hears of its end.
@@ -252,15 +257,16 @@ impl EventLoop {
         self.state.mailbox().unregister(id, false);
         let Some(mut leaving) = self.take_out(id) else { return };
         let Some(entry) = leaving.1.stream() else { return };
+        let ends = entry.ends();
         let (input, output) = {
             let conns = &mut *self.state.conns.borrow_mut();
-            entry.flush(&mut conns.pool, self.state.metrics());
+            entry.send_last(&mut conns.pool, self.state.metrics());
             (entry.take_carry(&mut conns.pool), entry.machine.take_output(&mut conns.pool))
         };
         let Some(descriptor) = entry.wire.detach(&self.state.poller) else { return };
         self.state.metrics().other_calls.add(1);
         let detached = Detached { descriptor, input, output };
-        self.part(id, leaving, |receiver, conn| receiver.event(Event::Detached(conn, detached)));
+        self.part(id, leaving, ends, |receiver, conn| receiver.event(Event::Detached(conn, detached)));
     }
 
     /// Takes a connection that was unregistered out of the loop: its completions are called, its timers ended.
@@ -292,10 +298,14 @@ impl EventLoop {
         &mut self,
         id: ConnId,
         leaving: Box<(ConnId, Entry)>,
+        ends: Ends,
         last: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action,
     ) {
         debug_assert_eq!(leaving.0, id);
-        self.state.conns.borrow_mut().leaving = Some(leaving);
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            (conns.leaving, conns.left) = (Some(leaving), ends);
+        }
         self.tell(id, last);
         let leaving = self.state.conns.borrow_mut().leaving.take();
         if let Err(panic) = catch(|| drop(leaving)) {
@@ -332,15 +342,14 @@ impl EventLoop {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.stream_mut(id)?;
         let closed = entry.machine.closed_by_stop();
-        if closed.reason == CloseReason::Abort || entry.machine.is_opening() {
+        if entry.machine.is_opening() || entry.machine.is_given_up() {
             return Some(closed);
         }
         while entry.machine.next_step(false) == Step::Flush {
             entry.flush(&mut conns.pool, self.state.metrics());
         }
         entry.machine.take_completed(&mut conns.done);
-        if !entry.machine.out().is_empty() {
-            entry.machine.give_up_output();
+        if entry.machine.resets() {
             return Some(closed);
         }
         entry.shut_down_write(&mut conns.pool);

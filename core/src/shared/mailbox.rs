@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::base::conn_id::ConnId;
+use crate::base::conn_id::{ConnId, Lease};
 use crate::base::error::{Error, Result};
 use crate::base::limits::Budget;
 use crate::base::panics::{catch, report};
@@ -19,8 +19,9 @@ use crate::contract::action::Completed;
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::loop_state::LoopState;
-use crate::shared::mailbox::command::{Command, HandedIn};
+use crate::shared::mailbox::command::{Closing, Command, HandedIn};
 use crate::shared::mailbox::cork::add_corked;
+use crate::sys::copies;
 use crate::sys::on_thread::OnThread;
 use crate::sys::waker::Waker;
 
@@ -77,7 +78,7 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new() -> Result<Self> {
-        let conns = IdTable::new()?;
+        let conns = IdTable::under(Lease::take(copies::next_number)?);
         let lease = conns.lease();
         let waker = Waker::new().map_err(|error| Error::system("open an event loop", &error))?;
         Ok(Mailbox {
@@ -170,6 +171,10 @@ impl Mailbox {
         }
     }
 
+    pub(crate) fn waker(&self) -> BorrowedFd<'_> {
+        self.waker.as_fd()
+    }
+
     /// Wakes the loop if it sleeps. Async-signal-safe.
     pub(crate) fn wake(&self) {
         if self.asleep.swap(false, Ordering::SeqCst) {
@@ -186,6 +191,31 @@ impl Mailbox {
             drop(inner);
             self.wake();
         }
+    }
+
+    /// Whether the loop sleeps, or is about to.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::SeqCst)
+    }
+
+    /// Whether the calling thread is the loop's, be it as its host between two turns.
+    pub(crate) fn is_here(&self) -> bool {
+        self.here().is_some()
+    }
+
+    fn here(&self) -> Option<Rc<LoopState>> {
+        LoopState::current(self).or_else(|| LoopState::hosted_here(self))
+    }
+
+    /// Has the UDP sockets of a closed listener closed: at once on the loop's own thread, or else by the loop.
+    pub(crate) fn close_endpoints(&self, closing: Closing, endpoints: &[ConnId]) {
+        if let Some(state) = self.here() {
+            let own = endpoints.iter().filter(|id| id.lease() == self.lease);
+            return own.for_each(|id| state.close_endpoint(*id));
+        }
+        // Past a cork: the calling thread may wait for it. A loop that has ended has closed them.
+        drop(self.post(vec![Command::CloseListener(closing)]));
+        self.wake();
     }
 
     /// Asks for something to be done to a connection.
@@ -218,10 +248,6 @@ impl Mailbox {
     }
 
     // ---- the loop's thread only ----
-
-    pub(crate) fn waker(&self) -> BorrowedFd<'_> {
-        self.waker.as_fd()
-    }
 
     /// Before sleeping: asks senders to wake the loop, and says whether there is nothing to do first.
     pub(crate) fn may_sleep(&self) -> bool {

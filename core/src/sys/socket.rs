@@ -1,9 +1,11 @@
 //! Sockets: connecting, reading, writing, accepting, shutting down, adopting, and what they know of themselves.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use socket2::{SockAddr, SockRef, Socket, Type};
 
@@ -12,7 +14,9 @@ use super::system::socket::bind_address_no_port;
 use crate::address::{of_connection, Address, DialOptions};
 use crate::sys::socket_options;
 
-pub(crate) use super::system::socket::{accept, peer_credentials, recv, recv_behind, send, send_gathered};
+pub(crate) use super::system::socket::{
+    accept, peer_credentials, recv, recv_behind, replace, send, send_gathered,
+};
 
 /// Slices that one gathered write takes at most. The kernel allows 1,024 (IOV_MAX); 64 blocks are a mebibyte,
 /// more than a socket buffer usually has room for.
@@ -41,6 +45,25 @@ pub(super) fn inet_address(storage: &libc::sockaddr_storage) -> Option<SocketAdd
     }
 }
 
+/// The address of whoever connected, in a storage of which the kernel has filled so many bytes.
+pub(super) fn peer_in(storage: &libc::sockaddr_storage, len: libc::socklen_t) -> Address {
+    if let Some(inet) = inet_address(storage) {
+        return Address::canonical(inet);
+    }
+    let (from, to) = (std::mem::offset_of!(libc::sockaddr_un, sun_path), size_of::<libc::sockaddr_un>());
+    let len = (len as usize).clamp(from, to) - from;
+    // SAFETY: the storage is initialised and larger than the longest Unix address, so the range lies within.
+    let path = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(storage).cast::<u8>().add(from), len) };
+    match path {
+        [] => Address::Unnamed,
+        [0, name @ ..] => Address::Abstract(name.to_vec()),
+        path => {
+            let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
+            Address::Path(OsStr::from_bytes(&path[..end]).into())
+        }
+    }
+}
+
 /// Borrows a descriptor that somebody else keeps open as long as it is remembered: see the mailbox, which holds
 /// its lock meanwhile.
 pub(crate) fn borrow_while_registered(descriptor: &RawFd) -> BorrowedFd<'_> {
@@ -60,16 +83,29 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     socket.set_cloexec(true)
 }
 
-/// Whether a connect that was begun has succeeded; `None`: it is still under way.
+/// Whether a connect that was begun has succeeded; `None`: it is still under way. One that has met itself has failed.
 pub(crate) fn connect_state(fd: BorrowedFd<'_>) -> io::Result<Option<()>> {
     if let Some(errno) = take_error(fd)? {
         return Err(io::Error::from_raw_os_error(errno));
     }
     match SockRef::from(&fd).peer_addr() {
-        Ok(_) => Ok(Some(())),
+        Ok(_) => refuse_itself(fd).map(Some),
         Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A connect to a port of this machine that nobody listens on may be given that very port as its own, and then meets itself:
+/// a simultaneous open, RFC 9293, section 3.5. Nobody is there, and as long as the socket is open nobody can be.
+fn refuse_itself(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let socket = SockRef::from(&fd);
+    let (own, peer) = (socket.local_addr()?.as_socket(), socket.peer_addr()?.as_socket());
+    if own.is_some() && own == peer {
+        // Nothing of it is to linger on the port.
+        reset_on_close(fd);
+        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    }
+    Ok(())
 }
 
 /// Whether it has input, or its end, to be read, and whether it has room to write, or an error instead.
@@ -82,10 +118,19 @@ pub(crate) fn readiness(fd: BorrowedFd<'_>) -> (bool, bool) {
     (any(libc::POLLIN | over), any(libc::POLLOUT | over))
 }
 
+/// How long ago the peer last acknowledged something, at least; `None` where that is not known: it is no TCP socket. A
+/// peer that takes nothing acknowledges probes all the same.
+pub(crate) fn last_acknowledged(fd: BorrowedFd<'_>) -> Option<Duration> {
+    let age = super::system::socket::last_acknowledged(fd);
+    #[cfg(test)]
+    let age = age.map(super::clock::made_up::age);
+    age
+}
+
 /// Makes closing the socket reset the connection: what the peer has not read is lost to it, and it knows.
 pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
     // It fails for what is no socket only.
-    let _ = SockRef::from(&fd).set_linger(Some(std::time::Duration::ZERO));
+    let _ = SockRef::from(&fd).set_linger(Some(Duration::ZERO));
 }
 
 /// Shuts writing down: the peer sees end of file behind what was sent. Errors are left to the next read.
@@ -95,7 +140,7 @@ pub(crate) fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Starts to connect a socket of its own, non-blocking and close-on-exec, and says whether it is connected
-/// already. If not, it becomes writable when the attempt has ended, and [`take_error`] tells how. A Unix
+/// already. If not, it becomes writable when the attempt has ended, and [`connect_state`] tells how. A Unix
 /// listener whose queue is full answers EAGAIN, which is an error: nothing would report room in it.
 pub(crate) fn connect_start(
     address: &SockAddr,
@@ -112,6 +157,10 @@ pub(crate) fn connect_start(
         socket.bind_device(Some(device.as_bytes()))?;
     }
     if let Some(local) = options.bind {
+        let local = match (local, &options.bind_zone) {
+            (SocketAddr::V6(local), Some(zone)) => in_zone(*local.ip(), local.port(), zone)?,
+            _ => local,
+        };
         if tcp {
             // So that the local port is chosen with the destination known: it need not be free everywhere.
             bind_address_no_port(socket.as_fd())?;
@@ -120,7 +169,7 @@ pub(crate) fn connect_start(
         socket.bind(&local.into())?;
     }
     match socket.connect(address) {
-        Ok(()) => Ok((socket.into(), true)),
+        Ok(()) => refuse_itself(socket.as_fd()).map(|()| (socket.into(), true)),
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok((socket.into(), false)),
         Err(error) => Err(error),
     }
@@ -133,23 +182,12 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
 
 /// The address of this end.
 pub(crate) fn local_address(fd: BorrowedFd<'_>) -> io::Result<Address> {
-    SockRef::from(&fd).local_addr().map(|address| address_of(&address))
+    SockRef::from(&fd).local_addr().map(|address| Address::of(&address))
 }
 
 /// The address of the other end of a connected socket.
 pub(crate) fn peer_address(fd: BorrowedFd<'_>) -> io::Result<Address> {
-    SockRef::from(&fd).peer_addr().map(|address| address_of(&address))
-}
-
-fn address_of(address: &SockAddr) -> Address {
-    if let Some(addr) = address.as_socket() {
-        return Address::canonical(addr);
-    }
-    match (address.as_pathname(), address.as_abstract_namespace()) {
-        (Some(path), _) => Address::Path(path.to_owned()),
-        (None, Some(name)) => Address::Abstract(name.to_owned()),
-        (None, None) => Address::Unnamed,
-    }
+    SockRef::from(&fd).peer_addr().map(|address| Address::of(&address))
 }
 
 /// Ends listening for everybody who holds the socket: connects are refused from now on.
@@ -178,6 +216,11 @@ pub(crate) fn adopt<T, E>(
     let prepared = prepare(unsafe { BorrowedFd::borrow_raw(number) });
     // SAFETY: the descriptor is open, and by this function's contract ours alone from now on.
     Ok(prepared.map(|prepared| (unsafe { OwnedFd::from_raw_fd(number) }, prepared)))
+}
+
+/// An address in the zone of an interface.
+pub(crate) fn in_zone(ip: Ipv6Addr, port: u16, interface: &str) -> io::Result<SocketAddr> {
+    Ok(SocketAddrV6::new(ip, port, 0, interface_index(interface)?).into())
 }
 
 /// The number of a network interface.

@@ -5,8 +5,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod addresses;
 mod closing;
 mod contexts;
 mod detach;
+mod holding;
 mod stale_endpoints;
 mod stale_ids;

@@ -1,6 +1,7 @@
 //! A stream connection as its loop holds it: the wire, the state machine, unfinished input, the user's
 //! context, timers and time-outs.
 
+use crate::address::Address;
 use crate::base::timer::TimerId;
 use crate::conn::stream::extra::{Clocks, Extra};
 use crate::conn::stream::machine::Machine;
@@ -38,6 +39,13 @@ enum Flowing {
     /// But for its time-outs, which are told.
     Timed,
     No,
+}
+
+/// The addresses of a connection, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) local: Option<Address>,
+    pub(crate) remote: Option<Address>,
 }
 
 /// A part of the input, for the handler.
@@ -82,8 +90,24 @@ impl StreamEntry {
 
     /// Takes every timer of the connection.
     pub(crate) fn take_timers(&mut self) -> Vec<TimerId> {
+        let attempt = self.dial().and_then(|dial| dial.timer.take());
         let clocks = self.machine.extra.as_mut().and_then(|extra| extra.clocks.as_mut());
-        clocks.map_or_else(Vec::new, |clocks| clocks.take_timers())
+        let timers = clocks.map_or_else(Vec::new, |clocks| clocks.take_timers());
+        timers.into_iter().chain(attempt).collect()
+    }
+
+    /// The addresses of both sides, for who asks when the socket is closed. That of an outgoing connection which was never
+    /// made is the last that was tried.
+    pub(crate) fn ends(&mut self) -> Ends {
+        let unnamed = self.wire.is_unix().then_some(Address::Unnamed);
+        let (local, remote) = (self.wire.local(), self.machine.shared.known_peer());
+        match self.dial() {
+            Some(dial) => Ends {
+                local: local.or_else(|| dial.local()).or(unnamed),
+                remote: remote.or_else(|| dial.tried()),
+            },
+            None => Ends { local: local.or(unnamed.clone()), remote: remote.or(unnamed) },
+        }
     }
 
     /// Of an outgoing connection that is not made yet.
@@ -180,11 +204,15 @@ impl StreamEntry {
         Some(Piece { part: input.get(part)?, consumed, raw: false })
     }
 
-    /// EOF was seen and nothing waits, be it an answer: half a frame is an error then. Says whether that has come.
+    /// EOF was seen and nothing waits, be it an answer: what is left is the last frame then, if the framing says so, and
+    /// otherwise an error. Says whether there is some.
     pub(crate) fn check_end(&mut self, pool: &mut BlockPool) -> bool {
         let ended = self.machine.is_at_eof() && !self.machine.is_held() && !self.backlog;
         let half = ended && self.framer.is_some() && !self.carry().is_empty();
         if half {
+            self.backlog = self.framer.as_mut().is_some_and(|framer| framer.end());
+        }
+        if half && !self.backlog {
             self.machine.close(CloseReason::Protocol, pool);
         }
         half

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{self, Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,8 @@ pub(super) fn listen(url: &str, path: &Path, options: &ListenOptions) -> Result<
     let whole = path::absolute(path).map_err(failed)?;
     let _lock = whole.parent().and_then(DirectoryLock::take);
     remove_if_dead(path).map_err(failed)?;
-    let socket = SockAddr::unix(path).and_then(|address| unix_socket(&address)).map_err(failed)?;
+    let bound = SockAddr::unix(path).and_then(|address| unix_socket(&address));
+    let socket = bound.map_err(|error| bind_failed(url, path, &error))?;
     let own = OwnPath::of(whole).map_err(failed)?;
     if let Some(mode) = options.unix_mode {
         let set = fs::set_permissions(path, Permissions::from_mode(mode));
@@ -32,6 +34,18 @@ pub(super) fn listen(url: &str, path: &Path, options: &ListenOptions) -> Result<
     }
     socket.listen(backlog(options)).map_err(failed)?;
     Ok((socket, own))
+}
+
+/// The system calls an address that is in use what is a file of another kind.
+fn bind_failed(url: &str, path: &Path, error: &io::Error) -> Error {
+    let found = fs::symlink_metadata(path).map(|meta| meta.file_type());
+    match found {
+        Ok(kind) if error.raw_os_error() == Some(libc::EADDRINUSE) && !kind.is_socket() => {
+            let what = if kind.is_dir() { "a directory" } else { "a file" };
+            Error::system(format_args!("{}: the path is {what} and no socket", ListeningOn(url)), error)
+        }
+        _ => failed(url, error),
+    }
 }
 
 /// Removes the socket of a server that is gone: one that refuses connections. Everything else is left alone,
@@ -57,11 +71,14 @@ pub(super) struct OwnPath {
     inode: (u64, u64),
     /// The process that removes it.
     owner: u32,
+    /// It was removed: another may have the inode's number since.
+    removed: AtomicBool,
 }
 
 impl OwnPath {
     fn of(path: PathBuf) -> io::Result<OwnPath> {
-        Ok(OwnPath { inode: inode(&path)?, path, owner: process::id() })
+        let removed = AtomicBool::new(false);
+        Ok(OwnPath { inode: inode(&path)?, path, owner: process::id(), removed })
     }
 
     /// This process becomes the owner.
@@ -69,10 +86,10 @@ impl OwnPath {
         self.owner = process::id();
     }
 
-    /// Removes the path if it is ours.
+    /// Removes the path if it is ours, once.
     pub(super) fn remove(&self) {
         let ours = self.owner == process::id() && inode(&self.path).is_ok_and(|inode| inode == self.inode);
-        if ours {
+        if ours && !self.removed.swap(true, Ordering::AcqRel) {
             // Somebody else may have removed it since: nothing to report then.
             let _ = fs::remove_file(&self.path);
         }

@@ -7,7 +7,7 @@ use super::refusals::budget_error;
 use super::{closed_error, full_error, no_endpoint_error, no_sender_error, Bounds, Inner, Mailbox};
 use crate::base::conn_id::ConnId;
 use crate::base::error::Result;
-use crate::conn::datagram::endpoint::{check_family, check_length, cost};
+use crate::conn::datagram::endpoint::{check_destination, check_length, cost};
 use crate::conn::shared::{ConnKind, ConnShared};
 use crate::contract::action::{Completion, Pressure};
 use crate::shared::mailbox::command::{Command, HandedIn};
@@ -119,7 +119,7 @@ impl Mailbox {
                 return Err(no_endpoint_error(id));
             }
             check_length(to, bytes.len())?;
-            check_family(to, shared.is_ipv4())?;
+            check_destination(to, shared.is_ipv4())?;
             let pressure = reserve(id, shared, cost(bytes.len()), bounds)?;
             self.push(&mut inner, Command::SendTo(id, to, bytes));
             pressure

@@ -1,19 +1,21 @@
 //! Sockets: accepting, reading, writing, and what other systems do not know.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use socket2::{Domain, SockRef};
 
 use super::call::call;
-use crate::address::Credentials;
-use crate::base::datagram::canonical;
+use crate::address::{Address, Credentials};
 use crate::sys::check;
-use crate::sys::socket::inet_address;
+use crate::sys::socket::peer_in;
 
-/// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address if it is an IP one.
-pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+/// The unit in which the kernel counts the age of an acknowledgement, at its longest.
+const JIFFY: Duration = Duration::from_millis(10);
+
+/// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: zeroes are valid for an address of any family.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
@@ -23,8 +25,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<So
     let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), name, &mut len, flags) })?;
     // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let peer = inet_address(&storage).map(canonical);
-    Ok((socket, peer))
+    Ok((socket, peer_in(&storage, len)))
 }
 
 /// Reads what is there, at most the buffer's size; 0 means end of file.
@@ -65,6 +66,15 @@ pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::R
     unsafe { call(libc::SYS_sendmsg, [descriptor, message, libc::MSG_NOSIGNAL as usize, 0, 0, 0]) }
 }
 
+/// Makes the number of a descriptor stand for what another one does, and closes what it stood for. In one step: nobody
+/// else is given the number meanwhile.
+pub(crate) fn replace(fd: BorrowedFd<'_>, with: BorrowedFd<'_>) {
+    // SAFETY: the call takes no pointer, and both are open while they are borrowed.
+    let replaced = || check(unsafe { libc::dup3(with.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) });
+    // EBUSY: another thread is just opening a descriptor, dup(2).
+    while replaced().is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINTR))) {}
+}
+
 /// Leaves the choice of the local port to connect, ip(7).
 pub(in crate::sys) fn bind_address_no_port(fd: BorrowedFd<'_>) -> io::Result<()> {
     let on: libc::c_int = 1;
@@ -75,6 +85,19 @@ pub(in crate::sys) fn bind_address_no_port(fd: BorrowedFd<'_>) -> io::Result<()>
         libc::setsockopt(fd.as_raw_fd(), libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, value, length)
     })
     .map(drop)
+}
+
+/// How long ago the peer of a TCP socket last acknowledged something, at least.
+pub(in crate::sys) fn last_acknowledged(fd: BorrowedFd<'_>) -> Option<Duration> {
+    // SAFETY: zeroes are valid for a structure of integers.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    let value = std::ptr::from_mut(&mut info).cast();
+    // SAFETY: value and length describe the structure, which is borrowed exclusively.
+    let asked =
+        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &mut length) };
+    let ago = Duration::from_millis(info.tcpi_last_ack_recv.into());
+    (asked == 0).then(|| ago.saturating_sub(JIFFY))
 }
 
 /// Who is at the other end of a connected Unix socket.

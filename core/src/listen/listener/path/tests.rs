@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::error::{ErrorKind, Result};
+use crate::listen::listener::tests::close;
 use crate::listen::listener::Listener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Barrier;
@@ -43,11 +44,29 @@ fn a_unix_path_is_removed_at_the_end() {
 }
 
 #[test]
-fn close_now_removes_the_path_and_the_drop_not_its_successor() {
+fn what_is_no_socket_is_called_what_it_is() {
+    let folder = Folder::new("plain");
+    let (path, url) = folder.socket();
+    fs::write(&path, "a file").unwrap();
+    let error = open(&url).unwrap_err();
+    assert_eq!((error.kind(), error.errno()), (ErrorKind::AddressInUse, Some(libc::EADDRINUSE)));
+    assert!(error.message().contains("s\": the path is a file and no socket: "), "{}", error.message());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let error = open(&url).unwrap_err();
+    assert!(error.message().contains("the path is a directory and no socket"), "{}", error.message());
+    fs::remove_dir(&path).unwrap();
+    let _alive = open(&url).unwrap();
+    let error = open(&url).unwrap_err();
+    assert!(!error.message().contains("the path is"), "{}", error.message());
+}
+
+#[test]
+fn closing_removes_the_path_and_the_drop_not_its_successor() {
     let folder = Folder::new("closed");
     let (path, url) = folder.socket();
     let listener = open(&url).unwrap();
-    listener.close_now();
+    close(&listener);
     assert!(!path.exists());
     let successor = open(&url).unwrap();
     drop(listener);
@@ -66,7 +85,7 @@ fn only_the_owning_process_removes_the_path() {
         listener
     };
     let listener = bound_by_parent(&url);
-    listener.close_now();
+    close(&listener);
     drop(listener);
     assert!(path.exists(), "it is the parent's");
     let mut listener = bound_by_parent(&url);
