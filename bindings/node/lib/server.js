@@ -7,7 +7,6 @@ const { ReactorError, closedError, errorOf } = require('./error.js');
 const { checkedHandler } = require('./handler.js');
 const native = require('./addon.js');
 const { Relief } = require('./relief.js');
-const { Told } = require('./told.js');
 const { Unstarted } = require('./unstarted.js');
 const { tell } = require('./warning.js');
 
@@ -30,7 +29,6 @@ const { tell } = require('./warning.js');
  *   brings the loop more work. Default: 'adaptive'.
  */
 
-const TOLD = new Told();
 /** Milliseconds after which a server that listens nowhere is told of. */
 const NOWHERE_MS = 1000;
 const SAFE = Number.MAX_SAFE_INTEGER;
@@ -112,7 +110,7 @@ class Server {
     if (before === 'new') this.#dispatcher.starts();
     const failure = this.#native.start(
       () => this.#callOnStart(thrown),
-      (words, bytes, told) => (told ? TOLD.tell(told) : this.#deliver(words, bytes)),
+      (words, bytes, told) => (told ? tell(told, 'REACTOR_ENGINE') : this.#deliver(words, bytes)),
     );
     if (!failure) {
       this.#state = 'running';

@@ -1,8 +1,7 @@
-// M2: what an operator must know is told without being asked, at most once a second of a kind.
+// M2: what an operator must know is told without being asked. That it is once a second at most is the engine's affair.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -10,7 +9,6 @@ import { Server } from 'reactor-engine';
 
 import { LOOPBACK, connect } from './support.mjs';
 
-const { Told } = createRequire(import.meta.url)('../lib/told.js');
 const PROGRAM = fileURLToPath(new URL('programs/descriptors.mjs', import.meta.url));
 
 /** Descriptors that the program may have: more than Node needs for itself. */
@@ -37,17 +35,6 @@ for (const loops of [1, 2]) {
     assert.deepEqual(await once(child, 'close'), [0, null]);
   });
 }
-
-test('one of a kind is told in a second, whatever the numbers in it', (t) => {
-  const warned = t.mock.method(process, 'emitWarning', () => {});
-  const told = new Told();
-  told.tell('tcp://127.0.0.1:1: cannot accept', 1000);
-  told.tell('tcp://127.0.0.1:22: cannot accept', 1999);
-  told.tell('another matter', 1999);
-  told.tell('tcp://127.0.0.1:3: cannot accept', 2000);
-  const texts = warned.mock.calls.map((call) => call.arguments[0].message);
-  assert.deepEqual(texts, ['tcp://127.0.0.1:1: cannot accept', 'another matter', 'tcp://127.0.0.1:3: cannot accept']);
-});
 
 test('a server that runs and listens nowhere is told of, unless it listens soon', async (t) => {
   const soon = new Server({}, { loops: 1 });
