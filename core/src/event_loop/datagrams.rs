@@ -221,7 +221,7 @@ impl EventLoop {
         change: &mut isize,
         done: &mut Vec<(Completion, Completed)>,
     ) -> bool {
-        let before = entry.endpoint.queued_bytes();
+        let (before, held) = (entry.endpoint.queued_bytes(), entry.endpoint.held());
         let waited = entry.endpoint.wants_write();
         let metrics = self.state.metrics();
         if before > 0 && !waited {
@@ -235,7 +235,7 @@ impl EventLoop {
         entry.endpoint.rearm(&self.state.poller);
         let gone = before - entry.endpoint.queued_bytes();
         entry.shared.settle(gone);
-        *change -= gone as isize;
+        *change += entry.endpoint.held() as isize - held as isize;
         if entry.endpoint.wants_write() != entry.polls_writable {
             let wants = entry.endpoint.wants_write();
             metrics.other_calls.add(1);
@@ -276,7 +276,7 @@ impl EventLoop {
             match conns.slab.remove(id).map(|leaving| leaving.1) {
                 Some(Entry::Udp(udp)) => {
                     self.state.poller.forget(udp.endpoint.as_fd());
-                    conns.pool.change -= udp.endpoint.queued_bytes() as isize;
+                    conns.pool.change -= udp.endpoint.held() as isize;
                     udp.context
                 }
                 _ => None,
@@ -330,9 +330,10 @@ impl LoopState {
             return false;
         };
         // Also when it is closing: it was accepted before.
+        let before = entry.endpoint.held();
         let queued = entry.endpoint.queue(to, &[bytes]).is_ok();
         if queued {
-            conns.pool.change += cost(bytes.len()) as isize;
+            conns.pool.change += entry.endpoint.held() as isize - before as isize;
             self.metrics().messages_written.add(1);
         } else {
             entry.shared.settle(cost(bytes.len()));

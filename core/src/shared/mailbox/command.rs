@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::base::conn_id::ConnId;
 use crate::conn::request::Request;
 use crate::conn::stream::opening::Opening;
+use crate::conn::stream::queue::Parcel;
 use crate::contract::action::Completion;
 use crate::contract::options::ListenerId;
 use crate::listen::arrival::{Accepted, Placement};
@@ -17,7 +18,9 @@ pub(crate) type Job = Box<dyn FnOnce(&Handle) + Send>;
 
 /// Bytes that another thread has written: those of several writes, if they came one after the other.
 pub(crate) struct HandedIn {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Parcel,
+    /// What the server's budget counts for them.
+    pub(crate) counted: usize,
     pub(crate) writes: u32,
     /// Of the last of them.
     pub(crate) completion: Option<Completion>,
