@@ -50,7 +50,7 @@ node: target/node.stamp
 # The tools that check the package are its development dependencies; the programs link to the package.
 target/node.stamp: $(NODE_PACKAGE) | setup
 	node bindings/node/scripts/build.cjs
-	for folder in bindings/node examples/node conformance/subjects/node; do \
+	for folder in bindings/node examples/node examples/tests/clients/node conformance/subjects/node; do \
 		npm --prefix $$folder install --ignore-scripts --no-audit --no-fund --loglevel=error; done
 	touch $@
 
@@ -65,6 +65,7 @@ uninstall: ## take away what install put there, given the same variables
 	@ffi/install.sh uninstall
 
 target/release/libreactor.so: $(C_LIBRARY)
+	@command -v cargo >/dev/null || { echo 'make: cargo was not found: install Rust 1.88 or newer, which has it' >&2; exit 1; }
 	cargo build --release --package reactor-ffi
 	touch $@
 
@@ -105,4 +106,4 @@ docs: setup ## write the C library's manual to target/docs/c/index.html
 
 clean: ## remove everything that was built
 	cargo clean
-	rm -rf bindings/node/lib/*.node {bindings,examples,conformance/subjects}/node/node_modules
+	rm -rf bindings/node/lib/*.node {bindings,examples,examples/tests/clients,conformance/subjects}/node/node_modules

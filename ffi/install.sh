@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the C library, its header and reactor.pc, or takes them away again:
+# Installs the C library, its header, reactor.pc and a CMake package, or takes them away again:
 #
 #     make install   [PREFIX=/usr/local] [LIBDIR=PREFIX/lib] [INCLUDEDIR=PREFIX/include] [DESTDIR=]
 #     make uninstall with the same variables
@@ -15,6 +15,9 @@ libdir=${LIBDIR:-$prefix/lib}
 includedir=${INCLUDEDIR:-$prefix/include}
 soname=libreactor.so.${REACTOR_VERSION%%.*}
 library=libreactor.so.$REACTOR_VERSION
+# Versions that programs can take for one another.
+series=${REACTOR_VERSION%%.*}
+[ "$series" != 0 ] || series=${REACTOR_VERSION%.*}
 built=target/release
 
 for path in "$prefix" "$libdir" "$includedir" "${DESTDIR:-/}"; do
@@ -36,16 +39,20 @@ shown() {
     fi
 }
 
-write_pc() {
-    local text
-    text=$(<ffi/reactor.pc.in)
+# Writes a file of which the template is given.
+write() {
+    local text target=$to_libdir/$2
+    text=$(<"$1")
     text=${text//@PREFIX@/"$prefix"}
     text=${text//@LIBDIR@/"$(shown "$libdir")"}
     text=${text//@INCLUDEDIR@/"$(shown "$includedir")"}
+    text=${text//@INCLUDE_FROM_HERE@/"$(realpath -ms --relative-to="$libdir/cmake/reactor" "$includedir")"}
     text=${text//@VERSION@/"$REACTOR_VERSION"}
-    rm -f "$to_libdir/pkgconfig/reactor.pc"
-    printf '%s\n' "$text" >"$to_libdir/pkgconfig/reactor.pc"
-    chmod 644 "$to_libdir/pkgconfig/reactor.pc"
+    text=${text//@SERIES@/"$series"}
+    text=${text//@SONAME@/"$soname"}
+    rm -f "$target"
+    printf '%s\n' "$text" >"$target"
+    chmod 644 "$target"
 }
 
 # Only for a folder that the cache covers: not for a prefix of one's own.
@@ -56,20 +63,24 @@ refresh_linker_cache() {
 }
 
 install_all() {
-    install -d "$to_libdir/pkgconfig" "$to_includedir"
+    install -d "$to_libdir/pkgconfig" "$to_libdir/cmake/reactor" "$to_includedir"
     install -m 755 "$built/libreactor.so" "$to_libdir/$library"
     ln -sfn "$library" "$to_libdir/$soname"
     ln -sfn "$soname" "$to_libdir/libreactor.so"
     install -m 644 "$built/libreactor.a" "$to_libdir/libreactor.a"
     install -m 644 include/reactor.h "$to_includedir/reactor.h"
-    write_pc
+    write ffi/reactor.pc.in pkgconfig/reactor.pc
+    for file in reactorConfig.cmake reactorConfigVersion.cmake; do
+        write "ffi/cmake/$file.in" "cmake/reactor/$file"
+    done
     refresh_linker_cache
     echo "install: reactor $REACTOR_VERSION is in $to_libdir and $to_includedir"
 }
 
 # Folders stay: others may have put something there meanwhile.
 uninstall_all() {
-    rm -f "$to_libdir"/{"$library","$soname",libreactor.so,libreactor.a,pkgconfig/reactor.pc} "$to_includedir/reactor.h"
+    rm -f "$to_libdir"/{"$library","$soname",libreactor.so,libreactor.a,pkgconfig/reactor.pc} "$to_includedir/reactor.h" \
+        "$to_libdir"/cmake/reactor/reactorConfig{,Version}.cmake
     refresh_linker_cache
     echo "uninstall: reactor $REACTOR_VERSION is gone from $to_libdir and $to_includedir"
 }

@@ -24,6 +24,10 @@
  * - Callbacks run on the server's own threads, but for on_start, which runs on the thread that starts the
  *   server, and those of a server that its host drives, which run on the host's thread. All signals are blocked on the server's own threads, except the faults: SIGSEGV, SIGBUS, SIGFPE,
  *   SIGILL, SIGTRAP and SIGSYS.
+ * - No callback and no completion runs inside of a call, whatever the call brings about: it comes later, on its loop. The
+ *   calls that run the server are the exception: on_start comes inside of reactor_server_start() and _run(), and of a
+ *   server that its host drives everything inside of reactor_server_turn(), and of reactor_server_free() what is
+ *   left. A destroy function may be called inside of the call that gives up what it releases.
  * - Callbacks, and all functions that the program passes, must not block, and must be left by returning:
  *   neither by an exception nor by longjmp. reactor_server_free(), _run(), _wait() and _turn() are refused
  *   inside of them, with REACTOR_STATUS_WRONG_THREAD.
@@ -280,6 +284,19 @@
  * For strip: the frame is delivered whole.
  */
 #define REACTOR_STRIP_NOTHING (size_t)-1
+
+/**
+ * For reactor_framing_with(): lines and frames with a delimiter are delivered with what ends them, which tells them apart
+ * if there are several. A frame that is written has it already, then.
+ */
+#define REACTOR_FRAMING_KEEP_DELIMITER 1
+
+/**
+ * For reactor_framing_with(): what comes between the last line or delimiter and the peer's end of file is a frame, too,
+ * unless it is empty; of a line without a CR at its end. Otherwise it is a protocol error: nothing tells that such a frame is
+ * whole.
+ */
+#define REACTOR_FRAMING_DELIVER_REST 2
 
 /**
  * The level of a message: something failed.
@@ -623,8 +640,8 @@ typedef struct reactor_listen_options {
      */
     const struct reactor_framing *framing;
     /**
-     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. Default:
-     * REACTOR_NEVER. In the query: idle=MS.
+     * Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. What the peer
+     * takes of bytes that the kernel holds for it is traffic, too. Default: REACTOR_NEVER. In the query: idle=MS.
      */
     int64_t idle_ms;
     /**
@@ -633,7 +650,7 @@ typedef struct reactor_listen_options {
      */
     int64_t read_ms;
     /**
-     * Milliseconds in which output waited without the kernel taking any of it, after which the connection is
+     * Milliseconds in which output waited without the kernel or the peer taking any, after which the connection is
      * reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
      * query: write=MS.
      */
@@ -1171,8 +1188,9 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  *
  * FRAMING is line, fixed:LENGTH, delimiter:BYTES (with %, & and , as %25, %26 and %2C, and any byte as % and two
  * hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), or none. Settings follow behind
- * commas: max_frame=N, and of a length field order=big|little, offset=N, adjustment=N and strip=N|header, as
- * struct reactor_length_field explains them.
+ * commas: max_frame=N; of lines and delimiters keep_delimiter=BOOL and deliver_rest=BOOL, as reactor_framing_with()
+ * explains them, and of delimiters or=BYTES for each further one; of a length field order=big|little, offset=N, adjustment=N
+ * and strip=N|header, as struct reactor_length_field explains them.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
  * not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url and says which
@@ -1260,10 +1278,11 @@ reactor_status reactor_server_endpoints(struct reactor_server *server,
                                         size_t *out_count);
 
 /**
- * Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on a
- * thread of their own, and every address is tried. The id is good at once: writes are queued until the
- * connection is made. If it fails on_close is called alone, with REACTOR_CLOSE_CONNECT_FAILED or
- * REACTOR_CLOSE_TIMED_OUT. options may be NULL.
+ * Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on
+ * threads of their own. Every address of a name is tried, as RFC 8305 says: the next is begun when one fails or
+ * has been silent for 250 ms, and the first that connects wins. A Unix socket whose queue is full is tried until
+ * the time-out. The id is good at once: writes are queued until the connection is made. If it fails on_close is
+ * called alone, with REACTOR_CLOSE_CONNECT_FAILED or REACTOR_CLOSE_TIMED_OUT. options may be NULL.
  *
  * url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
  * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local
@@ -1475,6 +1494,28 @@ reactor_status reactor_conn_pause(struct reactor_server *server, reactor_conn co
  * Errors: as reactor_conn_wake().
  */
 reactor_status reactor_conn_resume(struct reactor_server *server, reactor_conn conn);
+
+/**
+ * Holds a connection while an answer is made elsewhere, by a pool of threads, say. Until reactor_conn_release() it is
+ * not read, frames that were read already wait, and the peer's EOF does not close it. Its idle and read time-outs do
+ * not run. Writes, timers and wakes go on. Holds are counted: it goes on when it was released as often as it was
+ * held. A reset, a close, the write time-out and the server's stop end it all the same. Any thread. Never blocks.
+ *
+ * Errors: as reactor_conn_wake(); REACTOR_STATUS_UNSUPPORTED for a UDP socket; REACTOR_STATUS_WRONG_STATE beyond
+ * 2,147,483,647 holds.
+ */
+reactor_status reactor_conn_hold(struct reactor_server *server,
+                                 reactor_conn conn);
+
+/**
+ * Takes one reactor_conn_hold() back. What the calling thread has written before comes before the end that the peer's
+ * EOF may have been waiting for. The idle and the read time-out begin anew with the last release. Any thread. Never
+ * blocks.
+ *
+ * Errors: as reactor_conn_hold(); REACTOR_STATUS_WRONG_STATE if the connection is not held.
+ */
+reactor_status reactor_conn_release(struct reactor_server *server,
+                                    reactor_conn conn);
 
 /**
  * In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
@@ -1775,6 +1816,29 @@ reactor_status reactor_framing_delimiter(const uint8_t *delimiter,
                                          struct reactor_framing **out_framing);
 
 /**
+ * A frame ends before the next of count delimiters, each of one or more bytes: before whichever is whole first, and of those
+ * that end with the same byte before the longest. So LF beside CR LF takes both, and a delimiter that begins with
+ * another one is refused where the framing is used: it would never be found. The first is the one that is written.
+ * They are copied.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+ */
+reactor_status reactor_framing_delimiters(const struct iovec *delimiters,
+                                          size_t count,
+                                          size_t max_frame,
+                                          struct reactor_framing **out_framing);
+
+/**
+ * Another framing like this one, with settings: the sum of REACTOR_FRAMING_... bits. What this one has it has, too. Both
+ * are the caller's.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and for a bit that is none.
+ */
+reactor_status reactor_framing_with(const struct reactor_framing *framing,
+                                    uint32_t settings,
+                                    struct reactor_framing **out_framing);
+
+/**
  * A frame ends before the next LF, and is delivered without it and without the CR that may stand in front of
  * it.
  *
@@ -1815,8 +1879,11 @@ reactor_status reactor_framing_free(struct reactor_framing *framing);
 
 /**
  * Sends what the engine logs to a function, for the whole process, in place of the one before: messages up
- * to max_level, one of REACTOR_LOG_.... NULL turns the log off, as it is in the beginning; user_data,
- * destroy and max_level are ignored then.
+ * to max_level, one of REACTOR_LOG_.... NULL turns the log off; user_data, destroy and max_level are ignored then.
+ *
+ * Until this is called, messages of REACTOR_LOG_ERROR go to standard error, a line each: that descriptors or memory have
+ * run out, that a listener does not work, that a callback failed, that the engine cannot go on. Each of these kinds is told
+ * at most once a second, to a function, too.
  *
  * destroy, which may be NULL, is called once, when another call has replaced the function and the last of
  * its calls on other threads has returned.

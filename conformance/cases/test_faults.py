@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -160,6 +161,29 @@ def test_errors_of_the_moment_end_no_connection(serve: Serve, call: str, error: 
     assert server.events("close") == []
 
 
+@promises("R1", "R2", "T4")
+@pytest.mark.parametrize(("error", "loops"), [("EPERM", 1), ("EPROTO", 2), ("EIO", 1), ("ENETDOWN", 2)])
+def test_an_error_of_accept_that_stays_makes_nobody_spin(
+    serve: Serve, error: str, loops: int, tmp_path: Path
+) -> None:
+    """Also one that may concern a single connection, as each of these but EIO."""
+    server = serve(loops=loops)
+    old = server.connect()
+    old.id()
+    with Strace(server.pid, tmp_path / "strace", "-e", f"inject=accept4:error={error}") as trace:
+        new = server.connect()
+        new.command("echo in")
+        eventually("a failure", lambda: trace.injected() > 0)
+        # The promise is about how much is done in a time.
+        began, before = time.monotonic(), trace.injected()
+        time.sleep(1)
+        assert old.ask("echo there") == "there"
+        tries, took = trace.injected() - before, time.monotonic() - began
+        # One try in 100 ms, but for the first few.
+        assert tries <= 10 * took + 10
+    assert new.line() == "in"
+
+
 FATAL = [
     ("recvfrom", errno.ETIMEDOUT),
     ("recvfrom", errno.ECONNRESET),
@@ -185,6 +209,44 @@ def test_an_error_of_one_connection_ends_that_one(
         assert (event["reason"], event["errno"]) == ("reset", number)
         assert other.ask("echo fine") == "fine"
     assert len(server.events("close")) == 1
+
+
+SENDS = "sendto,sendmsg"
+CUT = [
+    (SENDS, errno.ENOBUFS, 1, "write"),
+    (SENDS, errno.ENOBUFS, 2, "write"),
+    (SENDS, errno.ENOMEM, 3, "by-id"),
+    (SENDS, errno.ENOBUFS, 2, "close"),
+    ("recvfrom", errno.ENOMEM, 1, "write"),
+]
+
+
+@promises("L4", "R2")
+@pytest.mark.parametrize(("calls", "number", "nth", "way"), CUT, ids=str)
+def test_what_an_error_cuts_short_never_ends_cleanly(
+    serve: Serve, calls: str, number: int, nth: int, way: str, tmp_path: Path
+) -> None:
+    """The peer lives and reads: it must not take what it has for all there was."""
+    server = serve(loops=1, high_water=1 << 24)
+    client = server.connect(receive_buffer=1 << 14)
+    conn = client.id()
+    if calls == "recvfrom":
+        # Output waits when the read fails.
+        client.command("write 8000000")
+        client.exactly(100_000)
+    inject = f"inject={calls}:error={errno.errorcode[number]}:when={nth}"
+    with Strace(server.pid, tmp_path / "strace", "-e", inject):
+        if calls == "recvfrom":
+            client.command("echo never read")
+        elif way == "by-id":
+            assert server.control(f"write {conn} 8000000") == "ok"
+        else:
+            client.command("write 8000000", *(["close"] if way == "close" else []))
+        with pytest.raises(ConnectionResetError):
+            client.to_the_end()
+        event = server.expect("close", id=conn)
+    expected = ("local close", None) if way == "close" else ("reset", number)
+    assert (event["reason"], event["errno"]) == expected
 
 
 @promises("R2")

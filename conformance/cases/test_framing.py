@@ -47,6 +47,12 @@ GOOD: dict[str, tuple[bytes, list[bytes]]] = {
     # Two bytes of header follow that the length does not count; one byte is stripped.
     "length:1:big:0:2:1": (b"\x03HHabc", [b"HHabc"]),
     "custom": (b"5:hello0:12:a longer one", [b"5:hello", b"0:", b"12:a longer one"]),
+    # Several delimiters, of which one ends another, and which are kept.
+    "delimiter:0a+0d0a+2c": (b"one\ntwo\r\n,\r,five\r\n", [b"one", b"two", b"", b"\r", b"five"]),
+    "delimiter:3b+2d2d:keep": (b"one;two-;--", [b"one;", b"two-;", b"--"]),
+    "line:keep": (b"one\ntwo\r\n\n", [b"one\n", b"two\r\n", b"\n"]),
+    # Without a rest it is like any other.
+    "line:rest": (b"one\r\n\ntwo\n", [b"one", b"", b"two"]),
 }
 
 
@@ -88,6 +94,8 @@ def test_frames_are_cut_however_the_bytes_come(serve: Serve, spec: str) -> None:
 TOO_LARGE = {
     "line:max=10": (b"12345678\n", b"12345678901"),
     "delimiter:2c2c:max=10": (b"12345678,,", b"12345678901"),
+    "delimiter:2c+2b2c:max=10": (b"12345678+,", b"123456789+1"),
+    "line:rest:max=10": (b"12345678\n", b"12345678901"),
     "length:1:big:max=10": (b"\x09123456789", b"\x0a"),
     "length:4:big:max=100": (struct.pack(">I", 96) + b"x" * 96, struct.pack(">I", 97)),
     "length:8:little:max=100": (struct.pack("<Q", 92) + b"x" * 92, b"\xff" * 8),
@@ -160,6 +168,50 @@ def test_half_a_frame_at_the_end_is_a_protocol_error(serve: Serve, spec: str) ->
     assert frames(server) == whole[1]
 
 
+#: A framing that delivers the rest, what is sent before EOF, and the frames.
+RESTS = {
+    "line:rest": (b"one\r\nhalf\r", [b"one", b"half"]),
+    "line:rest:keep": (b"one\nhalf\r", [b"one\n", b"half\r"]),
+    "delimiter:2c2c:rest": (b"1,2,", [b"1,2,"]),
+    "delimiter:3b+0d0a:rest": (b"1;2\r\n3\r", [b"1", b"2", b"3\r"]),
+}
+
+
+@promises("D2", "L5")
+@pytest.mark.parametrize("spec", RESTS)
+@pytest.mark.parametrize("half_open", ["true", "false"])
+def test_the_rest_at_the_end_can_be_a_frame(serve: Serve, spec: str, half_open: str) -> None:
+    server = serve(mode="data", loops=1, listen_options=f"framing={spec} half-open={half_open}", on_eof="close")
+    sent, expected = RESTS[spec]
+    for way in ([sent], [sent[at : at + 1] for at in range(len(sent))]):
+        client = server.connect()
+        conn = server.expect("open")["id"]
+        for piece in way:
+            client.send(piece)
+            server.stats()
+        client.end()
+        assert client.to_the_end() == b""
+        assert server.expect("close", id=conn)["reason"] == ("local close" if half_open == "true" else "eof")
+        assert frames(server, conn) == expected
+        told = [event["event"] for event in server.events("data", "eof", "close") if event["id"] == conn]
+        assert told[len(expected) - 1 :] == (["data", "eof", "close"] if half_open == "true" else ["data", "close"])
+
+
+@promises("D2", "L5", "D5")
+def test_the_rest_waits_for_a_paused_connection_and_is_answered(serve: Serve) -> None:
+    server = serve(listen_options="framing=line:rest")
+    client = server.connect()
+    conn = client.id()
+    client.send(b"call self pause\necho the rest")
+    client.end()
+    assert client.line() == "ok"
+    for number in range(20):
+        assert server.connect().ask(f"echo {number}") == str(number)
+    assert server.control(f"call {conn} resume") == "ok"
+    assert client.to_the_end() == b"the rest\n"
+    assert server.expect("close", id=conn)["reason"] == "eof"
+
+
 @promises("D2")
 @pytest.mark.parametrize("spec", ["line", "delimiter:0d0a", "length:4:big", "length:varint:big", "custom"])
 def test_what_is_written_as_a_frame_is_cut_as_one(serve: Serve, spec: str) -> None:
@@ -191,7 +243,7 @@ def test_a_framing_set_in_a_callback_holds_for_the_rest_of_the_input(serve: Serv
     assert [client.line() for _ in range(4)] == ["ok", "c", "ok", "d"]
 
 
-NONSENSE = ["fixed:0", "fixed:20:max=10", "delimiter:0d0a0d0a:max=3", "length:varint:big:0:0:9"]
+NONSENSE = ["delimiter:0d+0d0a", "fixed:3:keep", "length:4:big:rest", "fixed:0", "fixed:20:max=10", "delimiter:0d0a0d0a:max=3", "length:varint:big:0:0:9"]
 
 
 @promises("D2", "R5")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -213,13 +214,74 @@ def test_a_stop_ends_a_connect_under_way(serve: Serve, tmp_path: Path) -> None:
 
 
 @promises("D7")
-def test_a_unix_server_with_a_full_queue_fails_or_is_waited_for(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["unix", "abstract"])
+def test_a_unix_server_with_a_full_queue_is_tried_until_the_timeout(
+    serve: Serve, kind: str, tmp_path: Path
+) -> None:
     """There, connect does not wait: it answers EAGAIN."""
     server = serve()
-    with silent("unix", tmp_path) as url:
+    with silent(kind, tmp_path) as url:
+        began = time.monotonic()
         conn = server.control(f"call server connect {url} timeout=300")
         closed = server.expect("close", id=conn)
-        assert (closed["reason"], closed["errno"]) in [("connect failed", errno.EAGAIN), ("time-out", None)]
+        assert (closed["reason"], closed["errno"]) == ("time-out", None)
+        assert time.monotonic() - began >= 0.3
+
+
+@promises("D7")
+def test_a_busy_unix_server_loses_no_client(serve: Serve, tmp_path: Path) -> None:
+    server = serve(outgoing_mode="echo")
+    with listener("unix", tmp_path) as (url, found):
+        found.listen(0)
+        conns = {server.control(f"call server connect {url}") for _ in range(20)}
+        for number in range(20):
+            with accept(found) as peer:
+                peer.send(b"%d" % number)
+                assert peer.exactly(len(str(number))) == b"%d" % number
+    for conn in conns:
+        server.expect("open", id=conn)
+        server.expect("close", id=conn)
+
+
+def with_hosts(directory: Path, lines: str) -> list[str]:
+    """A command that gives a subject a list of hosts of the case's own."""
+    hosts = directory / "hosts"
+    hosts.write_text(lines)
+    mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(hosts)]
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mounts of one's own here")
+    return prefix
+
+
+@promises("D7")
+def test_a_silent_address_does_not_keep_the_next_from_being_tried(serve: Serve, tmp_path: Path) -> None:
+    """The system prefers 127.0.0.1, whose source address is the same."""
+    server = serve(prefix=with_hosts(tmp_path, "127.0.0.1 two.test\n127.0.0.9 two.test\n"))
+    with silent("tcp", tmp_path) as url, socket.socket() as found:
+        port = int(url.rsplit(":", 1)[1])
+        found.bind(("127.0.0.9", port))
+        found.listen()
+        conn = server.control(f"call server connect tcp://two.test:{port}")
+        server.expect("open", id=conn)
+        assert server.control(f"call {conn} remote") == f"127.0.0.9:{port}"
+        assert server.control(f"call {conn} abort") == "ok"
+
+
+@promises("D7")
+@needs("udp")
+@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+def test_a_connect_that_meets_itself_fails(serve: Serve, scheme: str) -> None:
+    """As one to a dead local port may, when it is given that very port."""
+    server = serve()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    conn = server.control(f"call server connect {scheme}://127.0.0.1:{port}?bind=127.0.0.1:{port}")
+    closed = server.expect("close", id=conn)
+    assert (closed["reason"], closed["errno"]) == ("connect failed", errno.ECONNREFUSED)
+    with socket.socket() as real:
+        real.bind(("127.0.0.1", port))
 
 
 @promises("D7", "R5")

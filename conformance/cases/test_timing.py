@@ -307,6 +307,24 @@ def test_a_slow_reader_is_not_timed_out(serve: Serve) -> None:
     assert server.events("close") == []
 
 
+@promises("T3")
+@pytest.mark.parametrize("timeout", ["idle", "write"])
+def test_a_peer_that_takes_what_the_kernel_holds_is_not_timed_out(serve: Serve, timeout: str) -> None:
+    """Though the kernel takes nothing more meanwhile: it has to be rid of a good part of its queue first."""
+    server = serve(listen_options=f"{timeout}=1000", hard_limit=1 << 28)
+    client = server.connect(receive_buffer=1 << 14)
+    conn = client.id()
+    assert server.control(f"write {conn} 16000000") == "high"
+    got = bytearray()
+    began = time.monotonic()
+    while time.monotonic() - began < 2.5:
+        got += client.exactly(10_000)
+        assert server.events("close") == []
+        time.sleep(0.04)  # The slow reader; nothing is waited for.
+    got += client.exactly(16_000_000 - len(got))
+    assert got == pattern(16_000_000)
+
+
 @promises("T3", "L4")
 def test_the_write_timeout_holds_while_a_connection_is_closed(serve: Serve) -> None:
     server = serve(listen_options="write=400")

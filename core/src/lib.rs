@@ -40,6 +40,10 @@
 //! A loop with nothing to do sleeps and makes no system call. One that works at least two fifths of its time and waits often
 //! and shortly may poll for ten microseconds before it sleeps. It tries that for a quarter of a second in five, and goes on if
 //! it moves more bytes a second by it. Its processor can look busier than its work is then. [`Look::Never`] switches it off.
+//!
+//! The engine logs through the `log` facade. As errors what an operator must know: that descriptors or memory have run out, that
+//! a listener does not work, that a callback failed, that the engine cannot go on; each of these kinds at most once a second. All
+//! else is for debugging.
 
 #![deny(unsafe_code)]
 

@@ -3,10 +3,12 @@
  *
  *     http --listen URL [--listen URL]... [--loops N]
  *
- * Then curl http://127.0.0.1:PORT/. Requests are read by llhttp, the parser of Node.
+ * Then curl http://127.0.0.1:PORT/. The heads of requests are read by llhttp, the parser of Node. It is strict where two
+ * readers of the same bytes could see different requests: line ends, lengths, header names.
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include "http_body.h"
 #include "launch.h"
 
 #include <llhttp.h>
@@ -17,6 +19,7 @@
 #include <strings.h>
 
 static const char PAGE[] = "Hello, world!";
+static const char BAD_REQUEST[] = "400 Bad Request";
 
 enum {
     /* The target and the headers may have so many bytes, and there may be so many headers. */
@@ -53,7 +56,12 @@ struct client {
     llhttp_t parser;
     struct output *output; /* while an input is read */
     size_t head_len, headers, hosts;
-    bool expects_continue, is_chunked;
+    char last; /* the head's last byte so far */
+    bool expects_continue, keep_alive;
+    bool has_codings, is_chunked; /* the body comes in chunks, and so in no other coding */
+    /* The head of a request has come, and its body comes. */
+    bool has_head;
+    struct body body;
     /* Nothing may follow: the response to what came last says so. */
     bool is_ended;
     struct text target, name, value;
@@ -78,8 +86,10 @@ static char *room(struct output *output) {
 
 static void respond(struct client *client, const char *status, bool keep_alive) {
     bool is_old = client->parser.http_major == 1 && client->parser.http_minor == 0;
-    const char *body = strncmp(status, "200", 3) == 0 ? PAGE : status;
-    const char *allow = strncmp(status, "405", 3) == 0 ? "Allow: GET, HEAD\r\n" : "";
+    bool is_options = client->parser.method == HTTP_OPTIONS;
+    const char *body = strncmp(status, "200", 3) != 0 ? status : is_options ? "" : PAGE;
+    bool tells_methods = is_options || strncmp(status, "405", 3) == 0;
+    const char *allow = tells_methods ? "Allow: GET, HEAD, OPTIONS\r\n" : "";
     const char *connection = !keep_alive ? "Connection: close\r\n" : is_old ? "Connection: keep-alive\r\n" : "";
     const char *sent = client->parser.method == HTTP_HEAD ? "" : body;
     int len = snprintf(room(client->output), RESPONSE_SIZE,
@@ -118,6 +128,13 @@ static void text_add(struct text *text, const char *at, size_t len) {
     text->bytes[text->len] = '\0';
 }
 
+/* Whether it is this word, in any case. Blanks may stand behind it. */
+static bool text_is(const struct text *text, const char *word) {
+    size_t len = text->len;
+    while (len > 0 && strchr(" \t", text->bytes[len - 1]) != NULL) len--;
+    return len == strlen(word) && strncasecmp(text->bytes, word, len) == 0;
+}
+
 static int take(struct client *client, struct text *text, const char *at, size_t len) {
     client->head_len += len;
     if (client->head_len > MAX_HEAD) return refuse(client, "431 Request Header Fields Too Large");
@@ -128,7 +145,7 @@ static int take(struct client *client, struct text *text, const char *at, size_t
 static int on_begin(llhttp_t *parser) {
     struct client *client = parser->data;
     client->head_len = client->headers = client->hosts = 0;
-    client->expects_continue = client->is_chunked = false;
+    client->expects_continue = client->has_codings = client->is_chunked = false;
     text_clear(&client->target);
     text_clear(&client->name);
     text_clear(&client->value);
@@ -142,6 +159,8 @@ static int on_target(llhttp_t *parser, const char *at, size_t len) {
 
 static int on_name(llhttp_t *parser, const char *at, size_t len) {
     struct client *client = parser->data;
+    /* The parser lets that pass. */
+    if (memchr(at, ' ', len) != NULL) return refuse(client, BAD_REQUEST);
     return take(client, &client->name, at, len);
 }
 
@@ -152,11 +171,15 @@ static int on_value(llhttp_t *parser, const char *at, size_t len) {
 
 static int on_header(llhttp_t *parser) {
     struct client *client = parser->data;
-    const char *name = client->name.bytes;
+    if (client->name.len == 0) return refuse(client, BAD_REQUEST);
     if (++client->headers > MAX_HEADERS) return refuse(client, "431 Request Header Fields Too Large");
-    if (strcasecmp(name, "host") == 0) client->hosts++;
-    if (strcasecmp(name, "transfer-encoding") == 0) client->is_chunked = true;
-    if (strcasecmp(name, "expect") == 0 && strcasecmp(client->value.bytes, "100-continue") == 0) {
+    if (text_is(&client->name, "host")) client->hosts++;
+    if (text_is(&client->name, "transfer-encoding")) {
+        bool is_last = (parser->flags & F_CHUNKED) != 0;
+        client->is_chunked = is_last && !client->has_codings && text_is(&client->value, "chunked");
+        client->has_codings = true;
+    }
+    if (text_is(&client->name, "expect") && text_is(&client->value, "100-continue")) {
         client->expects_continue = true;
     }
     text_clear(&client->name);
@@ -166,30 +189,24 @@ static int on_header(llhttp_t *parser) {
 
 static const char *status_of(const struct client *client) {
     const char *path = client->target.bytes;
+    bool is_options = client->parser.method == HTTP_OPTIONS;
+    if (is_options && strcmp(path, "*") == 0) return "200 OK"; /* of the server as a whole */
     if (strncasecmp(path, "http://", 7) == 0) {
         /* A proxy may send the whole URL. */
         path += 7 + strcspn(path + 7, "/?");
         if (*path != '/') path = "/";
     }
     if (strcspn(path, "?") != 1 || *path != '/') return "404 Not Found";
-    bool is_allowed = client->parser.method == HTTP_GET || client->parser.method == HTTP_HEAD;
+    bool is_allowed = is_options || client->parser.method == HTTP_GET || client->parser.method == HTTP_HEAD;
     return is_allowed ? "200 OK" : "405 Method Not Allowed";
 }
 
-/* The head is whole. Nobody wants the body: it is skipped when it comes. */
+/* The head is whole. The parser stops there, for its line ends have to be looked at before it is answered. */
 static int on_head(llhttp_t *parser) {
     struct client *client = parser->data;
-    bool is_old = parser->http_minor == 0;
-    if (parser->http_major != 1 || client->hosts > 1 || (client->hosts == 0 && !is_old)) {
-        return refuse(client, "400 Bad Request");
-    }
-    /* One whose length is in doubt ends the connection: what follows could be taken for requests. */
-    if (client->is_chunked) return refuse(client, "501 Not Implemented");
-    bool keep_alive = llhttp_should_keep_alive(parser);
-    if (client->expects_continue && !is_old && parser->content_length > 0) ask_for_body(client);
-    respond(client, status_of(client), keep_alive);
-    client->is_ended = !keep_alive;
-    return keep_alive ? 0 : -1;
+    client->has_head = true;
+    client->keep_alive = llhttp_should_keep_alive(parser);
+    return HPE_PAUSED;
 }
 
 static const llhttp_settings_t settings = {
@@ -203,18 +220,66 @@ static const llhttp_settings_t settings = {
 
 /* ---- the callbacks ---- */
 
+/* Whether the lines of a head end as they have to, and none goes on in the next one. The parser lets that pass. */
+static bool ends_lines_well(struct client *client, const char *data, size_t len) {
+    for (size_t at = 0; at < len; at++) {
+        char before = client->last;
+        client->last = data[at];
+        if ((before == '\r') != (data[at] == '\n')) return false;
+        if (before == '\n' && (data[at] == ' ' || data[at] == '\t')) return false;
+    }
+    return true;
+}
+
+static void answer(struct client *client) {
+    llhttp_t *parser = &client->parser;
+    bool is_old = parser->http_minor == 0;
+    if (parser->http_major != 1 || client->hosts > 1 || (client->hosts == 0 && !is_old) ||
+        (client->has_codings && is_old)) {
+        refuse(client, BAD_REQUEST);
+    } else if (client->has_codings && !client->is_chunked) {
+        /* A body whose end is in doubt ends the connection: what follows could be taken for requests. */
+        refuse(client, "501 Not Implemented");
+    } else {
+        client->body = client->is_chunked ? body_in_chunks() : body_of_length(parser->content_length);
+        if (client->expects_continue && !is_old && !body_is_over(&client->body)) ask_for_body(client);
+        respond(client, status_of(client), client->keep_alive);
+        client->is_ended = !client->keep_alive;
+    }
+}
+
+/* Reads as much of a head as there is, and answers it when it is whole. Returns how many bytes of the input it had. */
+static size_t read_head(struct client *client, const char *data, size_t len) {
+    llhttp_errno_t error = llhttp_execute(&client->parser, data, len);
+    if (client->is_ended) return len;
+    size_t used = error == HPE_PAUSED ? (size_t)(llhttp_get_error_pos(&client->parser) - data) : len;
+    if ((error != HPE_OK && error != HPE_PAUSED) || !ends_lines_well(client, data, used)) {
+        refuse(client, BAD_REQUEST);
+    } else if (client->has_head) {
+        answer(client);
+    }
+    return used;
+}
+
+/* Nobody wants the body: it is skipped when it comes. Then the next head may come. */
+static size_t skip_body(struct client *client, const char *data, size_t len) {
+    size_t used = 0;
+    client->is_ended = !body_skip(&client->body, data, len, &used);
+    return used;
+}
+
 /* Reads an input, and gathers the responses in client->output. */
 static void read_input(struct client *client, const char *data, size_t len) {
-    llhttp_errno_t error = llhttp_execute(&client->parser, data, len);
-    while (error == HPE_PAUSED_UPGRADE) {
-        /* The client would like to speak something else. It may go on in HTTP. */
-        const char *rest = llhttp_get_error_pos(&client->parser);
-        llhttp_resume_after_upgrade(&client->parser);
-        error = llhttp_execute(&client->parser, rest, len - (size_t)(rest - data));
-        len -= (size_t)(rest - data);
-        data = rest;
+    while (len > 0 && !client->is_ended) {
+        size_t used = client->has_head ? skip_body(client, data, len) : read_head(client, data, len);
+        data += used;
+        len -= used;
+        if (client->has_head && body_is_over(&client->body)) {
+            client->has_head = false;
+            client->last = '\0';
+            llhttp_reset(&client->parser);
+        }
     }
-    if (error != HPE_OK && !client->is_ended) refuse(client, "400 Bad Request");
 }
 
 static int32_t on_open(void *user_data, reactor_server *server, reactor_conn conn) {

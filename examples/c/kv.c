@@ -12,6 +12,7 @@
 #include "kv_store.h"
 #include "launch.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ enum {
 /* What a connection remembers. */
 struct client {
     struct parser parser;
+    struct peer peer;
     int protocol;
     /*
      * Input that has to wait, until the client has read the replies to what came before, or because it is the beginning
@@ -49,6 +51,7 @@ struct turn {
 static void client_free(void *context) {
     struct client *client = context;
     parser_free(&client->parser);
+    transaction_free(&client->peer.transaction);
     free(client->backlog);
     free(client);
 }
@@ -119,7 +122,7 @@ static size_t serve_requests(struct turn *turn, struct bytes input, struct repli
 /* Serves the input and writes the replies in one go. Returns how to go on. */
 static enum next serve(struct turn *turn, struct bytes input, size_t *out_done) {
     struct replies replies;
-    replies_begin(&replies, turn->server, turn->conn, turn->client->protocol);
+    replies_begin(&replies, turn->server, turn->conn, &turn->client->peer, turn->client->protocol);
     *out_done = serve_requests(turn, input, &replies);
     replies_flush(&replies);
     turn->client->protocol = replies.protocol;
@@ -157,11 +160,15 @@ static struct client *client_of(reactor_server *server, reactor_conn conn) {
     return reactor_conn_context(server, conn, &client) == REACTOR_OK ? client : NULL;
 }
 
+/* The number of the client that came last. */
+static atomic_int_least64_t clients;
+
 static int32_t on_open(void *store, reactor_server *server, reactor_conn conn) {
     (void)store;
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL) return REACTOR_ACTION_CLOSE;
     client->protocol = 2;
+    client->peer.id = atomic_fetch_add(&clients, 1) + 1;
     if (reactor_conn_set_context(server, conn, client, client_free) == REACTOR_OK) return REACTOR_ACTION_NONE;
     client_free(client);
     return REACTOR_ACTION_CLOSE;

@@ -147,10 +147,12 @@ enum parsed parser_read(struct parser *parser, struct bytes input, size_t *out_t
 
 /* ---- replies ---- */
 
-void replies_begin(struct replies *replies, reactor_server *server, reactor_conn conn, int protocol) {
+void replies_begin(struct replies *replies, reactor_server *server, reactor_conn conn, struct peer *peer, int protocol) {
     /* Not the buffer. */
     replies->server = server;
     replies->conn = conn;
+    replies->peer = peer;
+    replies->room = SIZE_MAX;
     replies->protocol = protocol;
     replies->next = NEXT_READ;
     replies->len = 0;
@@ -220,6 +222,11 @@ void reply_integer(struct replies *replies, int64_t value) {
 }
 
 void reply_bulk(struct replies *replies, struct bytes value) {
+    if (value.len > replies->room) {
+        reply_error(replies, "ERR the values have more than 64 MiB together");
+        return;
+    }
+    replies->room -= value.len;
     number_line(replies, '$', false, value.len);
     if (value.len >= LARGE) {
         write_all(replies, value);

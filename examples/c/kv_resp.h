@@ -4,6 +4,8 @@
 #ifndef KV_RESP_H
 #define KV_RESP_H
 
+#include "kv_transaction.h"
+
 #include <reactor.h>
 #include <stdint.h>
 
@@ -69,12 +71,24 @@ enum next {
     NEXT_CLOSE
 };
 
+/* Longer than any client's name. */
+enum { PEER_NAME_SIZE = 1025 };
+
+/* What the server knows of a client. */
+struct peer {
+    int64_t id; /* a number of its own */
+    struct transaction transaction;
+    char name[PEER_NAME_SIZE]; /* that it gave itself, or empty */
+};
+
 enum { REPLIES_SIZE = 64 << 10 };
 
 /* The replies to one input. On the stack: nothing is to be released. */
 struct replies {
     reactor_server *server;
     reactor_conn conn;
+    struct peer *peer;
+    size_t room; /* bytes that values may have from here on */
     /* 2, or 3 if the client asked for it, which has words of its own for nothing and for maps. */
     int protocol;
     enum next next;
@@ -82,7 +96,7 @@ struct replies {
     uint8_t buffer[REPLIES_SIZE];
 };
 
-void replies_begin(struct replies *replies, reactor_server *server, reactor_conn conn, int protocol);
+void replies_begin(struct replies *replies, reactor_server *server, reactor_conn conn, struct peer *peer, int protocol);
 /* Writes what is not written yet. */
 void replies_flush(struct replies *replies);
 

@@ -270,13 +270,21 @@ void session_count(struct session *session, size_t *out_keys, size_t *out_expiri
     }
 }
 
+size_t session_parts(const struct session *session) { return session->store->shard_count; }
+
+const struct entry *session_next_in(struct session *session, size_t part, size_t *slot) {
+    const struct shard *shard = &session->store->shards[part];
+    while (*slot < shard->capacity) {
+        const struct entry *entry = shard->slots[(*slot)++].entry;
+        if (entry != NULL && entry->expires > session_now(session)) return entry;
+    }
+    return NULL;
+}
+
 const struct entry *session_next(struct session *session, struct walk *walk) {
-    for (; walk->shard < session->store->shard_count; walk->shard++, walk->slot = 0) {
-        const struct shard *shard = &session->store->shards[walk->shard];
-        while (walk->slot < shard->capacity) {
-            const struct entry *entry = shard->slots[walk->slot++].entry;
-            if (entry != NULL && entry->expires > session_now(session)) return entry;
-        }
+    for (; walk->shard < session_parts(session); walk->shard++, walk->slot = 0) {
+        const struct entry *entry = session_next_in(session, walk->shard, &walk->slot);
+        if (entry != NULL) return entry;
     }
     return NULL;
 }

@@ -78,6 +78,14 @@ struct walk {
     size_t shard, slot;
 };
 
+/* The values are in so many parts. */
+size_t session_parts(const struct session *session);
+/*
+ * The next entry of a part that has not expired, NULL at its end. *slot is where the walk over it is, 0 in the beginning.
+ * After session_lock_all(), and as long as nothing changes.
+ */
+const struct entry *session_next_in(struct session *session, size_t part, size_t *slot);
+
 /* The next entry that has not expired; NULL at the end. After session_lock_all(), and as long as nothing changes. */
 const struct entry *session_next(struct session *session, struct walk *walk);
 

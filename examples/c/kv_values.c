@@ -242,6 +242,78 @@ const char *kv_keys(struct call *call) {
     return NULL;
 }
 
+/* What SCAN asks for. */
+struct scan {
+    struct bytes pattern; /* without data: any key */
+    uint64_t count;
+    bool takes_strings;
+};
+
+static const char *scan_options(struct call *call, struct scan *scan) {
+    for (size_t i = 2; i < call->request->count; i += 2) {
+        int64_t count;
+        if (i + 1 == call->request->count) return SYNTAX;
+        struct bytes value = arg(call, i + 1);
+        if (is_word(arg(call, i), "match")) {
+            scan->pattern = value;
+        } else if (is_word(arg(call, i), "count")) {
+            if (!parse_integer(value, &count)) return NOT_AN_INTEGER;
+            if (count < 1) return SYNTAX;
+            scan->count = (uint64_t)count;
+        } else if (is_word(arg(call, i), "type")) {
+            scan->takes_strings = is_word(value, "string");
+        } else {
+            return SYNTAX;
+        }
+    }
+    return NULL;
+}
+
+static bool is_scanned(const struct scan *scan, const struct entry *entry) {
+    return scan->takes_strings && (scan->pattern.data == NULL || glob_matches(scan->pattern, entry_key(entry)));
+}
+
+/* Decimal digits only. */
+static bool parse_cursor(struct bytes bytes, uint64_t *out_cursor) {
+    *out_cursor = 0;
+    if (bytes.len == 0 || bytes.len > 19) return false; /* 19 digits fit */
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (bytes.data[i] < '0' || bytes.data[i] > '9') return false;
+        *out_cursor = *out_cursor * 10 + (uint64_t)(bytes.data[i] - '0');
+    }
+    return true;
+}
+
+/* Whole parts of the values, until there were as many keys as asked for: what is there all the time is seen. */
+const char *kv_scan(struct call *call) {
+    struct scan scan = {.count = 10, .takes_strings = true};
+    uint64_t cursor, seen = 0;
+    const struct entry *entry;
+    size_t found = 0;
+    char text[24];
+    if (!parse_cursor(arg(call, 1), &cursor)) return "invalid cursor";
+    const char *wrong = scan_options(call, &scan);
+    if (wrong != NULL) return wrong;
+    session_lock_all(call->session);
+    size_t parts = session_parts(call->session), begin = cursor < parts ? (size_t)cursor : parts, end = begin;
+    /* Once to count, once to reply: nothing changes in between. */
+    for (; end < parts && seen < scan.count; end++) {
+        for (size_t slot = 0; (entry = session_next_in(call->session, end, &slot)) != NULL; seen++) {
+            found += is_scanned(&scan, entry);
+        }
+    }
+    snprintf(text, sizeof text, "%zu", end < parts ? end : 0);
+    reply_array(call->replies, 2);
+    reply_text(call->replies, text);
+    reply_array(call->replies, found);
+    for (size_t part = begin; part < end; part++) {
+        for (size_t slot = 0; (entry = session_next_in(call->session, part, &slot)) != NULL;) {
+            if (is_scanned(&scan, entry)) reply_bulk(call->replies, entry_key(entry));
+        }
+    }
+    return NULL;
+}
+
 const char *kv_type(struct call *call) {
     reply_simple(call->replies, exists(call->session, arg(call, 1)) ? "string" : "none");
     return NULL;

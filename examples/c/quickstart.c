@@ -7,11 +7,11 @@ static int32_t echo(void *user_data, reactor_server *server, reactor_conn conn, 
 }
 
 int main(void) {
-    reactor_callbacks callbacks = {.size = sizeof callbacks, .on_data = echo};
+    static reactor_callbacks callbacks; /* zero is the default */
+    callbacks.size = sizeof callbacks; callbacks.on_data = echo;
     reactor_server *server = NULL;
     int failed = reactor_server_new(&callbacks, NULL, &server) || reactor_server_listen(server, "tcp://:5000") ||
                  reactor_server_run(server);
     if (failed) fprintf(stderr, "%s\n", reactor_last_error());
-    reactor_server_free(server);
-    return failed;
+    return reactor_server_free(server) || failed;
 }

@@ -78,7 +78,7 @@ def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
             assert response(client)[0] == "HTTP/1.1 200 OK"
             assert response(client)[0] == "HTTP/1.1 404 Not Found"
             status, headers, _ = response(client)
-            assert (status, headers["allow"]) == ("HTTP/1.1 405 Method Not Allowed", "GET, HEAD")
+            assert (status, headers["allow"]) == ("HTTP/1.1 405 Method Not Allowed", "GET, HEAD, OPTIONS")
         assert response(client) == ("HTTP/1.1 200 OK", response_headers(), PAGE)
 
 
@@ -136,8 +136,99 @@ def test_what_is_no_request_is_refused(start: Start, request_: bytes) -> None:
     assert refused(start, request_) == "HTTP/1.1 400 Bad Request"
 
 
-def test_a_body_in_chunks_is_refused(start: Start) -> None:
-    assert refused(start, get("/", "Transfer-Encoding: chunked")) == "HTTP/1.1 501 Not Implemented"
+@pytest.mark.parametrize(
+    "request_",
+    [
+        # Line ends: each alone, all of them, and a line that goes on in the next one.
+        get().replace(b"\r\n", b"\n"),
+        get().replace(b"\r\n", b"\n", 1),
+        get("/", "A: b").replace(b"A: b\r\n", b"A: b\n"),
+        get("/", "A:").replace(b"A:\r\n", b"A:\n"),
+        get()[:-2] + b"\n",
+        get()[:-2] + b"\rX",
+        b"\n" + get(),
+        get("/", "A: b\r\n c"),
+        get("/", "A: b\r\n\tc"),
+        # Lengths, and what could be taken for one.
+        get("/", "Content-Length: 3", "Content-Length: 3") + b"abc",
+        get("/", "Content-Length: 3, 3") + b"abc",
+        get("/", "Content-Length: "),
+        get("/", "Content-Length: 3", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+        get("/", "Transfer-Encoding: chunked, chunked"),
+        get("/", "Transfer-Encoding: chunked, gzip"),
+        get("/", "Transfer-Encoding: chunked", version="1.0"),
+        # Names.
+        get("/", "Content-Length : 3") + b"abc",
+        get("/", "A B: c"),
+        get("/", "A : c"),
+        get("/", ": c"),
+    ],
+)
+def test_what_two_readers_could_read_differently_is_refused(start: Start, request_: bytes) -> None:
+    assert refused(start, request_) == "HTTP/1.1 400 Bad Request"
+
+
+def test_an_empty_line_in_front_of_a_request_is_passed_over(start: Start) -> None:
+    with start("http").connect() as client:
+        client.send(b"\r\n" + get("/", "Content-Length: 3") + b"abc" + b"\r\n" + get())
+        assert [response(client)[2], response(client)[2]] == [PAGE, PAGE]
+
+
+# It looks like a request, and is none.
+CHUNKS = b'5\r\nGET /\r\n00b;a="b";c\r\n HTTP/1.1\r\n\r\n0\r\nTrailer: x\r\nA: b\r\n\r\n'
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+def test_a_body_in_chunks_is_read_to_its_end(start: Start, is_split: bool) -> None:
+    with start("http").connect() as client:
+        client.socket.setsockopt(6, 1, 1)
+        sent = get("/", "Transfer-Encoding: Chunked ", method="POST") + CHUNKS + get()
+        for at in range(0, len(sent), 1 if is_split else len(sent)):
+            client.send(sent[at : at + (1 if is_split else len(sent))])
+        status, headers, _ = response(client)
+        assert (status, headers.get("connection")) == ("HTTP/1.1 405 Method Not Allowed", None)
+        assert response(client)[2] == PAGE
+
+
+def test_curl_sends_a_body_in_chunks(start: Start) -> None:
+    url = f"http://127.0.0.1:{start('http').port}/"
+    command = ["curl", "-s", "-H", "Transfer-Encoding: chunked", "-H", "Expect: 100-continue", "--data-binary", "@-", url]
+    upload = b"0123456789" * 100_000
+    said = subprocess.run([*command, "--next", "-s", url], input=upload, capture_output=True, timeout=LIMIT, check=True)
+    assert said.stdout == b"405 Method Not Allowed" + PAGE
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [b"x\r\n", b"\r\n", b"5\nhello", b"5 \r\n", b"5\r\nhelloX", b"5\r\nhello\rX", b"0\r\nA: b\n", b"fffffffffffffffff\r\n"]
+    + [b"5;" + b"a" * 20_000, b"0\r\nA: " + b"a" * 20_000],
+)
+def test_what_are_no_chunks_ends_the_connection(start: Start, chunks: bytes) -> None:
+    with start("http").connect() as client:
+        client.send(get("/", "Transfer-Encoding: chunked", method="POST"))
+        assert response(client)[0] == "HTTP/1.1 405 Method Not Allowed"
+        client.send(chunks)
+        assert client.rest() == b""
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, chunked", "chunked;q=1"])
+def test_an_unknown_coding_is_refused(start: Start, coding: str) -> None:
+    assert refused(start, get("/", f"Transfer-Encoding: {coding}")) == "HTTP/1.1 501 Not Implemented"
+
+
+def test_options_are_told(start: Start) -> None:
+    http = start("http")
+    # The first is what HAProxy's check asks when nothing else is configured.
+    for request in (b"OPTIONS / HTTP/1.0\r\n\r\n", get("*", "Connection: close", method="OPTIONS")):
+        with http.connect() as client:
+            client.send(request)
+            expected = {"content-type": "text/plain", "content-length": "0", "connection": "close"}
+            assert response(client) == ("HTTP/1.1 200 OK", {**expected, "allow": "GET, HEAD, OPTIONS"}, b"")
+            assert client.rest() == b""
+    with http.connect() as client:
+        client.send(get("/none", method="OPTIONS") + get())
+        assert response(client)[0] == "HTTP/1.1 404 Not Found"
+        assert response(client)[2] == PAGE
 
 
 @pytest.mark.parametrize(

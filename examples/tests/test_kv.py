@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from typing import Iterator
 import pytest
 import redis
 
-from harness import LIMIT, Client, Example, Start, in_background, within_limit
+from harness import LIMIT, ROOT, Client, Example, Start, in_background, within_limit
 
 MIB = 1 << 20
 
@@ -83,6 +84,13 @@ SELECT 0|SELECT x|CLIENT SETNAME me|CONFIG GET save|CONFIG GET appendonly|CONFIG
 FLUSHALL|DBSIZE|MSET a 1 b 2|DBSIZE|FLUSHALL ASYNC|DBSIZE|FLUSHALL WHAT|FLUSHALL SYNC x
 KEYS *|KEYS|SET one 1|KEYS *|KEYS o?e
 HELLO x|HELLO 4|HELLO 3 WHAT|CONFIG WHAT|GET missing|MGET missing|HELLO 2|GET missing
+CLIENT SETNAME me|CLIENT GETNAME|CLIENT GETNAME x|CLIENT SETNAME|CLIENT SETNAME a b|CLIENT ID x|CLIENT WHAT
+AUTH|AUTH x|AUTH default x|AUTH other x|AUTH a b c|HELLO 3 AUTH other x|HELLO 2 AUTH default|HELLO 2 SETNAME
+HELLO 2 AUTH default x SETNAME you|CLIENT GETNAME|HELLO 2 SETNAME \x01|CLIENT GETNAME|HELLO 2 AUTH
+FLUSHALL|SCAN 0|SET one 1|SCAN 0 COUNT 100|SCAN 0 MATCH t* COUNT 100|SCAN 0 MATCH o* COUNT 100 TYPE string|SCAN 0 TYPE hash
+SCAN|SCAN x|SCAN 0 COUNT x|SCAN 0 COUNT 0|SCAN 0 MATCH|SCAN 0 WHAT x|SCAN 0 COUNT 5 x
+EXEC|DISCARD|MULTI|MULTI|SET t 1|INCR t|GET t|EXEC|GET t|EXEC|MULTI|EXEC|MULTI|SET t x|INCR t|MGET t none|EXEC
+MULTI|FOO|SET t 5|PING|EXEC|GET t|MULTI|GET|EXEC|MULTI|SET t 7|DISCARD|GET t|MULTI|FOO|DISCARD|PING
 FOO|foo bar|FOO 'BAR' baz|VERYLONGCOMMANDNAMETHATISNONE a b c d e f g
 """.replace("|", "\n").split("\n")
 
@@ -94,10 +102,142 @@ def test_the_answers_are_those_of_redis(client: Client, real: Client) -> None:
         for server in (real, client):
             server.send(request(*words))
             answers.append(reply(server))
-        # What they say of themselves is their own.
+        # What they say of themselves is their own: the names of it are not.
         if words[0] == "HELLO" and answers[0][:1] in b"*%":
-            answers = [answer[:1] for answer in answers]
+            answers = [b"".join(answer.split(b"\r\n")[:3]) for answer in answers]
         assert answers[0] == answers[1], line
+
+
+def fields(server: Client, version: int) -> list[bytes]:
+    """What HELLO tells, without the values."""
+    server.send(request("HELLO", version))
+    answer = reply(server)
+    assert answer.startswith(b"*14\r\n" if version == 2 else b"%7\r\n")
+    known = (b"server", b"version", b"proto", b"id", b"mode", b"role", b"modules")
+    return [word for word in answer.split(b"\r\n") if word in known]
+
+
+def test_hello_tells_what_redis_tells(client: Client, real: Client) -> None:
+    for version in (3, 2):
+        assert fields(client, version) == fields(real, version)
+
+
+def test_a_client_has_a_number_of_its_own(kv: Example, client: Client) -> None:
+    def number(of: Client) -> int:
+        of.send(request("CLIENT", "ID"))
+        return int(reply(of)[1:])
+
+    assert number(client) == number(client)
+    with kv.connect() as other:
+        assert number(other) != number(client)
+        told = b"$2\r\nid\r\n:%d\r\n" % number(other)
+        other.send(request("HELLO", 2))
+        assert told in reply(other)
+
+
+def described(server: Client, *names: str) -> list[bytes]:
+    """COMMAND INFO: of each command the text of its answer, up to the positions of its keys."""
+    server.send(request("COMMAND", "INFO", *names))
+    assert server.line() == f"*{len(names)}\r"
+    answers = []
+    for _ in names:
+        if (count := server.line()) == "$-1\r":
+            answers.append(b"")
+            continue
+        assert count == "*10\r"
+        members = [reply(server) for _ in range(10)]
+        answers.append(b"".join([*members[:2], *sorted(members[2].split(b"\r\n")), *members[3:6]]))
+    return answers
+
+
+def test_command_info_has_the_members_of_redis(client: Client, real: Client) -> None:
+    client.send(request("COMMAND", "LIST"))
+    names = reply(client).decode().split("\r\n")[2::2]
+    # Those take options, or have subcommands, that there are not here.
+    names = sorted(set(names) - {"expire", "pexpire", "quit"}) + ["none"]
+    assert len(names) > 30
+    ours, theirs = described(client, *names), described(real, *names)
+    for name, mine, redis_s in zip(names, ours, theirs, strict=True):
+        assert mine == redis_s, name
+    client.send(request("COMMAND", "COUNT"))
+    count = int(reply(client)[1:])
+    client.send(request("COMMAND"))
+    assert reply(client).startswith(b"*%d\r\n*10\r\n" % count)
+
+
+def test_scan_sees_what_is_there_all_the_time(start: Start) -> None:
+    kv = start("kv", loops=4)
+    with kv.connect() as client, kv.connect() as other:
+        client.ask(request("MSET", *[word for number in range(2000) for word in (f"kept:{number}", number)]), b"+OK\r\n")
+        cursor, seen, turns = b"0", [], 0
+        while turns == 0 or cursor != b"0":
+            other.send(request("SET", f"other:{turns}", 1) + request("DEL", f"other:{turns - 7}"))
+            assert [reply(other)[:1], reply(other)[:1]] == [b"+", b":"]
+            client.send(request("SCAN", cursor, "MATCH", "kept:*", "COUNT", 100))
+            _, _, cursor, _, *rest = reply(client).split(b"\r\n")
+            seen += rest[1::2]
+            turns += 1
+        assert turns > 5
+        assert sorted(seen) == sorted(b"kept:%d" % number for number in range(2000))
+
+
+def test_a_transaction_is_carried_out_with_nobody_in_between(start: Start) -> None:
+    kv = start("kv", loops=4)
+    clients = [kv.connect() for _ in range(6)]
+    asked = b"MULTI\r\nINCR a\r\nINCR b\r\nMGET a b\r\nEXEC\r\n"
+    for client in clients:
+        client.send(asked * 300)
+    for client in clients:
+        for _ in range(300):
+            assert client.read(5 + 3 * 9) == b"+OK\r\n" + b"+QUEUED\r\n" * 3
+            _, first, second, _, _, one, _, two, _ = reply(client).split(b"\r\n")
+            assert first == second and one == two == first[1:]
+        client.socket.close()
+
+
+def test_a_transaction_does_not_grow_without_bound(kv: Example, client: Client) -> None:
+    value = random.Random(5).randbytes(MIB)
+    client.ask(request("SET", "v", value) + b"MULTI\r\n", b"+OK\r\n+OK\r\n")
+    for _ in range(63):
+        client.ask(request("SET", "w", value), b"+QUEUED\r\n")
+    client.ask(request("SET", "w", value), b"-ERR the transaction has more than 64 MiB\r\n")
+    client.ask(b"PING\r\nEXEC\r\n", b"+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n")
+    client.ask(b"MULTI\r\n" + request("GET", "v") * 66 + request("INCR", "n"), b"+OK\r\n" + b"+QUEUED\r\n" * 67)
+    client.ask(b"EXEC\r\n", b"*67\r\n" + (b"$%d\r\n%b\r\n" % (MIB, value)) * 64)
+    client.ask(b"", b"-ERR the values have more than 64 MiB together\r\n" * 2 + b":1\r\n")
+
+
+CLIENTS = Path(__file__).resolve().parent / "clients"
+
+
+def fine(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
+
+
+@pytest.mark.parametrize("name", ["node_redis", "ioredis"])
+def test_clients_of_node(kv: Example, name: str) -> None:
+    fine("node", CLIENTS / "node" / f"{name}.mjs", str(kv.port))
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="there is no go")
+def test_go_redis(kv: Example) -> None:
+    program = ROOT / "target" / "examples" / "go-redis"
+    build = ["go", "build", "-C", str(CLIENTS / "go"), "-o", str(program), "."]
+    built = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    fine(program, str(kv.port))
+
+
+def test_redis_py_as_it_comes(kv: Example) -> None:
+    with redis.Redis(port=kv.port) as client:
+        pipeline = client.pipeline()
+        assert pipeline.set("a", 1).incr("a").get("a").execute() == [True, 2, b"2"]
+        with pytest.raises(redis.ResponseError, match="not an integer"):
+            client.pipeline().set("b", "x").incr("b").execute()
+        assert client.client_id() > 0
+        assert sorted(client.scan_iter(count=1)) == [b"a", b"b"]
+        assert client.command()["mset"]["arity"] == -3
 
 
 def test_what_breaks_the_protocol_is_refused_as_by_redis(kv: Example, real: Client) -> None:

@@ -129,6 +129,36 @@ pub unsafe extern "C" fn reactor_conn_resume(
     unsafe { Call::new("reactor_conn_resume").by_id(server, conn, |handle, id| handle.resume(id?)) }
 }
 
+/// Holds a connection while an answer is made elsewhere, by a pool of threads, say. Until reactor_conn_release() it is
+/// not read, frames that were read already wait, and the peer's EOF does not close it. Its idle and read time-outs do
+/// not run. Writes, timers and wakes go on. Holds are counted: it goes on when it was released as often as it was
+/// held. A reset, a close, the write time-out and the server's stop end it all the same. Any thread. Never blocks.
+///
+/// Errors: as reactor_conn_wake(); REACTOR_STATUS_UNSUPPORTED for a UDP socket; REACTOR_STATUS_WRONG_STATE beyond
+/// 2,147,483,647 holds.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_hold(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { Call::new("reactor_conn_hold").by_id(server, conn, |handle, id| handle.hold(id?)) }
+}
+
+/// Takes one reactor_conn_hold() back. What the calling thread has written before comes before the end that the peer's
+/// EOF may have been waiting for. The idle and the read time-out begin anew with the last release. Any thread. Never
+/// blocks.
+///
+/// Errors: as reactor_conn_hold(); REACTOR_STATUS_WRONG_STATE if the connection is not held.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_conn_release(
+    server: *mut reactor_server,
+    conn: reactor_conn,
+) -> reactor_status {
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { Call::new("reactor_conn_release").by_id(server, conn, |handle, id| handle.release(id?)) }
+}
+
 /// In on_data: the last count bytes of the input do not count as consumed; they come again in front of the
 /// next. Only without a framing, and not on UDP. The last call counts. More than 16 MiB closes the connection,
 /// with REACTOR_CLOSE_PROTOCOL: a program that waits for more than that takes the bytes itself.

@@ -14,10 +14,11 @@ use crate::server::reactor_server;
 use crate::sized;
 use crate::status::reactor_status;
 
-/// Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on a
-/// thread of their own, and every address is tried. The id is good at once: writes are queued until the
-/// connection is made. If it fails on_close is called alone, with REACTOR_CLOSE_CONNECT_FAILED or
-/// REACTOR_CLOSE_TIMED_OUT. options may be NULL.
+/// Connects to url, over TCP, UDP or a Unix socket; on_open follows. Never blocks: names are looked up on
+/// threads of their own. Every address of a name is tried, as RFC 8305 says: the next is begun when one fails or
+/// has been silent for 250 ms, and the first that connects wins. A Unix socket whose queue is full is tried until
+/// the time-out. The id is good at once: writes are queued until the connection is made. If it fails on_close is
+/// called alone, with REACTOR_CLOSE_CONNECT_FAILED or REACTOR_CLOSE_TIMED_OUT. options may be NULL.
 ///
 /// url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
 /// query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 
+use libc::iovec;
 use reactor_core::{Framing, Result};
 
 use crate::call::Call;
@@ -26,6 +27,14 @@ impl reactor_framing {
         reactor_framing(framing)
     }
 }
+
+/// For reactor_framing_with(): lines and frames with a delimiter are delivered with what ends them, which tells them apart
+/// if there are several. A frame that is written has it already, then.
+pub const REACTOR_FRAMING_KEEP_DELIMITER: u32 = 1;
+/// For reactor_framing_with(): what comes between the last line or delimiter and the peer's end of file is a frame, too,
+/// unless it is empty; of a line without a CR at its end. Otherwise it is a protocol error: nothing tells that such a frame is
+/// whole.
+pub const REACTOR_FRAMING_DELIVER_REST: u32 = 2;
 
 /// Measures a frame, for reactor_framing_custom(): it is given the input from the beginning of a frame, at
 /// least one byte, and answers how many bytes that frame has in all, those not yet there included. 0 means
@@ -63,6 +72,60 @@ pub unsafe extern "C" fn reactor_framing_delimiter(
     unsafe {
         make(call, max_frame, out_framing, || call.bytes(delimiter, delimiter_len).map(Framing::delimiter))
     }
+}
+
+/// A frame ends before the next of count delimiters, each of one or more bytes: before whichever is whole first, and of those
+/// that end with the same byte before the longest. So LF beside CR LF takes both, and a delimiter that begins with
+/// another one is refused where the framing is used: it would never be found. The first is the one that is written.
+/// They are copied.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_framing_delimiters(
+    delimiters: *const iovec,
+    count: usize,
+    max_frame: usize,
+    out_framing: *mut *mut reactor_framing,
+) -> reactor_status {
+    let call = Call::new("reactor_framing_delimiters");
+    let several = |all: &[&[u8]]| Ok(Framing::delimiters(all.iter().copied()));
+    // SAFETY: as for `reactor_framing_fixed`, and `count` runs of bytes.
+    unsafe { make(call, max_frame, out_framing, || call.with_slices(delimiters, count, several)) }
+}
+
+/// Another framing like this one, with settings: the sum of REACTOR_FRAMING_... bits. What this one has it has, too. Both
+/// are the caller's.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and for a bit that is none.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_framing_with(
+    framing: *const reactor_framing,
+    settings: u32,
+    out_framing: *mut *mut reactor_framing,
+) -> reactor_status {
+    let call = Call::new("reactor_framing_with");
+    let with = || {
+        // SAFETY: the caller passes NULL or a framing that is not freed during the call.
+        let framing = call.required(unsafe { cloned(framing) }, "framing")?;
+        Ok(Box::into_raw(Box::new(reactor_framing(with_settings(framing, settings, call)?))))
+    };
+    // SAFETY: as for `reactor_framing_fixed`.
+    call.run(|| unsafe { call.give(out_framing, "out_framing", with) })
+}
+
+fn with_settings(framing: Framing, settings: u32, call: Call) -> Result<Framing> {
+    if settings & !(REACTOR_FRAMING_KEEP_DELIMITER | REACTOR_FRAMING_DELIVER_REST) != 0 {
+        let known = "REACTOR_FRAMING_KEEP_DELIMITER and REACTOR_FRAMING_DELIVER_REST";
+        return Err(call.invalid(format_args!("settings is {settings}, which has others than {known}")));
+    }
+    let mut framing = framing;
+    if settings & REACTOR_FRAMING_KEEP_DELIMITER != 0 {
+        framing = framing.keep_delimiter();
+    }
+    if settings & REACTOR_FRAMING_DELIVER_REST != 0 {
+        framing = framing.deliver_rest();
+    }
+    Ok(framing)
 }
 
 /// A frame ends before the next LF, and is delivered without it and without the CR that may stand in front of

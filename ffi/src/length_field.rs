@@ -53,12 +53,22 @@ impl reactor_length_field {
             4 => Width::Four,
             8 => Width::Eight,
             REACTOR_WIDTH_VARINT => Width::Varint,
-            width => return Err(call.invalid(format_args!("field->width is {width}, which is none"))),
+            width => {
+                let known = "1, 2, 3, 4, 8 and REACTOR_WIDTH_VARINT";
+                return Err(
+                    call.invalid(format_args!("field->width is {width}, which is none (known: {known})"))
+                );
+            }
         };
         let order = match self.order {
             0 | REACTOR_BYTE_ORDER_BIG => ByteOrder::Big,
             REACTOR_BYTE_ORDER_LITTLE => ByteOrder::Little,
-            order => return Err(call.invalid(format_args!("field->order is {order}, which is none"))),
+            order => {
+                let known = "REACTOR_BYTE_ORDER_BIG and REACTOR_BYTE_ORDER_LITTLE";
+                return Err(
+                    call.invalid(format_args!("field->order is {order}, which is none (known: {known})"))
+                );
+            }
         };
         let mut field = LengthField::new(width, order);
         (field.offset, field.adjustment) = (self.offset, self.adjustment);
@@ -96,7 +106,7 @@ mod tests {
         assert_eq!((strip(0), strip(REACTOR_STRIP_NOTHING)), (LengthField::STRIP_HEADER, 0));
         let order = |order| reactor_length_field { order, ..FIELD }.to_core(F).map(|field| field.order);
         assert_eq!((order(0), order(REACTOR_BYTE_ORDER_BIG)), (Ok(ByteOrder::Big), Ok(ByteOrder::Big)));
-        assert!(order(3).is_err());
+        assert!(order(3).unwrap_err().message().contains("(known: REACTOR_BYTE_ORDER_BIG and "));
     }
 
     #[test]
@@ -107,7 +117,11 @@ mod tests {
             assert_eq!(width(number), Ok(expected));
         }
         for number in [0, 5, 9, u32::MAX] {
-            assert!(width(number).unwrap_err().message().contains("field->width"));
+            let error = width(number).unwrap_err();
+            let expected = format!(
+                "field->width is {number}, which is none (known: 1, 2, 3, 4, 8 and REACTOR_WIDTH_VARINT)"
+            );
+            assert!(error.message().contains(&expected), "{}", error.message());
         }
     }
 }

@@ -47,6 +47,7 @@ pub mod settings;
 mod sized;
 mod socket_address;
 pub mod socket_option;
+mod standard_error;
 pub mod status;
 mod usage;
 pub mod value;

@@ -65,13 +65,13 @@ pub struct reactor_listen_options {
     pub half_open: u32,
     /// How input is cut into frames. Default, by NULL: on_data gets whatever there is.
     pub framing: *const reactor_framing,
-    /// Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. Default:
-    /// REACTOR_NEVER. In the query: idle=MS.
+    /// Milliseconds without traffic after which a connection is closed, with REACTOR_CLOSE_IDLE. What the peer
+    /// takes of bytes that the kernel holds for it is traffic, too. Default: REACTOR_NEVER. In the query: idle=MS.
     pub idle_ms: i64,
     /// Milliseconds in which nothing came while the connection was read, after which it is closed, with
     /// REACTOR_CLOSE_TIMED_OUT. Default: REACTOR_NEVER. In the query: read=MS.
     pub read_ms: i64,
-    /// Milliseconds in which output waited without the kernel taking any of it, after which the connection is
+    /// Milliseconds in which output waited without the kernel or the peer taking any, after which the connection is
     /// reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
     /// query: write=MS.
     pub write_ms: i64,

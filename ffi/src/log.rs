@@ -1,8 +1,8 @@
-//! The engine's log, given to a C function.
+//! The engine's log, given to a C function, or until there is one to standard error.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_void, CString};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Once, PoisonError, RwLock};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use reactor_core::{ErrorKind, Result};
@@ -10,6 +10,7 @@ use reactor_core::{ErrorKind, Result};
 use crate::call::Call;
 use crate::inside::Inside;
 use crate::owned::{hand_over, reactor_destroy, Owned};
+use crate::standard_error;
 use crate::status::reactor_status;
 
 /// The level of a message: something failed.
@@ -30,8 +31,11 @@ pub type reactor_log =
     Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, message: *const c_char)>;
 
 /// Sends what the engine logs to a function, for the whole process, in place of the one before: messages up
-/// to max_level, one of REACTOR_LOG_.... NULL turns the log off, as it is in the beginning; user_data,
-/// destroy and max_level are ignored then.
+/// to max_level, one of REACTOR_LOG_.... NULL turns the log off; user_data, destroy and max_level are ignored then.
+///
+/// Until this is called, messages of REACTOR_LOG_ERROR go to standard error, a line each: that descriptors or memory have
+/// run out, that a listener does not work, that a callback failed, that the engine cannot go on. Each of these kinds is told
+/// at most once a second, to a function, too.
 ///
 /// destroy, which may be NULL, is called once, when another call has replaced the function and the last of
 /// its calls on other threads has returned.
@@ -47,15 +51,16 @@ pub unsafe extern "C" fn reactor_set_log(
 ) -> reactor_status {
     let call = Call::new("reactor_set_log");
     call.run(|| {
+        tell_errors_unasked();
         let Some(function) = function else {
             log::set_max_level(LevelFilter::Off);
-            LOGGER.replace(None);
+            LOGGER.replace(Target::Nothing);
             return Ok(());
         };
         let max_level = level_filter(max_level, call)?;
         install(call)?;
         hand_over(user_data, destroy, |owned: Owned| {
-            LOGGER.replace(Some(Arc::new(Sink { function, owned })));
+            LOGGER.replace(Target::Function(Arc::new(Sink { function, owned })));
             Ok(())
         })?;
         log::set_max_level(max_level);
@@ -69,10 +74,27 @@ struct Sink {
     owned: Owned,
 }
 
-/// The one logger of the process, whose sink changes.
-struct Logger(RwLock<Option<Arc<Sink>>>);
+impl Sink {
+    fn call(&self, record: &Record<'_>) {
+        let message = CString::new(record.args().to_string().replace('\0', "\u{fffd}")).unwrap_or_default();
+        let _inside = Inside::mark();
+        // SAFETY: the program's own function, with its data; the message is valid while it runs.
+        unsafe { (self.function)(self.owned.data(), record.level() as i32, message.as_ptr()) };
+    }
+}
 
-static LOGGER: Logger = Logger(RwLock::new(None));
+/// Where messages go.
+#[derive(Clone)]
+enum Target {
+    StandardError,
+    Function(Arc<Sink>),
+    Nothing,
+}
+
+/// The one logger of the process, whose target changes.
+struct Logger(RwLock<Target>);
+
+static LOGGER: Logger = Logger(RwLock::new(Target::StandardError));
 
 thread_local! {
     /// Whether this thread is in the program's function.
@@ -80,14 +102,14 @@ thread_local! {
 }
 
 impl Logger {
-    fn replace(&self, sink: Option<Arc<Sink>>) {
-        let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), sink);
+    fn replace(&self, target: Target) {
+        let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), target);
         // Without the lock: it may call the program's destroy.
         drop(before);
     }
 
     /// Without the lock, so that the function can be replaced from inside of it.
-    fn sink(&self) -> Option<Arc<Sink>> {
+    fn target(&self) -> Target {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -101,12 +123,10 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) || LOGGING.replace(true) {
             return;
         }
-        if let Some(sink) = self.sink() {
-            let message =
-                CString::new(record.args().to_string().replace('\0', "\u{fffd}")).unwrap_or_default();
-            let _inside = Inside::mark();
-            // SAFETY: the program's own function, with its data; the message is valid while it runs.
-            unsafe { (sink.function)(sink.owned.data(), record.level() as i32, message.as_ptr()) };
+        match self.target() {
+            Target::StandardError => standard_error::write_line(&format!("reactor: {}\n", record.args())),
+            Target::Function(sink) => sink.call(record),
+            Target::Nothing => {}
         }
         LOGGING.set(false);
     }
@@ -114,10 +134,25 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Makes it the logger of the process, once.
-fn install(call: Call) -> Result<()> {
+/// Makes it the logger of the process, if that has none: errors go to standard error from now on, if the program has not
+/// said otherwise.
+pub(crate) fn tell_errors_unasked() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if is_installed() {
+            log::set_max_level(LevelFilter::Error);
+        }
+    });
+}
+
+/// Makes it the logger of the process, once; whether it is.
+fn is_installed() -> bool {
     static INSTALLED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    match INSTALLED.get_or_init(|| log::set_logger(&LOGGER).is_ok()) {
+    *INSTALLED.get_or_init(|| log::set_logger(&LOGGER).is_ok())
+}
+
+fn install(call: Call) -> Result<()> {
+    match is_installed() {
         true => Ok(()),
         false => {
             Err(call.error(ErrorKind::WrongState, "the program has set another logger for the log crate"))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reactor_core::{Balance, Config, Look, Result};
+use reactor_core::{Balance, Config, Error, Look, Result};
 
 use crate::call::Call;
 use crate::sized::{ends, SizedStruct};
@@ -95,9 +95,10 @@ unsafe impl SizedStruct for reactor_options {
 impl reactor_options {
     pub(crate) fn to_core(self, call: Call) -> Result<Config> {
         let balance = Balance::from_number(self.balance);
-        let no_balance = || call.invalid(format_args!("options->balance is {}, which is none", self.balance));
+        let no_balance =
+            || unknown(call, "balance", self.balance.into(), &Balance::ALL.map(|it| (it as u64, it.name())));
         let look = u32::try_from(self.look).ok().and_then(Look::from_number);
-        let no_look = || call.invalid(format_args!("options->look is {}, which is none", self.look));
+        let no_look = || unknown(call, "look", self.look, &Look::ALL.map(|it| (it as u64, it.name())));
         // What does not fit means nothing either.
         let keep = u32::try_from(self.keep_on_overflow).unwrap_or(u32::MAX);
         Ok(Config {
@@ -118,6 +119,12 @@ impl reactor_options {
             keep_on_overflow: value::switch(keep, call, "options->keep_on_overflow")?.unwrap_or(false),
         })
     }
+}
+
+/// The error for a number that is none of those that a member has.
+fn unknown(call: Call, member: &str, number: u64, known: &[(u64, &str)]) -> Error {
+    let known: Vec<String> = known.iter().map(|(number, name)| format!("{number} for {name}")).collect();
+    call.invalid(format_args!("options->{member} is {number}, which is none (known: {})", known.join(", ")))
 }
 
 fn linger(linger_ms: i64, call: Call) -> Result<Duration> {
@@ -198,10 +205,19 @@ mod tests {
     #[test]
     fn numbers_that_mean_nothing_are_refused_by_their_names() {
         let error = |options: reactor_options| read(&options).unwrap_err().message().to_owned();
-        assert!(error(reactor_options { balance: 5, ..FULL }).contains("options->balance is 5"));
+        let balance = error(reactor_options { balance: 99, ..FULL });
+        assert!(balance.contains("options->balance is 99"));
+        assert!(
+            balance.contains("(known: 0 for round-robin, 1 for least-connections, 2 for random,"),
+            "{balance}"
+        );
         assert!(error(reactor_options { pin: 3, ..FULL }).contains("options->pin is 3"));
         assert!(error(reactor_options { linger_ms: -2, ..FULL }).contains("options->linger_ms is -2"));
-        assert!(error(reactor_options { look: 2, ..FULL }).contains("options->look is 2"));
+        let look = error(reactor_options { look: 2, ..FULL });
+        assert!(
+            look.contains("options->look is 2") && look.contains("(known: 0 for adaptive, 1 for never)"),
+            "{look}"
+        );
         assert!(error(reactor_options { stall_limit_ms: -1, ..FULL }).contains("stall_limit_ms is -1"));
         assert!(error(reactor_options { keep_on_overflow: 3, ..FULL }).contains("keep_on_overflow is 3"));
         assert!(error(reactor_options { stop_deadline_ms: -1, ..FULL }).contains("stop_deadline_ms is -1"));

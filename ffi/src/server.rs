@@ -51,6 +51,7 @@ pub unsafe extern "C" fn reactor_server_new(
 ) -> reactor_status {
     let call = Call::new("reactor_server_new");
     call.run(|| {
+        crate::log::tell_errors_unasked();
         // SAFETY: the caller passes structures of the sizes that they say.
         let (callbacks, options) = unsafe {
             let callbacks = sized::read(callbacks, call, "callbacks")?;

@@ -1,16 +1,26 @@
 // Loads the addon, which scripts/build.cjs builds.
 'use strict';
 
-const { join } = require('node:path');
-
 /** @returns {typeof import('../types/native.js')} */
 function load() {
   try {
-    return require(join(__dirname, 'reactor.node'));
+    // @ts-ignore: there is no declaration of a file that is built. A literal, so that bundlers find it.
+    return require('./reactor.node');
   } catch (cause) {
-    const message = `reactor-engine: the addon is missing or does not fit ${process.platform} ${process.arch}`;
-    throw new Error(`${message}: build it with \`npm run build\` in the package's folder`, { cause });
+    throw new Error(`reactor-engine: ${whyNot(cause)}`, { cause });
   }
+}
+
+/**
+ * What is wrong, and what to do about it.
+ * @param {unknown} cause
+ */
+function whyNot(cause) {
+  const { code, message } = /** @type {{ code?: string, message?: string }} */ (cause ?? {});
+  if (code === 'MODULE_NOT_FOUND') {
+    return `the addon is missing: build it with \`npm run build\` in the package's folder (${message})`;
+  }
+  return `the addon cannot be loaded on ${process.platform} ${process.arch} with Node ${process.version}: ${message}`;
 }
 
 module.exports = load();

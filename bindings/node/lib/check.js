@@ -56,16 +56,43 @@ function optionsOf(value, what, known) {
 }
 
 /**
- * What was thrown, as an error. It never throws, though what was thrown may be a proxy whose traps do.
+ * What was thrown, as an error. It never throws, though what was thrown may be a proxy whose traps do. An error of another
+ * realm, as test runners make them, is one.
  * @param {unknown} thrown
  * @returns {Error}
  */
 function asError(thrown) {
   try {
-    if (thrown instanceof Error) return thrown;
-    return new Error(`a callback threw ${shown(thrown)}, which is not an Error`, { cause: thrown });
+    if (types.isNativeError(thrown) || thrown instanceof Error) return thrown;
+    return nowhere(new Error(`a callback threw ${shown(thrown)}, which is not an Error`, { cause: thrown }));
   } catch {
-    return new Error('a callback threw a value that cannot be shown');
+    return nowhere(new Error('a callback threw a value that cannot be shown'));
+  }
+}
+
+/**
+ * Takes the frames off an error about a value: they would tell where we found it, and not where it comes from.
+ * @template {Error} Made
+ * @param {Made} error
+ * @returns {Made}
+ */
+function nowhere(error) {
+  error.stack = `${error.name}: ${error.message}`;
+  return error;
+}
+
+/**
+ * Where it was thrown: the lines of its stack with file and line; empty if they cannot be read. It never throws.
+ * @param {unknown} thrown
+ * @returns {string}
+ */
+function framesOf(thrown) {
+  try {
+    const stack = String(asError(thrown).stack);
+    const at = stack.search(/^ +at /m);
+    return at < 0 ? '' : stack.slice(at);
+  } catch {
+    return '';
   }
 }
 
@@ -82,4 +109,4 @@ function messageOf(thrown) {
   }
 }
 
-module.exports = { asError, bytesOf, messageOf, optionsOf, shown, wholeNumber, wrongType };
+module.exports = { asError, bytesOf, framesOf, messageOf, nowhere, optionsOf, shown, wholeNumber, wrongType };

@@ -1,41 +1,23 @@
 'use strict';
 
 const { bytesOf } = require('./check.js');
-const { ConnId } = require('./conn_id.js');
-const { errorOf } = require('./error.js');
 
 /**
  * A server of the addon, with its calls by id.
  * @typedef {import('../types/native.js').NativeServer & import('../types/native.js').Calls} NativeServer
  */
-
-/** @type {(conn: Conn) => boolean} */
-let isClosing;
-/** @type {(conn: Conn) => void} */
-let setClosing;
+/** @typedef {import('./session.js').Session} Session */
 
 /** A connection. The same object in all its callbacks; it may be kept, and used at any time. */
 class Conn {
-  #native;
-  #id;
-  /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
-  #closing = false;
-
-  static {
-    isClosing = (conn) => conn.#closing;
-    setClosing = (conn) => {
-      conn.#closing = true;
-    };
-  }
+  #session;
 
   /**
    * @hideconstructor
-   * @param {NativeServer} native
-   * @param {ConnId} id
+   * @param {Session} session
    */
-  constructor(native, id) {
-    this.#native = native;
-    this.#id = id;
+  constructor(session) {
+    this.#session = session;
     /**
      * Yours: the engine does not touch it.
      * @type {any}
@@ -45,12 +27,12 @@ class Conn {
 
   /** The id, for `server.write` and `server.close`. Always the same object. */
   get id() {
-    return this.#id;
+    return this.#session.id;
   }
 
   /** Whether the connection takes writes. */
   get isOpen() {
-    return this.#native.isOpen(this.#id.high, this.#id.low);
+    return this.#session.isOpen;
   }
 
   /**
@@ -63,7 +45,7 @@ class Conn {
    *   queued
    */
   write(data) {
-    return write(this.#native, this.#id, data);
+    return this.#session.write(bytesOf(data));
   }
 
   /**
@@ -73,30 +55,30 @@ class Conn {
    * @throws {ReactorError} `CLOSED` if it is closed or closing already
    */
   close() {
-    this.#closing = true;
-    close(this.#native, this.#id);
+    this.#session.close();
+  }
+
+  /**
+   * Holds the connection while an answer is made elsewhere. Until {@link release} it is not read, and the end of the peer's
+   * side does not close it; its idle and read time-outs do not run. Writes and `onDrain` go on. Holds are counted. A
+   * reset, `close`, the write time-out and the server's stop end it all the same. A callback that returns a promise holds
+   * its connection by itself, until the promise ends.
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing
+   */
+  hold() {
+    this.#session.hold();
+  }
+
+  /**
+   * Takes one {@link hold} back: the connection goes on when it was released as often as it was held. What was written
+   * before is sent before the connection ends.
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
+   */
+  release() {
+    this.#session.release();
   }
 }
 
-/**
- * @param {NativeServer} native
- * @param {ConnId} id
- * @param {Uint8Array | string} data
- * @returns {boolean}
- */
-function write(native, id, data) {
-  const done = native.write(id.high, id.low, bytesOf(data));
-  if (typeof done === 'boolean') return done;
-  throw errorOf(done);
-}
-
-/**
- * @param {NativeServer} native
- * @param {ConnId} id
- */
-function close(native, id) {
-  const failure = native.close(id.high, id.low);
-  if (failure) throw errorOf(failure);
-}
-
-module.exports = { Conn, close, isClosing, setClosing, write };
+module.exports = { Conn };

@@ -1,14 +1,59 @@
 'use strict';
 
-/** What a callback asks the engine to do next: its return value. */
+const { inspect } = require('node:util');
+
+/** What actions are known by: the same in every copy of the package and in every realm of the process. */
+const MARK = Symbol.for('reactor-engine.Action');
+
+/** An action: a value of its own kind, which nothing else can be by mistake. */
+class ActionValue {
+  #name;
+
+  /**
+   * @hideconstructor
+   * @param {'None' | 'Close' | 'Stop'} name
+   */
+  constructor(name) {
+    this.#name = name;
+    Object.defineProperty(this, MARK, { value: name });
+    Object.freeze(this);
+  }
+
+  /** `Action.Close`. */
+  toString() {
+    return `Action.${this.#name}`;
+  }
+
+  /** @internal */
+  [inspect.custom]() {
+    return this.toString();
+  }
+}
+
+/** What a callback asks the engine to do next: its return value. No other value asks for anything. */
 const Action = Object.freeze({
   /** Go on; the same as returning nothing. */
-  None: /** @type {const} */ (0),
+  None: new ActionValue('None'),
   /** Close this connection: from now on writes throw `CLOSED`; what is queued is sent first. */
-  Close: /** @type {const} */ (1),
+  Close: new ActionValue('Close'),
   /** Stop the server. */
-  Stop: /** @type {const} */ (2),
+  Stop: new ActionValue('Stop'),
 });
+/** @typedef {(typeof Action)[keyof typeof Action]} Action what a callback asks for */
+
+/**
+ * The name of an action, of whichever copy of the package; `undefined` of any other value. It never throws.
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+function actionName(value) {
+  try {
+    return value === null || typeof value !== 'object' ? undefined : /** @type {any} */ (value)[MARK];
+  } catch {
+    // A proxy whose traps throw.
+    return undefined;
+  }
+}
 
 /** Why a connection ended. Expect values you do not know; more will come. */
 const CloseReason = Object.freeze({
@@ -35,6 +80,7 @@ const CloseReason = Object.freeze({
   /** The connect, read or write time-out was over. */
   TimedOut: /** @type {const} */ ('time-out'),
 });
+/** @typedef {(typeof CloseReason)[keyof typeof CloseReason] | (string & {})} CloseReason why a connection ended */
 
 /** The codes of a {@link ReactorError}. Expect values you do not know; more will come. */
 const ErrorCode = Object.freeze({
@@ -63,5 +109,6 @@ const ErrorCode = Object.freeze({
   /** The call has no meaning for this kind of socket, or this way of delivery. */
   Unsupported: /** @type {const} */ ('UNSUPPORTED'),
 });
+/** @typedef {(typeof ErrorCode)[keyof typeof ErrorCode] | (string & {})} ErrorCode what went wrong */
 
-module.exports = { Action, CloseReason, ErrorCode };
+module.exports = { Action, CloseReason, ErrorCode, actionName };

@@ -1,14 +1,17 @@
 'use strict';
 
-const { asError, shown } = require('./check.js');
+const { asError, nowhere, shown } = require('./check.js');
 const { ConnId } = require('./conn_id.js');
-const { Conn, isClosing, setClosing } = require('./conn.js');
-const { Action } = require('./constants.js');
-const { ReactorError } = require('./error.js');
+const { Conn } = require('./conn.js');
+const { actionName } = require('./constants.js');
+const { saysClosed } = require('./error.js');
 const native = require('./addon.js');
+const { Scope } = require('./scope.js');
+const { Session } = require('./session.js');
 const { warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
+/** @typedef {import('./session.js').Input} Input */
 
 /** How many numbers a record is. */
 const WORDS = native.recordWords();
@@ -21,15 +24,27 @@ const KIND = 0xffff;
 /** @type {Map<number, string>} */
 const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number, name]));
 
+/**
+ * A connection, and what the package keeps of it.
+ * @typedef {{ conn: Conn, session: Session }} Entry
+ */
+
 /** Calls the user's callbacks, does what they answer, and reports those that fail. It never throws. */
 class Dispatcher {
   #native;
   #handler;
   /**
    * The connections by the low half of their ids, which no two have at once.
-   * @type {Map<number, Conn>}
+   * @type {Map<number, Entry>}
    */
-  #conns = new Map();
+  #entries = new Map();
+  /** The context that those of connections begin as. */
+  #scope = new Scope();
+  /**
+   * Callbacks and types of what they returned, where that was no action: each is reported once.
+   * @type {Set<string>}
+   */
+  #strays = new Set();
 
   /**
    * @param {import('./conn.js').NativeServer} nativeServer
@@ -38,6 +53,11 @@ class Dispatcher {
   constructor(nativeServer, handler) {
     this.#native = nativeServer;
     this.#handler = handler;
+  }
+
+  /** The server starts here: the contexts of its connections begin as this one. */
+  starts() {
+    this.#scope = new Scope();
   }
 
   /**
@@ -49,10 +69,10 @@ class Dispatcher {
     for (let at = 0; at < words.length; at += WORDS) {
       const kind = words[at] & KIND;
       const low = words[at + 2];
-      if (kind === OPEN) this.#conns.set(low, new Conn(this.#native, new ConnId(words[at + 1], low)));
-      const conn = this.#conns.get(low);
       try {
-        if (conn) this.#event(kind, conn, words[at + 3], words[at + 4], bytes);
+        if (kind === OPEN) this.#entries.set(low, this.#entry(new ConnId(words[at + 1], low)));
+        const entry = this.#entries.get(low);
+        if (entry) this.#event(kind, entry, words[at + 3], words[at + 4], bytes);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
@@ -61,112 +81,182 @@ class Dispatcher {
   }
 
   /**
+   * @param {ConnId} id
+   * @returns {Entry}
+   */
+  #entry(id) {
+    const give = (/** @type {Input} */ input) => this.#input(entry, input);
+    const session = new Session(this.#native, id, this.#scope.fork(), give);
+    const entry = { conn: new Conn(session), session };
+    return entry;
+  }
+
+  /**
    * @param {number} kind
-   * @param {Conn} conn
+   * @param {Entry} entry
    * @param {number} first
    * @param {number} second
    * @param {Buffer} bytes
    */
-  #event(kind, conn, first, second, bytes) {
+  #event(kind, entry, first, second, bytes) {
+    const { conn, session } = entry;
     if (kind === CLOSE) {
-      this.#conns.delete(conn.id.low);
+      this.#entries.delete(conn.id.low);
+      session.drop();
       const reason = REASONS.get(first) ?? `reason ${first}`;
-      this.call(conn, 'onClose', conn, reason, second === 0 ? null : second);
-    } else if (isClosing(conn)) {
+      this.#call(entry, 'onClose', conn, reason, second === 0 ? null : second);
+    } else if (session.isClosing) {
       // The handler is done with it.
-    } else if (kind === DATA) {
-      this.#data(conn, ownBytes(bytes, first, second));
+    } else if (kind === DATA || kind === EOF) {
+      const input = kind === DATA ? ownBytes(bytes, first, second) : null;
+      if (session.waits) session.keep(input);
+      else this.#input(entry, input);
     } else if (kind === OPEN || kind === DRAIN) {
-      this.call(conn, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
-    } else if (kind === EOF) {
-      // Nobody here can end one side, so the connection is over.
-      this.#obey(conn, 'onEof', Action.Close);
+      this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
     }
     // What else there is nobody here can ask for.
   }
 
   /**
-   * What `call` does, for the callback that is called most.
-   * @param {Conn} conn
+   * @param {Entry} entry
+   * @param {Input} input
+   */
+  #input(entry, input) {
+    if (input) return entry.session.scope.run(this, this.#data, entry, input);
+    // Nobody here can end one side, so the connection is over.
+    entry.session.closeIfOpen();
+  }
+
+  /**
+   * What `#invoke` does, for the callback that is called most.
+   * @param {Entry} entry
    * @param {Buffer} data
    */
-  #data(conn, data) {
+  #data(entry, data) {
     try {
-      const answer = this.#handler.onData?.(conn, data);
-      if (answer !== undefined) this.answered(conn, 'onData', answer);
+      const answer = this.#handler.onData?.(entry.conn, data);
+      if (answer !== undefined) this.#answered(entry, 'onData', answer);
     } catch (error) {
-      this.#failed(conn, error);
+      this.#failed(entry, 'onData', error);
     }
+  }
+
+  /**
+   * Calls one callback of a connection, in its context.
+   * @param {Entry} entry
+   * @param {'onOpen' | 'onDrain' | 'onClose'} name
+   * @param {unknown[]} args
+   */
+  #call(entry, name, ...args) {
+    entry.session.scope.run(this, this.#invoke, entry, name, args);
   }
 
   /**
    * Calls one callback, if there is one.
-   * @template {'onOpen' | 'onData' | 'onDrain' | 'onClose' | 'onStop'} Name
-   * @param {Conn | null} conn
-   * @param {Name} name
-   * @param {Parameters<Required<Handler>[Name]>} args
+   * @param {Entry | null} entry
+   * @param {'onOpen' | 'onDrain' | 'onClose' | 'onStop'} name
+   * @param {unknown[]} args
    */
-  call(conn, name, ...args) {
+  #invoke(entry, name, args) {
     try {
       const callback = /** @type {undefined | ((...args: unknown[]) => unknown)} */ (this.#handler[name]);
-      this.answered(conn, name, callback?.apply(this.#handler, args));
+      this.#answered(entry, name, callback?.apply(this.#handler, args));
     } catch (error) {
-      this.#failed(conn, error);
+      this.#failed(entry, name, error);
     }
   }
 
+  /** @param {import('./server.js').Server} server */
+  stopped(server) {
+    this.#scope.fork().run(this, this.#invoke, null, 'onStop', [server]);
+  }
+
   /**
-   * Does what a callback asks for, now or when its promise is settled.
-   * @param {Conn | null} conn
+   * Takes what onStart returned; says whether it refuses the start.
+   * @param {unknown} answer
+   * @returns {boolean}
+   */
+  refusesStart(answer) {
+    if (actionName(answer) === 'Stop') return true;
+    this.#answered(null, 'onStart', answer);
+    return false;
+  }
+
+  /**
+   * Does what a callback asks for, now or when its promise has ended, which holds its connection.
+   * @param {Entry | null} entry
    * @param {string} name
    * @param {unknown} answer
    */
-  answered(conn, name, answer) {
-    if (!isThenable(answer)) return this.#obey(conn, name, answer);
+  #answered(entry, name, answer) {
+    if (!isThenable(answer)) return this.#obey(entry, name, answer);
+    const session = entry?.session;
+    const held = session?.runs() ?? false;
     Promise.resolve(answer)
-      .then((settled) => this.#obey(conn, name, settled))
-      .catch((error) => this.#failed(conn, error));
+      .then((settled) => this.#obey(entry, name, settled))
+      .catch((error) => this.#failed(entry, name, error))
+      .then(() => session?.ran(held))
+      .catch(warn);
   }
 
   /**
-   * @param {Conn | null} conn
+   * @param {Entry | null} entry
    * @param {string} name
    * @param {unknown} answer
    */
-  #obey(conn, name, answer) {
-    if (actionOf(name, answer) === Action.Stop) this.#native.stop();
-    if (answer === Action.Close && conn) {
-      setClosing(conn);
-      // It may be closed already; then there is nothing left to do.
-      this.#native.close(conn.id.high, conn.id.low);
-    }
+  #obey(entry, name, answer) {
+    if (answer === undefined || answer === null) return;
+    const action = actionName(answer);
+    if (action === 'Stop') this.#native.stop();
+    else if (action === 'Close') entry?.session.closeIfOpen();
+    else if (action !== 'None') this.#strayed(entry, name, answer);
   }
 
   /**
-   * @param {Conn | null} conn
+   * A callback returned what is no action.
+   * @param {Entry | null} entry
+   * @param {string} name
+   * @param {unknown} answer
+   */
+  #strayed(entry, name, answer) {
+    const kind = `${name} ${typeof answer}`;
+    if (this.#strays.has(kind)) return;
+    this.#strays.add(kind);
+    const error = new TypeError(`${name} must return an Action or nothing, not ${shown(answer)}`);
+    this.#report(nowhere(error), entry, name);
+  }
+
+  /**
+   * @param {Entry | null} entry
+   * @param {string} name
    * @param {unknown} thrown
    */
-  #failed(conn, thrown) {
-    if (conn) {
-      const peerLeft = !isClosing(conn) && !conn.isOpen;
-      setClosing(conn);
-      // The peer went while the batch was on its way: the write that noticed is no failure, and onClose follows.
-      if (peerLeft && isClosedError(thrown)) return;
-      this.#native.fail(conn.id.high, conn.id.low);
+  #failed(entry, name, thrown) {
+    if (entry) {
+      const { session } = entry;
+      const peerLeft = !session.isClosing && !session.isOpen;
+      if (peerLeft && saysClosed(thrown, session.id)) {
+        // The peer went while the batch was on its way: the write that noticed is no failure, and onClose follows.
+        session.isClosing = true;
+        return;
+      }
+      session.fail();
     }
-    this.#report(asError(thrown), conn);
+    this.#report(asError(thrown), entry, name);
   }
 
   /**
    * @param {Error} error
-   * @param {Conn | null} conn
+   * @param {Entry | null} entry
+   * @param {string} name
    */
-  #report(error, conn) {
+  #report(error, entry, name) {
+    const where = entry ? `    in ${name} of connection ${entry.session.id}` : `    in ${name}`;
     /** @param {unknown} second */
-    const alsoFailed = (second) => (warn(error), warn(second));
+    const alsoFailed = (second) => (warn(error, where), warn(second, '    in onError'));
     try {
-      if (!this.#handler.onError) return warn(error);
-      const answer = this.#handler.onError(error, conn);
+      if (!this.#handler.onError) return warn(error, where);
+      const answer = this.#handler.onError(error, entry && entry.conn);
       if (isThenable(answer)) Promise.resolve(answer).then(undefined, alsoFailed);
     } catch (second) {
       alsoFailed(second);
@@ -174,12 +264,13 @@ class Dispatcher {
   }
 
   /**
-   * Notes that a connection was closed by its id.
+   * The open connection with this id.
    * @param {ConnId} id
+   * @returns {Session | undefined}
    */
-  closed(id) {
-    const conn = this.#conns.get(id.low);
-    if (conn?.id.high === id.high) setClosing(conn);
+  session(id) {
+    const session = this.#entries.get(id.low)?.session;
+    return session?.id.high === id.high ? session : undefined;
   }
 }
 
@@ -199,35 +290,16 @@ function ownBytes(bytes, first, second) {
 }
 
 /**
- * Whether this is the failure of a write to a closed connection.
- * @param {unknown} thrown
+ * @param {unknown} value
+ * @returns {value is PromiseLike<unknown>}
  */
-function isClosedError(thrown) {
+function isThenable(value) {
   try {
-    return thrown instanceof ReactorError && thrown.code === 'CLOSED';
+    return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
   } catch {
     // A proxy whose traps throw.
     return false;
   }
 }
 
-/**
- * @param {unknown} value
- * @returns {value is PromiseLike<unknown>}
- */
-const isThenable = (value) =>
-  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-
-/**
- * The action that a callback returned. What `write` returns is none, so that `(conn, data) => conn.write(data)` works.
- * @param {string} name
- * @param {unknown} answer
- * @returns {number}
- */
-function actionOf(name, answer) {
-  if (answer === undefined || answer === null || typeof answer === 'boolean') return Action.None;
-  if (answer === Action.None || answer === Action.Close || answer === Action.Stop) return answer;
-  throw new TypeError(`${name} must return an Action or nothing, not ${shown(answer)}`);
-}
-
-module.exports = { Dispatcher, actionOf, isThenable };
+module.exports = { Dispatcher };

@@ -23,10 +23,36 @@ class ReactorError extends Error {
 
 Object.defineProperty(ReactorError.prototype, 'name', { value: 'ReactorError', configurable: true, writable: true });
 
+/** @typedef {import('./conn_id.js').ConnId} ConnId */
+
+/**
+ * The connection that an error says is closed.
+ * @type {WeakMap<object, ConnId>}
+ */
+const CLOSED = new WeakMap();
+
 /**
  * @param {import('../types/native.js').Failure} failure
+ * @param {ConnId} [id] the connection that the call was about
  * @returns {ReactorError}
  */
-const errorOf = ({ code, message, errno }) => new ReactorError(code, message, { errno });
+function errorOf({ code, message, errno }, id) {
+  const error = new ReactorError(code, message, { errno });
+  if (id && code === 'CLOSED') CLOSED.set(error, id);
+  return error;
+}
 
-module.exports = { ReactorError, errorOf };
+/** @param {ConnId} id */
+const closedError = (id) => errorOf({ code: 'CLOSED', message: `connection ${id} is closed` }, id);
+
+/**
+ * Whether what was thrown is the failure of a call on this connection because it is closed.
+ * @param {unknown} thrown
+ * @param {ConnId} id
+ */
+function saysClosed(thrown, id) {
+  const closed = typeof thrown === 'object' && thrown !== null ? CLOSED.get(thrown) : undefined;
+  return closed?.high === id.high && closed.low === id.low;
+}
+
+module.exports = { ReactorError, closedError, errorOf, saysClosed };

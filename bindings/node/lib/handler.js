@@ -1,14 +1,16 @@
 'use strict';
 
-const { wrongType } = require('./check.js');
+const { shown, wrongType } = require('./check.js');
+const { ReactorError } = require('./error.js');
 
 /** @typedef {import('./conn.js').Conn} Conn */
 /** @typedef {import('./server.js').Server} Server */
 /** @typedef {typeof import('./constants.js').Action} Actions */
 /** @typedef {Actions[keyof Actions]} Action what a callback asks for */
 /**
- * What a callback returns, or the promise that it returns resolves to. A boolean, which `write` returns, asks for nothing.
- * @typedef {Action | boolean | null | undefined | void} Answer
+ * What a callback returns, or the promise that it returns resolves to. Any other value asks for nothing, and is reported to
+ * `onError`, once for each callback and type of value.
+ * @typedef {Action | null | undefined | void} Answer
  */
 /** @typedef {typeof import('./constants.js').CloseReason} CloseReasons */
 /** @typedef {CloseReasons[keyof CloseReasons] | (string & {})} CloseReason why a connection ended */
@@ -16,7 +18,14 @@ const { wrongType } = require('./check.js');
 /**
  * The callbacks, all optional, all on the JavaScript thread that made the server. Those of one connection come in order,
  * and never two at once. One that throws, or whose promise is rejected, closes its connection with `handler error` and
- * is reported to `onError`; the server lives on. The engine does not wait for a promise before the next callback.
+ * is reported to `onError`; the server lives on.
+ *
+ * One that returns a promise holds its connection until the promise ends, as `conn.hold` does: no `onData` comes
+ * meanwhile, and the peer may end its side without losing the answer. Only `onDrain` may come, for which the promise may
+ * be waiting, and `onClose`, after which nobody waits for the promise.
+ *
+ * All callbacks of a connection run in one asynchronous context of its own, for `AsyncLocalStorage`, which begins as that of
+ * the call of `start` or `run`.
  * @typedef {object} Handler
  * @property {(server: Server) => Answer | Promise<Answer>} [onStart] The server starts: once, before any other callback,
  *   within the call of `start` or `run`. Returning `Action.Stop` refuses the start, throwing fails it.
@@ -30,11 +39,19 @@ const { wrongType } = require('./check.js');
  * @property {(server: Server) => Answer | Promise<Answer>} [onStop] The server has stopped: once, after the last
  *   callback, when all loops have ended.
  * @property {(error: Error, conn: Conn | null) => unknown} [onError] A callback failed: that of a connection, which is
- *   being closed, or another. Without it such errors become warnings of the process.
+ *   being closed, or another; or a callback returned what is no action, which closes nothing. Without it such errors become
+ *   warnings of the process.
  */
 
 /** @type {readonly (keyof Handler)[]} */
 const CALLBACKS = ['onStart', 'onOpen', 'onData', 'onDrain', 'onClose', 'onStop', 'onError'];
+/** The names as somebody may write them by mistake. */
+const SPELLED = new Set(CALLBACKS.map(plainly));
+
+/** @param {string} name */
+function plainly(name) {
+  return name.replaceAll('_', '').toLowerCase();
+}
 
 /**
  * @param {Handler} handler
@@ -48,7 +65,35 @@ function checkedHandler(handler) {
       throw wrongType(`handler.${name}`, 'a function', callback);
     }
   }
-  return handler;
+  const unknown = methodsOf(handler).find(isUnknown);
+  if (unknown === undefined) return handler;
+  const message = `the handler has ${shown(unknown)}, which is no callback (known: ${CALLBACKS.join(', ')})`;
+  throw new ReactorError('INVALID_ARGUMENT', message);
+}
+
+/**
+ * Whether somebody has meant a callback by this name, and there is none: it would never be called.
+ * @param {string} name
+ */
+function isUnknown(name) {
+  const known = /** @type {readonly string[]} */ (CALLBACKS).includes(name);
+  return !known && (/^on[A-Z]/.test(name) || SPELLED.has(plainly(name)));
+}
+
+/**
+ * The names of an object's methods, its own and those of its classes. It runs none of its getters.
+ * @param {object} handler
+ * @returns {string[]}
+ */
+function methodsOf(handler) {
+  /** @type {string[]} */
+  const names = [];
+  for (let at = handler; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+      if (typeof value === 'function') names.push(name);
+    }
+  }
+  return names;
 }
 
 module.exports = { checkedHandler };

@@ -1,14 +1,15 @@
 'use strict';
 
-const { messageOf, optionsOf, wholeNumber, wrongType } = require('./check.js');
-const { close, write } = require('./conn.js');
+const { bytesOf, messageOf, optionsOf, wholeNumber, wrongType } = require('./check.js');
 const { connId } = require('./conn_id.js');
-const { Action } = require('./constants.js');
-const { Dispatcher, actionOf, isThenable } = require('./dispatcher.js');
-const { ReactorError, errorOf } = require('./error.js');
+const { Dispatcher } = require('./dispatcher.js');
+const { ReactorError, closedError, errorOf } = require('./error.js');
 const { checkedHandler } = require('./handler.js');
 const native = require('./addon.js');
 const { Relief } = require('./relief.js');
+const { Told } = require('./told.js');
+const { Unstarted } = require('./unstarted.js');
+const { tell } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
@@ -39,7 +40,12 @@ const { Relief } = require('./relief.js');
  *   brings the loop more work. Default: 'adaptive'.
  */
 
+const TOLD = new Told();
+/** Milliseconds after which a server that listens nowhere is told of. */
+const NOWHERE_MS = 1000;
 const SAFE = Number.MAX_SAFE_INTEGER;
+/** The numbers of actions, as the addon has them. */
+const [NONE, STOP] = ['none', 'stop'].map((name) => native.actions().indexOf(name));
 /** The options and their greatest values. */
 const OPTIONS = {
   loops: SAFE,
@@ -61,6 +67,7 @@ class Server {
   #handler;
   #dispatcher;
   #relief = new Relief();
+  #unstarted = new Unstarted();
   /** @type {'new' | 'starting' | 'running' | 'over'} */
   #state = 'new';
   #stopAsked = false;
@@ -75,7 +82,8 @@ class Server {
    * A server that is not started and listens nowhere.
    * @param {Handler} handler
    * @param {Options} [options]
-   * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, `SYSTEM` when descriptors have run out
+   * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, and for a method of the handler that is
+   *   named like a callback and is none; `SYSTEM` when descriptors have run out
    */
   constructor(handler, options) {
     this.#handler = checkedHandler(handler);
@@ -92,7 +100,8 @@ class Server {
    * bytes and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
    * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
    * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
-   * `varint`); behind it, after commas, `max_frame=N`, and of a length field `order=big|little`, `offset=N`,
+   * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
+   * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
    * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame.
    * @param {string} url
    * @returns {string} the address really bound, as a URL without the options
@@ -103,8 +112,9 @@ class Server {
   listen(url) {
     if (typeof url !== 'string') throw wrongType('url', 'a string', url);
     const bound = this.#native.listen(url);
-    if (typeof bound === 'string') return bound;
-    throw errorOf(bound);
+    if (typeof bound !== 'string') throw errorOf(bound);
+    if (this.#state === 'new') this.#unstarted.listens(bound);
+    return bound;
   }
 
   /**
@@ -117,12 +127,15 @@ class Server {
     /** @type {{ cause?: unknown }} */
     const thrown = {};
     const before = this.#state;
+    this.#unstarted.end();
+    if (before === 'new') this.#dispatcher.starts();
     const failure = this.#native.start(
       () => this.#callOnStart(thrown),
-      (words, bytes) => this.#deliver(words, bytes),
+      (words, bytes, told) => (told ? TOLD.tell(told) : this.#deliver(words, bytes)),
     );
     if (!failure) {
       this.#state = 'running';
+      if (this.addresses.length === 0) setTimeout(() => this.#tellIfNowhere(), NOWHERE_MS).unref();
       return;
     }
     this.#state = before;
@@ -166,8 +179,15 @@ class Server {
   async stop() {
     this.#native.stop();
     this.#stopAsked = true;
+    this.#unstarted.end();
     if (this.#state === 'running') return this.#ended;
     this.#releaseIfStopped();
+  }
+
+  /** One that was started first listens soon, or was forgotten to. */
+  #tellIfNowhere() {
+    if (this.#state !== 'running' || this.#stopAsked || this.addresses.length > 0) return;
+    tell('a server runs that listens nowhere, and so nobody can connect: call listen', 'REACTOR_NOT_LISTENING');
   }
 
   /** A server that will never run gives its listeners back. */
@@ -183,7 +203,7 @@ class Server {
    * @throws {ReactorError} `CLOSED` or `FULL`
    */
   write(id, data) {
-    return write(this.#native, connId(id), data);
+    return this.#session(id).write(bytesOf(data));
   }
 
   /**
@@ -193,8 +213,34 @@ class Server {
    * @throws {ReactorError} `CLOSED` if it is closed or closing already
    */
   close(id) {
-    close(this.#native, connId(id));
-    this.#dispatcher.closed(id);
+    this.#session(id).close();
+  }
+
+  /**
+   * Holds a connection, as {@link Conn.hold} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing
+   */
+  hold(id) {
+    this.#session(id).hold();
+  }
+
+  /**
+   * Takes a hold back, as {@link Conn.release} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
+   */
+  release(id) {
+    this.#session(id).release();
+  }
+
+  /** @param {ConnId} id */
+  #session(id) {
+    const session = this.#dispatcher.session(connId(id));
+    if (session) return session;
+    throw closedError(id);
   }
 
   /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
@@ -224,10 +270,7 @@ class Server {
   #callOnStart(thrown) {
     this.#state = 'starting';
     try {
-      const answer = this.#handler.onStart?.(this);
-      if (!isThenable(answer)) return actionOf('onStart', answer);
-      this.#dispatcher.answered(null, 'onStart', answer);
-      return Action.None;
+      return this.#dispatcher.refusesStart(this.#handler.onStart?.(this)) ? STOP : NONE;
     } catch (error) {
       thrown.cause = error;
       return messageOf(error);
@@ -246,7 +289,7 @@ class Server {
     this.#relief.end();
     this.#native.release();
     this.#state = 'over';
-    this.#dispatcher.call(null, 'onStop', this);
+    this.#dispatcher.stopped(this);
     this.#resolveEnded();
   }
 }

@@ -11,6 +11,7 @@ use reactor_core::binding::log::{HandOver, Reader};
 use reactor_core::{Action, BoxError, ErrorKind, Handle};
 
 use crate::hand_over::{answer, Message};
+use crate::told;
 
 /// `onStart` as the JavaScript layer wraps it: returns the action's number, or the text of its failure.
 pub(crate) type OnStart<'a> = Function<'a, (), Either<i32, String>>;
@@ -48,13 +49,25 @@ impl Channel {
         let deliver = deliver.borrow_back(env)?;
         let caller = deliver.build_threadsafe_function().build_callback(move |_| channel.next())?;
         *self.caller() = Some(Arc::new(caller));
+        told::open(self);
         Ok(())
     }
 
     /// Lets no more through.
     pub(crate) fn close(&self) {
+        told::close(self);
         let caller = self.caller().take();
         drop(caller);
+    }
+
+    /// Whether both are the same way.
+    pub(crate) fn is(&self, other: &Channel) -> bool {
+        Arc::ptr_eq(&self.caller, &other.caller)
+    }
+
+    /// Tells JavaScript what the operator must know.
+    pub(crate) fn tell(&self, text: String) {
+        self.send(Message::Told(text));
     }
 
     /// Drops what JavaScript will not handle any more.

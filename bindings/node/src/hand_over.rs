@@ -42,6 +42,8 @@ pub fn record_words() -> u32 {
 pub enum Message {
     /// What a loop has gathered.
     Log(HandOver),
+    /// What the operator must know, in words.
+    Told(String),
     /// All loops have ended; nothing comes after it.
     Stopped,
 }
@@ -73,8 +75,10 @@ pub(crate) fn answer() {
 /// Makes the arguments of the call, on the JavaScript thread, right before it.
 impl JsValuesTupleIntoVec for Message {
     fn into_vec(self, env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
-        let Message::Log(hand_over) = self else {
-            return Ok(vec![words(env, &[])?, copied(env, &[])?]);
+        let hand_over = match self {
+            Message::Log(hand_over) => hand_over,
+            Message::Told(text) => return Ok(vec![words(env, &[])?, copied(env, &[])?, string(env, &text)?]),
+            Message::Stopped => return Ok(vec![words(env, &[])?, copied(env, &[])?]),
         };
         let words = words(env, hand_over.records())?;
         let lent = if lends(&hand_over) { lend(env, &hand_over)? } else { None };
@@ -117,6 +121,15 @@ fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
         sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &mut memory, &mut buffer)
     })?;
     Ok(buffer)
+}
+
+fn string(env: sys::napi_env, text: &str) -> Result<sys::napi_value> {
+    let mut string = ptr::null_mut();
+    // SAFETY: the environment is that of this thread; pointer and length describe the text, which is only read.
+    check_status!(unsafe {
+        sys::napi_create_string_utf8(env, text.as_ptr().cast(), text.len() as isize, &mut string)
+    })?;
+    Ok(string)
 }
 
 /// A buffer over the log's own memory. It is read by the package only, which copies what it gives to the user.

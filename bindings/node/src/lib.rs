@@ -11,3 +11,4 @@ pub mod relief;
 pub mod server;
 pub mod tables;
 mod teardown;
+mod told;

@@ -38,6 +38,12 @@ pub struct Calls {
     /// Closes a connection whose callback failed.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub fail: Plain,
+    /// Holds a connection once more.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub hold_conn: Plain,
+    /// Takes one hold back.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub release_conn: Plain,
     /// Whether a connection takes writes.
     #[napi(ts_type = "(high: number, low: number) => boolean")]
     pub is_open: Plain,
@@ -51,6 +57,8 @@ impl Calls {
             take_written: function(env, state, Some(entry::<TakeWritten>))?,
             close: function(env, state, Some(entry::<Close>))?,
             fail: function(env, state, Some(entry::<Fail>))?,
+            hold_conn: function(env, state, Some(entry::<Hold>))?,
+            release_conn: function(env, state, Some(entry::<Release>))?,
             is_open: function(env, state, Some(entry::<IsOpen>))?,
         })
     }
@@ -159,6 +167,8 @@ struct Write;
 struct TakeWritten;
 struct Close;
 struct Fail;
+struct Hold;
+struct Release;
 struct IsOpen;
 
 impl Call for Write {
@@ -191,6 +201,18 @@ impl Call for Close {
 impl Call for Fail {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
         arguments.value(arguments.with_conn(state, Handle::fail).err())
+    }
+}
+
+impl Call for Hold {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        arguments.value(arguments.with_conn(state, Handle::hold).err())
+    }
+}
+
+impl Call for Release {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        arguments.value(arguments.with_conn(state, Handle::release).err())
     }
 }
 

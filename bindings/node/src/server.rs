@@ -14,6 +14,7 @@ use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
 use crate::failure::Failure;
 use crate::plain::Calls;
 use crate::teardown::StopAtTeardown;
+use crate::told;
 
 /// The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default.
 #[napi(object)]
@@ -113,6 +114,7 @@ pub struct NativeServer {
 /// Makes a server that is not started and listens nowhere.
 #[napi(catch_unwind)]
 pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
+    told::listen();
     let channel = Channel::default();
     let made = options
         .config()
@@ -140,14 +142,16 @@ impl NativeServer {
 
     /// Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
     /// From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
-    /// id, two more), and the bytes, which are lent until it returns unless they are those of one record. The last
-    /// call, without a record, says that the loops have ended.
+    /// id, two more), and the bytes, which are lent until it returns unless they are those of one record; or, without a
+    /// record, with what the operator must know. The last call, with neither, says that the loops have ended.
     #[napi(catch_unwind)]
     pub fn start(
         &self,
         env: Env,
         #[napi(ts_arg_type = "() => number | string")] on_start: OnStart<'_>,
-        #[napi(ts_arg_type = "(words: Uint32Array, bytes: Buffer) => void")] deliver: Deliver<'_>,
+        #[napi(ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string) => void")] deliver: Deliver<
+            '_,
+        >,
     ) -> napi::Result<Option<Failure>> {
         let server = match self.engine() {
             Ok(server) => server,

@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url);
 const { Dispatcher } = require('../lib/dispatcher.js');
 const { ReactorError } = require('../lib/error.js');
 
-const [OPEN, DATA, DRAIN, CLOSE] = [0, 1, 2, 3];
+const [OPEN, DATA, DRAIN, CLOSE, EOF] = [0, 1, 2, 3, 4];
 const BYTES = Buffer.from('abcdef');
 
 /** Connection 1 and 2 open; each gets data and a drain; then both close. */
@@ -25,11 +25,15 @@ const BATCH = [
   [CLOSE, 1, 2, 1, 0],
 ];
 
+/** What the addon says to a write. */
+let refusal;
+
 /** Runs a batch and returns what was called: of the handler, and of the addon. */
 function deliver(overrides, events = BATCH, isOpen = true) {
   const calls = [];
   const record = (name) => (high, low) => (calls.push(`${name} ${high}:${low}`), null);
-  const addon = { close: record('close'), fail: record('fail'), stop: () => calls.push('stop'), isOpen: () => isOpen };
+  const write = () => refusal;
+  const addon = { close: record('close'), fail: record('fail'), stop: () => calls.push('stop'), isOpen: () => isOpen, write };
   const note = (name) => (conn, ...rest) => {
     calls.push([name, conn.id.low, ...rest.map(String)].join(' '));
     return overrides[name]?.(conn, ...rest);
@@ -136,7 +140,10 @@ test('a close reason that is not known yet is told by its number', () => {
 
 test('R4: a write to a connection that the peer has ended meanwhile is no failure', () => {
   const events = BATCH.filter(([, , low]) => low === 1);
-  const fail = (code) => () => { throw new ReactorError(code, code); };
+  const fail = (code) => (conn) => {
+    refusal = { code, message: code };
+    conn.write('x');
+  };
   assert.deepEqual(deliver({ onData: fail('CLOSED') }, events, false), [
     'onOpen 1', 'onData 1 ab', 'onClose 1 reset 104',
   ]);
@@ -145,9 +152,69 @@ test('R4: a write to a connection that the peer has ended meanwhile is no failur
     const calls = deliver({ onData: fail(code) }, events, isOpen);
     assert.ok(calls.includes(`onError ${code} 1`), calls.join());
   }
+  // Nor is it the failure of something else that looks the same.
+  const calls = deliver({ onData: () => { throw new ReactorError('CLOSED', 'mine'); } }, events, false);
+  assert.ok(calls.includes('onError mine 1'), calls.join());
 });
 
-test('what write returned asks for nothing', () => {
+test('what write returned asks for nothing, and is reported once for each callback', () => {
   const calls = deliver({ onData: () => true, onDrain: () => false });
-  assert.deepEqual(calls, deliver({}));
+  const reports = calls.filter((call) => call.startsWith('onError'));
+  assert.deepEqual(reports, [
+    'onError onData must return an Action or nothing, not true 1', 'onError onDrain must return an Action or nothing, not false 1',
+  ]);
+  assert.deepEqual(calls.filter((call) => !reports.includes(call)), deliver({}));
+});
+
+/** A dispatcher whose addon notes holds and releases among the calls. */
+function holding(handler) {
+  const calls = [];
+  const note = (name) => () => (calls.push(name), null);
+  const addon = { holdConn: note('hold'), releaseConn: note('release'), close: note('close'), fail: note('fail'), isOpen: () => true };
+  const noted = (name) => (conn, ...rest) => (calls.push([name, ...rest.map(String)].join(' ')), handler[name]?.(conn, ...rest));
+  const all = Object.fromEntries(['onOpen', 'onData', 'onDrain', 'onClose'].map((name) => [name, noted(name)]));
+  all.onError = (error) => calls.push(`onError ${error.message}`);
+  const dispatcher = new Dispatcher(addon, all);
+  return { calls, deliver: (...events) => dispatcher.deliver(Uint32Array.from(events.flat()), BYTES) };
+}
+
+const later = () => new Promise((resolve) => setImmediate(resolve));
+
+test('L8: input of a batch waits for the promise of the callback before it; onDrain does not', async () => {
+  const waits = [];
+  const { calls, deliver: give } = holding({ onData: () => new Promise((resolve) => waits.push(resolve)) });
+  give([OPEN, 1, 1, 0, 0], [DATA, 1, 1, 0, 2], [DATA, 1, 1, 2, 4], [DRAIN, 1, 1, 0, 0], [EOF, 1, 1, 0, 0]);
+  assert.deepEqual(calls, ['onOpen', 'onData ab', 'hold', 'onDrain']);
+  waits[0]();
+  await later();
+  assert.deepEqual(calls.splice(4), ['onData cd', 'hold', 'release']);
+  waits[1]();
+  await later();
+  assert.deepEqual(calls.splice(4), ['close', 'release']);
+});
+
+test('L8: what waits is dropped when the connection is gone, or closed by an answer', async () => {
+  const { calls, deliver: give } = holding({ onData: async () => {} });
+  give([OPEN, 1, 1, 0, 0], [DATA, 1, 1, 0, 2], [DATA, 1, 1, 2, 4], [CLOSE, 1, 1, 2, 104]);
+  await later();
+  assert.deepEqual(calls, ['onOpen', 'onData ab', 'hold', 'onClose reset 104', 'release']);
+
+  const closing = holding({ onData: async () => Action.Close });
+  closing.deliver([OPEN, 1, 1, 0, 0], [DATA, 1, 1, 0, 2], [DATA, 1, 1, 2, 4]);
+  await later();
+  assert.deepEqual(closing.calls, ['onOpen', 'onData ab', 'hold', 'close', 'release']);
+});
+
+test('L8: input waits for holds of the user, too, and never comes from inside the release', async () => {
+  let held;
+  const { calls, deliver: give } = holding({ onOpen: (conn) => (held = conn).hold() });
+  give([OPEN, 1, 1, 0, 0], [DATA, 1, 1, 0, 6]);
+  held.hold();
+  held.release();
+  assert.deepEqual(calls, ['onOpen', 'hold', 'hold', 'release']);
+  held.release();
+  assert.throws(() => held.release(), { code: 'WRONG_STATE', message: /is not held/ });
+  assert.equal(calls.length, 4);
+  await later();
+  assert.deepEqual(calls.splice(4), ['onData abcdef', 'release']);
 });

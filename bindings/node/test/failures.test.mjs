@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import test from 'node:test';
 import { inspect } from 'node:util';
+import { createContext, runInContext } from 'node:vm';
 
 import { Action, CloseReason, Server } from 'reactor-engine';
 
@@ -15,8 +16,6 @@ const FAILURES = {
   throw: [() => { throw boom(); }, 'boom'],
   'async rejection': [async () => { throw boom(); }, 'boom'],
   'late rejection': [() => new Promise((_, reject) => setImmediate(reject, boom())), 'boom'],
-  'wrong value': [() => 'close', /must return an Action or nothing, not 'close'/],
-  'wrong promised value': [async () => 7, /must return an Action or nothing, not 7/],
   'thrown string': [() => { throw 'text'; }, /a callback threw 'text', which is not an Error/],
   'thrown nothing': [() => { throw undefined; }, /a callback threw undefined/],
 };
@@ -152,7 +151,51 @@ test('R4: a warning tells where a sound error came from', async (t) => {
   const [warning] = await warned;
   assert.deepEqual([warning.name, warning.message, warning.stack], ['TypeError', 'sound', error.stack]);
   assert.equal(warning.cause, error);
+  // What Node prints beneath the message: which callback, and where in it.
+  assert.match(warning.detail, /^ {4}in onOpen of connection \d+\n {4}at /);
+  assert.ok(warning.detail.includes(import.meta.filename ?? 'failures.test.mjs'), warning.detail);
   socket.destroy();
+});
+
+test('R4: a value that was thrown instead of an error has no place of ours', async (t) => {
+  const server = await serve(t, { onOpen: () => { throw 'text'; } });
+  const warned = once(process, 'warning');
+  const socket = await connect(t, server);
+  const [warning] = await warned;
+  assert.match(warning.detail, /^ {4}in onOpen of connection \d+$/);
+  assert.equal(warning.stack, "Error: a callback threw 'text', which is not an Error");
+  socket.destroy();
+});
+
+test('R4: an error of another realm is reported as it is, with its code', async (t) => {
+  const context = createContext();
+  const onData = runInContext("() => { throw Object.assign(new RangeError('from elsewhere'), { code: 'E1' }); }", context);
+  const reported = deferred();
+  const server = await serve(t, { onData, onError: (error) => reported.resolve(error) });
+  const socket = await connect(t, server);
+  socket.write('x');
+  const error = await reported.promise;
+  assert.ok(!(error instanceof Error), 'it is of another realm');
+  assert.deepEqual([error.name, error.message, error.code], ['RangeError', 'from elsewhere', 'E1']);
+  socket.destroy();
+});
+
+test('R4: in onClose a write to another connection that is closed is a failure', async (t) => {
+  const opened = [];
+  const reported = deferred();
+  const server = await serve(t, {
+    onOpen: (conn) => void opened.push(conn),
+    onClose(conn) {
+      if (conn === opened[1]) opened[0].write('too late');
+    },
+    onError: (error, conn) => reported.resolve([error.code, conn]),
+  });
+  const clients = [await connect(t, server), await connect(t, server)];
+  for (const client of clients) {
+    client.end();
+    await readAll(client);
+  }
+  assert.deepEqual(await reported.promise, ['CLOSED', opened[1]]);
 });
 
 test('a batch whose handling fails as a whole is a warning, and the next one is handed over', async (t) => {
@@ -164,7 +207,7 @@ test('a batch whose handling fails as a whole is a warning, and the next one is 
     throw new Error('escaped');
   };
   const address = server.listen(LOOPBACK);
-  assert.equal(server.start(() => Action.None, deliver), null);
+  assert.equal(server.start(() => 0, deliver), null);
   const warned = once(process, 'warning');
   const socket = await connect(t, { addresses: [address] });
   const [warning] = await warned;

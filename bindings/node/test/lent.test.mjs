@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import test from 'node:test';
 
-import { Action } from 'reactor-engine';
 
 import { LOOPBACK, connect, deferred, serve } from './support.mjs';
 
@@ -45,7 +44,7 @@ test('memory that was lent is empty once the log was handled; that of one record
     logs.push({ bytes, data, length: bytes.length });
   };
   const address = server.listen(LOOPBACK);
-  assert.equal(server.start(() => Action.None, deliver), null);
+  assert.equal(server.start(() => 0, deliver), null);
   const sockets = [];
   for (let client = 0; client < CLIENTS; client += 1) sockets.push(await connect(t, { addresses: [address] }));
   const sent = async (bytes) => {

@@ -23,8 +23,14 @@ function run(name, onLine = () => {}) {
 
 const quiet = (lines, code = 0) => ({ code, signal: null, lines, errors: '' });
 
-test('a server that is not started does not keep the process alive', async () => {
-  assert.deepEqual(await run('unstarted'), quiet([]));
+test('a server that is not started does not keep the process alive, which is told of', async () => {
+  const { errors, ...ended } = await run('unstarted');
+  assert.deepEqual({ ...ended, errors: '' }, quiet([]));
+  assert.match(errors, /ReactorWarning: a server listens at tcp:\/\/127\.0\.0\.1:\d+ and was never started: call start or run/);
+});
+
+test('one that was stopped instead, and one that does not listen, are nothing to tell of', async () => {
+  assert.deepEqual(await run('given up'), quiet([]));
 });
 
 test('nor does one whose start was refused', async () => {

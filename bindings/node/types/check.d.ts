@@ -1,5 +1,6 @@
 /**
- * What was thrown, as an error. It never throws, though what was thrown may be a proxy whose traps do.
+ * What was thrown, as an error. It never throws, though what was thrown may be a proxy whose traps do. An error of another
+ * realm, as test runners make them, is one.
  * @param {unknown} thrown
  * @returns {Error}
  */
@@ -11,11 +12,24 @@ export function asError(thrown: unknown): Error;
  */
 export function bytesOf(data: Uint8Array | string): Uint8Array;
 /**
+ * Where it was thrown: the lines of its stack with file and line; empty if they cannot be read. It never throws.
+ * @param {unknown} thrown
+ * @returns {string}
+ */
+export function framesOf(thrown: unknown): string;
+/**
  * The message of what was thrown. It never throws, and is always a string.
  * @param {unknown} thrown
  * @returns {string}
  */
 export function messageOf(thrown: unknown): string;
+/**
+ * Takes the frames off an error about a value: they would tell where we found it, and not where it comes from.
+ * @template {Error} Made
+ * @param {Made} error
+ * @returns {Made}
+ */
+export function nowhere<Made extends Error>(error: Made): Made;
 /**
  * @param {unknown} value
  * @param {string} what

@@ -2,21 +2,26 @@
  * A server of the addon, with its calls by id.
  */
 export type NativeServer = import("../types/native.js").NativeServer & import("../types/native.js").Calls;
+export type Session = import("./session.js").Session;
+/**
+ * A server of the addon, with its calls by id.
+ * @typedef {import('../types/native.js').NativeServer & import('../types/native.js').Calls} NativeServer
+ */
+/** @typedef {import('./session.js').Session} Session */
 /** A connection. The same object in all its callbacks; it may be kept, and used at any time. */
 export class Conn {
     /**
      * @hideconstructor
-     * @param {NativeServer} native
-     * @param {ConnId} id
+     * @param {Session} session
      */
-    constructor(native: NativeServer, id: ConnId);
+    constructor(session: Session);
     /**
      * Yours: the engine does not touch it.
      * @type {any}
      */
     data: any;
     /** The id, for `server.write` and `server.close`. Always the same object. */
-    get id(): ConnId;
+    get id(): import("./conn_id.js").ConnId;
     /** Whether the connection takes writes. */
     get isOpen(): boolean;
     /**
@@ -36,26 +41,21 @@ export class Conn {
      * @throws {ReactorError} `CLOSED` if it is closed or closing already
      */
     close(): void;
+    /**
+     * Holds the connection while an answer is made elsewhere. Until {@link release} it is not read, and the end of the peer's
+     * side does not close it; its idle and read time-outs do not run. Writes and `onDrain` go on. Holds are counted. A
+     * reset, `close`, the write time-out and the server's stop end it all the same. A callback that returns a promise holds
+     * its connection by itself, until the promise ends.
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing
+     */
+    hold(): void;
+    /**
+     * Takes one {@link hold} back: the connection goes on when it was released as often as it was held. What was written
+     * before is sent before the connection ends.
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
+     */
+    release(): void;
     #private;
 }
-/**
- * @param {NativeServer} native
- * @param {ConnId} id
- */
-export function close(native: NativeServer, id: ConnId): void;
-/**
- * A server of the addon, with its calls by id.
- * @typedef {import('../types/native.js').NativeServer & import('../types/native.js').Calls} NativeServer
- */
-/** @type {(conn: Conn) => boolean} */
-export let isClosing: (conn: Conn) => boolean;
-/** @type {(conn: Conn) => void} */
-export let setClosing: (conn: Conn) => void;
-/**
- * @param {NativeServer} native
- * @param {ConnId} id
- * @param {Uint8Array | string} data
- * @returns {boolean}
- */
-export function write(native: NativeServer, id: ConnId, data: Uint8Array | string): boolean;
-import { ConnId } from "./conn_id.js";

@@ -1,12 +1,25 @@
+/**
+ * what a callback asks for
+ */
+export type Action = (typeof Action)[keyof typeof Action];
+/**
+ * why a connection ended
+ */
+export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason] | (string & {});
+/**
+ * what went wrong
+ */
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode] | (string & {});
 /** What a callback asks the engine to do next: its return value. */
 export const Action: Readonly<{
     /** Go on; the same as returning nothing. */
-    None: 0;
+    None: ActionValue;
     /** Close this connection: from now on writes throw `CLOSED`; what is queued is sent first. */
-    Close: 1;
+    Close: ActionValue;
     /** Stop the server. */
-    Stop: 2;
+    Stop: ActionValue;
 }>;
+/** @typedef {(typeof Action)[keyof typeof Action]} Action what a callback asks for */
 /** Why a connection ended. Expect values you do not know; more will come. */
 export const CloseReason: Readonly<{
     /** The peer closed its side, and everything was answered. */
@@ -32,6 +45,7 @@ export const CloseReason: Readonly<{
     /** The connect, read or write time-out was over. */
     TimedOut: "time-out";
 }>;
+/** @typedef {(typeof CloseReason)[keyof typeof CloseReason] | (string & {})} CloseReason why a connection ended */
 /** The codes of a {@link ReactorError}. Expect values you do not know; more will come. */
 export const ErrorCode: Readonly<{
     /** An argument is outside what the call accepts. */
@@ -59,3 +73,24 @@ export const ErrorCode: Readonly<{
     /** The call has no meaning for this kind of socket, or this way of delivery. */
     Unsupported: "UNSUPPORTED";
 }>;
+/**
+ * The name of an action, of whichever copy of the package; `undefined` of any other value. It never throws.
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+export function actionName(value: unknown): string | undefined;
+/** An action: a value of its own kind, which nothing else can be by mistake. */
+declare class ActionValue {
+    /**
+     * @hideconstructor
+     * @param {'None' | 'Close' | 'Stop'} name
+     */
+    constructor(name: "None" | "Close" | "Stop");
+    /** `Action.Close`. */
+    toString(): string;
+    /** @internal */
+    [inspect.custom](): string;
+    #private;
+}
+import { inspect } from "util";
+export {};

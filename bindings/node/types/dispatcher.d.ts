@@ -1,4 +1,16 @@
 export type Handler = import("./handler.js").Handler;
+export type Input = import("./session.js").Input;
+/**
+ * A connection, and what the package keeps of it.
+ */
+export type Entry = {
+    conn: Conn;
+    session: Session;
+};
+/**
+ * A connection, and what the package keeps of it.
+ * @typedef {{ conn: Conn, session: Session }} Entry
+ */
 /** Calls the user's callbacks, does what they answer, and reports those that fail. It never throws. */
 export class Dispatcher {
     /**
@@ -6,45 +18,30 @@ export class Dispatcher {
      * @param {Handler} handler
      */
     constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler);
+    /** The server starts here: the contexts of its connections begin as this one. */
+    starts(): void;
     /**
      * Calls the callbacks for a log.
      * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
      * @param {Buffer} bytes lent by the addon until this returns, unless they are those of one record
      */
     deliver(words: Uint32Array, bytes: Buffer): void;
+    /** @param {import('./server.js').Server} server */
+    stopped(server: import("./server.js").Server): void;
     /**
-     * Calls one callback, if there is one.
-     * @template {'onOpen' | 'onData' | 'onDrain' | 'onClose' | 'onStop'} Name
-     * @param {Conn | null} conn
-     * @param {Name} name
-     * @param {Parameters<Required<Handler>[Name]>} args
-     */
-    call<Name extends "onOpen" | "onData" | "onDrain" | "onClose" | "onStop">(conn: Conn | null, name: Name, ...args: Parameters<Required<Handler>[Name]>): void;
-    /**
-     * Does what a callback asks for, now or when its promise is settled.
-     * @param {Conn | null} conn
-     * @param {string} name
+     * Takes what onStart returned; says whether it refuses the start.
      * @param {unknown} answer
+     * @returns {boolean}
      */
-    answered(conn: Conn | null, name: string, answer: unknown): void;
+    refusesStart(answer: unknown): boolean;
     /**
-     * Notes that a connection was closed by its id.
+     * The open connection with this id.
      * @param {ConnId} id
+     * @returns {Session | undefined}
      */
-    closed(id: ConnId): void;
+    session(id: ConnId): Session | undefined;
     #private;
 }
-/**
- * The action that a callback returned. What `write` returns is none, so that `(conn, data) => conn.write(data)` works.
- * @param {string} name
- * @param {unknown} answer
- * @returns {number}
- */
-export function actionOf(name: string, answer: unknown): number;
-/**
- * @param {unknown} value
- * @returns {value is PromiseLike<unknown>}
- */
-export function isThenable(value: unknown): value is PromiseLike<unknown>;
 import { Conn } from "./conn.js";
+import { Session } from "./session.js";
 import { ConnId } from "./conn_id.js";

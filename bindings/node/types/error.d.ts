@@ -1,3 +1,4 @@
+export type ConnId = import("./conn_id.js").ConnId;
 /** An error of the engine: what kind of wrong, in words, and the system's number if there is one. */
 export class ReactorError extends Error {
     /**
@@ -17,8 +18,17 @@ export class ReactorError extends Error {
      */
     errno: number | undefined;
 }
+/** @param {ConnId} id */
+export function closedError(id: ConnId): ReactorError;
 /**
  * @param {import('../types/native.js').Failure} failure
+ * @param {ConnId} [id] the connection that the call was about
  * @returns {ReactorError}
  */
-export function errorOf({ code, message, errno }: import("../types/native.js").Failure): ReactorError;
+export function errorOf({ code, message, errno }: import("../types/native.js").Failure, id?: ConnId): ReactorError;
+/**
+ * Whether what was thrown is the failure of a call on this connection because it is closed.
+ * @param {unknown} thrown
+ * @param {ConnId} id
+ */
+export function saysClosed(thrown: unknown, id: ConnId): boolean;

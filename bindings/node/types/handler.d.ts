@@ -6,9 +6,10 @@ export type Actions = typeof import("./constants.js").Action;
  */
 export type Action = Actions[keyof Actions];
 /**
- * What a callback returns, or the promise that it returns resolves to. A boolean, which `write` returns, asks for nothing.
+ * What a callback returns, or the promise that it returns resolves to. Any other value asks for nothing, and is reported to
+ * `onError`, once for each callback and type of value.
  */
-export type Answer = Action | boolean | null | undefined | void;
+export type Answer = Action | null | undefined | void;
 export type CloseReasons = typeof import("./constants.js").CloseReason;
 /**
  * why a connection ended
@@ -17,7 +18,14 @@ export type CloseReason = CloseReasons[keyof CloseReasons] | (string & {});
 /**
  * The callbacks, all optional, all on the JavaScript thread that made the server. Those of one connection come in order,
  * and never two at once. One that throws, or whose promise is rejected, closes its connection with `handler error` and
- * is reported to `onError`; the server lives on. The engine does not wait for a promise before the next callback.
+ * is reported to `onError`; the server lives on.
+ *
+ * One that returns a promise holds its connection until the promise ends, as `conn.hold` does: no `onData` comes
+ * meanwhile, and the peer may end its side without losing the answer. Only `onDrain` may come, for which the promise may
+ * be waiting, and `onClose`, after which nobody waits for the promise.
+ *
+ * All callbacks of a connection run in one asynchronous context of its own, for `AsyncLocalStorage`, which begins as that of
+ * the call of `start` or `run`.
  */
 export type Handler = {
     /**
@@ -51,7 +59,8 @@ export type Handler = {
     onStop?: (server: Server) => Answer | Promise<Answer>;
     /**
      * A callback failed: that of a connection, which is
-     * being closed, or another. Without it such errors become warnings of the process.
+     * being closed, or another; or a callback returned what is no action, which closes nothing. Without it such errors become
+     * warnings of the process.
      */
     onError?: (error: Error, conn: Conn | null) => unknown;
 };

@@ -8,10 +8,10 @@ export declare class NativeServer {
   /**
    * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
    * From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
-   * id, two more), and the bytes, which are lent until it returns unless they are those of one record. The last
-   * call, without a record, says that the loops have ended.
+   * id, two more), and the bytes, which are lent until it returns unless they are those of one record; or, without a
+   * record, with what the operator must know. The last call, with neither, says that the loops have ended.
    */
-  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer) => void): Failure | null
+  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null
   /** Asks the server to stop. */
   stop(): void
   /**
@@ -44,6 +44,10 @@ export interface Calls {
   close: (high: number, low: number) => Failure | null
   /** Closes a connection whose callback failed. */
   fail: (high: number, low: number) => Failure | null
+  /** Holds a connection once more. */
+  holdConn: (high: number, low: number) => Failure | null
+  /** Takes one hold back. */
+  releaseConn: (high: number, low: number) => Failure | null
   /** Whether a connection takes writes. */
   isOpen: (high: number, low: number) => boolean
 }

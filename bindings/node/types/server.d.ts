@@ -65,7 +65,8 @@ export class Server {
      * A server that is not started and listens nowhere.
      * @param {Handler} handler
      * @param {Options} [options]
-     * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, `SYSTEM` when descriptors have run out
+     * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, and for a method of the handler that is
+     *   named like a callback and is none; `SYSTEM` when descriptors have run out
      */
     constructor(handler: Handler, options?: Options);
     /**
@@ -77,7 +78,8 @@ export class Server {
      * bytes and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
      * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
      * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
-     * `varint`); behind it, after commas, `max_frame=N`, and of a length field `order=big|little`, `offset=N`,
+     * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
+     * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
      * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame.
      * @param {string} url
      * @returns {string} the address really bound, as a URL without the options
@@ -128,6 +130,20 @@ export class Server {
      * @throws {ReactorError} `CLOSED` if it is closed or closing already
      */
     close(id: ConnId): void;
+    /**
+     * Holds a connection, as {@link Conn.hold} does.
+     * @param {ConnId} id
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing
+     */
+    hold(id: ConnId): void;
+    /**
+     * Takes a hold back, as {@link Conn.release} does.
+     * @param {ConnId} id
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
+     */
+    release(id: ConnId): void;
     /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
     get addresses(): string[];
     /** The number of event loops; 0 before the start. */

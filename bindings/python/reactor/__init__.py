@@ -21,6 +21,7 @@ from ._errors import (
 )
 from ._handler import Handler
 from ._native import Conn, Server
+from ._native import __version__ as __version__
 from ._types import Action, CloseReason
 
 __all__ = [
@@ -43,3 +44,9 @@ __all__ = [
     "WrongStateError",
     "WrongThreadError",
 ]
+
+# Tracebacks, help() and pickles name them as programs do.
+for _public in list(vars().values()):
+    if isinstance(_public, type) and _public.__module__.startswith("reactor._"):
+        _public.__module__ = "reactor"
+del _public

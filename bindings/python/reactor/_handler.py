@@ -7,7 +7,8 @@ from ._types import Action, CloseReason
 
 
 class Handler:
-    """What a server calls, with the types of each method. Deriving from it is a choice: any object will do.
+    """What a server calls, with the types of each method. Deriving from it is a choice: any object will do. A method of
+    another name that begins with on_ is refused when the server is made: it would never be called.
 
     The methods are looked up once, when the server is made; those that are missing, or unchanged from this class, cost
     nothing. All callbacks of a connection come in order on the thread of its loop; those of connections of other loops may

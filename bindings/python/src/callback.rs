@@ -5,6 +5,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyType};
+use reactor_core::binding::Limit;
 use reactor_core::Action;
 
 use crate::method::Method;
@@ -13,6 +14,8 @@ use crate::method::Method;
 pub(crate) struct Callback {
     pub(crate) name: &'static str,
     method: Option<Method>,
+    /// Of what the log is told about its failures.
+    pub(crate) told: Limit,
 }
 
 impl Callback {
@@ -27,7 +30,7 @@ impl Callback {
         if let Some(method) = method.as_ref().filter(|method| !method.is_callable()) {
             return Err(PyTypeError::new_err(format!("{name} is not callable: {}", method.repr()?)));
         }
-        Ok(Callback { name, method: method.map(Method::of).transpose()? })
+        Ok(Callback { name, method: method.map(Method::of).transpose()?, told: Limit::new() })
     }
 
     /// What there is to call.

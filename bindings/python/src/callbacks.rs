@@ -4,9 +4,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use reactor_core::{Error, ErrorKind};
 
 use crate::callback::{handler_class, Callback};
 use crate::conn::Conn;
+use crate::errors::exception;
 use crate::report::log;
 
 /// What a server calls.
@@ -28,6 +30,7 @@ impl Callbacks {
             return Err(PyTypeError::new_err(text));
         }
         let callbacks = Self::found(handler)?;
+        callbacks.refuse_unknown(handler)?;
         let is_handler = handler.is_instance(handler_class(handler.py())?)?;
         if !is_handler && !callbacks.all().into_iter().any(|callback| callback.method().is_some()) {
             let text =
@@ -49,6 +52,25 @@ impl Callbacks {
         })
     }
 
+    /// A method whose name begins as a callback's does, and is none, would never be called.
+    fn refuse_unknown(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
+        let known = self.all().map(|callback| callback.name);
+        for name in handler.dir()? {
+            let Ok(name) = name.extract::<String>() else { continue };
+            let is_known = !name.starts_with("on_") || known.contains(&name.as_str());
+            if is_known || !handler.getattr_opt(name.as_str())?.is_some_and(|found| found.is_callable()) {
+                continue;
+            }
+            let class = handler.get_type().name()?;
+            let text = format!(
+                "{class}.{name} is no callback, and would never be called (known: {})",
+                known.join(", ")
+            );
+            return Err(exception(handler.py(), &Error::new(ErrorKind::InvalidArgument, text)));
+        }
+        Ok(())
+    }
+
     fn all(&self) -> [&Callback; 7] {
         let Callbacks { on_start, on_open, on_data, on_drain, on_close, on_stop, on_error } = self;
         [on_start, on_open, on_data, on_drain, on_close, on_stop, on_error]
@@ -58,7 +80,7 @@ impl Callbacks {
         self.all().into_iter().try_for_each(|callback| callback.visit(visit))
     }
 
-    /// Reports a failed callback to the handler's `on_error`, or to the log.
+    /// Reports a failed callback to the handler's `on_error`, or at most once a second for each callback to the log.
     pub(crate) fn report(
         &self,
         py: Python<'_>,
@@ -66,15 +88,15 @@ impl Callbacks {
         conn: Option<&Bound<'_, Conn>>,
         error: PyErr,
     ) {
-        let Some(on_error) = self.on_error.method() else { return log(py, failed.name, conn, error) };
+        let Some(on_error) = self.on_error.method() else { return log(py, failed, conn, error) };
         let told = match conn {
             Some(conn) => conn.as_any().clone(),
             None => py.None().into_bound(py),
         };
         let exception = error.clone_ref(py).into_value(py).into_bound(py);
         if let Err(second) = on_error.call(py, [&told, exception.as_any()]) {
-            log(py, failed.name, conn, error);
-            log(py, self.on_error.name, conn, second);
+            log(py, failed, conn, error);
+            log(py, &self.on_error, conn, second);
         }
     }
 }

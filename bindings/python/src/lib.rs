@@ -11,6 +11,7 @@ mod delivery;
 mod errors;
 mod exit;
 mod interpreter;
+mod logging;
 mod method;
 mod options;
 mod receiver;
@@ -36,7 +37,9 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        crate::logging::install();
         crate::options::add_tables(module)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let (actions, kinds, reasons) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
         for action in Action::ALL {
             actions.set_item(action.name(), action as i32)?;

@@ -70,6 +70,10 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The arguments' names, in their order.
+    pub(crate) const NAMES: [&str; 7] =
+        ["loops", "high_water", "low_water", "hard_limit", "read_budget", "linger", "look"];
+
     pub(crate) fn config(self) -> Result<Config> {
         Ok(Config {
             loops: self.loops.named("loops", Config::MAX_LOOPS)?,

@@ -3,24 +3,34 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::callback::Callback;
 use crate::conn::Conn;
 
-/// Writes the failure of the callback of this name to the logger `reactor`. If that fails too, the interpreter's hook for
-/// such exceptions has it.
-pub(crate) fn log(py: Python<'_>, failed: &str, conn: Option<&Bound<'_, Conn>>, error: PyErr) {
-    if let Err(error) = try_log(py, failed, conn, error) {
+/// Writes the failure of a callback to the logger `reactor`, unless another one of it was written within the last second. If
+/// that fails too, the interpreter's hook for such exceptions has it.
+pub(crate) fn log(py: Python<'_>, failed: &Callback, conn: Option<&Bound<'_, Conn>>, error: PyErr) {
+    let Some(untold) = failed.told.turn() else { return };
+    if let Err(error) = try_log(py, (failed.name, untold), conn, error) {
         error.write_unraisable(py, None);
     }
 }
 
-fn try_log(py: Python<'_>, failed: &str, conn: Option<&Bound<'_, Conn>>, error: PyErr) -> PyResult<()> {
+fn try_log(
+    py: Python<'_>,
+    (failed, untold): (&str, u64),
+    conn: Option<&Bound<'_, Conn>>,
+    error: PyErr,
+) -> PyResult<()> {
     let logger = py.import("logging")?.call_method1("getLogger", ("reactor",))?;
     let details = PyDict::new(py);
     details.set_item("exc_info", error.into_value(py))?;
-    let args = (
-        "%s failed (%s)",
-        failed,
-        conn.map_or_else(|| "server".to_owned(), |conn| format!("connection {}", conn.get().id())),
-    );
-    logger.call_method("error", args, Some(&details)).map(drop)
+    let whose = conn.map_or_else(|| "server".to_owned(), |conn| format!("connection {}", conn.get().id()));
+    let logged = match untold {
+        0 => logger.call_method("error", ("%s failed (%s)", failed, whose), Some(&details)),
+        _ => {
+            let text = "%s failed (%s), and %d times more since the last that was told";
+            logger.call_method("error", (text, failed, whose, untold), Some(&details))
+        }
+    };
+    logged.map(drop)
 }

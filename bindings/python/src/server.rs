@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOverflowError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOverflowError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyDict, PyString, PyTuple, PyWeakrefReference};
 use reactor_core::{ConnId, Error, ErrorKind, Handle};
 
 use crate::callbacks::Callbacks;
@@ -19,6 +19,23 @@ use crate::state::State;
 
 /// A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When
 /// the last reference to it is gone it stops.
+///
+/// handler: an object with callbacks, such as an instance of a class derived from `Handler`, which describes them. A method
+///     on_... that is none of them is an error.
+/// loops: event loops, each on a thread of its own, at most 1024. 0, the default: one for each processor that this process
+///     may use.
+/// high_water: bytes of unsent output above which a connection is no longer read, and `Conn.write` returns False. 0, the
+///     default: 1 MiB.
+/// low_water: bytes of unsent output at which `on_drain` is called and reading resumes. 0, the default: half of high_water.
+/// hard_limit: bytes of unsent output that a connection may hold at most; a write beyond it raises `FullError`. 0, the
+///     default: 64 MiB.
+/// read_budget: bytes read from one connection before the others of its loop have their turn. 0, the default: 256 KiB.
+/// linger: seconds that a connection closed by this side waits for the peer to close, too. 0.0, the default: 2 seconds.
+/// look: whether a busy loop polls for a moment before it sleeps: "adaptive", the default, where trials show that it brings
+///     the loop more work; or "never".
+///
+/// Raises `InvalidArgumentError` for a value out of range and for a callback that is unknown, `SystemCallError` when
+/// descriptors have run out, `TypeError` for an argument that is unknown or of another type.
 #[pyclass(module = "reactor", frozen, weakref)]
 pub(crate) struct Server {
     handle: Handle,
@@ -42,7 +59,7 @@ impl Server {
     #[new]
     #[pyo3(signature = (handler, *, loops=Count::DEFAULT, high_water=Count::DEFAULT, low_water=Count::DEFAULT,
                         hard_limit=Count::DEFAULT, read_budget=Count::DEFAULT, linger=0.0, look="adaptive".to_owned(),
-                        byte_budget=Count::DEFAULT, stall_limit=0.0, keep_on_overflow=false))]
+                        byte_budget=Count::DEFAULT, stall_limit=0.0, keep_on_overflow=false, **unknown))]
     #[pyo3(text_signature = "(handler, *, loops=0, high_water=0, low_water=0, hard_limit=0, read_budget=0, \
                           linger=0.0, look=\"adaptive\", byte_budget=0, stall_limit=0.0, keep_on_overflow=False)")]
     #[allow(clippy::too_many_arguments)] // One for each keyword.
@@ -58,7 +75,9 @@ impl Server {
         byte_budget: Count,
         stall_limit: f64,
         keep_on_overflow: bool,
+        unknown: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
+        refuse_unknown(unknown)?;
         let options = Options {
             loops,
             high_water,
@@ -89,13 +108,15 @@ impl Server {
     /// datagram=N in bytes and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
     /// write=MS, in milliseconds, half_open=BOOL, framing=FRAMING. BOOL is true or false. FRAMING is line,
     /// fixed:LENGTH, delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A) or length:WIDTH
-    /// (1, 2, 3, 4, 8 or varint); behind it, after commas, max_frame=N, and of a length field order=big|little,
+    /// (1, 2, 3, 4, 8 or varint); behind it, after commas, max_frame=N; of lines and delimiters keep_delimiter=BOOL,
+    /// deliver_rest=BOOL, and of delimiters or=BYTES for each further one; of a length field order=big|little,
     /// offset=N, adjustment=N, strip=N|header. With a framing each on_data has one whole frame.
     ///
     /// Raises `InvalidAddressError`, which says what options there are, or what form one has; `AddressInUseError`,
     /// `SystemCallError`, or once the server stops `WrongStateError`.
-    fn listen(&self, url: &Bound<'_, PyString>) -> PyResult<String> {
+    fn listen(&self, url: &Bound<'_, PyAny>) -> PyResult<String> {
         let py = url.py();
+        let url = url.cast::<PyString>().map_err(|_| no_url(url))?;
         let core = self.owned(py)?.core;
         let text = url.to_cow().map_err(|_| not_unicode(url))?;
         py.detach(|| core.listen(&text)).into_py_result(py)
@@ -178,6 +199,17 @@ impl Server {
             None => self.handle.close(id),
         };
         closed.into_py_result(py)
+    }
+
+    /// Holds a connection by its id, like `Conn.hold`.
+    fn hold(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.handle.hold(conn_id(id)?).into_py_result(id.py())
+    }
+
+    /// Takes a hold back by the connection's id, like `Conn.release`.
+    #[pyo3(name = "release")]
+    fn release_conn(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.handle.release(conn_id(id)?).into_py_result(id.py())
     }
 
     /// The addresses really bound, as URLs without a query, in the order of the listen calls.
@@ -272,6 +304,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// The error for what is no text, such as a pair of host and port.
+fn no_url(url: &Bound<'_, PyAny>) -> PyErr {
+    let quoted = url.repr().map_or_else(|_| "this".to_owned(), |quoted| quoted.to_string());
+    let forms = "\"tcp://127.0.0.1:5000\", \"tcp://:5000\" for all addresses, or \"unix:///path\"";
+    PyTypeError::new_err(format!("the url has to be a string, such as {forms}, not {quoted}"))
+}
+
+/// The error for arguments that the constructor does not have.
+fn refuse_unknown(unknown: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    let Some(name) = unknown.and_then(|unknown| unknown.keys().iter().next()) else { return Ok(()) };
+    let known = Options::NAMES.join(", ");
+    let text = format!("Server() got an unexpected keyword argument {} (known: {known})", name.repr()?);
+    Err(PyTypeError::new_err(text))
 }
 
 /// The error for a URL with surrogates in it, as they come from command lines.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import inspect
 import os
+import pickle
+import re
 import socket
 import threading
+import traceback
 import weakref
 from functools import partial
 from pathlib import Path
@@ -54,6 +59,42 @@ def test_the_documentation_of_listen_has_every_option_with_its_form() -> None:
 def test_everything_public_is_listed() -> None:
     public = {name for name in vars(reactor) if not name.startswith("_")}
     assert public == set(reactor.__all__)
+
+
+def test_everything_public_is_named_as_programs_name_it() -> None:
+    for name in reactor.__all__:
+        public = getattr(reactor, name)
+        assert (public.__module__, public.__qualname__) == ("reactor", name)
+        assert pickle.loads(pickle.dumps(public)) is public
+    assert traceback.format_exception_only(reactor.ClosedError, reactor.ClosedError("gone")) == ["reactor.ClosedError: gone\n"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", reactor.__version__)
+    assert reactor.__version__ == importlib.metadata.version("reactor-engine")
+
+
+def test_help_tells_the_meaning_and_the_default_of_every_option() -> None:
+    told = inspect.getdoc(reactor.Server) or ""
+    options = inspect.signature(reactor.Server).parameters
+    for name in options:
+        meaning = re.search(rf"^{name}: (.*(?:\n    .*)*)", told, re.M)
+        assert meaning, f"{name} is not explained"
+        assert name == "handler" or "default" in meaning[1], f"{name} has no default"
+    assert "linger: seconds" in told
+    for name in ("high_water", "low_water", "hard_limit", "read_budget"):
+        assert f"{name}: bytes" in told
+
+
+def test_the_stubs_say_what_the_module_says() -> None:
+    tree = ast.parse((Path(reactor.__file__).parent / "_native.pyi").read_text())
+    compared = 0
+    for stub in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        native = getattr(_native, stub.name)
+        assert ast.get_docstring(stub) == inspect.getdoc(native)
+        for member in (node for node in stub.body if isinstance(node, ast.FunctionDef)):
+            is_setter = any(isinstance(decorator, ast.Attribute) for decorator in member.decorator_list)
+            if not member.name.startswith("__") and not is_setter:
+                assert ast.get_docstring(member) == inspect.getdoc(getattr(native, member.name)), member.name
+                compared += 1
+    assert compared == 16
 
 
 def test_callbacks_come_in_order_with_one_object_per_connection() -> None:
@@ -112,14 +153,15 @@ def test_thread_locals_last_from_callback_to_callback() -> None:
             assert receive(client, 1) == expected
 
 
-def test_a_conn_takes_attributes_and_hashes_by_id() -> None:
+def test_a_conn_has_a_context_and_hashes_by_id() -> None:
     recorder = Recorder()
 
     def remember(conn: reactor.Conn) -> None:
-        conn.name = "kept"
+        assert conn.context is None
+        conn.context = {"name": "kept"}
 
     recorder.act["on_open"] = remember
-    recorder.act["on_data"] = lambda conn, data: writes(conn.name.encode())(conn)
+    recorder.act["on_data"] = lambda conn, data: writes(conn.context["name"].encode())(conn)
     with Running(recorder) as running, connect(running.url) as client, connect(running.url):
         client.sendall(b"?")
         assert receive(client, 4) == b"kept"
@@ -136,7 +178,10 @@ def test_a_conn_takes_attributes_and_hashes_by_id() -> None:
         assert repr(first) == f"<reactor.Conn {first.id} open>"
         assert weakref.ref(first)() is first
     recorder.wait_for("on_close", 2)
-    assert first.name == "kept"
+    assert first.context == second.context == {"name": "kept"}
+    assert first.context is not second.context
+    first.context = None
+    assert first.context is None
     assert [conn.is_open for conn in recorder.conns] == [False, False]
     assert repr(first) == f"<reactor.Conn {first.id} closed>"
 
@@ -147,8 +192,13 @@ def test_a_conn_is_not_made_by_hand_and_keeps_its_id() -> None:
     recorder = Recorder()
     with Running(recorder) as running, connect(running.url):
         recorder.wait_for("on_open")
+        for name in ("id", "wirte"):
+            with pytest.raises(AttributeError):
+                setattr(recorder.conns[0], name, 1)
         with pytest.raises(AttributeError):
-            setattr(recorder.conns[0], "id", 1)  # noqa: B010
+            recorder.conns[0].wirte(b"x")  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError):
+            del recorder.conns[0].context
 
 
 def test_properties(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import pickle
 import sys
 
 import pytest
 import reactor
-from helpers import Recorder, Running, connect, wait_until
+from helpers import Recorder, Running, connect, echo, wait_until
 from reactor import _errors, _native
 
 
@@ -152,6 +153,43 @@ class Echo:
 def test_what_cannot_be_a_handler_is_refused(handler: object, text: str) -> None:
     with pytest.raises(TypeError, match=text):
         reactor.Server(handler)
+
+
+class Misspelt:
+    on_data = echo
+    on_quiet: object = None
+
+    def on_dtaa(self, conn: reactor.Conn, data: bytes) -> None:
+        """Would never be called."""
+
+
+class Early(reactor.Handler):
+    def on_eof(self, conn: reactor.Conn) -> None:
+        """The package does not have it yet."""
+
+
+@pytest.mark.parametrize(("handler", "name"), [(Misspelt(), "Misspelt.on_dtaa"), (Early(), "Early.on_eof")])
+def test_a_callback_that_would_never_be_called_is_refused(handler: object, name: str) -> None:
+    known = "on_start, on_open, on_data, on_drain, on_close, on_stop, on_error"
+    with pytest.raises(reactor.InvalidArgumentError) as raised:
+        reactor.Server(handler)
+    assert str(raised.value) == f"{name} is no callback, and would never be called (known: {known})"
+
+
+def test_what_is_no_option_is_refused_with_those_that_are() -> None:
+    known = list(inspect.signature(reactor.Server).parameters)[1:]
+    with pytest.raises(TypeError) as raised:
+        reactor.Server(Recorder(), threads=2)  # type: ignore[call-arg]
+    told = f"Server() got an unexpected keyword argument 'threads' (known: {', '.join(known)})"
+    assert str(raised.value) == told
+
+
+@pytest.mark.parametrize("url", [("127.0.0.1", 5000), 5000, b"tcp://:0", None])
+def test_what_is_no_url_is_told_the_form(url: object) -> None:
+    with pytest.raises(TypeError) as raised:
+        reactor.Server(Recorder()).listen(url)  # type: ignore[arg-type]
+    assert 'the url has to be a string, such as "tcp://127.0.0.1:5000"' in str(raised.value)
+    assert str(raised.value).endswith(f"not {url!r}")
 
 
 def test_options_of_another_type_are_refused_by_name() -> None:

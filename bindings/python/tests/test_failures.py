@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
+import resource
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -145,6 +149,45 @@ def test_without_on_error_the_logger_has_it(callback: str, caplog: pytest.LogCap
     assert bool(re.search(r"connection \d", record.getMessage())) == (callback != "on_stop")
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "deliberate"
+
+
+def test_a_flood_of_failures_is_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    began = time.monotonic()
+    with Running(SimpleNamespace(on_data=fail)) as running:
+        for _ in range(50):
+            assert exchange(running.url, b"x") == b""
+        seconds = time.monotonic() - began
+        time.sleep(1.1)
+        assert exchange(running.url, b"x") == b""
+    assert 2 <= len(caplog.records) <= seconds + 3
+    told = [re.search(r", and (\d+) times more since", record.getMessage()) for record in caplog.records]
+    assert len(told) + sum(int(match[1]) for match in told if match) == 51
+
+
+def test_what_an_operator_must_know_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with Running(SimpleNamespace(on_data=echo), loops=1) as running:
+        clients = [socket.socket() for _ in range(3)]
+        host, port = running.url.removeprefix("tcp://").split(":")
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(client.fileno() for client in clients) + 1, before[1]))
+        fillers: list[int] = []
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    fillers.append(os.dup(0))
+            for client in clients:
+                client.connect((host, int(port)))
+            wait_until(lambda: bool(caplog.records))
+        finally:
+            for filler in fillers:
+                os.close(filler)
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for client in clients:
+            with client:
+                client.sendall(b"in the end")
+                assert receive(client, 10) == b"in the end"
+    assert [(record.name, record.levelname) for record in caplog.records] == [("reactor", "ERROR")]
+    assert re.search(r"cannot accept, trying again: .*\(os error 24\)", caplog.records[0].getMessage())
 
 
 def test_a_failing_on_error_is_logged_with_what_it_was_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -259,3 +259,57 @@ def test_run_in_a_callback_starts_nothing() -> None:
         assert exchange(running.url, b"x") == b""
     assert len(raised) == 1
     assert other.loops == 0
+
+
+def test_a_held_connection_gets_its_answer_from_another_thread() -> None:
+    """The client has ended its side meanwhile."""
+    server: list[reactor.Server] = []
+
+    def answer(conn: reactor.Conn, by_id: bool) -> None:
+        conn.write(b"late")
+        if by_id:
+            server[0].release(conn.id)
+        else:
+            conn.release()
+
+    def on_data(conn: reactor.Conn, data: bytes) -> None:
+        by_id = data == b"id"
+        if by_id:
+            server[0].hold(conn.id)
+        else:
+            conn.hold()
+        threading.Thread(target=answer, args=(conn, by_id)).start()
+
+    recorder = Recorder(on_data=on_data)
+    with Running(recorder) as running:
+        server.append(running.server)
+        for data in (b"conn", b"id"):
+            assert exchange(running.url, data) == b"late"
+        recorder.wait_for("on_close", 2)
+    assert recorder.errors == []
+    assert {reason for reason, _ in recorder.closed()} == {reactor.CloseReason.EOF}
+
+
+def test_holds_are_counted() -> None:
+    recorder = Recorder(on_data=echo)
+    with Running(recorder) as running, connect(running.url) as client:
+        recorder.wait_for("on_open")
+        (conn,) = recorder.conns
+        with pytest.raises(reactor.WrongStateError, match="is not held"):
+            conn.release()
+        conn.hold()
+        running.server.hold(conn.id)
+        client.sendall(b"read")
+        conn.release()
+        conn.write(b"held")
+        assert receive(client, 4) == b"held"
+        assert "on_data" not in recorder.names()
+        running.server.release(conn.id)
+        assert receive(client, 4) == b"read"
+        with pytest.raises(reactor.WrongStateError):
+            running.server.release(conn.id)
+        conn.close()
+        with pytest.raises(reactor.ClosedError):
+            conn.hold()
+        with pytest.raises(reactor.ClosedError):
+            running.server.release(conn.id)

@@ -91,12 +91,12 @@ def test_a_conn_lives_from_on_open_to_on_close_and_no_longer() -> None:
         wait_until(lambda: references[0]() is None)
 
 
-def test_a_cycle_through_a_conns_attributes_is_collected() -> None:
+def test_a_cycle_through_a_conns_context_is_collected() -> None:
     recorder = Echo()
     references: list[weakref.ref[reactor.Conn]] = []
 
     def tie(conn: reactor.Conn) -> None:
-        conn.myself = conn
+        conn.context = conn
         references.append(weakref.ref(conn))
 
     recorder.opened = tie

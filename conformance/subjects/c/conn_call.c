@@ -296,7 +296,7 @@ static const struct {
 } plain_calls[] = {
     {"end", reactor_conn_end}, {"close", reactor_conn_close}, {"abort", reactor_conn_abort},
     {"detach", reactor_conn_detach}, {"wake", reactor_conn_wake}, {"pause", reactor_conn_pause},
-    {"resume", reactor_conn_resume},
+    {"resume", reactor_conn_resume}, {"hold", reactor_conn_hold}, {"release", reactor_conn_release},
 };
 
 void conn_call(reactor_server *server, reactor_conn conn, const char *call, struct outcome *outcome) {

@@ -73,10 +73,18 @@ static void stats(reactor_server *server, struct outcome *outcome) {
     text_print(&outcome->text, "{\"connections\": %zu, \"queued\": %zu}", connections, queued);
 }
 
+/* Commands whose first word is a connection, and that are calls of the same name on it. */
+static const char *const of_a_connection[] = {"write", "text", "close", "hold", "release", NULL};
+
+static bool is_one_of(const char *name, const char *const *names) {
+    while (*names != NULL && strcmp(*names, name) != 0) names++;
+    return *names != NULL;
+}
+
 static void carry_out(struct subject *subject, const char *name, const char *rest, struct outcome *outcome) {
     struct place place = {.server = subject->server};
     char id[WORD];
-    if (strcmp(name, "write") == 0 || strcmp(name, "text") == 0 || strcmp(name, "close") == 0) {
+    if (is_one_of(name, of_a_connection)) {
         take_word(&rest, id);
         make(&place, id, name, rest, outcome);
     } else if (strcmp(name, "call") == 0 && strcmp(rest, "server start") != 0) {

@@ -31,19 +31,34 @@ static reactor_status length_field(const char *parts, size_t max, reactor_framin
     return reactor_framing_length_field(&field, max, out_framing);
 }
 
-/* Without the maximum. */
-static reactor_status make(const char *spec, size_t max, reactor_framing **out_framing) {
+/* `HEX`, or several of them, `HEX+HEX`. */
+static reactor_status delimiter(char *hex, size_t max, reactor_framing **out_framing) {
+    struct iovec all[8];
+    size_t count = 0;
+    for (char *one = strtok(hex, "+"); one != NULL && count < 8; one = strtok(NULL, "+"), count++) {
+        all[count].iov_base = hex_bytes(one, &all[count].iov_len);
+    }
+    reactor_status status = count == 1 ? reactor_framing_delimiter(all->iov_base, all->iov_len, max, out_framing)
+                                       : reactor_framing_delimiters(all, count, max, out_framing);
+    while (count > 0) free(all[--count].iov_base);
+    return status;
+}
+
+/* Takes a setting off the end of a spec, if it is there. */
+static uint32_t take_setting(char *spec, const char *name, uint32_t setting) {
+    size_t length = strlen(spec), size = strlen(name);
+    if (length < size || strcmp(spec + length - size, name) != 0) return 0;
+    spec[length - size] = '\0';
+    return setting;
+}
+
+/* Without the maximum and the settings. */
+static reactor_status make(char *spec, size_t max, reactor_framing **out_framing) {
     if (strcmp(spec, "line") == 0) return reactor_framing_line(max, out_framing);
     if (strcmp(spec, "custom") == 0) return reactor_framing_custom(measure, NULL, NULL, max, out_framing);
     if (strncmp(spec, "fixed:", 6) == 0) return reactor_framing_fixed(strtoul(spec + 6, NULL, 10), max, out_framing);
     if (strncmp(spec, "length:", 7) == 0) return length_field(spec + 7, max, out_framing);
-    if (strncmp(spec, "delimiter:", 10) == 0) {
-        size_t length;
-        uint8_t *delimiter = hex_bytes(spec + 10, &length);
-        reactor_status status = reactor_framing_delimiter(delimiter, length, max, out_framing);
-        free(delimiter);
-        return status;
-    }
+    if (strncmp(spec, "delimiter:", 10) == 0) return delimiter(spec + 10, max, out_framing);
     complain("unknown framing", spec);
     return REACTOR_OK;
 }
@@ -55,7 +70,12 @@ reactor_status framing_parse(const char *spec, reactor_framing **out_framing, en
     const char *max = strstr(spec, ":max=");
     struct text kind = {0};
     text_add(&kind, spec, max == NULL ? strlen(spec) : (size_t)(max - spec));
-    reactor_status status = make(kind.bytes, max == NULL ? 0 : strtoul(max + 5, NULL, 10), out_framing);
+    uint32_t settings = take_setting(kind.bytes, ":keep", REACTOR_FRAMING_KEEP_DELIMITER);
+    settings |= take_setting(kind.bytes, ":rest", REACTOR_FRAMING_DELIVER_REST);
+    reactor_framing *plain = NULL;
+    reactor_status status = make(kind.bytes, max == NULL ? 0 : strtoul(max + 5, NULL, 10), &plain);
+    if (status == REACTOR_OK && plain != NULL) status = reactor_framing_with(plain, settings, out_framing);
+    reactor_framing_free(plain);
     text_free(&kind);
     return status;
 }

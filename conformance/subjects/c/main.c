@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
     settings_parse(&settings, argc, argv);
     reactor_callbacks callbacks = subject_callbacks;
     callbacks.user_data = &settings;
-    if (settings.log_level > 0) reactor_set_log(on_log, NULL, NULL, settings.log_level);
+    reactor_set_log(settings.log_level > 0 ? on_log : NULL, NULL, NULL, settings.log_level);
     struct subject subject = {0};
     reactor_status status = reactor_server_new(&callbacks, &settings.options, &subject.server);
     if (status == REACTOR_OK) status = begin(subject.server, &settings);

@@ -101,6 +101,18 @@ static bool do_close_call(struct place *place, const char *rest, int32_t *action
     return false;
 }
 
+static bool do_hold(struct place *place, const char *rest, int32_t *action) {
+    (void)rest, (void)action;
+    reactor_conn_hold(place->server, place->conn);
+    return false;
+}
+
+static bool do_release(struct place *place, const char *rest, int32_t *action) {
+    (void)rest, (void)action;
+    reactor_conn_release(place->server, place->conn);
+    return false;
+}
+
 /* Writes a call together from its parts and makes it. */
 static bool make(struct place *place, const char *target, const char *name, const char *rest) {
     struct text line = {0};
@@ -216,7 +228,8 @@ static const struct {
     {"stop-call", do_stop_call}, {"close-call", do_close_call}, {"to", do_to}, {"close-id", do_close_id},
     {"wait", do_wait}, {"start", do_start}, {"listen", do_listen}, {"free", do_free},
     {"call", do_call}, {"note-call", do_note_call}, {"note-write", do_note_write}, {"pre-write", do_pre_write},
-    {"sleep", do_sleep}, {"block", do_block}, {"sink", do_sink}, {"echo-on", do_echo_on}, {"data-on", do_data_on},
+    {"hold", do_hold}, {"release", do_release}, {"sleep", do_sleep}, {"block", do_block},
+    {"sink", do_sink}, {"echo-on", do_echo_on}, {"data-on", do_data_on},
 };
 
 bool run_command(struct place *place, const char *line, int32_t *action) {

@@ -22,6 +22,8 @@ const COMMANDS = {
     return Array.from({ length: Number(count) }, write).join(' ');
   },
   close: (server, id) => outcome(() => server.close(ConnId.parse(id))),
+  hold: (server, id) => outcome(() => server.hold(ConnId.parse(id))),
+  release: (server, id) => outcome(() => server.release(ConnId.parse(id))),
   stats: (server) => ({ connections: server.connections, queued: server.queuedBytes }),
   stop(server) {
     void server.stop();

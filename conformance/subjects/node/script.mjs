@@ -43,6 +43,8 @@ const COMMANDS = {
   block: (_, path) => closeSync(openSync(path)),
   'stop-call': ({ server }) => void server.stop(),
   'close-call': ({ conn }) => void outcome(() => conn.close()),
+  hold: ({ conn }) => void outcome(() => conn.hold()),
+  release: ({ conn }) => void outcome(() => conn.release()),
   echo: ({ conn }, text) => send(conn, `${text}\n`),
   id: ({ conn }) => send(conn, `${conn.id}\n`),
   write: ({ conn }, size) => send(conn, pattern(size)),

@@ -7,6 +7,12 @@ import { options } from './options.mjs';
 import { complain, emit } from './report.mjs';
 import { NOTHING, play, take } from './script.mjs';
 
+/** Some cases have it listen late, or never. */
+const { emitWarning } = process;
+process.emitWarning = (warning, ...more) => {
+  if (warning?.code !== 'REACTOR_NOT_LISTENING') emitWarning.call(process, warning, ...more);
+};
+
 /** All callbacks come on the JavaScript thread. */
 const thread = 0;
 

@@ -8,8 +8,10 @@ The main thread starts the server and waits for it; another one carries out the 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
 import json
+import logging
 import sys
 import threading
 import time
@@ -46,6 +48,14 @@ def pattern(size: str | int) -> bytes:
     return (bytes(range(251)) * (size // 251 + 1))[:size]
 
 
+@dataclasses.dataclass
+class Reading:
+    """What becomes of a connection's input: its mode, and the beginning of a command."""
+
+    mode: str
+    partial: bytes = b""
+
+
 class Scene:
     """A callback's connection, and the commands that are carried out on it."""
 
@@ -68,7 +78,7 @@ class Scene:
         if command == "fail":
             raise RuntimeError("told to fail")
         if command in ("sink", "echo-on"):
-            self.conn.mode = command
+            self.conn.context.mode = command
         elif command == "sleep":
             time.sleep(int(rest) / 1000)
         elif command == "block":
@@ -77,6 +87,10 @@ class Scene:
             self.server.stop()
         elif command == "close-call":
             outcome(self.conn.close)
+        elif command == "hold":
+            outcome(self.conn.hold)
+        elif command == "release":
+            outcome(self.conn.release)
         elif not self.write(command, rest) and not self.call(command, rest):
             complain(f"unknown command {line!r}")
         return None
@@ -145,23 +159,23 @@ class Subject(reactor.Handler):
         return None
 
     def on_open(self, conn: reactor.Conn) -> reactor.Action | None:
-        conn.mode = "echo-on" if self.options.mode == "echo" else "script"
-        conn.partial = b""
+        conn.context = Reading("echo-on" if self.options.mode == "echo" else "script")
         self.trace("open", conn, thread=threading.get_native_id())
         return Scene(self.server, conn).play(self.options.on_open)
 
     def on_data(self, conn: reactor.Conn, data: bytes) -> reactor.Action | None:
         scene = Scene(self.server, conn)
-        while conn.mode == "script":
+        reading: Reading = conn.context
+        while reading.mode == "script":
             line, end, data = data.partition(b"\n")
-            conn.partial += line
+            reading.partial += line
             if not end:
                 return None
-            command, conn.partial = conn.partial.decode(errors="replace"), b""
+            command, reading.partial = reading.partial.decode(errors="replace"), b""
             action = scene.obey(command)
             if action is not None:
                 return action
-        if conn.mode == "echo-on" and data:
+        if reading.mode == "echo-on" and data:
             scene.send(data)
         return None
 
@@ -216,6 +230,8 @@ class Control:
             "write": lambda: server.write(int(first), pattern(second)),
             "text": lambda: server.write(int(first), f"{second}\n".encode()),
             "close": lambda: server.close(int(first)),
+            "hold": lambda: server.hold(int(first)),
+            "release": lambda: server.release(int(first)),
             "stop": server.stop,
             "start": lambda: self.start(server),
             "wait": server.wait,
@@ -301,6 +317,8 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def main() -> int:
+    # What the engine tells without being asked is no case's matter here.
+    logging.getLogger("reactor").addHandler(logging.NullHandler())
     try:
         serve(parse_options())
     except reactor.Error as error:

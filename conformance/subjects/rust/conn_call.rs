@@ -35,6 +35,8 @@ pub(crate) fn make(world: &Arc<World>, on: On<'_>, call: &str) -> Outcome {
         "wake" => on!(on, wake).outcome(),
         "pause" => on!(on, pause).outcome(),
         "resume" => on!(on, resume).outcome(),
+        "hold" => on!(on, hold).outcome(),
+        "release" => on!(on, release).outcome(),
         "framing" => set_framing(world, on, rest),
         "timeouts" => set_timeouts(on, rest),
         "option" => {

@@ -60,7 +60,7 @@ impl Control {
         let (id, text) = word(rest);
         match command {
             "write" | "text" => self.call(server, &format!("{id} {command} {text}")),
-            "close" => self.call(server, &format!("{id} close")),
+            "close" | "hold" | "release" => self.call(server, &format!("{id} {command}")),
             "stop" | "wait" | "start" => self.call(server, &format!("server {command}")),
             "listen" => self.listen(server, rest),
             "call" => self.call(server, rest),

@@ -29,6 +29,8 @@ impl Frames {
 pub(crate) fn parse(spec: &str) -> Result<(Option<Framing>, Frames), String> {
     let (spec, max) = spec.split_once(":max=").map_or((spec, None), |(spec, max)| (spec, Some(max)));
     let wrong = || format!("{spec} is no framing");
+    let (spec, keeps) = spec.strip_suffix(":keep").map_or((spec, false), |spec| (spec, true));
+    let (spec, delivers_rest) = spec.strip_suffix(":rest").map_or((spec, false), |spec| (spec, true));
     let mut parts = spec.split(':');
     let frames = if spec == "custom" { Frames::Custom } else { Frames::Plain };
     let framing = match parts.next().unwrap_or_default() {
@@ -36,12 +38,23 @@ pub(crate) fn parse(spec: &str) -> Result<(Option<Framing>, Frames), String> {
         "line" => Framing::line(),
         "custom" => Framing::custom(measure),
         "fixed" => Framing::fixed(parts.next().and_then(|size| size.parse().ok()).ok_or_else(wrong)?),
-        "delimiter" => Framing::delimiter(parts.next().and_then(crate::text::from_hex).ok_or_else(wrong)?),
+        "delimiter" => delimiter(parts.next().unwrap_or_default()).ok_or_else(wrong)?,
         "length" => Framing::length_field(length_field(&parts.collect::<Vec<_>>()).ok_or_else(wrong)?),
         _ => return Err(wrong()),
     };
+    let framing = if keeps { framing.keep_delimiter() } else { framing };
+    let framing = if delivers_rest { framing.deliver_rest() } else { framing };
     let max = max.map_or(Some(0), |max| max.parse().ok()).ok_or_else(wrong)?;
     Ok((Some(framing.max_frame(max)), frames))
+}
+
+/// `HEX`, or several of them, `HEX+HEX`.
+fn delimiter(hex: &str) -> Option<Framing> {
+    let all = hex.split('+').map(crate::text::from_hex).collect::<Option<Vec<_>>>()?;
+    Some(match &all[..] {
+        [one] => Framing::delimiter(one.clone()),
+        _ => Framing::delimiters(all),
+    })
 }
 
 /// `WIDTH:ORDER` or `WIDTH:ORDER:OFFSET:ADJUST:STRIP`.

@@ -45,6 +45,8 @@ impl Scene<'_> {
             "block" => drop(File::open(rest)),
             "stop-call" => self.conn.server().stop(),
             "close-call" => drop(self.conn.close()),
+            "hold" => drop(self.conn.hold()),
+            "release" => drop(self.conn.release()),
             "pre-write" => self.leave(rest),
             "echo" | "id" | "write" | "writes" => self.write(command, rest),
             "note-write" => self.note(&format!("self text {rest}")),

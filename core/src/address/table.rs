@@ -239,7 +239,7 @@ pub const OPTIONS: &[OptionRow] = &[
         member: "write",
         form: "MS",
         value: MILLIS,
-        about: "milliseconds in which the kernel took no output, after which a connection is reset; default never",
+        about: "milliseconds in which neither the kernel nor the peer took output, after which a connection is reset; default never",
         listens: is_stream,
         connects: is_stream,
         at: |asked| &mut asked.conns.timeouts.write,
@@ -262,7 +262,7 @@ pub const OPTIONS: &[OptionRow] = &[
         name: "framing",
         member: "framing",
         form: "FRAMING",
-        value: "none, line, fixed:LENGTH, delimiter:BYTES or length:WIDTH, with settings behind commas",
+        value: FRAMING,
         about: "how input is cut into frames; default not at all",
         listens: is_stream,
         connects: is_stream,
@@ -281,6 +281,9 @@ pub fn given(options: &ListenOptions, conns: &ConnOptions) -> Vec<&'static str> 
 
 const BOOL: &str = "true or false";
 const BYTES: &str = "a number of bytes above 0";
+const FRAMING: &str = "none, line, fixed:LENGTH, delimiter:BYTES or length:WIDTH (1, 2, 3, 4, 8 or varint), with settings \
+    behind commas: max_frame=N, of lines and delimiters keep_delimiter=BOOL, deliver_rest=BOOL, of delimiters or=BYTES, of a \
+    length field order=big|little, offset=N, adjustment=N, strip=N|header";
 const MILLIS: &str = "a number of milliseconds, 0 for never";
 
 fn never(_: Scheme) -> bool {

@@ -94,6 +94,27 @@ impl Handle {
         self.request(id, Request::Resume)
     }
 
+    /// Holds a connection while an answer is made elsewhere: by a thread pool, say. Until it is
+    /// [released](Self::release) it is not read, frames that were read already wait, and the peer's EOF does not close it.
+    /// Its idle and read time-outs do not run. Writes, timers and wakes go on. Holds are counted: it goes on when it was
+    /// released as often as it was held. A reset, a close, the write time-out and the server's stop end it all the same.
+    ///
+    /// # Errors
+    /// As [`wake`](Self::wake); [`Unsupported`](crate::ErrorKind::Unsupported) for a UDP socket;
+    /// [`WrongState`](crate::ErrorKind::WrongState) beyond 2,147,483,647 holds.
+    pub fn hold(&self, id: ConnId) -> Result<()> {
+        self.request(id, Request::Hold)
+    }
+
+    /// Takes one [hold](Self::hold) back. What the calling thread has written before comes before the end that the
+    /// peer's EOF may have been waiting for. The idle and the read time-out begin anew with the last release.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold); [`WrongState`](crate::ErrorKind::WrongState) if the connection is not held.
+    pub fn release(&self, id: ConnId) -> Result<()> {
+        self.request(id, Request::Release)
+    }
+
     /// Changes a connection's time-outs. They begin anew.
     ///
     /// # Errors

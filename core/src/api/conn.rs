@@ -177,6 +177,22 @@ impl<'a> Conn<'a> {
         self.state.request(self.id, Request::Resume)
     }
 
+    /// As [`Handle::hold`].
+    ///
+    /// # Errors
+    /// As [`Handle::hold`].
+    pub fn hold(&self) -> Result<()> {
+        self.state.request(self.id, Request::Hold)
+    }
+
+    /// As [`Handle::release`].
+    ///
+    /// # Errors
+    /// As [`Handle::release`].
+    pub fn release(&self) -> Result<()> {
+        self.state.request(self.id, Request::Release)
+    }
+
     /// As [`Handle::set_framing`].
     ///
     /// # Errors
@@ -310,7 +326,7 @@ impl<'a> Conn<'a> {
     }
 
     /// Stops reading this connection until what was handed over of it is answered.
-    pub(crate) fn hold(&self) {
+    pub(crate) fn hold_for_answer(&self) {
         self.state.hold(self.id);
     }
 

@@ -21,7 +21,9 @@ use crate::sys::socket;
 /// New connections.
 impl Handle {
     /// Connects to `[scheme://]address[?option=value&…]`, over TCP, UDP (`udp`, `udp4`, `udp6`) or a Unix
-    /// socket. Names are looked up on a thread of their own, and every address is tried. The id is good at once:
+    /// socket. Names are looked up on threads of their own. Every address of a name is tried, as RFC 8305 says: the next
+    /// is begun when one fails or has been silent for 250 ms, and the first that connects wins. A Unix socket whose queue
+    /// is full is tried until the time-out. The id is good at once:
     /// writes are queued until the connection is made and `on_open` is called; but over UDP they answer `closed`
     /// before `on_open`, because a queue of bytes keeps no borders. If it fails `on_close` is called
     /// alone, with [`ConnectFailed`](crate::CloseReason::ConnectFailed) or
@@ -47,7 +49,7 @@ impl Handle {
         if udp {
             options.conn.refuse_for_datagrams(url)?;
         }
-        let source = Source::Dial(Dial::new(url, parsed)?);
+        let source = Source::Dial(Box::new(Dial::new(url, parsed)?));
         let kind = if udp { ConnKind::ConnectedDatagram } else { ConnKind::Stream };
         let shared = new_shared(self, kind, &options);
         let ConnectOptions { conn, timeout, context, .. } = options;

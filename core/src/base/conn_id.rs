@@ -9,7 +9,8 @@
 //!
 //! A *lease* is a number that a loop holds while it lives, and which no other loop of the process holds
 //! meanwhile. When it is handed back, the highest generation used under it goes along, and the next holder
-//! counts on from there.
+//! counts on from there. A program may have loaded several copies of the engine: each takes numbers that no other has taken,
+//! and keeps them for good.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -88,13 +89,8 @@ impl fmt::Display for ConnId {
     }
 }
 
-/// Leases handed back, each with the first generation that its next holder may use, and the next fresh one.
-struct Leases {
-    returned: Vec<(u16, u32)>,
-    fresh: u16,
-}
-
-static LEASES: Mutex<Leases> = Mutex::new(Leases { returned: Vec::new(), fresh: 0 });
+/// Leases handed back, each with the first generation that its next holder may use.
+static RETURNED: Mutex<Vec<(u16, u32)>> = Mutex::new(Vec::new());
 
 /// A loop's right to make ids under one number; handed back on drop.
 #[derive(Debug)]
@@ -105,21 +101,25 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Takes a lease that no other loop of the process holds.
-    pub(crate) fn take() -> Result<Lease> {
-        let mut leases = LEASES.lock().unwrap_or_else(PoisonError::into_inner);
-        let (number, first_generation) = match leases.returned.pop() {
-            Some(returned) => returned,
-            None if leases.fresh < MAX_LEASES => {
-                leases.fresh += 1;
-                (leases.fresh - 1, 1)
-            }
-            None => {
-                let message = format!("this process has {MAX_LEASES} event loops already");
-                return Err(Error::new(ErrorKind::InvalidArgument, message));
-            }
-        };
+    /// Takes a lease that no other loop of the process holds. If none was handed back, `fresh` gives the number of one,
+    /// below a limit, that no copy of the engine in this process has taken before.
+    pub(crate) fn take(fresh: impl FnOnce(u16) -> Option<u16>) -> Result<Lease> {
+        let returned = RETURNED.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let taken = returned.or_else(|| fresh(MAX_LEASES).map(|number| (number, 1)));
+        let (number, first_generation) = taken.ok_or_else(|| {
+            let message = format!("this process has {MAX_LEASES} event loops already");
+            Error::new(ErrorKind::InvalidArgument, message)
+        })?;
         Ok(Lease { number, first_generation, used_generation: first_generation - 1 })
+    }
+
+    /// One for tests of this room, which have no system to ask.
+    #[cfg(test)]
+    pub(crate) fn of_a_test() -> Lease {
+        use std::sync::atomic::{AtomicU16, Ordering};
+        // From the other end, as other tests take theirs from the system.
+        static LEFT: AtomicU16 = AtomicU16::new(MAX_LEASES);
+        Lease::take(|_| Some(LEFT.fetch_sub(1, Ordering::Relaxed) - 1)).unwrap()
     }
 
     pub(crate) fn number(&self) -> u16 {
@@ -141,8 +141,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // A lease whose generations are used up is retired, like a slot.
         if self.used_generation < LAST_GENERATION {
-            let mut leases = LEASES.lock().unwrap_or_else(PoisonError::into_inner);
-            leases.returned.push((self.number, self.used_generation + 1));
+            let mut returned = RETURNED.lock().unwrap_or_else(PoisonError::into_inner);
+            returned.push((self.number, self.used_generation + 1));
         }
     }
 }
@@ -171,17 +171,30 @@ mod tests {
 
     #[test]
     fn a_lease_is_held_once_and_counts_on_when_taken_again() {
-        let mut first = Lease::take().unwrap();
-        let second = Lease::take().unwrap();
+        let mut first = Lease::of_a_test();
+        let second = Lease::of_a_test();
         assert_ne!(first.number(), second.number());
         let used = first.first_generation() + 41;
         first.used(used);
         let number = first.number();
         drop(first);
         // Other tests of this process may take it meanwhile: whoever gets the number must count on.
-        let again: Vec<Lease> = (0..8).map(|_| Lease::take().unwrap()).collect();
+        let again: Vec<Lease> = (0..8).map(|_| Lease::of_a_test()).collect();
         for lease in again.iter().filter(|lease| lease.number() == number) {
             assert!(lease.first_generation() > used);
         }
+    }
+
+    #[test]
+    fn there_are_no_more_leases_than_ids_have_room_for() {
+        let mut held = Vec::new();
+        // Those that were handed back come first.
+        let refused = loop {
+            match Lease::take(|_| None) {
+                Ok(lease) => held.push(lease),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.message(), "this process has 4096 event loops already");
     }
 }

@@ -1,4 +1,4 @@
-//! What the engine is made of below any connection: errors, panics, ids and what they stand for, limits, timers. Pure.
+//! What the engine is made of below any connection: errors, panics, notices, ids and what they stand for, limits, timers. Pure.
 
 pub(crate) mod budget;
 pub(crate) mod conn_id;
@@ -6,6 +6,7 @@ pub(crate) mod datagram;
 pub(crate) mod error;
 pub(crate) mod limits;
 pub(crate) mod millis;
+pub(crate) mod notice;
 pub(crate) mod numbered;
 pub(crate) mod panics;
 pub(crate) mod slab;

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use super::notice::{tell, Kind};
+
 /// Calls user code; a panic becomes its text.
 pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_payload(call).map_err(caught)
@@ -26,15 +28,14 @@ pub(crate) fn caught(payload: Box<dyn Any + Send>) -> String {
     text
 }
 
-/// Logs an error; the logger is user code, too.
+/// A function of the user's failed: that is told, as notices are.
 pub(crate) fn report(message: fmt::Arguments<'_>) {
-    // There is nobody left to tell of a logger that panics.
-    let _ = catch(|| log::error!("{message}"));
+    tell(Kind::Handler, message);
 }
 
 /// Logs what is no more than a matter for debugging.
 pub(crate) fn debug(message: fmt::Arguments<'_>) {
-    // As above.
+    // There is nobody left to tell of a logger that panics.
     let _ = catch(|| log::debug!("{message}"));
 }
 

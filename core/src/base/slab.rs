@@ -1,7 +1,6 @@
 //! Ids and what they stand for: slot arrays whose generations make stale ids harmless.
 
 use crate::base::conn_id::{ConnId, Lease, LAST_GENERATION, MAX_SLOTS};
-use crate::base::error::Result;
 
 /// Hands ids out, and keeps a value under each. The most recently freed slot is used first. A slot takes 12 bytes for a
 /// value of pointer size: in two lists, so that nothing is lost between them.
@@ -14,10 +13,15 @@ pub(crate) struct IdTable<T> {
 }
 
 impl<T> IdTable<T> {
-    /// An empty table under a lease of its own.
-    pub(crate) fn new() -> Result<Self> {
-        let (generations, values, free) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(IdTable { lease: Lease::take()?, generations, values, free })
+    /// An empty table under this lease.
+    pub(crate) fn under(lease: Lease) -> Self {
+        IdTable { lease, generations: Vec::new(), values: Vec::new(), free: Vec::new() }
+    }
+
+    /// One for tests.
+    #[cfg(test)]
+    pub(crate) fn new() -> crate::base::error::Result<Self> {
+        Ok(IdTable::under(Lease::of_a_test()))
     }
 
     pub(crate) fn lease(&self) -> u16 {

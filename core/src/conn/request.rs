@@ -15,6 +15,9 @@ pub(crate) enum Request {
     Wake,
     Pause,
     Resume,
+    /// Once more, and once less.
+    Hold,
+    Release,
     Timeouts(Timeouts),
     Framing(Option<Arc<Framing>>),
     /// A write from another thread went beyond the hard limit.

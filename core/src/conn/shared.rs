@@ -32,6 +32,9 @@ const CLOSED: u8 = 2;
 /// It has left its loop, and its id is about to be free.
 const GONE: u8 = 3;
 
+/// As often as a connection may be held at once: as far as its loop's own count goes.
+const MAX_HOLDS: u32 = i32::MAX as u32;
+
 /// The part of a connection that any thread may look at, found through the mailbox of its loop.
 #[derive(Debug)]
 pub(crate) struct ConnShared {
@@ -74,6 +77,8 @@ struct More {
     handed_in: AtomicUsize,
     /// Completions that other threads have handed in and that the loop has not taken yet.
     awaited: AtomicU32,
+    /// How many more times the user has held the connection than released it, whether its loop has heard of it or not.
+    holds: AtomicU32,
 }
 
 impl ConnShared {
@@ -194,6 +199,19 @@ impl ConnShared {
 
     pub(crate) fn awaits_completions(&self) -> bool {
         self.more.get().is_some_and(|more| more.awaited.load(Ordering::Acquire) > 0)
+    }
+
+    /// Holds it once more; says whether the count goes so far.
+    pub(crate) fn hold(&self) -> bool {
+        let one_more = |holds: u32| (holds < MAX_HOLDS).then_some(holds + 1);
+        self.more().holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
+    }
+
+    /// Holds it once less; says whether it was held.
+    pub(crate) fn release(&self) -> bool {
+        let one_less = |holds: u32| holds.checked_sub(1);
+        let holds = self.more.get().map(|more| &more.holds);
+        holds.is_some_and(|holds| holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok())
     }
 
     pub(crate) fn owe_drain(&self) {

@@ -39,7 +39,8 @@ numbered! {
     }
 }
 
-/// When a connection without traffic is closed. Zero means never. In the query of a URL, in milliseconds.
+/// When a connection without traffic is closed. Zero means never. In the query of a URL, in milliseconds. What the peer
+/// takes of bytes that the kernel holds for it is traffic, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// Nothing came or went for this long: [`CloseReason::Idle`](crate::CloseReason::Idle). `idle=MS`.
@@ -47,7 +48,7 @@ pub struct Timeouts {
     /// Nothing came for this long while it was being read:
     /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). `read=MS`.
     pub read: Duration,
-    /// Output waited for this long without the kernel taking any of it: the connection is reset, with
+    /// Output waited for this long without the kernel or the peer taking any: the connection is reset, with
     /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). It holds for a connection that is being closed,
     /// too. `write=MS`.
     pub write: Duration,

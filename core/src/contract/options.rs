@@ -50,7 +50,8 @@ pub struct ConnOptions {
     /// - `length:WIDTH`, the width being 1, 2, 3, 4, 8 or `varint`,
     /// - `none`, which undoes what is said here;
     ///
-    /// and behind it settings, each after a comma: `max_frame=N` for the largest frame, and of a length field
+    /// and behind it settings, each after a comma: `max_frame=N` for the largest frame; of lines and delimiters
+    /// `keep_delimiter=BOOL` and `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field
     /// `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`, as [`LengthField`](crate::LengthField) has them:
     /// `framing=length:2,order=little,adjustment=-2,max_frame=65535`. A function of the user's cannot stand there.
     pub framing: Option<Framing>,

@@ -157,7 +157,7 @@ impl<R: Reader> Logger<R> {
     }
 
     fn gathered(&mut self, conn: &Conn<'_>) {
-        conn.hold();
+        conn.hold_for_answer();
         conn.set_full(self.log.is_full());
     }
 

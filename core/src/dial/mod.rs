@@ -1,15 +1,35 @@
-//! An address on its way: which addresses there are to try for an outgoing connection, and what came of them.
+//! An address on its way: which addresses there are to try for an outgoing connection, what is being tried, and what came
+//! of it. RFC 8305 says in which order, and how long a silent address holds up the next.
 
+mod look_up;
 pub(crate) mod resolver;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::SockAddr;
 
 use crate::address::{ConnectUrl, DialOptions, Scheme, Target};
 use crate::base::error::{Error, Result};
+use crate::base::timer::TimerId;
+
+pub(crate) use look_up::LookUp;
+
+/// How long an address that does not answer holds up the next: the Connection Attempt Delay of RFC 8305, section 5.
+pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// After so long a Unix server whose queue is full is tried again; after twice as long each further time, up to the
+/// longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A name's addresses, in the system's order of preference and without a port, or the system's reason.
+pub(crate) type Found = std::result::Result<Vec<SocketAddr>, Arc<io::Error>>;
 
 /// What is needed to reach a peer.
 pub(crate) struct Dial {
@@ -18,7 +38,17 @@ pub(crate) struct Dial {
     /// A name that is not looked up yet, and the port to use with the addresses of one.
     name: Option<String>,
     name_port: u16,
+    /// The name is being looked up for this.
+    pub(crate) look_up: Option<LookUp>,
+    /// Those that were not tried yet.
     addresses: VecDeque<SockAddr>,
+    /// Sockets that are being connected, in the order in which that was begun. The poller has them under the connection's
+    /// id: they must be forgotten there before they are closed.
+    pub(crate) attempts: Vec<OwnedFd>,
+    /// When it is due the next address is tried.
+    pub(crate) timer: Option<TimerId>,
+    /// How long to wait for room in a Unix server's queue.
+    pause: Duration,
     /// Why the last address that was tried failed.
     errno: Option<i32>,
 }
@@ -39,9 +69,18 @@ impl Dial {
             }
             Target::Descriptor(_) => None,
         };
-        let addresses = address.into_iter().collect();
-        let errno = None;
-        Ok(Dial { scheme, options, name, name_port, addresses, errno })
+        Ok(Dial {
+            scheme,
+            options,
+            name,
+            name_port,
+            look_up: None,
+            addresses: address.into_iter().collect(),
+            attempts: Vec::new(),
+            timer: None,
+            pause: FIRST_PAUSE,
+            errno: None,
+        })
     }
 
     pub(crate) fn is_udp(&self) -> bool {
@@ -53,13 +92,18 @@ impl Dial {
         self.name.take()
     }
 
-    /// The name's addresses, to be tried in this order.
-    pub(crate) fn resolved(&mut self, found: io::Result<Vec<IpAddr>>) {
+    /// The name's addresses, to be tried in the order that RFC 8305 gives them.
+    pub(crate) fn resolved(&mut self, found: Found) {
+        self.look_up = None;
         match found {
-            Ok(ips) => {
-                let fitting = ips.into_iter().filter(|ip| self.scheme.takes(*ip));
+            Ok(addresses) => {
+                let fitting = addresses.into_iter().filter(|address| self.scheme.takes(address.ip()));
                 let port = self.name_port;
-                self.addresses = fitting.map(|ip| std::net::SocketAddr::from((ip, port)).into()).collect();
+                let with_port = |mut address: SocketAddr| {
+                    address.set_port(port);
+                    address.into()
+                };
+                self.addresses = in_turn(fitting.collect()).into_iter().map(with_port).collect();
             }
             Err(error) => self.errno = error.raw_os_error(),
         }
@@ -70,7 +114,21 @@ impl Dial {
         Some((self.addresses.pop_front()?, &self.options))
     }
 
-    /// The address that was tried last does not answer.
+    /// Whether an address is left to be tried.
+    pub(crate) fn has_next(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
+    /// There was no room in this Unix server's queue: it is tried again, after the pause that is returned. Nothing but time
+    /// tells that there is room.
+    pub(crate) fn try_again(&mut self, address: SockAddr) -> Duration {
+        self.addresses.push_front(address);
+        let pause = self.pause;
+        self.pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        pause
+    }
+
+    /// An address that was tried does not answer.
     pub(crate) fn failed(&mut self, errno: i32) {
         self.errno = Some(errno);
     }
@@ -78,4 +136,19 @@ impl Dial {
     pub(crate) fn errno(&self) -> Option<i32> {
         self.errno
     }
+}
+
+/// The families take turns, and the one that the system prefers begins: where one of them leads nowhere, the other is
+/// tried soon. No address comes twice.
+fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let begins = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut next, mut other): (VecDeque<_>, VecDeque<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == begins);
+    let mut all = Vec::new();
+    while !next.is_empty() || !other.is_empty() {
+        let address = next.pop_front().filter(|address| !all.contains(address));
+        all.extend(address);
+        std::mem::swap(&mut next, &mut other);
+    }
+    all
 }

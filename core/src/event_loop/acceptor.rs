@@ -1,12 +1,14 @@
 //! Accepting connections in batches, and surviving whatever accept answers.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::limits::{Admissions, Refusal};
-use crate::base::panics::report;
+use crate::base::notice::{tell, Kind};
+use crate::base::panics::debug;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::ListenerId;
 use crate::listen::arrival::{Accepted, Placement};
@@ -18,17 +20,73 @@ use crate::sys::socket;
 const BATCH: usize = 256;
 /// Batches that are accepted at most when listeners close: more than the kernel queues by default.
 pub(crate) const LAST_BATCHES: usize = 64;
-/// How long accepting pauses when the system is out of descriptors or memory.
+/// How long accepting from a listener pauses when it fails: descriptors or memory have run out, and may come back.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The pause after the second failure in a row that concerns one connection only. It doubles with each further one.
+const SHORT_PAUSE: Duration = Duration::from_millis(1);
 
 /// The listeners that one thread accepts from. A listener's number is its token in the thread's poller.
 #[derive(Default)]
 pub(crate) struct Acceptor {
-    listeners: Vec<(Placement, bool)>,
+    listeners: Vec<Listening>,
+}
+
+/// A listener, and what accepting from it came to. One that fails does not hold the others up.
+struct Listening {
+    placed: Placement,
+    /// Connections may wait.
+    ready: bool,
+    /// Failures in a row.
+    failures: u32,
     /// Set while accepting pauses.
     retry_at: Option<Instant>,
-    /// An outage has been logged and is not over.
-    out: bool,
+    /// The pause was reported, and no connection was accepted since.
+    reported: bool,
+}
+
+impl Listening {
+    fn is(&self, listener: ListenerId) -> bool {
+        self.placed.origin.listener == listener
+    }
+
+    /// Whether it accepts, or its pause is over.
+    fn may_accept(&self) -> bool {
+        self.ready && self.retry_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn succeeded(&mut self) {
+        (self.failures, self.reported) = (0, false);
+    }
+
+    /// Says whether accepting pauses: it does after any error that repeats, whatever it is.
+    fn failed(&mut self, error: &io::Error) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let pause = pause_after(self.failures, is_of_one_connection(error));
+        self.retry_at = pause.map(|pause| Instant::now() + pause);
+        if pause.is_some() && !std::mem::replace(&mut self.reported, true) {
+            let address = self.placed.listener.address();
+            tell(kind_of(error), format_args!("{address}: cannot accept, trying again: {error}"));
+        }
+        pause.is_some()
+    }
+}
+
+/// Whether the system has run out of something, or the listener does not work.
+fn kind_of(error: &io::Error) -> Kind {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Kind::Shortage,
+        _ => Kind::Listener,
+    }
+}
+
+/// How long to wait after so many failures in a row, of which the last may concern one connection only: then the next
+/// one may be behind it.
+fn pause_after(failures: u32, of_one_connection: bool) -> Option<Duration> {
+    match failures {
+        _ if !of_one_connection => Some(PAUSE),
+        0 | 1 => None,
+        _ => Some(SHORT_PAUSE.saturating_mul(1 << (failures - 2).min(16)).min(PAUSE)),
+    }
 }
 
 impl Acceptor {
@@ -36,77 +94,70 @@ impl Acceptor {
     pub(crate) fn add(&mut self, placed: Placement, poller: &Poller) {
         let token = u64::from(placed.origin.listener.to_u32());
         match poller.add(placed.listener.as_fd(), token) {
-            // Connections may wait already.
-            Ok(()) => self.listeners.push((placed, true)),
+            Ok(()) => self.listeners.push(Listening {
+                placed,
+                // Connections may wait already.
+                ready: true,
+                failures: 0,
+                retry_at: None,
+                reported: false,
+            }),
             Err(error) => {
-                report(format_args!("{}: cannot be polled: {error}", placed.listener.address()));
+                tell(
+                    Kind::Listener,
+                    format_args!("{}: cannot be polled: {error}", placed.listener.address()),
+                );
             }
         }
     }
 
     /// Forgets a listener; closing it is its last owner's part.
     pub(crate) fn remove(&mut self, listener: ListenerId, poller: &Poller) {
-        let is_it = |placed: &Placement| placed.origin.listener == listener;
-        let gone = self.listeners.iter().filter(|(placed, _)| is_it(placed));
-        gone.for_each(|(placed, _)| poller.forget(placed.listener.as_fd()));
-        self.listeners.retain(|(placed, _)| !is_it(placed));
+        let gone = self.listeners.iter().filter(|listening| listening.is(listener));
+        gone.for_each(|listening| poller.forget(listening.placed.listener.as_fd()));
+        self.listeners.retain(|listening| !listening.is(listener));
     }
 
     /// Forgets all of them.
     pub(crate) fn clear(&mut self, poller: &Poller) {
-        self.listeners.iter().for_each(|(placed, _)| poller.forget(placed.listener.as_fd()));
+        self.listeners.iter().for_each(|listening| poller.forget(listening.placed.listener.as_fd()));
         *self = Acceptor::default();
     }
 
     /// The poller reported a token that may be a listener's.
     pub(crate) fn ready(&mut self, token: u64) {
-        let is_it = |placed: &Placement| u64::from(placed.origin.listener.to_u32()) == token;
-        self.listeners.iter_mut().filter(|(placed, _)| is_it(placed)).for_each(|(_, ready)| *ready = true);
+        let is_it =
+            |listening: &&mut Listening| u64::from(listening.placed.origin.listener.to_u32()) == token;
+        self.listeners.iter_mut().filter(is_it).for_each(|listening| listening.ready = true);
     }
 
     /// Connections may wait at every listener: the poller was not asked lately.
     pub(crate) fn look_at_all(&mut self) {
-        self.listeners.iter_mut().for_each(|(_, ready)| *ready = true);
+        self.listeners.iter_mut().for_each(|listening| listening.ready = true);
     }
 
     /// Whether connections can be accepted without polling first.
     pub(crate) fn is_busy(&self) -> bool {
-        self.retry_at.is_none() && self.is_due()
+        self.listeners.iter().any(|listening| listening.ready && listening.retry_at.is_none())
     }
 
     /// Whether connections may wait.
     pub(crate) fn is_due(&self) -> bool {
-        self.listeners.iter().any(|(_, ready)| *ready)
+        self.listeners.iter().any(|listening| listening.ready)
     }
 
     /// When accepting resumes after a pause.
     pub(crate) fn next_due(&self) -> Option<Duration> {
-        // A listener that was closed meanwhile has nothing to resume.
-        let retry_at = self.retry_at.filter(|_| self.is_due());
-        retry_at.map(|at| at.saturating_duration_since(Instant::now()))
+        let paused = self.listeners.iter().filter(|listening| listening.ready);
+        let next = paused.filter_map(|listening| listening.retry_at).min();
+        next.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Accepts a batch from every listener that is ready.
     pub(crate) fn accept(&mut self, door: &Door<'_>, mut take: impl FnMut(Accepted)) {
-        if self.retry_at.is_some_and(|at| Instant::now() < at) {
-            return;
-        }
-        self.retry_at = None;
-        for (placed, ready) in self.listeners.iter_mut().filter(|(_, ready)| *ready) {
-            match door.accept_batch(placed, &mut take) {
-                Ok(more) => {
-                    *ready = more;
-                    self.out = false;
-                }
-                Err(error) => {
-                    door.metrics.accept_errors.add(1);
-                    self.retry_at = Some(Instant::now() + PAUSE);
-                    if !std::mem::replace(&mut self.out, true) {
-                        let address = placed.listener.address();
-                        report(format_args!("{address}: cannot accept, trying again: {error}"));
-                    }
-                }
-            }
+        for listening in self.listeners.iter_mut().filter(|listening| listening.may_accept()) {
+            listening.retry_at = None;
+            door.accept_batch(listening, &mut take);
         }
     }
 }
@@ -119,36 +170,62 @@ pub(crate) struct Door<'a> {
 }
 
 impl Door<'_> {
-    /// Accepts until the queue is empty or the batch is full; says whether there may be more.
-    fn accept_batch(&self, placed: &Placement, take: &mut impl FnMut(Accepted)) -> io::Result<bool> {
+    /// Accepts until the queue is empty, the batch is full, or accepting pauses.
+    fn accept_batch(&self, from: &mut Listening, take: &mut impl FnMut(Accepted)) {
         for _ in 0..BATCH {
             self.metrics.accepts.add(1);
-            match socket::accept(placed.listener.as_fd()) {
-                Ok((socket, peer)) => match self.admissions.admit(peer.map(|peer| peer.ip())) {
-                    Ok(admission) => {
-                        placed.listener.prepare_accepted(socket.as_fd())?;
-                        let (origin, admission) = (Arc::clone(&placed.origin), admission.map(Box::new));
-                        take(Accepted { socket, origin, peer, admission });
-                    }
-                    Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
-                    Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),
-                },
+            match socket::accept(from.placed.listener.as_fd()) {
+                Ok((socket, peer)) => {
+                    from.succeeded();
+                    self.let_in(&from.placed, socket, peer, take);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.poller.rearm_read(placed.listener.as_fd());
-                    return Ok(false);
+                    self.poller.rearm_read(from.placed.listener.as_fd());
+                    from.succeeded();
+                    from.ready = false;
+                    return;
                 }
                 // The listener was shut down, and is about to be forgotten.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(false),
-                Err(error) if is_of_one_connection(&error) => self.metrics.accept_errors.add(1),
-                Err(error) => return Err(error),
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    from.ready = false;
+                    return;
+                }
+                Err(error) => {
+                    self.metrics.accept_errors.add(1);
+                    if from.failed(&error) {
+                        return;
+                    }
+                }
             }
         }
-        Ok(true)
+    }
+
+    /// Lets a connection in that was accepted, if it is admitted.
+    fn let_in(
+        &self,
+        placed: &Placement,
+        socket: OwnedFd,
+        peer: Option<SocketAddr>,
+        take: &mut impl FnMut(Accepted),
+    ) {
+        let admission = match self.admissions.admit(peer.map(|peer| peer.ip())) {
+            Ok(admission) => admission.map(Box::new),
+            Err(Refusal::Connections) => return self.metrics.refused_by_total.add(1),
+            Err(Refusal::PerAddress) => return self.metrics.refused_by_address.add(1),
+        };
+        match placed.listener.prepare_accepted(socket.as_fd()) {
+            Ok(()) => take(Accepted { socket, origin: Arc::clone(&placed.origin), peer, admission }),
+            // It ends this connection, and no other.
+            Err(error) => {
+                self.metrics.accept_errors.add(1);
+                debug(format_args!("{}: a connection is dropped: {error}", placed.listener.address()));
+            }
+        }
     }
 }
 
 /// Errors that concern the connection that would have been accepted, not the listener: accept(2), "Error
-/// handling".
+/// handling". A filter can answer any of them for good, so only the first in a row is taken for that.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -167,4 +244,17 @@ fn is_of_one_connection(error: &io::Error) -> bool {
                 | libc::ETIMEDOUT
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_repeats_pauses_and_what_concerns_one_connection_longer_each_time() {
+        let millis = |failures, one| pause_after(failures, one).map(|pause| pause.as_millis());
+        assert_eq!([1, 2, 9].map(|failures| millis(failures, false)), [Some(100); 3]);
+        let pauses = [1, 2, 3, 4, 8, 9, 1000, u32::MAX].map(|failures| millis(failures, true));
+        assert_eq!(pauses, [None, Some(1), Some(2), Some(4), Some(64), Some(100), Some(100), Some(100)]);
+    }
 }

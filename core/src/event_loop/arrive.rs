@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::opening::Way;
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
-use crate::base::panics::report;
+use crate::base::notice::{tell, Kind};
 use crate::conn::entry::Entry;
 use crate::conn::shared::{ConnKind, ConnShared};
 use crate::conn::stream::entry::StreamEntry;
@@ -28,7 +28,7 @@ impl EventLoop {
             }
             // Peers can repeat this: it is reported once an outage.
             Err(error) if !std::mem::replace(&mut self.refusing, true) => {
-                report(format_args!("new connections are refused: {error}"));
+                tell(Kind::Shortage, format_args!("new connections are refused: {error}"));
             }
             Err(_) => {}
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
+use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, report};
 use crate::conn::datagram::endpoint::{cost, Endpoint};
 use crate::conn::datagram::entry::{UdpEntry, Waiting};
@@ -33,7 +34,7 @@ impl EventLoop {
             self.take_endpoint_in(id, UdpEntry { _claim: Some(claim), ..entry })
         });
         if let Err(error) = taken_in {
-            report(format_args!("{address}: cannot be polled: {error}"));
+            tell(Kind::Listener, format_args!("{address}: cannot be polled: {error}"));
             self.state.mailbox().forget(id);
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
+use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, catch_payload, caught, report};
 use crate::contract::action::{Action, CloseReason, Completed};
 use crate::delivery::receiver::{Delivery, Receiver, Turn};
@@ -26,6 +27,7 @@ pub(crate) mod acceptor;
 mod arrive;
 mod datagrams;
 mod deliver;
+mod dialling;
 mod draining;
 mod opening;
 mod serve;
@@ -129,13 +131,13 @@ impl EventLoop {
             Ok(Err(error)) => format!("polling failed: {error}"),
             Err(panic) => format!("a loop panicked: {panic}"),
         };
-        report(format_args!("{trouble}; the server stops"));
+        tell(Kind::Engine, format_args!("{trouble}; the server stops"));
         self.state.server().stop();
     }
 
     pub(crate) fn finish_or_report(&mut self) {
         if let Err(panic) = catch(|| self.finish()) {
-            report(format_args!("a loop panicked at its end: {panic}"));
+            tell(Kind::Engine, format_args!("a loop panicked at its end: {panic}"));
         }
     }
 

@@ -2,15 +2,14 @@
 //! connections all come by it.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dialling::is_answered;
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
 use crate::base::millis::deadline;
-use crate::base::panics::debug;
 use crate::conn::entry::Entry;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Machine;
@@ -21,8 +20,6 @@ use crate::contract::options::ConnOptions;
 use crate::delivery::event::Event;
 use crate::framing::Framer;
 use crate::loop_state::{Alarm, LoopState};
-use crate::shared::mailbox::command::Command;
-use crate::sys::socket;
 
 /// How a connection came to the engine.
 #[derive(Clone, Copy)]
@@ -63,7 +60,7 @@ impl EventLoop {
         }
     }
 
-    fn end_opening(&self, id: ConnId, closed: Closed) {
+    pub(super) fn end_opening(&self, id: ConnId, closed: Closed) {
         let conns = &mut *self.state.conns.borrow_mut();
         if let Some(entry) = conns.slab.stream_mut(id) {
             entry.end_now(closed, &mut conns.pool);
@@ -71,63 +68,8 @@ impl EventLoop {
         conns.mark_dirty(id);
     }
 
-    fn look_up(&mut self, id: ConnId, name: String) {
-        let mailbox = Arc::clone(self.state.mailbox());
-        let done = move |found: io::Result<Vec<IpAddr>>| {
-            mailbox.send(Command::Resolved(id, found));
-        };
-        if let Err(error) = self.state.server().shared.resolver.submit(name, Box::new(done)) {
-            self.resolved(id, Err(error));
-        }
-    }
-
-    /// A name's addresses are known, or that there are none.
-    pub(super) fn resolved(&mut self, id: ConnId, found: io::Result<Vec<IpAddr>>) {
-        if let Err(error) = &found {
-            debug(format_args!("connection {id}: cannot look the name up: {error}"));
-        }
-        {
-            let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(dial) = conns.slab.stream_mut(id).and_then(StreamEntry::dial) {
-                dial.resolved(found);
-            }
-        }
-        self.try_next(id);
-    }
-
-    /// Connects to the next address, or gives up.
-    fn try_next(&mut self, id: ConnId) {
-        while let Some(started) = self.start_next(id) {
-            match started.and_then(|(socket, made)| self.attach(id, socket).map(|()| made)) {
-                Ok(true) => return self.established(id),
-                Ok(false) => return,
-                Err(error) => self.note_failure(id, error.raw_os_error().unwrap_or(0)),
-            }
-        }
-    }
-
-    /// Begins to connect to the next address: the socket, and whether it is connected already. Without an address it
-    /// ends the connection.
-    fn start_next(&self, id: ConnId) -> Option<io::Result<(OwnedFd, bool)>> {
-        let tried = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let entry = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_opening())?;
-            let dial = entry.dial()?;
-            let (udp, errno) = (dial.is_udp(), dial.errno());
-            let next = dial.next_address();
-            next.map(|(address, options)| socket::connect_start(&address, udp, options)).ok_or(errno)
-        };
-        match tried {
-            Ok(started) => Some(started),
-            Err(errno) => {
-                self.end_opening(id, Closed::connect_failed(errno));
-                None
-            }
-        }
-    }
-
     /// Gives an entry its socket and registers it with the poller.
-    fn attach(&mut self, id: ConnId, socket: OwnedFd) -> io::Result<()> {
+    pub(super) fn attach(&mut self, id: ConnId, socket: OwnedFd) -> io::Result<()> {
         let conns = &mut *self.state.conns.borrow_mut();
         let Some(entry) = conns.slab.stream_mut(id) else { return Ok(()) };
         self.state.metrics().other_calls.add(1);
@@ -136,40 +78,9 @@ impl EventLoop {
         Ok(())
     }
 
-    fn note_failure(&mut self, id: ConnId, errno: i32) {
-        // By-id calls on the descriptor must not meet it closed.
-        self.state.mailbox().forget_descriptor(id);
-        if let Some(entry) = self.state.conns.borrow_mut().slab.stream_mut(id) {
-            entry.wire.close(false, &self.state.poller);
-            entry.dial().into_iter().for_each(|dial| dial.failed(errno));
-        }
-    }
-
-    /// Looks after the outgoing connections of which the poller reported something.
-    pub(super) fn finish_dialling(&mut self) {
-        if self.dialled.is_empty() {
-            return;
-        }
-        for id in std::mem::take(&mut self.dialled) {
-            let state = {
-                let conns = &mut *self.state.conns.borrow_mut();
-                let entry = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_opening());
-                entry.and_then(|entry| entry.wire.connect_state(&self.state.poller))
-            };
-            match state {
-                None | Some(Ok(false)) => {}
-                Some(Ok(true)) => self.established(id),
-                Some(Err(error)) => {
-                    self.note_failure(id, error.raw_os_error().unwrap_or(0));
-                    self.try_next(id);
-                }
-            }
-        }
-    }
-
     /// The socket is connected. Nothing else has to happen before `on_open` yet: what will (a PROXY header, a handshake)
     /// belongs here, under the same deadline.
-    fn established(&mut self, id: ConnId) {
+    pub(super) fn established(&mut self, id: ConnId) {
         let opening = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.stream_mut(id) else { return };
@@ -214,7 +125,7 @@ impl EventLoop {
         let Some(entry) = conns.slab.stream_mut(id) else { return };
         entry.clocks().deadline = None;
         if entry.machine.is_opening() {
-            if entry.is_answered() {
+            if entry.dial().is_some_and(|dial| is_answered(&dial.attempts)) {
                 // While the loop was busy: the poller reports it.
                 return self.state.set_deadline(id, entry, Duration::ZERO);
             }

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::io;
 
+use super::dialling::close_attempts;
 use super::EventLoop;
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
@@ -13,7 +14,7 @@ use crate::conn::entry::Entry;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Step;
 use crate::conn::stream::queue::BlockPool;
-use crate::contract::action::{Action, CloseReason, Closed};
+use crate::contract::action::{Action, Closed};
 use crate::delivery::event::{Event, Pending};
 use crate::delivery::handler::Detached;
 use crate::delivery::receiver::Receiver;
@@ -213,6 +214,7 @@ impl EventLoop {
         entry.machine.set_output_aside(&mut conns.pool);
         self.state.note_held(id, entry, &mut conns.pool);
         entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
+        entry.note_stuck();
         conns.line_up(id);
         if goes_on {
             conns.mark_dirty(id);
@@ -231,6 +233,7 @@ impl EventLoop {
         if let Some(stream) = leaving.1.stream() {
             let resets = stream.machine.resets();
             stream.wire.close(resets, &self.state.poller);
+            close_attempts(stream, &self.state.poller);
         }
         self.state.metrics().count_closed(closed.reason);
         self.part(id, leaving, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
@@ -252,7 +255,7 @@ impl EventLoop {
         let Some(entry) = leaving.1.stream() else { return };
         let (input, output) = {
             let conns = &mut *self.state.conns.borrow_mut();
-            entry.flush(&mut conns.pool, self.state.metrics());
+            entry.send_last(&mut conns.pool, self.state.metrics());
             (entry.take_carry(&mut conns.pool), entry.machine.take_output(&mut conns.pool))
         };
         let Some(descriptor) = entry.wire.detach(&self.state.poller) else { return };
@@ -331,15 +334,14 @@ impl EventLoop {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.stream_mut(id)?;
         let closed = entry.machine.closed_by_stop();
-        if closed.reason == CloseReason::Abort || entry.machine.is_opening() {
+        if entry.machine.is_opening() || entry.machine.is_given_up() {
             return Some(closed);
         }
         while entry.machine.next_step(false) == Step::Flush {
             entry.flush(&mut conns.pool, self.state.metrics());
         }
         entry.machine.take_completed(&mut conns.done);
-        if !entry.machine.out().is_empty() {
-            entry.machine.give_up_output();
+        if entry.machine.resets() {
             return Some(closed);
         }
         entry.shut_down_write(&mut conns.pool);

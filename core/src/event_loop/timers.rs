@@ -20,6 +20,7 @@ enum Due {
     Conn(ConnId, u64),
     Timeouts(ConnId),
     Deadline(ConnId),
+    Attempt(ConnId),
 }
 
 impl EventLoop {
@@ -49,6 +50,7 @@ impl EventLoop {
                 Due::Conn(id, repeat) => self.call_conn_timer(timer, id, repeat),
                 Due::Timeouts(id) => self.look_at_timeouts(timer, id),
                 Due::Deadline(id) => self.deadline_over(id),
+                Due::Attempt(id) => self.attempt_due(id),
             }
         }
     }
@@ -60,6 +62,7 @@ impl EventLoop {
         let due = match timers.get_mut(timer)? {
             Alarm::Tick => Due::Tick,
             Alarm::Deadline(id) => Due::Deadline(*id),
+            Alarm::Attempt(id) => Due::Attempt(*id),
             Alarm::Timeouts(id) => return Some((timer, Due::Timeouts(*id))),
             Alarm::Conn(id, repeat) => Due::Conn(*id, *repeat),
             // It has left its place while it runs; nobody but this loop runs it.

@@ -2,7 +2,8 @@
 
 use memchr::memchr;
 
-use super::{invalid, Framing, Kind};
+use super::delimiters::Delimiters;
+use super::{invalid, Cut, Framing, Kind};
 use crate::base::error;
 
 /// The largest header that is written. A framing with a larger one can only be read.
@@ -79,13 +80,15 @@ impl Framing {
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument), with what is wrong: the frame would
     /// be above the maximum, or not of the fixed size; the length field cannot say its length; the header has
     /// more than 32 bytes; the payload contains the delimiter, or with its beginning makes one earlier, or a
-    /// line contains LF or ends with CR. A custom framing cannot encode.
+    /// line contains LF or ends with CR; or, where the delimiter is kept, it does not end with it. A custom framing cannot encode.
     pub(crate) fn encode(&self, payload: &[u8]) -> error::Result<Encoded<'_>> {
         let (head, tail): (Head, &[u8]) = match &self.kind {
+            _ if self.keeps_delimiter => (self.check_kept(payload)?, b""),
             Kind::Fixed(len) => (check_fixed(*len, payload)?, b""),
             Kind::Delimiter(finder) => {
                 (check_undelimited(finder.needle(), finder.find(payload), payload)?, finder.needle())
             }
+            Kind::Delimiters(several) => (check_all_undelimited(several, payload)?, several.first()),
             Kind::Line => (check_line(payload)?, b"\n"),
             Kind::LengthField(field) => (field.head(payload.len())?, b""),
             Kind::Custom(_) => {
@@ -97,6 +100,30 @@ impl Framing {
             return invalid(format!("cannot encode a frame of {size} bytes: the maximum is {max}"));
         }
         Ok(Encoded { head, tail })
+    }
+
+    /// A payload that has its delimiter itself, and no other: just what this framing cuts.
+    fn check_kept(&self, payload: &[u8]) -> error::Result<Head> {
+        match self.cut(payload, &mut 0) {
+            Ok(Cut::Frame { consumed, .. }) if consumed == payload.len() => Ok(Head::NONE),
+            Ok(Cut::Frame { consumed, .. }) => {
+                invalid(format!("cannot encode a frame: it goes on behind a delimiter, at byte {consumed}"))
+            }
+            _ => invalid("cannot encode a frame: it does not end with the delimiter, which is kept"),
+        }
+    }
+}
+
+/// Finds what a peer would cut otherwise, over the place where payload and delimiter meet, too.
+fn check_all_undelimited(several: &Delimiters, payload: &[u8]) -> error::Result<Head> {
+    if let Some((end, _)) = several.find_end(payload, 0) {
+        return invalid(format!("cannot encode a frame: it contains a delimiter, which ends at byte {end}"));
+    }
+    let longest = several.all().map(<[u8]>::len).max().unwrap_or(0);
+    let seam = [&payload[payload.len().saturating_sub(longest)..], several.first()].concat();
+    match several.find_end(&seam, 0) {
+        Some((end, width)) if end == seam.len() && width == several.first().len() => Ok(Head::NONE),
+        _ => invalid("cannot encode a frame: its end and the delimiter make another one"),
     }
 }
 

@@ -12,12 +12,14 @@ pub(crate) struct Framer {
     framing: Arc<Framing>,
     /// What is known about the frame that is not whole yet; 0 at the beginning of a frame.
     progress: usize,
+    /// EOF was seen: see [`end`](Self::end).
+    ended: bool,
 }
 
 impl Framer {
     /// `framing` has passed its [`check`](Framing::check).
     pub(crate) fn new(framing: Arc<Framing>) -> Self {
-        Framer { framing, progress: 0 }
+        Framer { framing, progress: 0, ended: false }
     }
 
     pub(crate) fn framing(&self) -> &Arc<Framing> {
@@ -29,6 +31,12 @@ impl Framer {
     #[inline(always)]
     pub(crate) fn short_head(&self, payload: &[u8]) -> Option<ShortHead> {
         self.framing.quick.as_ref()?.head(payload.len())
+    }
+
+    /// Nothing more will come. Says whether what is left is a frame then, which [`next`](Self::next) answers from now on.
+    pub(crate) fn end(&mut self) -> bool {
+        self.ended = self.framing.delivers_rest;
+        self.ended
     }
 
     /// Whether a function of the user's runs in [`next`](Self::next).
@@ -74,6 +82,9 @@ impl Framer {
         if matches!(cut, Cut::Frame { .. }) {
             self.progress = 0;
         }
-        self.framing.bounded(cut)
+        match self.framing.bounded(cut)? {
+            Cut::Need(_) if self.ended && !input.is_empty() => Ok(self.framing.rest(input)),
+            cut => Ok(cut),
+        }
     }
 }

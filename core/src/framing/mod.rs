@@ -3,6 +3,7 @@
 //! A [`Framing`] says how, and is shared; a [`Framer`] reads the stream of one connection with it. Neither
 //! does I/O or keeps bytes: the caller holds the input, and asks for the first frame in it.
 
+mod delimiters;
 mod encode;
 mod framer;
 mod length_field;
@@ -22,6 +23,7 @@ use crate::base::error::{self, Error, ErrorKind};
 
 pub use length_field::{ByteOrder, LengthField, Width};
 
+use delimiters::Delimiters;
 pub(crate) use framer::Framer;
 use quick::Quick;
 
@@ -38,6 +40,10 @@ type Measure = dyn Fn(&[u8]) -> Result<Option<usize>, BoxError> + Send + Sync;
 pub struct Framing {
     kind: Kind,
     max_frame: usize,
+    /// Of lines and delimiters: frames are delivered with what ends them.
+    keeps_delimiter: bool,
+    /// Of lines and delimiters: what EOF ends is a frame, too.
+    delivers_rest: bool,
     /// Worked out from these two.
     quick: Option<Quick>,
 }
@@ -46,6 +52,7 @@ pub struct Framing {
 enum Kind {
     Fixed(usize),
     Delimiter(Arc<Finder<'static>>),
+    Delimiters(Arc<Delimiters>),
     Line,
     LengthField(LengthField),
     Custom(Arc<Measure>),
@@ -66,6 +73,15 @@ impl Framing {
     pub fn delimiter(delimiter: impl Into<Vec<u8>>) -> Framing {
         let finder = Finder::new(&delimiter.into()).into_owned();
         Framing::of(Kind::Delimiter(Arc::new(finder)))
+    }
+
+    /// A frame ends before the next of several delimiters, each of one or more bytes: before whichever is whole first, and of
+    /// those that end with the same byte before the longest. So `["\n", "\r\n"]` takes both, and a delimiter that begins
+    /// with another one is refused: it would never be found. The first is the one that is written.
+    #[must_use]
+    pub fn delimiters<D: Into<Vec<u8>>>(delimiters: impl IntoIterator<Item = D>) -> Framing {
+        let given = delimiters.into_iter().map(Into::into).collect();
+        Framing::of(Kind::Delimiters(Arc::new(Delimiters::new(given))))
     }
 
     /// A frame ends before the next LF, and is delivered without it and without the CR that may stand in
@@ -111,9 +127,29 @@ impl Framing {
         self
     }
 
+    /// Of lines and delimiters: frames are delivered with what ends them, which tells them apart if there are several. A
+    /// frame that is written has it already, then.
+    #[must_use]
+    pub fn keep_delimiter(self) -> Framing {
+        Framing { keeps_delimiter: true, ..self }
+    }
+
+    /// Of lines and delimiters: what comes between the last delimiter and the peer's EOF is a frame, too, unless it is
+    /// empty; of a line without a CR at its end. Otherwise it is a protocol error: nothing tells that such a frame is whole.
+    #[must_use]
+    pub fn deliver_rest(self) -> Framing {
+        Framing { delivers_rest: true, ..self }
+    }
+
     fn of(kind: Kind) -> Framing {
         let max_frame = Self::DEFAULT_MAX_FRAME;
-        Framing { quick: Quick::of(&kind, max_frame), kind, max_frame }
+        let quick = Quick::of(&kind, max_frame);
+        Framing { quick, kind, max_frame, keeps_delimiter: false, delivers_rest: false }
+    }
+
+    /// Whether frames end with what is searched for.
+    fn is_delimited(&self) -> bool {
+        matches!(self.kind, Kind::Delimiter(_) | Kind::Delimiters(_) | Kind::Line)
     }
 
     /// Whether the framing can be used, by a [`Framer`] or for encoding.
@@ -126,12 +162,21 @@ impl Framing {
         if isize::try_from(max).is_err() {
             return invalid(format!("the largest frame cannot be {max} bytes, the limit is {}", isize::MAX));
         }
+        if (self.keeps_delimiter || self.delivers_rest) && !self.is_delimited() {
+            let what = if self.keeps_delimiter { "keep a delimiter" } else { "deliver an unterminated rest" };
+            return invalid(format!("only lines and frames with a delimiter can {what}"));
+        }
         match &self.kind {
             Kind::Fixed(0) => invalid("a fixed frame needs at least one byte"),
             Kind::Fixed(len) if *len > max => {
                 invalid(format!("a fixed frame of {len} bytes is above the maximum of {max}"))
             }
             Kind::Delimiter(finder) => check_delimiter(finder.needle().len(), max),
+            Kind::Delimiters(several) if several.all().next().is_none() => invalid("there is no delimiter"),
+            Kind::Delimiters(several) => several
+                .all()
+                .try_for_each(|one| check_delimiter(one.len(), max))
+                .and_then(|()| several.check()),
             Kind::LengthField(field) => field.check(max),
             Kind::Fixed(_) | Kind::Line | Kind::Custom(_) => Ok(()),
         }
@@ -155,14 +200,37 @@ impl Framing {
             Kind::Fixed(len) => Ok(Cut::first(*len, input)),
             Kind::Delimiter(finder) => {
                 let width = finder.needle().len();
-                Ok(self.cut_delimited(input, progress, width, |bytes| finder.find(bytes)))
+                Ok(self.keeping(self.cut_delimited(input, progress, width, |bytes| finder.find(bytes))))
+            }
+            Kind::Delimiters(several) => {
+                Ok(self.keeping(several.cut(&input[..input.len().min(self.max_frame)], progress)))
             }
             Kind::Line => {
                 let cut = self.cut_delimited(input, progress, 1, |bytes| memchr(b'\n', bytes));
-                Ok(without_cr(cut, input))
+                Ok(self.keeping(without_cr(cut, input)))
             }
             Kind::LengthField(field) => field.cut(input),
             Kind::Custom(measure) => cut_measured(&**measure, input, progress),
+        }
+    }
+
+    /// The frame with what ends it, if that is kept.
+    #[inline(always)]
+    fn keeping(&self, cut: Cut) -> Cut {
+        match cut {
+            Cut::Frame { consumed, .. } if self.keeps_delimiter => {
+                Cut::Frame { frame: 0..consumed, consumed }
+            }
+            other => other,
+        }
+    }
+
+    /// What is left at EOF, as a frame; there is some, and no delimiter in it.
+    fn rest(&self, input: &[u8]) -> Cut {
+        let whole = Cut::first(input.len(), input);
+        match self.kind {
+            Kind::Line if !self.keeps_delimiter => without_cr(whole, input),
+            _ => whole,
         }
     }
 
@@ -231,7 +299,12 @@ fn cut_measured(measure: &Measure, input: &[u8], known: &mut usize) -> Result<Cu
 impl fmt::Debug for Framing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parameters = f.debug_struct("Framing");
-        parameters.field("kind", &self.kind).field("max_frame", &self.max_frame).finish()
+        parameters.field("kind", &self.kind).field("max_frame", &self.max_frame);
+        let settings = [("keeps_delimiter", self.keeps_delimiter), ("delivers_rest", self.delivers_rest)];
+        for (name, on) in settings.iter().filter(|(_, on)| *on) {
+            parameters.field(name, on);
+        }
+        parameters.finish()
     }
 }
 
@@ -240,6 +313,10 @@ impl fmt::Debug for Kind {
         match self {
             Kind::Fixed(len) => write!(f, "Fixed({len})"),
             Kind::Delimiter(finder) => write!(f, "Delimiter(\"{}\")", finder.needle().escape_ascii()),
+            Kind::Delimiters(several) => {
+                let shown = several.all().map(|one| format!("\"{}\"", one.escape_ascii()));
+                write!(f, "Delimiters({})", shown.collect::<Vec<_>>().join(", "))
+            }
             Kind::Line => f.write_str("Line"),
             Kind::LengthField(field) => field.fmt(f),
             Kind::Custom(_) => f.write_str("Custom"),

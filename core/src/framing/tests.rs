@@ -116,6 +116,56 @@ fn a_delimiter_ends_a_frame_and_is_not_delivered() {
 }
 
 #[test]
+fn whichever_of_several_delimiters_is_whole_first_ends_a_frame() {
+    let lines = Framing::delimiters(["\n", "\r\n"]);
+    expect(&lines, b"a\nb\r\n\r\n\r\r\nc\r", &[b"a", b"b", b"", b"\r"], left(b"c\r"));
+    let words = Framing::delimiters([",", ";", " ", "--"]);
+    expect(&words, b"a,b;c d--e-f", &[b"a", b"b", b"c", b"d"], left(b"e-f"));
+    // The one that begins first does not end first.
+    let crossed = Framing::delimiters(["abcd", "bc"]).check().unwrap_err();
+    assert!(crossed.message().contains("\"abcd\" is never found: \"bc\""), "{}", crossed.message());
+    expect(&Framing::delimiters(["abc", "bcd"]), b"xabcdbcd", &[b"x", b"d"], left(b""));
+    // Nor does a delimiter reach into the frame before.
+    expect(&Framing::delimiters(["aa", "b"]), b"xaaaab", &[b"x", b"", b""], left(b""));
+}
+
+#[test]
+fn a_delimiter_can_be_kept() {
+    let kept: [&[u8]; 4] = [b"a\r\n", b"\n", b"b\n", b"\r\n"];
+    expect(&Framing::line().keep_delimiter(), b"a\r\n\nb\n\r\nc", &kept, left(b"c"));
+    expect(&Framing::delimiter("--").keep_delimiter(), b"a----b-", &[b"a--", b"--"], left(b"b-"));
+    let which = Framing::delimiters([";", "!"]).keep_delimiter().max_frame(3);
+    expect(&which, b"ab!c;def!", &[b"ab!", b"c;"], End::TooLarge);
+}
+
+#[test]
+fn what_the_end_leaves_over_can_be_a_frame() {
+    let table: [(Framing, &[u8], &[u8]); 6] = [
+        (Framing::line(), b"half\r", b"half"),
+        (Framing::line().keep_delimiter(), b"half\r", b"half\r"),
+        (Framing::line(), b"\r", b""),
+        (Framing::delimiter("--"), b"half-", b"half-"),
+        (Framing::delimiters(["\n", "\r\n"]), b"half\r", b"half\r"),
+        (Framing::line().max_frame(7), b"six..\r", b"six.."),
+    ];
+    for (framing, input, rest) in table {
+        let mut silent = framer(&framing);
+        assert!(!silent.end() && matches!(silent.next(input), Ok(Cut::Need(_))), "{framing:?}");
+        let mut framer = framer(&framing.deliver_rest());
+        assert!(matches!(framer.next(input), Ok(Cut::Need(_))), "not before the end");
+        assert!(framer.end());
+        assert_eq!(framer.next(input), Ok(Cut::Frame { frame: 0..rest.len(), consumed: input.len() }));
+        assert!(input.starts_with(rest));
+        assert_eq!(framer.next(b""), Ok(Cut::Need(1)), "there is no frame of nothing");
+    }
+    // Whole frames come as they are.
+    let mut framer = framer(&Framing::line().deliver_rest());
+    assert!(framer.end());
+    assert_eq!(framer.next(b"a\nb"), Ok(Cut::Frame { frame: 0..1, consumed: 2 }));
+    assert_eq!(framer.next(b"b"), Ok(Cut::Frame { frame: 0..1, consumed: 1 }));
+}
+
+#[test]
 fn a_line_ends_with_lf_and_perhaps_cr_before_it() {
     let frames: [&[u8]; 5] = [b"a", b"", b"b\r", b"c\rd", b""];
     expect(&Framing::line(), b"a\n\nb\r\r\nc\rd\n\r\ne\r", &frames, left(b"e\r"));
@@ -236,9 +286,10 @@ fn errors_name_their_numbers() {
 #[test]
 fn a_frame_of_the_maximum_passes_and_one_byte_more_is_refused() {
     // The frame that fits, what is delivered of it, and one that is too large.
-    let table: [(Framing, [&[u8]; 3]); 6] = [
+    let table: [(Framing, [&[u8]; 3]); 7] = [
         (Framing::fixed(6), [b"abcdef", b"abcdef", b""]),
         (Framing::delimiter("--"), [b"abcd--", b"abcd", b"abcde--"]),
+        (Framing::delimiters(["-", "+-"]), [b"abcd+-", b"abcd", b"abcde+-"]),
         (Framing::line(), [b"abcde\n", b"abcde", b"abcdef\n"]),
         (Framing::line(), [b"abcd\r\n", b"abcd", b"abcde\r\n"]),
         (field_with(Width::Two, 0, 0, STRIP_HEADER), [b"\0\x04abcd", b"abcd", b"\0\x05abcde"]),
@@ -256,7 +307,8 @@ fn a_frame_of_the_maximum_passes_and_one_byte_more_is_refused() {
 #[test]
 fn a_frame_above_the_maximum_is_refused_as_soon_as_that_is_known() {
     let unmeasured = Framing::custom(|_| Ok(None));
-    let table: [(Framing, &[u8]); 6] = [
+    let table: [(Framing, &[u8]); 7] = [
+        (Framing::delimiters(["-", "+-"]), b"abcde+"),
         (Framing::delimiter("-"), b"abcdef"),
         (Framing::delimiter("--"), b"abcde-"),
         (Framing::line(), b"abcde\r"),
@@ -288,6 +340,7 @@ fn what_was_searched_is_not_searched_again() {
         (Framing::line(), "abc", "\n\n\nd\n", 4),
         (Framing::delimiter("--"), "abc", "--cd--", 4),
         (Framing::delimiter("--"), "abc-", "--c--", 3),
+        (Framing::delimiters([";", ":"]), "abc", ";:;d:", 4),
     ] {
         let mut framer = framer(&framing);
         assert_eq!(framer.next(first.as_bytes()), Ok(Cut::Need(first.len() + 1)));
@@ -339,6 +392,16 @@ fn a_framing_that_contradicts_itself_is_refused_with_what_is_wrong() {
         (Framing::fixed(7).max_frame(6), "7 bytes is above the maximum of 6"),
         (Framing::delimiter(""), "a delimiter needs at least one byte"),
         (Framing::delimiter("abcdefg").max_frame(6), "a delimiter of 7 bytes"),
+        (Framing::delimiters::<&str>([]), "there is no delimiter"),
+        (Framing::delimiters(["a", ""]), "a delimiter needs at least one byte"),
+        (Framing::delimiters(["a", "abcdefg"]).max_frame(6), "a delimiter of 7 bytes"),
+        (
+            Framing::delimiters(["\r\n", "\r"]),
+            r#"the delimiter "\r\n" is never found: "\r" ends before it does"#,
+        ),
+        (Framing::fixed(3).keep_delimiter(), "only lines and frames with a delimiter can keep a delimiter"),
+        (counted().deliver_rest(), "can deliver an unterminated rest"),
+        (field_with(Width::One, 0, 0, 0).deliver_rest(), "can deliver an unterminated rest"),
         (Framing::line().max_frame(usize::MAX), "cannot be 18446744073709551615 bytes"),
         (field_with(Width::Eight, 0, 0, 0).max_frame(7), "ends at byte 8"),
         (field_with(Width::Varint, usize::MAX, 0, 0), "ends at byte 18446744073709551615"),
@@ -362,4 +425,7 @@ fn debugging_shows_the_parameters() {
     let framing = Framing::delimiter("\r\n").max_frame(9);
     assert_eq!(format!("{framing:?}"), r#"Framing { kind: Delimiter("\r\n"), max_frame: 9 }"#);
     assert!(format!("{:?}", counted()).contains("Custom"));
+    let several = Framing::delimiters([";", "\r\n"]).deliver_rest();
+    let shown = r#"kind: Delimiters("\r\n", ";"), max_frame: 16777216, delivers_rest: true }"#;
+    assert!(format!("{several:?}").contains(shown), "{several:?}");
 }

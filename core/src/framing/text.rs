@@ -5,21 +5,26 @@ use crate::base::text::{number, unescaped};
 
 impl Framing {
     /// Reads `line`, `fixed:LENGTH`, `delimiter:BYTES` or `length:WIDTH`, and behind it settings, each after a comma:
-    /// `max_frame=N`, and of a length field `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`. In
+    /// `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL` and `deliver_rest=BOOL`, and of delimiters `or=BYTES` for
+    /// each further one; of a length field `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`. In
     /// BYTES a comma stands as `%2C`, and any byte may stand as `%` and two hexadecimal digits. `None` for anything
     /// else. The framing may contradict itself: see [`check`](Self::check).
     pub(crate) fn from_text(text: &str) -> Option<Framing> {
         let mut parts = text.split(',');
         let kind = parts.next()?;
         let mut max_frame = Self::DEFAULT_MAX_FRAME;
+        let (mut keeps_delimiter, mut delivers_rest) = (false, false);
         let mut others = Vec::new();
         for (name, value) in parts.map(|setting| setting.split_once('=')).collect::<Option<Vec<_>>>()? {
             match name {
                 "max_frame" => max_frame = number(value).filter(|bytes| *bytes > 0)?,
+                "keep_delimiter" => keeps_delimiter = value.parse().ok()?,
+                "deliver_rest" => delivers_rest = value.parse().ok()?,
                 _ => others.push((name, value)),
             }
         }
-        Some(of_kind(kind, &others)?.max_frame(max_frame))
+        let framing = of_kind(kind, &others)?.max_frame(max_frame);
+        Some(Framing { keeps_delimiter, delivers_rest, ..framing })
     }
 }
 
@@ -28,10 +33,20 @@ fn of_kind(kind: &str, settings: &[(&str, &str)]) -> Option<Framing> {
         ("length", width) => return length_field(width, settings).map(Framing::length_field),
         ("line", _) if kind == "line" => Framing::line(),
         ("fixed", length) => Framing::fixed(number(length)?),
-        ("delimiter", bytes) => Framing::delimiter(unescaped(bytes)?),
+        ("delimiter", bytes) => return delimited(bytes, settings),
         _ => return None,
     };
     settings.is_empty().then_some(framing)
+}
+
+fn delimited(first: &str, settings: &[(&str, &str)]) -> Option<Framing> {
+    let first = unescaped(first)?;
+    let further = settings.iter().map(|(name, bytes)| unescaped(bytes).filter(|_| *name == "or"));
+    let further = further.collect::<Option<Vec<_>>>()?;
+    Some(match further.is_empty() {
+        true => Framing::delimiter(first),
+        false => Framing::delimiters([vec![first], further].concat()),
+    })
 }
 
 fn length_field(width: &str, settings: &[(&str, &str)]) -> Option<LengthField> {
@@ -93,6 +108,16 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_a_frame_can_be_several_and_kept_and_missing() {
+        assert_eq!(read("line,deliver_rest=true"), shown(Framing::line().deliver_rest()));
+        assert_eq!(read("line,deliver_rest=false,keep_delimiter=false"), shown(Framing::line()));
+        let both = Framing::delimiter(";").keep_delimiter().deliver_rest();
+        assert_eq!(read("delimiter:;,keep_delimiter=true,deliver_rest=true"), shown(both));
+        let several = Framing::delimiters(["\r\n", "\n", ","]).max_frame(9);
+        assert_eq!(read("delimiter:%0D%0A,or=%0A,max_frame=9,or=%2C"), shown(several));
+    }
+
+    #[test]
     fn a_length_field_has_all_its_members() {
         let widths = [Width::One, Width::Two, Width::Three, Width::Four, Width::Eight, Width::Varint];
         for (text, width) in ["1", "2", "3", "4", "8", "varint"].into_iter().zip(widths) {
@@ -124,6 +149,13 @@ mod tests {
             "fixed:-1",
             "fixed:1k",
             "fixed:4,offset=1",
+            "line,or=a",
+            "line,keep_delimiter",
+            "line,keep_delimiter=1",
+            "line,deliver_rest=yes",
+            "delimiter:a,or=%0",
+            "delimiter:a,of=b",
+            "length:4,or=a",
             "delimiter:%0",
             "delimiter:a,b",
             "length",

@@ -30,6 +30,10 @@ use path::OwnPath;
 
 /// As large as Linux's own default for net.core.somaxconn.
 const DEFAULT_BACKLOG: i32 = 4096;
+/// The first port that needs no right, unless the system says otherwise (net.ipv4.ip_unprivileged_port_start).
+const FIRST_FREE_PORT: u16 = 1024;
+const ASKS_FOR_RIGHT: &str =
+    "a port below 1024 needs the right to (CAP_NET_BIND_SERVICE); from 1024 on none does";
 
 /// A listening socket, or a bound one for UDP. Dropping it closes it, and removes a Unix path if it is still
 /// its own.
@@ -247,7 +251,7 @@ impl Inet {
         for option in of_listener(&self.options, tcp) {
             apply_while(ListeningOn(url), socket.as_fd(), &option)?;
         }
-        socket.bind(&self.addr.into()).map_err(failed)?;
+        socket.bind(&self.addr.into()).map_err(|error| bind_failed(url, self.addr.port(), &error))?;
         if tcp {
             socket.listen(backlog(&self.options)).map_err(failed)?;
         }
@@ -285,6 +289,14 @@ impl fmt::Display for ListeningOn<'_> {
 
 fn failed(url: &str, error: &io::Error) -> Error {
     Error::system(ListeningOn(url), error)
+}
+
+fn bind_failed(url: &str, port: u16, error: &io::Error) -> Error {
+    let lacks_right = error.raw_os_error() == Some(libc::EACCES) && port < FIRST_FREE_PORT;
+    match lacks_right {
+        true => Error::system(format_args!("{}: {ASKS_FOR_RIGHT}", ListeningOn(url)), error),
+        false => failed(url, error),
+    }
 }
 
 fn backlog(options: &ListenOptions) -> i32 {

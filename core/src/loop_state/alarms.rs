@@ -25,6 +25,8 @@ pub(crate) enum Alarm {
     Timeouts(ConnId),
     /// Connecting or lingering took too long.
     Deadline(ConnId),
+    /// An outgoing connection tries its next address, or the same once more.
+    Attempt(ConnId),
 }
 
 /// What a loop's timer calls.

@@ -14,7 +14,7 @@ impl LoopState {
     /// What a connection holds may have changed.
     #[inline]
     pub(crate) fn note_held(&self, id: ConnId, entry: &mut StreamEntry, pool: &mut BlockPool) {
-        let held = entry.held();
+        let held = entry.memory();
         if entry.holds || held > 0 {
             self.note_holding(id, entry, held, pool);
         }

@@ -201,6 +201,15 @@ impl LoopState {
                 entry.machine.pause(false);
                 entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
             }
+            Request::Hold => {
+                entry.machine.change_holds(1);
+                entry.held();
+            }
+            Request::Release => {
+                if entry.machine.change_holds(-1) {
+                    self.goes_on(entry, pool);
+                }
+            }
             Request::Timeouts(timeouts) => {
                 entry.machine.choose_timeouts();
                 self.set_timeouts(id, entry, timeouts);
@@ -328,11 +337,16 @@ impl LoopState {
         let conns = &mut *self.conns.borrow_mut();
         if let Some(entry) = conns.slab.stream_mut(id) {
             entry.machine.release();
-            entry.check_end(&mut conns.pool);
-            // Neither the idle nor the read time-out has run meanwhile.
-            entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
+            self.goes_on(entry, &mut conns.pool);
             conns.mark_dirty(id);
         }
+    }
+
+    /// A connection is held once less, and goes on if nobody else holds it. Neither the idle nor the read time-out has run
+    /// meanwhile.
+    fn goes_on(&self, entry: &mut StreamEntry, pool: &mut BlockPool) {
+        entry.check_end(pool);
+        entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
     }
 
     /// Whether input may be read: not while too much waits for the handler.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::panics::report;
+use crate::base::notice::{tell, Kind};
 use crate::event_loop::acceptor::{Acceptor, Door, LAST_BATCHES};
 use crate::listen::balancer::Balancer;
 use crate::shared::accept_box::{AcceptBox, AcceptCommand};
@@ -34,7 +34,7 @@ impl AcceptThread {
             };
             accepting.metrics.polls.add(1);
             if let Err(error) = accepting.poller.poll(&mut events, timeout) {
-                report(format_args!("polling for connections failed: {error}; the server stops"));
+                tell(Kind::Engine, format_args!("polling for connections failed: {error}; the server stops"));
                 return self.server.stop();
             }
             self.turn(accepting, &events);

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use super::accept_thread::AcceptThread;
 use crate::base::error::{Error, Result};
+use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, report};
 use crate::delivery::receiver::Delivery;
 use crate::event_loop::EventLoop;
@@ -98,7 +99,7 @@ fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, delivery: 
     let Ok(seed) = start.recv() else { return };
     if server.shared.config.pin {
         if let Err(error) = affinity::pin_to(index) {
-            report(format_args!("loop {index} cannot be bound to a processor: {error}"));
+            tell(Kind::Engine, format_args!("loop {index} cannot be bound to a processor: {error}"));
         }
     }
     let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), &**delivery));
@@ -130,7 +131,7 @@ fn accept_thread(start: &Receiver<()>, server: &Handle, delivery: &Arc<dyn Deliv
 fn engine_thread(server: &Handle, delivery: &dyn Delivery, part: impl FnOnce()) {
     ON_ENGINE_THREAD.set(true);
     if let Err(panic) = catch(part) {
-        report(format_args!("a thread of the engine panicked: {panic}; the server stops"));
+        tell(Kind::Engine, format_args!("a thread of the engine panicked: {panic}; the server stops"));
         server.stop();
     }
     if !server.shared.thread_ended() {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::budget::Budget;
-use crate::base::conn_id::ConnId;
+use crate::base::conn_id::{ConnId, Lease};
 use crate::base::error::{Error, Result};
 use crate::base::panics::{catch, report};
 use crate::base::slab::IdTable;
@@ -23,6 +23,7 @@ use crate::shared::holders::Holders;
 use crate::shared::mailbox::command::{Command, HandedIn};
 use crate::shared::mailbox::cork::add_corked;
 use crate::sys::clock::Clock;
+use crate::sys::copies;
 use crate::sys::on_thread::OnThread;
 use crate::sys::waker::Waker;
 
@@ -83,7 +84,7 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new() -> Result<Self> {
-        let conns = IdTable::new()?;
+        let conns = IdTable::under(Lease::take(copies::next_number)?);
         let lease = conns.lease();
         let waker = Waker::new().map_err(|error| Error::system("open an event loop", &error))?;
         Ok(Mailbox {

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod clock;
+pub(crate) mod copies;
 pub(crate) mod datagram;
 pub(crate) mod fork;
 pub(crate) mod memory;

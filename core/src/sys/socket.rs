@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use socket2::{SockAddr, SockRef, Socket, Type};
 
@@ -60,16 +61,29 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     socket.set_cloexec(true)
 }
 
-/// Whether a connect that was begun has succeeded; `None`: it is still under way.
+/// Whether a connect that was begun has succeeded; `None`: it is still under way. One that has met itself has failed.
 pub(crate) fn connect_state(fd: BorrowedFd<'_>) -> io::Result<Option<()>> {
     if let Some(errno) = take_error(fd)? {
         return Err(io::Error::from_raw_os_error(errno));
     }
     match SockRef::from(&fd).peer_addr() {
-        Ok(_) => Ok(Some(())),
+        Ok(_) => refuse_itself(fd).map(Some),
         Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A connect to a port of this machine that nobody listens on may be given that very port as its own, and then meets itself:
+/// a simultaneous open, RFC 9293, section 3.5. Nobody is there, and as long as the socket is open nobody can be.
+fn refuse_itself(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let socket = SockRef::from(&fd);
+    let (own, peer) = (socket.local_addr()?.as_socket(), socket.peer_addr()?.as_socket());
+    if own.is_some() && own == peer {
+        // Nothing of it is to linger on the port.
+        reset_on_close(fd);
+        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    }
+    Ok(())
 }
 
 /// Whether it has input, or its end, to be read, and whether it has room to write, or an error instead.
@@ -82,10 +96,19 @@ pub(crate) fn readiness(fd: BorrowedFd<'_>) -> (bool, bool) {
     (any(libc::POLLIN | over), any(libc::POLLOUT | over))
 }
 
+/// How long ago the peer last acknowledged something, at least; `None` where that is not known: it is no TCP socket. A
+/// peer that takes nothing acknowledges probes all the same.
+pub(crate) fn last_acknowledged(fd: BorrowedFd<'_>) -> Option<Duration> {
+    let age = super::system::socket::last_acknowledged(fd);
+    #[cfg(test)]
+    let age = age.map(super::clock::made_up::age);
+    age
+}
+
 /// Makes closing the socket reset the connection: what the peer has not read is lost to it, and it knows.
 pub(crate) fn reset_on_close(fd: BorrowedFd<'_>) {
     // It fails for what is no socket only.
-    let _ = SockRef::from(&fd).set_linger(Some(std::time::Duration::ZERO));
+    let _ = SockRef::from(&fd).set_linger(Some(Duration::ZERO));
 }
 
 /// Shuts writing down: the peer sees end of file behind what was sent. Errors are left to the next read.
@@ -95,7 +118,7 @@ pub(crate) fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Starts to connect a socket of its own, non-blocking and close-on-exec, and says whether it is connected
-/// already. If not, it becomes writable when the attempt has ended, and [`take_error`] tells how. A Unix
+/// already. If not, it becomes writable when the attempt has ended, and [`connect_state`] tells how. A Unix
 /// listener whose queue is full answers EAGAIN, which is an error: nothing would report room in it.
 pub(crate) fn connect_start(
     address: &SockAddr,
@@ -120,7 +143,7 @@ pub(crate) fn connect_start(
         socket.bind(&local.into())?;
     }
     match socket.connect(address) {
-        Ok(()) => Ok((socket.into(), true)),
+        Ok(()) => refuse_itself(socket.as_fd()).map(|()| (socket.into(), true)),
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok((socket.into(), false)),
         Err(error) => Err(error),
     }

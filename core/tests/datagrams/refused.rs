@@ -34,3 +34,24 @@ fn too_long_and_the_wrong_family_are_refused_from_any_thread() {
     assert_eq!(refusals(handle, connected, endpoint), [ErrorKind::InvalidArgument; 2]);
     assert_eq!(handle.queued_bytes(), 0);
 }
+
+#[test]
+fn what_has_no_input_to_wait_cannot_be_held() {
+    let (probe, seen) = Probe::new();
+    let server = Server::new(probe, &loops(1)).unwrap();
+    let handle = server.handle();
+    let (listen, conns) = (ListenOptions::default(), ConnOptions::default());
+    let listening = handle.listen("udp4://127.0.0.1:0", &listen, &conns).unwrap();
+    server.start().unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let url = format!("udp://{}", peer.local_addr().unwrap());
+    let connected = handle.connect(&url, ConnectOptions::default()).unwrap();
+    assert_eq!(opened(&seen), connected);
+    for id in [connected, handle.endpoints(listening.id)[0]] {
+        for refused in [handle.hold(id), handle.release(id)] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.message().contains("cannot be held"), "{error}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accepting;
 mod attacks;
 mod errors;
 mod failed_start;

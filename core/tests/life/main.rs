@@ -8,5 +8,6 @@ mod common;
 mod closing;
 mod contexts;
 mod detach;
+mod holding;
 mod stale_endpoints;
 mod stale_ids;

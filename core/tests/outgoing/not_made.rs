@@ -1,12 +1,12 @@
 //! Outgoing connections that are not made: one on_close, without an on_open (D7, L1).
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
 use crate::common::net::{closed, next, nothing, socket_path, Probe, Seen};
-use crate::common::{eventually, loops, PATIENCE};
+use crate::common::{eventually, loops, read_exactly, PATIENCE};
 use reactor_core::{CloseReason, Closed, Completed, ConnectOptions, ErrorKind, Server};
 
 fn started(count: usize) -> (Server, Receiver<Seen>) {
@@ -80,13 +80,70 @@ fn a_unix_path_without_a_listener_fails_with_its_errno() {
     server.handle().connect(&url, ConnectOptions::default()).unwrap();
     expect_failed(&server, &seen, CloseReason::ConnectFailed, Some(libc::ECONNREFUSED));
     std::fs::remove_file(&path).unwrap();
-    // A queue that is full is a failure, too: the kernel would not tell when there is room.
-    let listener = UnixListener::bind(&path).unwrap();
-    socket2::SockRef::from(&listener).listen(0).unwrap();
-    let _filling = UnixStream::connect(&path).unwrap();
-    server.handle().connect(&url, ConnectOptions::default()).unwrap();
-    expect_failed(&server, &seen, CloseReason::ConnectFailed, Some(libc::EAGAIN));
-    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_unix_server_whose_queue_is_full_is_tried_until_the_time_out() {
+    let (server, seen) = started(1);
+    for name in [socket_path("full"), format!("@reactor-test-full-{}", std::process::id())] {
+        let address = socket2::SockAddr::unix(name.replace('@', "\0")).unwrap();
+        let listener = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        listener.bind(&address).unwrap();
+        listener.listen(0).unwrap();
+        let filling = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        filling.connect(&address).unwrap();
+        let url = format!("unix://{name}");
+        let timeout = Duration::from_millis(100);
+        server.handle().connect(&url, ConnectOptions { timeout, ..Default::default() }).unwrap();
+        expect_failed(&server, &seen, CloseReason::TimedOut, None);
+        // One that is closed meanwhile, and then one that there is room for in the end.
+        let id = server.handle().connect(&url, ConnectOptions::default()).unwrap();
+        server.handle().close(id).unwrap();
+        expect_failed(&server, &seen, CloseReason::LocalClose, None);
+        let ids: Vec<_> = (0..3)
+            .map(|_| {
+                let id = server.handle().connect(&url, ConnectOptions::default()).unwrap();
+                let _ = server.handle().write(id, b"early").unwrap();
+                id
+            })
+            .collect();
+        nothing(&seen);
+        drop(listener.accept().unwrap());
+        let mut opened = Vec::new();
+        let accepted: Vec<_> = ids
+            .iter()
+            .map(|_| {
+                let (mut accepted, _) = listener.accept().unwrap();
+                assert_eq!(read_exactly(&mut accepted, 5), b"early");
+                match next(&seen) {
+                    Seen::Open(id) => opened.push(id),
+                    other => panic!("{other:?}"),
+                }
+                accepted
+            })
+            .collect();
+        assert!(ids.iter().all(|id| opened.contains(id)));
+        for id in &ids {
+            server.handle().abort(*id).unwrap();
+            assert_eq!(closed(&seen).0, *id);
+        }
+        drop(accepted);
+        // An abstract name is no file.
+        let _ = std::fs::remove_file(&name);
+    }
+}
+
+#[test]
+fn a_connection_that_meets_itself_has_failed() {
+    let (server, seen) = started(1);
+    let free = TcpListener::bind("127.0.77.8:0").unwrap().local_addr().unwrap();
+    for scheme in ["tcp", "udp"] {
+        let url = format!("{scheme}://{free}?bind={free}");
+        server.handle().connect(&url, ConnectOptions::default()).unwrap();
+        expect_failed(&server, &seen, CloseReason::ConnectFailed, Some(libc::ECONNREFUSED));
+    }
+    // The real server can listen.
+    drop(TcpListener::bind(free).unwrap());
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Time-outs: idle, read and write (T3). Nothing here says that one is quick; only that none is early, and
 //! which it is.
 
-use std::sync::mpsc::{channel, Receiver};
+use std::net::SocketAddr;
+use std::sync::mpsc::{channel, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::common::hooks::Hooks;
 use crate::common::peer::{everywhere, peer, read_all, read_to_any_end, serve_conns, Over};
 use crate::common::{loops, next, read_exactly};
 use reactor_core::{Action, CloseReason, Config, ConnId, ConnOptions, Timeouts};
+use socket2::{Domain, Socket, Type};
 
 const MS: Duration = Duration::from_millis(1);
 const NONE: Timeouts = Timeouts { idle: Duration::ZERO, read: Duration::ZERO, write: Duration::ZERO };
@@ -155,6 +157,84 @@ fn a_write_time_out_does_not_hurt_a_peer_that_reads() {
     server.handle().run_on(0, later).unwrap();
     next(&wait);
     assert!(closes.try_recv().is_err());
+}
+
+#[test]
+fn a_peer_that_slowly_reads_what_the_kernel_holds_is_not_idle() {
+    const MUCH: usize = 256 << 10;
+    let (closed, closes) = channel();
+    let hooks = Hooks::new()
+        .open(|conn| {
+            let _ = conn.write(&vec![7; MUCH]).unwrap();
+            Action::None
+        })
+        .close(move |_, how| closed.send(how.reason).unwrap());
+    let options = with(Timeouts { idle: 1000 * MS, ..NONE });
+    let (_server, address) = serve_conns(Over::Tcp, hooks, &brisk(&loops(1)), &options);
+    let mut peer = slow_peer(&address);
+    let (mut got, mut buffer) = (0, [0; 4096]);
+    while got < MUCH {
+        let read = std::io::Read::read(&mut peer, &mut buffer).unwrap();
+        assert!(read > 0);
+        got += read;
+        assert_eq!(closes.try_recv(), Err(TryRecvError::Empty), "{got} bytes were read");
+        std::thread::sleep(25 * MS);
+    }
+}
+
+/// With a small window, so that what it has not read stays on the other side.
+fn slow_peer(address: &str) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let to: SocketAddr = address.trim_start_matches("tcp://").parse().unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket
+}
+
+#[test]
+fn a_unix_peer_that_slowly_reads_what_the_kernel_holds_is_not_idle() {
+    let (closed, closes) = channel();
+    let hooks = Hooks::new()
+        .open(|conn| {
+            // Each leaves by a call of its own: the kernel's queue shrinks by what one call has sent.
+            for _ in 0..8 {
+                let _ = conn.write(&[7; 16 << 10]).unwrap();
+            }
+            Action::None
+        })
+        .close(move |_, how| closed.send(how.reason).unwrap());
+    let options = with(Timeouts { idle: 1000 * MS, ..NONE });
+    let (_server, address) = serve_conns(Over::Unix, hooks, &brisk(&loops(1)), &options);
+    let mut peer = peer(&address);
+    for _ in 0..32 {
+        let _ = read_exactly(&mut peer, 4 << 10);
+        assert_eq!(closes.try_recv(), Err(TryRecvError::Empty));
+        std::thread::sleep(40 * MS);
+    }
+    // Then it is.
+    assert_eq!(next(&closes), CloseReason::Idle);
+}
+
+#[test]
+fn a_slow_reader_is_not_cut_by_the_write_time_out_while_the_kernels_queue_shrinks() {
+    let (closed, closes) = channel();
+    let hooks = Hooks::new()
+        .open(|conn| {
+            // So much that the kernel has no room for the rest, and reports none before it is rid of a third.
+            let _ = conn.write(&vec![7; 16 << 20]).unwrap();
+            Action::None
+        })
+        .close(move |_, how| closed.send(how.reason).unwrap());
+    let options = with(Timeouts { write: 1000 * MS, ..NONE });
+    let (_server, address) = serve_conns(Over::Tcp, hooks, &brisk(&loops(1)), &options);
+    let mut peer = slow_peer(&address);
+    for _ in 0..60 {
+        let _ = read_exactly(&mut peer, 4096);
+        assert_eq!(closes.try_recv(), Err(TryRecvError::Empty));
+        std::thread::sleep(25 * MS);
+    }
+    // One that stops reading is cut.
+    assert_eq!(next(&closes), CloseReason::TimedOut);
 }
 
 #[test]

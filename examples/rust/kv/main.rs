@@ -2,18 +2,21 @@
 //!
 //! `kv --listen URL [--listen URL]... [--loops N]`; then `redis-cli -p PORT`.
 
+mod about;
 mod commands;
 mod glob;
 mod resp;
 mod store;
+mod transaction;
 mod values;
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use launch::Launch;
 use reactor_core::{Action, Conn, Handle, Handler};
-use resp::{Next, Parsed, Parser, Replies};
+use resp::{Next, Parsed, Parser, Peer, Replies};
 use store::Store;
 
 /// How often what has expired is removed; nobody sees it before that either.
@@ -26,6 +29,7 @@ const HARD_LIMIT: usize = 2 << 30;
 /// What a connection remembers.
 struct Client {
     parser: Parser,
+    peer: Peer,
     /// The version of the protocol: see [`Replies`].
     protocol: u8,
     /// Input that has to wait, until the client has read the replies to what came before, or because it is the
@@ -34,14 +38,15 @@ struct Client {
 }
 
 impl Client {
-    fn new() -> Client {
-        Client { parser: Parser::default(), protocol: 2, backlog: Vec::new() }
+    fn new(id: i64) -> Client {
+        let peer = Peer { id, name: Vec::new(), transaction: None };
+        Client { parser: Parser::default(), peer, protocol: 2, backlog: Vec::new() }
     }
 
     /// Carries out the requests in the input, and writes the replies in one go. Says how much of the input that
     /// was, and how to go on.
     fn serve(&mut self, conn: &Conn<'_>, store: &Store, input: &[u8]) -> (usize, Next) {
-        let mut replies = Replies::new(conn, self.protocol);
+        let mut replies = Replies::new(conn, &mut self.peer, self.protocol);
         let mut session = store.session();
         let mut done = 0;
         while done < input.len() && replies.next == Next::Read {
@@ -63,8 +68,10 @@ impl Client {
         }
         // Others may have the locks while the replies are copied.
         drop(session);
-        self.protocol = replies.protocol;
-        (done, replies.finish())
+        let protocol = replies.protocol;
+        let next = replies.finish();
+        self.protocol = protocol;
+        (done, next)
     }
 
     fn serve_input(&mut self, conn: &Conn<'_>, store: &Store, data: &[u8]) -> Action {
@@ -103,11 +110,13 @@ impl Client {
 
 struct Kv {
     store: Store,
+    /// The number of the client that came last.
+    clients: AtomicI64,
 }
 
 impl Handler for Kv {
     fn on_open(&self, conn: &Conn<'_>) -> Action {
-        conn.set_context(Box::new(Client::new()));
+        conn.set_context(Box::new(Client::new(self.clients.fetch_add(1, Ordering::Relaxed) + 1)));
         Action::None
     }
 
@@ -132,6 +141,6 @@ fn main() -> ExitCode {
         let mut launch = Launch::from_args(|_, _| Ok(false))?.streams_only()?;
         launch.config.hard_limit = HARD_LIMIT;
         let store = Store::new(launch.config.resolved()?.loops);
-        launch.run(Kv { store })
+        launch.run(Kv { store, clients: AtomicI64::new(0) })
     })
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use reactor_core::{Conn, Pressure};
 
+use crate::transaction::Transaction;
+
 // Limits as in Redis: PROTO_INLINE_MAX_SIZE, proto-max-bulk-len, and the arguments of Redis 6.
 const MAX_INLINE: usize = 64 << 10;
 const MAX_BULK: usize = 512 << 20;
@@ -156,6 +158,11 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
+    /// Each span says where one begins and ends.
+    pub fn new(input: &'a [u8], spans: &'a [(usize, usize)]) -> Self {
+        Arguments { input, spans }
+    }
+
     pub fn len(self) -> usize {
         self.spans.len()
     }
@@ -188,18 +195,30 @@ pub enum Next {
     Close,
 }
 
+/// What the server knows of a client.
+pub struct Peer {
+    /// A number of its own.
+    pub id: i64,
+    /// The name that it gave itself, or none.
+    pub name: Vec<u8>,
+    pub transaction: Option<Transaction>,
+}
+
 /// The replies to one input.
 pub struct Replies<'a> {
     conn: &'a Conn<'a>,
+    pub peer: &'a mut Peer,
     buffer: Vec<u8>,
+    /// Bytes that values may have from here on, if that is limited.
+    pub room: Option<usize>,
     /// 2, or 3 if the client asked for it, which has words of its own for nothing and for maps.
     pub protocol: u8,
     pub next: Next,
 }
 
 impl<'a> Replies<'a> {
-    pub fn new(conn: &'a Conn<'a>, protocol: u8) -> Self {
-        Replies { conn, buffer: BUFFER.take(), protocol, next: Next::Read }
+    pub fn new(conn: &'a Conn<'a>, peer: &'a mut Peer, protocol: u8) -> Self {
+        Replies { conn, peer, buffer: BUFFER.take(), room: None, protocol, next: Next::Read }
     }
 
     /// Writes what is not written yet.
@@ -248,6 +267,12 @@ impl<'a> Replies<'a> {
     }
 
     pub fn bulk(&mut self, value: &[u8]) {
+        if let Some(room) = &mut self.room {
+            match room.checked_sub(value.len()) {
+                Some(left) => *room = left,
+                None => return self.error("ERR the values have more than 64 MiB together"),
+            }
+        }
         self.buffer.push(b'$');
         self.digits(value.len() as u64);
         if value.len() >= LARGE {

@@ -235,6 +235,13 @@ impl Session<'_> {
         self.locks.all().iter_mut().for_each(|shard| **shard = Shard::default());
     }
 
+    /// What has not expired in one of the parts that the values are in, from 0 on; `None` if there are fewer parts.
+    pub fn part(&mut self, index: usize) -> Option<impl Iterator<Item = &Entry>> {
+        let now = self.now();
+        let shard = self.locks.all().get(index)?;
+        Some(shard.entries.iter().filter(move |entry| entry.expires > now))
+    }
+
     /// How much there is, counting what has expired and is not removed yet.
     pub fn len(&mut self) -> usize {
         self.locks.all().iter().map(|shard| shard.entries.len()).sum()

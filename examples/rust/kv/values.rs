@@ -226,6 +226,57 @@ pub fn keys(args: Arguments<'_>, session: &mut Session<'_>, replies: &mut Replie
     Ok(())
 }
 
+/// The options of SCAN.
+struct ScanOptions<'a> {
+    pattern: Option<&'a [u8]>,
+    count: usize,
+    only_strings: bool,
+}
+
+fn scan_options(args: Arguments<'_>) -> Result<ScanOptions<'_>, Cow<'static, str>> {
+    let mut options = ScanOptions { pattern: None, count: 10, only_strings: true };
+    let mut words = args.from(2);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or(SYNTAX)?;
+        match &*word.to_ascii_lowercase() {
+            b"match" => options.pattern = Some(value),
+            b"count" => {
+                let count = usize::try_from(integer(value)?).ok().filter(|count| *count > 0);
+                options.count = count.ok_or(SYNTAX)?;
+            }
+            b"type" => options.only_strings = value.eq_ignore_ascii_case(b"string"),
+            _ => return Err(SYNTAX),
+        }
+    }
+    Ok(options)
+}
+
+/// Whole parts of the values, until there were as many keys as asked for: what is there all the time is seen.
+pub fn scan(args: Arguments<'_>, session: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
+    let cursor = std::str::from_utf8(args.at(1)).ok().and_then(|text| text.parse::<u64>().ok());
+    let mut part = usize::try_from(cursor.ok_or("invalid cursor")?).unwrap_or(usize::MAX);
+    let options = scan_options(args)?;
+    let (mut seen, mut found) = (0, Vec::new());
+    let is_asked =
+        |key: &[u8]| options.only_strings && options.pattern.is_none_or(|pattern| matches(pattern, key));
+    while seen < options.count {
+        let Some(entries) = session.part(part) else {
+            part = 0;
+            break;
+        };
+        for entry in entries {
+            seen += 1;
+            found.extend(is_asked(entry.key()).then(|| entry.key().to_vec()));
+        }
+        part += 1;
+    }
+    replies.array(2);
+    replies.bulk(part.to_string().as_bytes());
+    replies.array(found.len());
+    found.iter().for_each(|key| replies.bulk(key));
+    Ok(())
+}
+
 pub fn kind(args: Arguments<'_>, session: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
     replies.simple(if session.get(args.at(1)).is_some() { "string" } else { "none" });
     Ok(())

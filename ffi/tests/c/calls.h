@@ -45,6 +45,8 @@ CALL(send_to, (const struct sockaddr *)&any_address, sizeof any_address, (const 
 CALL_BARE(wake)
 CALL_BARE(pause)
 CALL_BARE(resume)
+CALL_BARE(hold)
+CALL_BARE(release)
 CALL(keep, 0)
 CALL(start_timer, 1, 0, NULL)
 CALL(run_on_loop, ignore_function, NULL, NULL)
@@ -80,6 +82,8 @@ static const struct call calls[] = {
     ROW(wake, STATUS_CLOSED, OK),
     ROW(pause, STATUS_CLOSED, OK),
     ROW(resume, STATUS_CLOSED, OK),
+    ROW(hold, STATUS_CLOSED, OK),
+    ROW(release, STATUS_CLOSED, OK),
     ROW(keep, STATUS_CLOSED, STATUS_WRONG_THREAD),
     ROW(start_timer, STATUS_CLOSED, STATUS_WRONG_THREAD),
     ROW(run_on_loop, STATUS_CLOSED, OK),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Installs the C library into a folder of its own, builds programs against it by pkg-config alone, and uninstalls it.
+"""Installs the C library into a folder of its own, builds programs against it by pkg-config or CMake alone, and uninstalls it.
 
-Prints one line per test and at the end `install: N passed, N failed`. Needs make, pkg-config, gcc, g++, nm and
+Prints one line per test and at the end `install: N passed, N failed`. Needs make, pkg-config, cmake, gcc, g++, nm and
 readelf.
 """
 
@@ -63,6 +63,8 @@ def expected_files(libdir: str, includedir: str) -> dict[str, str]:
         f"{libdir}/libreactor.so": "libreactor.so.0",
         f"{libdir}/libreactor.a": "0o644",
         f"{libdir}/pkgconfig/reactor.pc": "0o644",
+        f"{libdir}/cmake/reactor/reactorConfig.cmake": "0o644",
+        f"{libdir}/cmake/reactor/reactorConfigVersion.cmake": "0o644",
         f"{includedir}/reactor.h": "0o644",
     }
 
@@ -89,7 +91,8 @@ def a_stage_leaves_no_trace_in_the_files() -> None:
     found = files(STAGE)
     check(found == expected_files("usr/lib/there", "opt/include"), f"installed are {found}")
     folder = STAGE / "usr/lib/there/pkgconfig"
-    check(str(STAGE) not in (folder / "reactor.pc").read_text(), "reactor.pc names the stage")
+    for written in (folder / "reactor.pc", folder.parent / "cmake/reactor/reactorConfig.cmake"):
+        check(str(STAGE) not in written.read_text(), f"{written.name} names the stage")
     flags = pkg_config("--cflags", "--libs", folder=folder)
     check(flags == ["-I/opt/include", "-L/usr/lib/there", "-lreactor"], f"pkg-config says {flags}")
     flags = pkg_config("--cflags", "--libs", folder=folder, PKG_CONFIG_SYSROOT_DIR=str(STAGE))
@@ -102,7 +105,7 @@ def pkg_config_says_what_to_link() -> None:
     flags = pkg_config("--cflags", "--libs")
     check(flags == [f"-I{PREFIX}/include", f"-L{PREFIX}/lib", "-lreactor"], f"pkg-config says {flags}")
     static = pkg_config("--static", "--libs-only-l")
-    check(static == "-lreactor -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc".split(), f"for static it says {static}")
+    check(static == "-lreactor -lutil -lrt -lpthread -lm -ldl -lc".split(), f"for static it says {static}")
     moved = pkg_config("--cflags", "--libs", "--define-variable=prefix=/moved")
     check(moved == ["-I/moved/include", "-L/moved/lib", "-lreactor"], f"with another prefix it says {moved}")
 
@@ -175,6 +178,77 @@ def static_program(compiler: str) -> Callable[[], None]:
     return body
 
 
+def wholly_static_program() -> None:
+    """Nothing is shared, not even the C library."""
+    built = build("C99", "installed-wholly-static", ["-static", *pkg_config("--static", "--cflags", "--libs")])
+    check(dynamic_section(built, "NEEDED") == [], "it needs a shared library")
+    serves_one_client([str(built)])
+
+
+def quick_start(compiler: str, *standard: str) -> Callable[[], None]:
+    """The program of the README, to the letter, and without a warning."""
+
+    def body() -> None:
+        source = ROOT / "examples" / "c" / "quickstart.c"
+        command = [*COMPILERS[compiler], *standard, *WARNINGS, "-c", str(source), "-o", str(BUILT / "quickstart.o")]
+        succeed([*command, *pkg_config("--cflags")])
+
+    return body
+
+
+CMAKE_PROJECT = """
+cmake_minimum_required(VERSION 3.13)
+project(installed LANGUAGES C CXX)
+find_package(reactor {version} REQUIRED)
+add_executable(shared shared.c)
+target_link_libraries(shared PRIVATE reactor::reactor)
+add_executable(static static.cpp)
+target_link_libraries(static PRIVATE reactor::static)
+"""
+
+
+def cmake_project(version: str, prefix: Path) -> list[str]:
+    """Configures a project that asks for a version; the command that builds it."""
+    project = BUILT / "cmake project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir()
+    (project / "CMakeLists.txt").write_text(CMAKE_PROJECT.format(version=version))
+    for name in ("shared.c", "static.cpp"):
+        shutil.copy(HERE / "installed.c", project / name)
+    succeed(["cmake", "-S", str(project), "-B", str(project / "built"), f"-DCMAKE_PREFIX_PATH={prefix}"])
+    return ["cmake", "--build", str(project / "built")]
+
+
+def cmake_programs() -> None:
+    """Where it was installed, and where the whole was moved to."""
+    moved = BUILT / "moved"
+    shutil.rmtree(moved, ignore_errors=True)
+    shutil.copytree(PREFIX, moved, symlinks=True)
+    for prefix in (PREFIX, moved):
+        succeed(cmake_project(version().rpartition(".")[0], prefix))
+        built = BUILT / "cmake project" / "built"
+        check("libreactor.so.0" in dynamic_section(built / "shared", "NEEDED"), "it does not need the shared library")
+        paths = dynamic_section(built / "shared", "RPATH") + dynamic_section(built / "shared", "RUNPATH")
+        check(paths == [f"{prefix}/lib"], f"it is looked for in {paths}")
+        needed = dynamic_section(built / "static", "NEEDED")
+        check(not any("reactor" in name for name in needed), f"the static one needs {needed}")
+        for name in ("shared", "static"):
+            serves_one_client([str(built / name)])
+    shutil.rmtree(moved)
+
+
+def cmake_takes_no_other_series() -> None:
+    major, minor, patch = version().split(".")
+    cmake_project(version(), PREFIX)
+    for other in (f"{major}.{minor}.{int(patch) + 1}", f"{major}.{int(minor) + 1}", f"{int(major) + 1}.0"):
+        try:
+            cmake_project(other, PREFIX)
+        except Failure as failure:
+            check("reactor" in str(failure), str(failure))
+        else:
+            raise Failure(f"{version()} was taken for {other}")
+
+
 # ---- and away again ----
 
 
@@ -199,6 +273,21 @@ def a_relative_prefix_is_refused() -> None:
     check(not (ROOT / "here").exists(), "there is a folder")
 
 
+def without_cargo_it_says_so() -> None:
+    commands = BUILT / "few commands"
+    shutil.rmtree(commands, ignore_errors=True)
+    commands.mkdir()
+    for name in ("bash", "find", "make", "sed"):
+        (commands / name).symlink_to(str(shutil.which(name)))
+    command = ["make", "-C", str(ROOT), "--what-if=core/src/lib.rs", "install", f"PREFIX={PREFIX}"]
+    try:
+        succeed(command, env={"PATH": str(commands)})
+    except Failure as failure:
+        check("cargo was not found: install Rust 1.88 or newer" in str(failure), str(failure))
+    else:
+        raise Failure("it builds without")
+
+
 def main() -> int:
     os.umask(0o022)
     for folder in (PREFIX, STAGE):
@@ -213,8 +302,15 @@ def main() -> int:
     for compiler in COMPILERS:
         report.test(f"{compiler} program, dynamic", dynamic_program(compiler))
         report.test(f"{compiler} program, static", static_program(compiler))
+    report.test("C99 program, wholly static", wholly_static_program)
+    report.test("the quick start is C99", quick_start("C99"))
+    report.test("the quick start is C++11", quick_start("C++"))
+    report.test("the quick start is C++20", quick_start("C++", "-std=c++20"))
+    report.test("programs by CMake", cmake_programs)
+    report.test("CMake takes no other series", cmake_takes_no_other_series)
     report.test("uninstall leaves no file", uninstall_leaves_no_file)
     report.test("a relative prefix is refused", a_relative_prefix_is_refused)
+    report.test("without cargo it says so", without_cargo_it_says_so)
     print("install: ", end="")
     return report.end()
 

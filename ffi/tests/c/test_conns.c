@@ -197,6 +197,56 @@ static void a_drain_that_fails(void) {
     tear_down();
 }
 
+static void hold_it(struct record *of, reactor_server *at, reactor_conn conn) {
+    of->statuses[0] = reactor_conn_hold(at, conn);
+    record_count(of, &of->others);
+}
+
+/* On a thread of its own: the answer, which was made elsewhere. */
+static void *answer(void *argument) {
+    (void)argument;
+    CHECK_OK(reactor_conn_write(server, record.conn, (const uint8_t *)"late", 4, NULL));
+    CHECK_OK(reactor_conn_release(server, record.conn));
+    return NULL;
+}
+
+static void what_is_held_waits_for_an_answer_that_is_made_elsewhere(void) {
+    set_up(NULL);
+    record.in_data = hold_it;
+    int client = open_client();
+    client_send(client, "question", 8);
+    shutdown(client, SHUT_WR);
+    record_wait(&record, &record.others, 1);
+    CHECK_STATUS(record.statuses[0], REACTOR_OK);
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, answer, NULL), 0);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    client_expect(client, "late", 4);
+    client_expect_eof(client);
+    close(client);
+    expect_close(REACTOR_CLOSE_EOF);
+    tear_down();
+}
+
+static void holds_are_counted(void) {
+    set_up(NULL);
+    record.echo = true;
+    int client = open_client();
+    CHECK_FAILS(reactor_conn_release(server, record.conn), REACTOR_STATUS_WRONG_STATE, "is not held");
+    CHECK_OK(reactor_conn_hold(server, record.conn));
+    CHECK_OK(reactor_conn_hold(server, record.conn));
+    client_send(client, "read", 4);
+    CHECK_OK(reactor_conn_release(server, record.conn));
+    CHECK_OK(reactor_conn_write(server, record.conn, (const uint8_t *)"held", 4, NULL));
+    client_expect(client, "held", 4);
+    CHECK_EQUAL(record_look(&record, &record.datas), 0);
+    CHECK_OK(reactor_conn_release(server, record.conn));
+    client_expect(client, "read", 4);
+    CHECK_STATUS(reactor_conn_release(server, record.conn), REACTOR_STATUS_WRONG_STATE);
+    close(client);
+    tear_down();
+}
+
 static void beyond_the_hard_limit(void) {
     reactor_options options = {.size = sizeof options, .loops = 1, .high_water = 1000, .low_water = 500,
                                .hard_limit = 1000};
@@ -244,5 +294,6 @@ static void beyond_the_hard_limit_on_the_loop(void) {
 TESTS(TEST(ends_have_reasons), TEST(a_dead_id_answers_closed), TEST(an_id_of_another_server_answers_closed),
       TEST(close_sends_what_is_queued_and_takes_no_more), TEST(closing_from_another_thread), TEST(actions_take_effect),
       TEST(a_number_that_is_no_action_closes_with_handler_error), TEST(pressure_and_drain), TEST(a_drain_that_fails),
+      TEST(what_is_held_waits_for_an_answer_that_is_made_elsewhere), TEST(holds_are_counted),
       TEST(beyond_the_hard_limit), TEST(beyond_the_hard_limit_of_one_that_is_kept),
       TEST(beyond_the_hard_limit_on_the_loop))

@@ -65,6 +65,35 @@ static void lines_in_and_out(void) {
     tear_down(client);
 }
 
+static void several_delimiters_kept_and_a_rest(void) {
+    struct iovec both[] = {{(void *)";", 1}, {(void *)"\r\n", 2}};
+    reactor_framing *plain = NULL, *framing = NULL;
+    CHECK_OK(reactor_framing_delimiters(both, 2, 0, &plain));
+    CHECK_OK(reactor_framing_with(plain, REACTOR_FRAMING_KEEP_DELIMITER | REACTOR_FRAMING_DELIVER_REST, &framing));
+    CHECK_OK(reactor_framing_free(plain));
+    int client = set_up(framing);
+    send_slowly(client, "1;2\r\n3", 6);
+    expect_frames(2, "1;|2\r\n|");
+    CHECK_OK(reactor_conn_write_frame(record.server, record.conn, (const uint8_t *)"4\r\n", 3, NULL));
+    client_expect(client, "4\r\n", 3);
+    shutdown(client, SHUT_WR);
+    expect_frames(3, "1;|2\r\n|3|");
+    record_wait(&record, &record.closes, 1);
+    CHECK_EQUAL(record.reason, REACTOR_CLOSE_EOF);
+    tear_down(client);
+}
+
+static void settings_of_framings_are_checked(void) {
+    reactor_framing *framing = NULL, *other = NULL;
+    CHECK_FAILS(reactor_framing_with(NULL, 0, &other), REACTOR_STATUS_INVALID_ARGUMENT, "framing is NULL");
+    CHECK_OK(reactor_framing_fixed(3, 0, &framing));
+    CHECK_FAILS(reactor_framing_with(framing, 4, &other), REACTOR_STATUS_INVALID_ARGUMENT, "settings is 4");
+    CHECK_FAILS(reactor_framing_with(framing, 1, NULL), REACTOR_STATUS_INVALID_ARGUMENT, "out_framing is NULL");
+    CHECK(other == NULL);
+    CHECK_FAILS(reactor_framing_delimiters(NULL, 1, 0, &other), REACTOR_STATUS_INVALID_ARGUMENT, "slices is NULL");
+    CHECK_OK(reactor_framing_free(framing));
+}
+
 static void delimiters(void) {
     reactor_framing *framing = NULL;
     char delimiter[] = "ab";
@@ -217,6 +246,7 @@ static void what_is_kept_comes_again(void) {
     tear_down(client);
 }
 
-TESTS(TEST(fixed), TEST(lines_in_and_out), TEST(delimiters), TEST(length_fields), TEST(functions_of_the_programs_own),
-      TEST(a_framing_nobody_uses), TEST(contradictions_are_refused_where_they_are_used), TEST(changed_from_a_callback),
+TESTS(TEST(fixed), TEST(lines_in_and_out), TEST(delimiters), TEST(several_delimiters_kept_and_a_rest),
+      TEST(settings_of_framings_are_checked), TEST(length_fields), TEST(functions_of_the_programs_own), TEST(a_framing_nobody_uses),
+      TEST(contradictions_are_refused_where_they_are_used), TEST(changed_from_a_callback),
       TEST(what_is_kept_comes_again))

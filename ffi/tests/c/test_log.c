@@ -1,4 +1,4 @@
-/* M2: the log goes to a function of the program's, and nowhere unless it asks. */
+/* M2: the log goes to a function of the program's. */
 #define _POSIX_C_SOURCE 200809L
 #include "test.h"
 

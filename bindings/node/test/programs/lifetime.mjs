@@ -40,6 +40,10 @@ const busy = { onData: (conn, data) => void conn.write(data), onError: () => {} 
 
 const PROGRAMS = {
   unstarted: () => void server(),
+  async 'given up'() {
+    await server().made.stop();
+    new Server({});
+  },
   async 'refused start'() {
     const { made } = server({ onStart: () => { throw new Error('no'); } });
     await made.start().catch((error) => say(error.code));

@@ -4,4 +4,6 @@ import reactor = require('reactor-engine');
 const server: reactor.Server = new reactor.Server({ onData: (conn, data) => void conn.write(data) });
 const id: reactor.ConnId = reactor.ConnId.parse('1');
 const goOn: boolean = server.write(id, 'x');
-void goOn;
+const action: reactor.Action = reactor.Action.Close;
+const reason: reactor.CloseReason = 'eof';
+void [goOn, action, reason];

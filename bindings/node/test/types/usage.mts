@@ -17,6 +17,8 @@ class Session implements Handler {
 
   onData(conn: Conn, data: Buffer) {
     const goOn: boolean = conn.write(data.subarray(1));
+    conn.hold();
+    conn.release();
     return goOn ? undefined : Action.Close;
   }
 }
@@ -33,6 +35,17 @@ const handler: Handler = {
   onError: (error, conn) => console.error(error.message, conn?.isOpen),
 };
 
+// What callbacks are given and answer can be named.
+let last: CloseReason = CloseReason.Eof;
+const answers = (reason: CloseReason, wanted: ErrorCode): Action => {
+  last = reason;
+  return reason === CloseReason.Eof && wanted === ErrorCode.Closed ? Action.None : Action.Stop;
+};
+void [last, answers];
+// @ts-expect-error no such action
+const wrong: Action = 'close';
+void wrong;
+
 const server: Server = new Server(handler, options);
 new Server(new Session());
 new Server({});
@@ -42,6 +55,8 @@ const stopped: Promise<void>[] = [server.run({ handleSignals: false }), server.r
 const counts: number[] = [server.loops, server.connections, server.queuedBytes];
 const pressure: boolean = server.write(ConnId.parse('1'), 'text') && server.write(ConnId.parse('1'), new Uint8Array(1));
 server.close(ConnId.parse('1'));
+server.hold(ConnId.parse('1'));
+server.release(ConnId.parse('1'));
 void [address, started, stopped, counts, pressure];
 
 try {
@@ -61,6 +76,8 @@ new Server({ onData: 5 });
 new Server({ onData: () => 'close' });
 // @ts-expect-error no such action
 new Server({ onData: () => 7 });
+// @ts-expect-error what write returns is no action
+new Server({ onData: (conn, data) => conn.write(data) });
 // @ts-expect-error an unknown option
 new Server({}, { loop: 1 });
 // @ts-expect-error not a number

@@ -157,7 +157,7 @@ impl Pair {
 #[test]
 fn any_calls_in_any_order_do_what_a_sorted_map_does() {
     for seed in 1..30 {
-        let lease = Lease::take().unwrap();
+        let lease = Lease::of_a_test();
         let mut pair = Pair::new(seed, &lease);
         for step in 0..3000 {
             match step % 10 {
@@ -172,7 +172,7 @@ fn any_calls_in_any_order_do_what_a_sorted_map_does() {
 
 #[test]
 fn timers_of_one_millisecond_come_in_the_order_they_were_filed() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut wheel = Wheel::new(lease.number());
     let ids: Vec<TimerId> = (0..100).map(|value| wheel.insert(1_000_000, value).unwrap()).collect();
     for value in 100..120 {
@@ -189,7 +189,7 @@ fn timers_of_one_millisecond_come_in_the_order_they_were_filed() {
 
 #[test]
 fn what_is_filed_during_a_pass_waits_for_a_later_one() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut wheel = Wheel::new(lease.number());
     let repeating = wheel.insert(50, "repeating").unwrap();
     assert_eq!(wheel.expire(100), Some((repeating, 50)));
@@ -202,7 +202,7 @@ fn what_is_filed_during_a_pass_waits_for_a_later_one() {
 
 #[test]
 fn a_detached_timer_is_there_until_it_is_cancelled() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut wheel = Wheel::new(lease.number());
     let id = wheel.insert(5, 1).unwrap();
     assert!(wheel.is_filed(id));
@@ -219,7 +219,7 @@ fn a_detached_timer_is_there_until_it_is_cancelled() {
 
 #[test]
 fn a_stale_id_touches_nothing_though_its_index_is_used_again() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut wheel = Wheel::new(lease.number());
     let old = wheel.insert(5, "old").unwrap();
     assert_eq!(wheel.cancel(old), Some("old"));
@@ -233,7 +233,7 @@ fn a_stale_id_touches_nothing_though_its_index_is_used_again() {
 
 #[test]
 fn ids_do_not_come_again_with_the_next_wheel_of_a_lease() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut seen = HashSet::new();
     for turn in 0..20 {
         let mut wheel = Wheel::new(lease.number());
@@ -251,7 +251,7 @@ fn ids_do_not_come_again_with_the_next_wheel_of_a_lease() {
 #[test]
 fn a_million_timers_come_in_order_and_leave_no_memory_behind() {
     const MILLION: u64 = 1_000_000;
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let (mut wheel, mut state) = (Wheel::new(lease.number()), 42);
     let mut timers = Vec::new();
     for value in 0..MILLION {
@@ -275,7 +275,7 @@ fn a_million_timers_come_in_order_and_leave_no_memory_behind() {
 
 #[test]
 fn no_list_above_level_0_is_ever_long() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let (mut wheel, mut state) = (Wheel::new(lease.number()), 7);
     for step in 0..20_000 {
         let at = delay(&mut state);
@@ -289,7 +289,7 @@ fn no_list_above_level_0_is_ever_long() {
 
 #[test]
 fn rings_that_ran_empty_are_used_again() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut wheel = Wheel::new(lease.number());
     let mut fired = 0;
     // One timer stays, so that the root is never empty.
@@ -304,7 +304,7 @@ fn rings_that_ran_empty_are_used_again() {
 
 #[test]
 fn deadlines_beyond_the_horizon_count_as_the_horizon() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut wheel = Wheel::new(lease.number());
     for at in [u64::MAX, HORIZON, HORIZON - 1, 1 << 40] {
         wheel.insert(at, at).unwrap();
@@ -317,7 +317,7 @@ fn deadlines_beyond_the_horizon_count_as_the_horizon() {
 
 #[test]
 fn a_drained_wheel_is_empty_and_its_ids_are_stale() {
-    let lease = Lease::take().unwrap();
+    let lease = Lease::of_a_test();
     let mut wheel = Wheel::new(lease.number());
     let ids: Vec<TimerId> = (0..1000).map(|value| wheel.insert(value % 100, value).unwrap()).collect();
     let (detached, _) = wheel.expire(50).unwrap();

@@ -62,3 +62,13 @@ fn what_is_gone_is_closed_for_good() {
     let closed = shared();
     assert!(closed.close() && !closed.close() && closed.leave());
 }
+
+#[test]
+fn it_is_released_as_often_as_it_was_held_and_no_more() {
+    let conn = shared();
+    assert!(!conn.release() && conn.more.get().is_none());
+    assert!(conn.hold() && conn.hold() && conn.release() && conn.release());
+    assert!(!conn.release());
+    conn.more().holds.store(MAX_HOLDS, Ordering::Release);
+    assert!(!conn.hold() && conn.release() && conn.hold());
+}

@@ -26,7 +26,7 @@ pub(crate) struct StreamEntry {
     pub(crate) in_ready: bool,
     pub(crate) in_discard: bool,
     pub(crate) in_dirty: bool,
-    /// Others know that it [holds](Self::held) something.
+    /// Others know that it holds [memory](Self::memory).
     pub(crate) holds: bool,
     flows: Flowing,
 }
@@ -88,8 +88,10 @@ impl StreamEntry {
 
     /// Takes every timer of the connection.
     pub(crate) fn take_timers(&mut self) -> Vec<TimerId> {
+        let attempt = self.dial().and_then(|dial| dial.timer.take());
         let clocks = self.machine.extra.as_mut().and_then(|extra| extra.clocks.as_mut());
-        clocks.map_or_else(Vec::new, |clocks| clocks.take_timers())
+        let timers = clocks.map_or_else(Vec::new, |clocks| clocks.take_timers());
+        timers.into_iter().chain(attempt).collect()
     }
 
     /// Of an outgoing connection that is not made yet.
@@ -123,7 +125,7 @@ impl StreamEntry {
     }
 
     /// Memory that it holds from turn to turn.
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.input_held() + self.machine.out().memory()
     }
 
@@ -202,11 +204,15 @@ impl StreamEntry {
         Some(Piece { part: input.get(part)?, consumed, raw: false })
     }
 
-    /// EOF was seen and nothing waits, be it an answer: half a frame is an error then. Says whether that has come.
+    /// EOF was seen and nothing waits, be it an answer: what is left is the last frame then, if the framing says so, and
+    /// otherwise an error. Says whether there is some.
     pub(crate) fn check_end(&mut self, pool: &mut BlockPool) -> bool {
         let ended = self.machine.is_at_eof() && !self.machine.is_held() && !self.backlog;
         let half = ended && self.framer.is_some() && !self.carry().is_empty();
         if half {
+            self.backlog = self.framer.as_mut().is_some_and(|framer| framer.end());
+        }
+        if half && !self.backlog {
             self.machine.close(CloseReason::Protocol, pool);
         }
         half

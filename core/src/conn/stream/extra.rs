@@ -1,5 +1,5 @@
-//! What few connections have, behind one pointer that is null for most: the user's context, unfinished input, completions,
-//! timers and time-outs, and what must happen before `on_open`.
+//! What few connections have, behind one pointer that is null for most: the user's context and holds, unfinished input,
+//! completions, timers and time-outs, and what must happen before `on_open`.
 
 use crate::base::limits::Admission;
 use crate::base::timer::TimerId;
@@ -17,6 +17,8 @@ pub(crate) struct Extra {
     /// takes none now. Its capacity is counted in the pool's `change`; it has none while it is empty.
     pub(crate) carry: Vec<u8>,
     pub(crate) completions: Completions,
+    /// How many more times the user has held it than released it.
+    pub(crate) holds: i32,
     pub(crate) clocks: Option<Box<Clocks>>,
     pub(crate) opening: Option<Box<Opening>>,
 }
@@ -36,9 +38,9 @@ pub(crate) struct Clocks {
 impl Extra {
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
-        let Extra { context, admission, carry, completions, clocks, opening } = self;
+        let Extra { context, admission, carry, completions, holds, clocks, opening } = self;
         let has_none = context.is_none() && admission.is_none() && clocks.is_none() && opening.is_none();
-        has_none && carry.is_empty() && completions.is_empty()
+        has_none && carry.is_empty() && completions.is_empty() && *holds == 0
     }
 }
 

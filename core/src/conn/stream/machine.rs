@@ -101,6 +101,7 @@ impl Machine {
         let otherwise = self.is(Flag::Eof)
             | self.is(Flag::Paused)
             | self.is(Flag::Held)
+            | self.is(Flag::HeldByUser)
             | self.is(Flag::DrainDue)
             | self.is(Flag::Ended)
             | self.is(Flag::Readable);
@@ -119,7 +120,8 @@ impl Machine {
 
     /// Whether the handler may be given input.
     pub(crate) fn takes_input(&self) -> bool {
-        self.stage == Stage::Open && !self.is(Flag::Paused) && (self.is(Flag::Broken) || !self.owes_drain())
+        let open = self.stage == Stage::Open && !self.is_stopped();
+        open && (self.is(Flag::Broken) || !self.owes_drain())
     }
 
     /// What to do with input while the connection is served.
@@ -186,8 +188,28 @@ impl Machine {
         self.set(Flag::Held, true);
     }
 
+    /// Whether the end of file waits, and the idle and the read time-out: for the answer to a batch, or for the user.
     pub(crate) fn is_held(&self) -> bool {
-        self.is(Flag::Held)
+        self.is(Flag::Held) || self.is(Flag::HeldByUser)
+    }
+
+    /// The user holds it once more, or once less. Calls of several threads may come in another order than they were made in,
+    /// so the number may be below zero for a moment. Says whether the user holds it no longer.
+    pub(crate) fn change_holds(&mut self, change: i32) -> bool {
+        let extra = self.extra();
+        extra.holds = extra.holds.wrapping_add(change);
+        let held = extra.holds > 0;
+        self.set(Flag::HeldByUser, held);
+        !held
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.is(Flag::Paused)
+    }
+
+    /// Whether it is not read, by the user's wish.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is(Flag::Paused) || self.is(Flag::HeldByUser)
     }
 
     pub(crate) fn release(&mut self) {
@@ -210,15 +232,6 @@ impl Machine {
 
     pub(crate) fn has_chosen_timeouts(&self) -> bool {
         self.is(Flag::TimeoutsChosen)
-    }
-
-    /// What is queued will not be sent: the peer must not take what it has for all there was.
-    pub(crate) fn give_up_output(&mut self) {
-        self.set(Flag::Resets, true);
-    }
-
-    pub(crate) fn is_paused(&self) -> bool {
-        self.is(Flag::Paused)
     }
 
     /// Whether input is wanted, be there some or not.
@@ -257,7 +270,7 @@ impl Machine {
     /// Whether an open connection has come to its end: EOF was seen, the handler has had everything before it,
     /// and with `half_open` has ended its side.
     fn is_finished(&self, backlog: bool) -> bool {
-        let handled = !self.is(Flag::Held) && !self.is(Flag::DrainDue) && !self.owes_drain() && !backlog;
+        let handled = !self.is_held() && !self.is(Flag::DrainDue) && !self.owes_drain() && !backlog;
         self.is(Flag::Eof)
             && handled
             && (!self.is(Flag::HalfOpen) || (self.is(Flag::EofTold) && self.is(Flag::WriteIsShut)))

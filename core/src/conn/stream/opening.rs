@@ -23,7 +23,7 @@ pub(crate) struct Opening {
 /// Where a socket comes from.
 pub(crate) enum Source {
     /// It is still to be connected.
-    Dial(Dial),
+    Dial(Box<Dial>),
     /// The user has given it, connected; `None` once the connection has it.
     Given(Option<OwnedFd>),
 }
@@ -31,7 +31,7 @@ pub(crate) enum Source {
 impl Opening {
     pub(crate) fn dial(&mut self) -> Option<&mut Dial> {
         match &mut self.source {
-            Source::Dial(dial) => Some(dial),
+            Source::Dial(dial) => Some(&mut **dial),
             Source::Given(_) => None,
         }
     }

@@ -14,8 +14,10 @@ pub(crate) struct Timing {
     came: u64,
     /// When something last came, or reading resumed.
     reads_from: u64,
-    /// When the kernel last took something, or output began to wait.
+    /// When the kernel or the peer last took something, or output began to wait.
     went: u64,
+    /// How many bytes were sent when somebody last looked, and how many of them the kernel held.
+    held: (u64, usize),
     pub(crate) timer: Option<TimerId>,
 }
 
@@ -40,7 +42,7 @@ impl Expiry {
 impl Timing {
     pub(crate) fn new(timeouts: Timeouts, now: u64) -> Self {
         let (idle, read, write) = (millis(timeouts.idle), millis(timeouts.read), millis(timeouts.write));
-        Timing { idle, read, write, came: now, reads_from: now, went: now, timer: None }
+        Timing { idle, read, write, came: now, reads_from: now, went: now, held: (0, 0), timer: None }
     }
 
     pub(crate) fn came(&mut self, now: u64) {
@@ -61,6 +63,22 @@ impl Timing {
 
     pub(crate) fn went(&mut self, now: u64) {
         self.went = now;
+    }
+
+    /// Whether it was looked what the kernel holds since these bytes were sent.
+    pub(crate) fn knows_held_of(&self, sent: u64) -> bool {
+        self.held.0 == sent
+    }
+
+    /// So many bytes were sent, and so many of them the kernel holds. Says whether that has changed: then the peer has
+    /// taken some since the last look, as far as can be told.
+    pub(crate) fn holds(&mut self, held: (u64, usize)) -> bool {
+        std::mem::replace(&mut self.held, held) != held
+    }
+
+    /// The peer has taken something that the kernel held, at that time or before.
+    pub(crate) fn was_taken(&mut self, at: u64) {
+        self.went = self.went.max(at);
     }
 
     /// How long to wait before the next look, once a time-out was acted on: the write time-out goes on.
@@ -107,6 +125,20 @@ mod tests {
         assert_eq!(timing.look(1079, true, true, false), Expiry::At(1080));
         assert_eq!(timing.look(1080, true, true, false), Expiry::Write);
         assert_eq!(timing.look(1140, true, false, false), Expiry::Read);
+        assert_eq!(timing.look(1540, false, false, false), Expiry::Idle);
+    }
+
+    #[test]
+    fn what_the_peer_takes_from_the_kernel_is_traffic() {
+        let mut timing = timing(500, 0, 50);
+        assert!(timing.holds((900, 900)), "something was sent");
+        assert!(timing.knows_held_of(900) && !timing.knows_held_of(901));
+        assert!(!timing.holds((900, 900)), "nothing was taken");
+        assert!(timing.holds((900, 700)));
+        timing.was_taken(1040);
+        assert_eq!(timing.look(1050, true, true, false), Expiry::At(1090));
+        timing.was_taken(1030);
+        assert_eq!(timing.look(1090, true, true, false), Expiry::Write, "time does not go back");
         assert_eq!(timing.look(1540, false, false, false), Expiry::Idle);
     }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::address::Address;
+use crate::base::millis::millis_down;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Machine;
 use crate::conn::stream::queue::BlockPool;
@@ -46,19 +47,12 @@ impl Wire {
             true => poller.add_readable(socket.as_fd(), token)?,
             false => poller.add(socket.as_fd(), token)?,
         }
-        Ok(self.socket.insert(socket).as_raw_fd())
+        Ok(self.adopt(socket))
     }
 
-    /// Whether a connect that was begun has succeeded: `Some(true)`; `None` without a socket. One that is still under
-    /// way (`Some(false)`) is reported when it has ended.
-    pub(crate) fn connect_state(&self, poller: &Poller) -> Option<io::Result<bool>> {
-        let fd = self.socket.as_ref()?.as_fd();
-        let state = socket::connect_state(fd).map(|made| made.is_some());
-        if matches!(state, Ok(false)) {
-            poller.rearm_read(fd);
-            poller.rearm_write(fd);
-        }
-        Some(state)
+    /// Takes a socket over that the poller has under the connection's token already.
+    pub(crate) fn adopt(&mut self, socket: OwnedFd) -> RawFd {
+        self.socket.insert(socket).as_raw_fd()
     }
 
     /// The peer's address, if it is an IP one.
@@ -102,8 +96,22 @@ impl StreamEntry {
     pub(crate) fn ready(&mut self, readable: bool, writable: bool, read_on: bool, failed: bool) {
         self.machine.ready(readable, writable);
         self.wire.read_on |= read_on;
-        let unread = self.machine.is_paused() || self.machine.is_held();
-        let socket = self.wire.socket.as_ref().filter(|_| failed && unread);
+        let unread = self.machine.is_stopped() || self.machine.is_held();
+        // How connecting ended is looked for elsewhere.
+        if failed && unread && !self.machine.is_opening() {
+            self.look_for_failure();
+        }
+    }
+
+    /// It is held from now on, and would not learn by reading that it has failed.
+    pub(crate) fn held(&mut self) {
+        if !self.machine.is_drained() && !self.machine.is_opening() {
+            self.look_for_failure();
+        }
+    }
+
+    fn look_for_failure(&mut self) {
+        let socket = self.wire.socket.as_ref();
         let error = socket.and_then(|socket| socket::take_error(socket.as_fd()).ok().flatten());
         error.into_iter().for_each(|errno| self.machine.read_failed(errno));
     }
@@ -253,6 +261,18 @@ impl StreamEntry {
         self.took(result, pool, metrics)
     }
 
+    /// The same once more before the socket is handed out: what the kernel does not take, whatever it says, stays in the
+    /// queue, which is handed out, too.
+    pub(crate) fn send_last(&mut self, pool: &mut BlockPool, metrics: &LoopMetrics) {
+        let Some(socket) = self.wire.socket.as_ref().filter(|_| !self.machine.out().is_empty()) else {
+            return;
+        };
+        metrics.writes.add(1);
+        if let Ok(sent) = send(socket, &self.machine, pool) {
+            self.took(Ok(sent), pool, metrics);
+        }
+    }
+
     /// What the kernel took of the queue, told to the connection; says how much. If it took less than it was offered, it
     /// is offered the rest until it would block: only then it will report room.
     #[inline(never)]
@@ -314,7 +334,7 @@ impl StreamEntry {
 
     fn send_failed(&mut self, error: &io::Error, pool: &mut BlockPool) {
         self.machine.send_failed(errno(error), pool);
-        if self.machine.is_paused() {
+        if self.machine.is_stopped() {
             // It is not read, and need not be: nobody is there any more to be read from at leisure.
             self.machine.read_failed(errno(error));
         }
@@ -375,23 +395,33 @@ impl StreamEntry {
         (self.machine.shared.sent(), held)
     }
 
-    /// Whether the address that it connects to has answered, in one way or the other.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.wire.socket.as_ref().is_some_and(|socket| socket::readiness(socket.as_fd()).1)
+    /// Its output is stuck from now on: what the kernel holds is remembered, so that its shrinking shows.
+    pub(crate) fn note_stuck(&mut self) {
+        let sent = self.machine.shared.sent();
+        if self.machine.is_stuck() && self.timing().is_some_and(|timing| !timing.knows_held_of(sent)) {
+            let held = self.sent_and_held();
+            if let Some(timing) = self.timing() {
+                timing.holds(held);
+            }
+        }
     }
 
-    /// What a peer did while the loop was busy is no fault of its: input that waits is input that came, and room for
-    /// output is output that went. Says whether there is any.
+    /// What a peer did while nobody looked is no fault of its: input that waits is input that came, room for output is
+    /// output that went, and so is what the kernel does not hold any more. Says whether there is any.
     pub(crate) fn catch_up(&mut self, now: u64) -> bool {
+        let held = self.sent_and_held();
         let Some(socket) = self.wire.socket.as_ref() else { return false };
         let (readable, writable) = socket::readiness(socket.as_fd());
         let came = readable && self.machine.awaits_input();
         let went = writable && self.machine.is_stuck();
-        if let Some(timing) = self.timing() {
-            came.then(|| timing.came(now));
-            went.then(|| timing.went(now));
-        }
-        came || went
+        // Of a Unix socket it cannot be told when.
+        let ago = socket::last_acknowledged(socket.as_fd()).unwrap_or_default();
+        let Some(timing) = self.timing() else { return false };
+        let taken = timing.holds(held);
+        came.then(|| timing.came(now));
+        went.then(|| timing.went(now));
+        taken.then(|| timing.was_taken(now.saturating_sub(millis_down(ago))));
+        came || went || taken
     }
 }
 

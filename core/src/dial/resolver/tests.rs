@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::Condvar;
 use std::time::Instant;
@@ -18,6 +18,7 @@ struct Server {
     /// Lookups under way, and the most there have been.
     under_way: AtomicUsize,
     most: AtomicUsize,
+    asked: Mutex<Vec<String>>,
 }
 
 impl Server {
@@ -26,7 +27,8 @@ impl Server {
         self.opened.notify_all();
     }
 
-    fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+    fn lookup(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        self.asked.lock().unwrap().push(host.into());
         let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(under_way, Ordering::SeqCst);
         if host.starts_with("slow") {
@@ -36,7 +38,7 @@ impl Server {
         self.under_way.fetch_sub(1, Ordering::SeqCst);
         match host {
             "missing" => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
-            _ => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
+            _ => Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()]),
         }
     }
 
@@ -45,26 +47,34 @@ impl Server {
         Arc::new(Resolver::with(move |host| server.lookup(host), patience))
     }
 
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
     fn under_way(&self) -> usize {
         self.under_way.load(Ordering::SeqCst)
     }
 }
 
-type Answer = io::Result<Vec<IpAddr>>;
-
-/// The answer comes through the channel, which ends when `done` is dropped unanswered.
-fn submit(resolver: &Resolver, host: &str) -> Receiver<Answer> {
-    let (sender, receiver) = unbounded();
-    resolver.submit(host.into(), Box::new(move |answer| sender.send(answer).unwrap())).unwrap();
-    receiver
+/// Somebody who waits for an answer. It comes through the channel, which ends when `done` is dropped unanswered.
+struct Waiting {
+    answer: Receiver<Found>,
+    look_up: LookUp,
 }
 
-fn answer(receiver: &Receiver<Answer>) -> Answer {
-    receiver.recv_timeout(LIMIT).expect("an answer")
+fn submit(resolver: &Resolver, host: &str) -> Waiting {
+    let (sender, answer) = unbounded();
+    let done = Box::new(move |found| sender.send(found).unwrap());
+    Waiting { look_up: resolver.submit(host.into(), done).unwrap(), answer }
 }
 
-fn dropped(receiver: &Receiver<Answer>) -> bool {
-    matches!(receiver.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected))
+fn answer(waiting: &Waiting) -> Result<Vec<IpAddr>, Arc<io::Error>> {
+    let found = waiting.answer.recv_timeout(LIMIT).expect("an answer")?;
+    Ok(found.iter().map(SocketAddr::ip).collect())
+}
+
+fn dropped(waiting: &Waiting) -> bool {
+    matches!(waiting.answer.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected))
 }
 
 fn until(what: &str, condition: impl Fn() -> bool) {
@@ -100,16 +110,80 @@ fn a_failure_is_an_answer() {
 }
 
 #[test]
-fn four_names_are_looked_up_at_once_and_the_others_wait() {
+fn many_names_are_looked_up_at_once_and_the_others_wait() {
     let server = Arc::new(Server::default());
     let resolver = server.resolver(LONG);
-    let answers: Vec<_> = (0..9).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
-    until("four lookups under way", || server.under_way() == 4);
+    let answers: Vec<_> = (0..MOST + 5).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
+    until("all lookups under way", || server.under_way() == MOST);
     server.open();
     for waiting in &answers {
         assert_eq!(answer(waiting).unwrap(), [Ipv4Addr::LOCALHOST]);
     }
-    assert_eq!((server.most.load(Ordering::SeqCst), threads(&resolver)), (4, 4));
+    assert_eq!((server.most.load(Ordering::SeqCst), threads(&resolver)), (MOST, MOST));
+}
+
+#[test]
+fn equal_names_are_looked_up_once_for_all_who_wait() {
+    let server = Arc::new(Server::default());
+    let resolver = server.resolver(LONG);
+    let mut answers: Vec<_> = (0..60).map(|_| submit(&resolver, "slow")).collect();
+    until("a lookup under way", || server.under_way() == 1);
+    answers.extend((0..60).map(|_| submit(&resolver, "slow")));
+    // Who waits no more is told nothing.
+    let withdrawn = answers.remove(70);
+    drop(withdrawn.look_up);
+    assert!(withdrawn.answer.recv_timeout(LIMIT).is_err());
+    server.open();
+    for waiting in &answers {
+        assert_eq!(answer(waiting).unwrap(), [Ipv4Addr::LOCALHOST]);
+    }
+    assert_eq!((server.asked(), threads(&resolver)), (vec!["slow".to_owned()], 1));
+    // It was answered: the next one asks anew.
+    assert_eq!(answer(&submit(&resolver, "slow")).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[test]
+fn names_that_nobody_waits_for_any_more_hold_nobody_up() {
+    let server = Arc::new(Server::default());
+    let resolver = server.resolver(LONG);
+    let mut slow: Vec<_> = (0..MOST).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
+    until("all lookups under way", || server.under_way() == MOST);
+    let waits = submit(&resolver, "fast");
+    let (given_up, again) = (submit(&resolver, "given up"), submit(&resolver, "again"));
+    drop((given_up.look_up, again.look_up));
+    let again = submit(&resolver, "again");
+    // A thread for those that wait takes the place of one that hangs.
+    drop(slow.pop());
+    assert_eq!(answer(&waits).unwrap(), [Ipv4Addr::LOCALHOST]);
+    assert_eq!(answer(&again).unwrap(), [Ipv4Addr::LOCALHOST]);
+    drop(slow);
+    let more: Vec<_> = (0..MOST).map(|number| submit(&resolver, &format!("slower{number}"))).collect();
+    until("as many again under way", || server.under_way() == 2 * MOST);
+    // Who asks for a name that hangs waits for the answer to come.
+    let joined = submit(&resolver, "slow0");
+    server.open();
+    more.iter().chain([&joined]).for_each(|waiting| assert!(answer(waiting).is_ok()));
+    let asked = server.asked();
+    let times = |host: &str| asked.iter().filter(|asked| *asked == host).count();
+    assert_eq!((times("given up"), times("again"), times("slow0")), (0, 1, 1));
+    resolver.close();
+    let state = resolver.shared.lock();
+    assert_eq!((state.under_way, state.abandoned, state.asked.len()), (0, 0, 0));
+}
+
+#[test]
+fn closing_again_does_not_wait_as_long_again() {
+    let server = Arc::new(Server::default());
+    let resolver = server.resolver(Patience { close: Duration::from_millis(20), ..LONG });
+    let _hanging = submit(&resolver, "slow");
+    until("a lookup under way", || server.under_way() == 1);
+    resolver.close();
+    let until = resolver.shared.close();
+    assert!(until <= Instant::now());
+    resolver.close();
+    assert_eq!(resolver.shared.close(), until);
+    server.open();
 }
 
 #[test]
@@ -119,7 +193,7 @@ fn a_slow_name_does_not_hold_up_a_fast_one_and_idle_threads_serve_again() {
     let slow = submit(&resolver, "slow");
     for _ in 0..20 {
         assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
-        until("an idle thread", || resolver.shared.lock().pending == 1);
+        until("an idle thread", || resolver.shared.lock().asked.len() == 1);
     }
     assert_eq!(threads(&resolver), 2);
     server.open();
@@ -171,10 +245,9 @@ fn a_name_that_comes_while_a_thread_gives_up_is_taken() {
         // So that the thread mostly has found nothing when it meets the lock.
         thread::sleep(Duration::from_millis(1));
         let names = state.open.as_ref().map(|open| open.names.clone()).unwrap();
-        names.send(("late".into(), Box::new(|_| {}))).unwrap();
+        names.send("late".into()).unwrap();
         drop(state);
-        let (host, _) = thread.join().unwrap().expect("the name");
-        assert_eq!(host, "late");
+        assert_eq!(thread.join().unwrap().expect("the name"), "late");
     }
 }
 
@@ -182,8 +255,8 @@ fn a_name_that_comes_while_a_thread_gives_up_is_taken() {
 fn closing_drops_what_waits_and_what_is_under_way_and_leaves_no_thread() {
     let server = Arc::new(Server::default());
     let resolver = server.resolver(LONG);
-    let answers: Vec<_> = (0..9).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
-    until("four lookups under way", || server.under_way() == 4);
+    let answers: Vec<_> = (0..MOST + 5).map(|number| submit(&resolver, &format!("slow{number}"))).collect();
+    until("all lookups under way", || server.under_way() == MOST);
     let closing = thread::spawn({
         let resolver = Arc::clone(&resolver);
         move || {
@@ -192,11 +265,11 @@ fn closing_drops_what_waits_and_what_is_under_way_and_leaves_no_thread() {
         }
     });
     until("closed", || resolver.shared.is_closed());
-    assert!(answers[4..].iter().all(dropped));
+    assert!(answers[MOST..].iter().all(dropped));
     server.open();
     assert_eq!(closing.join().unwrap(), 0);
-    assert!(answers[..4].iter().all(dropped));
-    let refused = resolver.submit("fast".into(), Box::new(|_| panic!("answered"))).unwrap_err();
+    assert!(answers[..MOST].iter().all(dropped));
+    let refused = resolver.submit("fast".into(), Box::new(|_| panic!("answered"))).err().unwrap();
     assert!(refused.to_string().contains("closed"), "{refused}");
     resolver.close();
 }
@@ -236,11 +309,12 @@ fn closing_and_dropping_from_an_answer_do_not_wait_for_themselves() {
         drop(last);
         sender.send(()).unwrap();
     };
-    resolver.submit("fast".into(), Box::new(close)).unwrap();
+    let look_up = resolver.submit("fast".into(), Box::new(close)).unwrap();
     drop(resolver);
     // Half the time that waiting would take.
     receiver.recv_timeout(LIMIT / 2).expect("closed");
     until("nothing is left", || weak.strong_count() == 0);
+    drop(look_up);
 }
 
 #[test]
@@ -255,9 +329,8 @@ fn dropping_a_resolver_ends_its_threads() {
 #[test]
 fn an_answer_that_panics_takes_nothing_along() {
     let resolver = Arc::new(Server::default()).resolver(LONG);
-    for _ in 0..5 {
-        resolver.submit("fast".into(), Box::new(|_| panic!("boom"))).unwrap();
-    }
+    let _look_ups: Vec<_> =
+        (0..5).map(|_| resolver.submit("fast".into(), Box::new(|_| panic!("boom"))).unwrap()).collect();
     assert_eq!(answer(&submit(&resolver, "fast")).unwrap(), [Ipv4Addr::LOCALHOST]);
     resolver.close();
     assert_eq!(threads(&resolver), 0);
@@ -273,7 +346,7 @@ fn in_a_child_of_the_process_that_used_it_nothing_hangs() {
     let locked = shared.lock();
     let (sender, receiver) = unbounded();
     let child = thread::spawn(move || {
-        let refused = resolver.submit("fast".into(), Box::new(|_| {})).unwrap_err();
+        let refused = resolver.submit("fast".into(), Box::new(|_| {})).err().unwrap();
         resolver.close();
         drop(resolver);
         sender.send(refused.to_string()).unwrap();

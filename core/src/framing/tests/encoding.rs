@@ -3,6 +3,8 @@ use super::*;
 /// Framings that deliver what was encoded.
 fn faithful() -> Vec<Framing> {
     let mut framings = vec![Framing::line(), Framing::delimiter("--"), Framing::delimiter("ab")];
+    framings.extend([Framing::delimiters(["\n", "\r\n"]), Framing::delimiters(["--", "b", "\n"])]);
+    framings.extend([Framing::line().keep_delimiter(), Framing::delimiters(["ab", "-"]).keep_delimiter()]);
     for order in [ByteOrder::Big, ByteOrder::Little] {
         for width in [Width::One, Width::Two, Width::Three, Width::Four, Width::Eight, Width::Varint] {
             framings.push(Framing::length_field(field(width, order)));
@@ -58,11 +60,16 @@ fn encoding_writes_a_fresh_header_with_zeroes_around_the_field() {
 fn payloads_that_make_no_frame_are_refused_with_what_is_wrong() {
     let two = || field_with(Width::Two, 0, 0, STRIP_HEADER);
     let long = vec![b'x'; 1 << 16];
-    let table: [(Framing, &[u8], &str); 15] = [
+    let table: [(Framing, &[u8], &str); 20] = [
         (Framing::fixed(3), b"ab", "it has 2 bytes, and not 3"),
         (Framing::delimiter("--"), b"a--b", "contains the delimiter, at byte 1"),
         (Framing::delimiter("--"), b"a-", "make one earlier"),
         (Framing::delimiter("abcab"), b"xabc", "make one earlier"),
+        (Framing::delimiters(["-", "+-"]), b"a-b", "contains a delimiter, which ends at byte 2"),
+        (Framing::delimiters(["-", "+-"]), b"a+", "its end and the delimiter make another one"),
+        (Framing::delimiters(["ab", "ca"]), b"xc", "its end and the delimiter make another one"),
+        (Framing::line().keep_delimiter(), b"ab", "does not end with the delimiter, which is kept"),
+        (Framing::line().keep_delimiter(), b"a\nb\n", "goes on behind a delimiter, at byte 2"),
         (Framing::line(), b"ab\nc", "contains LF, at byte 2"),
         (Framing::line(), b"abc\r", "ends with CR"),
         (Framing::line().max_frame(6), b"abcdef", "a frame of 7 bytes: the maximum is 6"),
@@ -83,6 +90,7 @@ fn payloads_that_make_no_frame_are_refused_with_what_is_wrong() {
     }
     assert!(Framing::delimiter("abcab").encode(b"xab").is_ok());
     assert!(Framing::line().max_frame(6).encode(b"abcde").is_ok());
+    assert_eq!(whole(&Framing::line().keep_delimiter(), b"ab\r\n").unwrap(), b"ab\r\n");
     assert!(two().encode(&long[1..]).is_ok());
     assert_eq!(field_with(Width::One, 31, 0, STRIP_HEADER).encode(b"ab").unwrap().head().len(), 32);
 }

@@ -24,7 +24,8 @@ pub(super) fn listen(url: &str, path: &Path, options: &ListenOptions) -> Result<
     let whole = path::absolute(path).map_err(failed)?;
     let _lock = whole.parent().and_then(DirectoryLock::take);
     remove_if_dead(path).map_err(failed)?;
-    let socket = SockAddr::unix(path).and_then(|address| unix_socket(&address)).map_err(failed)?;
+    let bound = SockAddr::unix(path).and_then(|address| unix_socket(&address));
+    let socket = bound.map_err(|error| bind_failed(url, path, &error))?;
     let own = OwnPath::of(whole).map_err(failed)?;
     if let Some(mode) = options.unix_mode {
         let set = fs::set_permissions(path, Permissions::from_mode(mode));
@@ -32,6 +33,18 @@ pub(super) fn listen(url: &str, path: &Path, options: &ListenOptions) -> Result<
     }
     socket.listen(backlog(options)).map_err(failed)?;
     Ok((socket, own))
+}
+
+/// The system calls an address that is in use what is a file of another kind.
+fn bind_failed(url: &str, path: &Path, error: &io::Error) -> Error {
+    let found = fs::symlink_metadata(path).map(|meta| meta.file_type());
+    match found {
+        Ok(kind) if error.raw_os_error() == Some(libc::EADDRINUSE) && !kind.is_socket() => {
+            let what = if kind.is_dir() { "a directory" } else { "a file" };
+            Error::system(format_args!("{}: the path is {what} and no socket", ListeningOn(url)), error)
+        }
+        _ => failed(url, error),
+    }
 }
 
 /// Removes the socket of a server that is gone: one that refuses connections. Everything else is left alone,

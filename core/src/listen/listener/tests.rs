@@ -286,3 +286,19 @@ fn the_peer_of_a_unix_socket_is_known() {
     assert_eq!(credentials.pid, Some(i32::try_from(process::id()).unwrap()));
     assert_eq!((credentials.uid, credentials.gid), (meta.uid(), meta.gid()));
 }
+
+#[test]
+fn a_port_that_needs_a_right_says_which_do_not() {
+    let refused = io::Error::from_raw_os_error(libc::EACCES);
+    let of_port = |port, error| bind_failed("tcp://:0", port, error);
+    let error = of_port(80, &refused);
+    assert_eq!((error.kind(), error.errno()), (ErrorKind::System, Some(libc::EACCES)));
+    assert!(
+        error.message().starts_with("listen on \"tcp://:0\": a port below 1024 needs"),
+        "{}",
+        error.message()
+    );
+    assert!(!of_port(1024, &refused).message().contains("1024 needs"));
+    let taken = io::Error::from_raw_os_error(libc::EADDRINUSE);
+    assert!(!of_port(80, &taken).message().contains("needs"));
+}

@@ -1,8 +1,7 @@
 //! What other threads ask a loop for.
 
 use std::any::Any;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::base::conn_id::ConnId;
 use crate::conn::request::Request;
@@ -10,6 +9,7 @@ use crate::conn::stream::opening::Opening;
 use crate::conn::stream::queue::Parcel;
 use crate::contract::action::Completion;
 use crate::contract::options::ListenerId;
+use crate::dial::Found;
 use crate::listen::arrival::{Accepted, Placement};
 use crate::shared::handle::Handle;
 
@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Run(Job),
     /// An outgoing or enrolled connection.
     Open(ConnId, Box<Opening>),
-    Resolved(ConnId, io::Result<Vec<IpAddr>>),
+    Resolved(ConnId, Found),
     Listen(Placement),
     Endpoint(ConnId, Placement),
     CloseListener(ListenerId),

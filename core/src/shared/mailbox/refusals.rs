@@ -47,6 +47,17 @@ pub(crate) fn no_detach_error(id: ConnId) -> Error {
     Error::new(ErrorKind::Unsupported, message)
 }
 
+/// The error of a release without a hold.
+fn not_held_error(id: ConnId) -> Error {
+    let message = format!("connection {id} is not held: it was released as often as it was held");
+    Error::new(ErrorKind::WrongState, message)
+}
+
+/// The error of a hold beyond what can be counted.
+fn held_too_often_error(id: ConnId) -> Error {
+    Error::new(ErrorKind::WrongState, format!("connection {id} is held as often as can be counted"))
+}
+
 /// Notes on the shared part what a request asks for, before the loop hears of it; says whether there is
 /// anything left to do. On the connection's own loop and elsewhere alike.
 pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -> Result<bool> {
@@ -67,6 +78,8 @@ pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -
             shared.set_framing(framing.clone());
             true
         }
+        Request::Hold if shared.is_live() && !shared.hold() => return Err(held_too_often_error(id)),
+        Request::Release if shared.is_live() && !shared.release() => return Err(not_held_error(id)),
         _ => shared.is_live(),
     };
     accepted.then_some(true).ok_or_else(|| closed_error(id))
@@ -81,6 +94,7 @@ fn refuse_datagram(id: ConnId, kind: ConnKind, request: &Request) -> Result<()> 
         Request::Detach => "be detached",
         Request::Framing(_) => "have a framing: a datagram is one already",
         Request::Timeouts(_) => "have time-outs: use a timer",
+        Request::Hold | Request::Release => "be held: its datagrams are answered one by one",
         Request::Wake | Request::Pause | Request::Resume => return Ok(()),
         // Of the engine's own, for streams.
         Request::Overflow | Request::Evict => return Ok(()),

@@ -45,13 +45,6 @@ impl Mailbox {
         }
     }
 
-    /// The connection's descriptor is about to be closed, and the connection to go on without.
-    pub(crate) fn forget_descriptor(&self, id: ConnId) {
-        if let Ok(shared) = self.lock().find(id) {
-            shared.set_descriptor(None);
-        }
-    }
-
     /// Streams that have a descriptor or are about to, closing ones included.
     pub(crate) fn connections(&self) -> usize {
         self.open.load(Ordering::SeqCst)

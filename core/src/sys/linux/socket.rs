@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use socket2::{Domain, SockRef};
 
@@ -11,6 +12,9 @@ use crate::address::Credentials;
 use crate::base::datagram::canonical;
 use crate::sys::check;
 use crate::sys::socket::inet_address;
+
+/// The unit in which the kernel counts the age of an acknowledgement, at its longest.
+const JIFFY: Duration = Duration::from_millis(10);
 
 /// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address if it is an IP one.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
@@ -75,6 +79,19 @@ pub(in crate::sys) fn bind_address_no_port(fd: BorrowedFd<'_>) -> io::Result<()>
         libc::setsockopt(fd.as_raw_fd(), libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, value, length)
     })
     .map(drop)
+}
+
+/// How long ago the peer of a TCP socket last acknowledged something, at least.
+pub(in crate::sys) fn last_acknowledged(fd: BorrowedFd<'_>) -> Option<Duration> {
+    // SAFETY: zeroes are valid for a structure of integers.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    let value = std::ptr::from_mut(&mut info).cast();
+    // SAFETY: value and length describe the structure, which is borrowed exclusively.
+    let asked =
+        unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &mut length) };
+    let ago = Duration::from_millis(info.tcpi_last_ack_recv.into());
+    (asked == 0).then(|| ago.saturating_sub(JIFFY))
 }
 
 /// Who is at the other end of a connected Unix socket.

@@ -4,7 +4,6 @@ use socket2::Domain;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::time::Duration;
 
 fn connect(to: SocketAddr, datagram: bool, options: &DialOptions) -> io::Result<(OwnedFd, bool)> {
     connect_start(&to.into(), datagram, options)
@@ -60,6 +59,26 @@ fn a_refused_connection_leaves_its_error_once() {
     assert!(!connected);
     assert_eq!(outcome(&socket, connected), Some(libc::ECONNREFUSED));
     assert_eq!(take_error(socket.as_fd()).unwrap(), None);
+}
+
+#[test]
+fn a_connect_that_meets_itself_has_failed_and_leaves_the_port_free() {
+    for datagram in [false, true] {
+        let free = TcpListener::bind("127.0.77.6:0").unwrap().local_addr().unwrap();
+        let options = DialOptions { bind: Some(free), ..DialOptions::default() };
+        let failed = match connect(free, datagram, &options) {
+            Ok((socket, connected)) => {
+                assert_eq!(outcome(&socket, connected), None);
+                connect_state(socket.as_fd()).map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        assert_eq!(failed.unwrap_err().raw_os_error(), Some(libc::ECONNREFUSED), "datagram: {datagram}");
+        // Without SO_REUSEADDR, as nobody is to need it.
+        let listening = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listening.bind(&free.into()).unwrap();
+        listening.listen(1).unwrap();
+    }
 }
 
 #[test]

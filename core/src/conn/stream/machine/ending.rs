@@ -69,21 +69,21 @@ impl Machine {
         self.shared.close();
         if self.stage != Stage::Over {
             self.be_over(closed);
-            self.set(
-                Flag::Resets,
-                !self.out.is_empty()
-                    || matches!(
-                        closed.reason,
-                        CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow
-                    ),
-            );
+            if matches!(closed.reason, CloseReason::Abort | CloseReason::TimedOut | CloseReason::Overflow) {
+                self.set(Flag::Resets, true);
+            }
         }
         self.drop_output(pool);
     }
 
-    /// Whether closing the descriptor resets the connection.
-    pub(crate) fn resets(&self) -> bool {
+    /// Whether it was given up, or bytes were dropped that had been accepted.
+    pub(crate) fn is_given_up(&self) -> bool {
         self.is(Flag::Resets)
+    }
+
+    /// Whether closing the descriptor now resets the connection: also if that drops what is still queued.
+    pub(crate) fn resets(&self) -> bool {
+        self.is(Flag::Resets) || !self.out.is_empty()
     }
 
     /// The descriptor is to be handed out; not of a connection that is closed or not made yet.

@@ -19,8 +19,11 @@ pub(super) enum Flag {
     Paused,
     /// A batch with this connection's events is unanswered.
     Held,
+    /// Held by the user more often than released: not read.
+    HeldByUser,
     DrainDue,
-    /// It was given up: the peer must not take what it has for all there was.
+    /// It was given up, or bytes were dropped that had been accepted: the peer must not take what it has for all there
+    /// was.
     Resets,
     /// A write failed, or a read. After a write reading goes on: what the peer sent before it vanished is still
     /// delivered.

@@ -89,6 +89,7 @@ impl Machine {
         let takes = !matches!(self.stage, Stage::Lingering | Stage::Over);
         if self.is(Flag::Broken) || !takes {
             self.shared.settle(bytes.len());
+            self.give_up(bytes.len());
             return false;
         }
         self.out.push_parcel(bytes, pool);
@@ -126,15 +127,23 @@ impl Machine {
         self.extra.get_or_insert_default()
     }
 
-    /// Drops the queue.
+    /// Drops the queue: the peer must not take what it has for all there was.
     pub(crate) fn drop_output(&mut self, pool: &mut BlockPool) {
+        self.give_up(self.out.len());
         self.shared.settle(self.out.clear(pool));
+    }
+
+    /// So many bytes that were accepted will not be sent: if there are any, the peer sees a reset.
+    fn give_up(&mut self, len: usize) {
+        if len > 0 {
+            self.set(Flag::Resets, true);
+        }
     }
 
     /// Takes the queue out, for somebody else to send.
     pub(crate) fn take_output(&mut self, pool: &mut BlockPool) -> Vec<u8> {
         let output = self.out.to_vec(pool);
-        self.drop_output(pool);
+        self.shared.settle(self.out.clear(pool));
         output
     }
 

@@ -83,6 +83,44 @@ fn an_unanswered_batch_holds_input_and_drain_back_but_not_what_is_discarded() {
 }
 
 #[test]
+fn what_the_user_holds_is_neither_read_nor_closed_until_it_is_released_as_often() {
+    let (mut conn, ..) = open();
+    conn.ready(true, false);
+    assert!(!conn.change_holds(1) && !conn.change_holds(1));
+    assert_eq!((conn.reading(), conn.wants_service(true), conn.rests()), (Reading::No, false, false));
+    conn.received_eof();
+    assert!(!conn.change_holds(-1));
+    assert_eq!(conn.next_step(false), Step::Wait);
+    assert!(conn.change_holds(-1));
+    assert_eq!(conn.next_step(false), by(CloseReason::Eof, true));
+}
+
+#[test]
+fn a_release_that_overtakes_its_hold_leaves_nothing_held() {
+    let (mut conn, ..) = open();
+    assert!(conn.change_holds(-1));
+    assert!(conn.change_holds(1));
+    assert!(!conn.is_held());
+}
+
+#[test]
+fn what_the_user_holds_is_woken_and_told_of_drain_but_not_of_eof() {
+    let (mut conn, mut pool, config) = open();
+    conn.change_holds(1);
+    let _ = conn.write(&[&[0; 9]], &config, &mut pool);
+    conn.sent(9, &mut pool);
+    conn.relieve(config.low_water);
+    conn.shared.wake();
+    assert!(conn.wants_service(false));
+    assert_eq!((conn.take_due(false), conn.take_due(false)), (Some(Due::Drain), Some(Due::Wake)));
+    conn.set(Flag::HalfOpen, true);
+    conn.received_eof();
+    assert_eq!(conn.take_due(false), None);
+    conn.change_holds(-1);
+    assert_eq!(conn.take_due(false), Some(Due::Eof));
+}
+
+#[test]
 fn bytes_handed_in_after_relief_owe_a_drain_again() {
     let (mut conn, mut pool, config) = open();
     assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
@@ -192,6 +230,42 @@ fn a_failed_write_still_lets_the_last_input_in() {
     assert_eq!(conn.write(&[b"x"], &config, &mut pool), Err(Refused::Closed));
     conn.received_eof();
     assert_eq!(conn.next_step(false), Step::Close { closed: Closed::reset(32), all_sent: false });
+    assert!(conn.resets(), "the peer may live, and must not take what it has for all there was");
+}
+
+#[test]
+fn closing_resets_where_anything_is_dropped_and_only_there() {
+    let queued = || {
+        let (mut conn, mut pool, config) = open();
+        let _ = conn.write(&[b"lost"], &config, &mut pool);
+        (conn, pool)
+    };
+    // Everything was sent, or nothing was written.
+    let (mut conn, mut pool) = queued();
+    conn.sent(4, &mut pool);
+    conn.send_failed(32, &mut pool);
+    conn.end_now(Closed::by(CloseReason::Idle), &mut pool);
+    assert!(!conn.resets() && !conn.is_given_up());
+    let (mut conn, mut pool) = queued();
+    conn.read_failed(12);
+    assert!(conn.resets() && !conn.is_given_up(), "it is still queued");
+    conn.drop_output(&mut pool);
+    assert!(conn.resets());
+    // What came before stays so, whatever ends it.
+    let (mut conn, mut pool) = queued();
+    conn.send_failed(105, &mut pool);
+    conn.end_now(Closed::by(CloseReason::Idle), &mut pool);
+    assert!(conn.resets());
+    // Bytes of another thread's that come too late.
+    let (mut conn, mut pool, config) = open();
+    assert!(conn.shared.reserve(4, &config).is_some());
+    conn.end_now(Closed::by(CloseReason::Idle), &mut pool);
+    assert!(!conn.resets());
+    conn.write_handed_in(Parcel::Small(b"late".to_vec()), &config, &mut pool);
+    assert!(conn.resets());
+    // What is handed out is not dropped.
+    let (mut conn, mut pool) = queued();
+    assert_eq!((conn.take_output(&mut pool).as_slice(), conn.resets()), (&b"lost"[..], false));
 }
 
 #[test]

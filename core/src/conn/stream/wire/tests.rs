@@ -115,6 +115,22 @@ fn what_the_kernel_takes_a_part_of_is_offered_until_it_would_block() {
 }
 
 #[test]
+fn the_last_attempt_before_it_is_handed_out_loses_nothing() {
+    // A pipe is no socket: sending fails.
+    let (_reader, writer) = io::pipe().unwrap();
+    let mut it = Open::new(writer, false);
+    it.write(b"handed out");
+    it.entry.send_last(&mut it.pool, &it.metrics);
+    assert!(!it.entry.machine.is_broken());
+    assert_eq!(it.entry.machine.take_output(&mut it.pool), b"handed out");
+    let (mut it, mut peer) = tcp();
+    it.write(b"sent");
+    it.entry.send_last(&mut it.pool, &it.metrics);
+    assert!(it.entry.machine.out().is_empty());
+    peer.read_exact(&mut [0; 4]).unwrap();
+}
+
+#[test]
 fn a_shutdown_that_fails_breaks_the_connection() {
     // A pipe can be polled and written to, and has no sides to shut down.
     let (_reader, writer) = io::pipe().unwrap();

@@ -43,6 +43,24 @@ fn a_unix_path_is_removed_at_the_end() {
 }
 
 #[test]
+fn what_is_no_socket_is_called_what_it_is() {
+    let folder = Folder::new("plain");
+    let (path, url) = folder.socket();
+    fs::write(&path, "a file").unwrap();
+    let error = open(&url).unwrap_err();
+    assert_eq!((error.kind(), error.errno()), (ErrorKind::AddressInUse, Some(libc::EADDRINUSE)));
+    assert!(error.message().contains("s\": the path is a file and no socket: "), "{}", error.message());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let error = open(&url).unwrap_err();
+    assert!(error.message().contains("the path is a directory and no socket"), "{}", error.message());
+    fs::remove_dir(&path).unwrap();
+    let _alive = open(&url).unwrap();
+    let error = open(&url).unwrap_err();
+    assert!(!error.message().contains("the path is"), "{}", error.message());
+}
+
+#[test]
 fn close_now_removes_the_path_and_the_drop_not_its_successor() {
     let folder = Folder::new("closed");
     let (path, url) = folder.socket();

@@ -1,10 +1,15 @@
 //! A web server for one page: HTTP/1.1 with keep-alive and pipelining, and HTTP/1.0.
 //!
 //! `http --listen URL [--listen URL]... [--loops N]`; then `curl http://127.0.0.1:PORT/`.
+//!
+//! It is strict where two readers of the same bytes could see different requests: line ends, lengths, header names.
+
+mod body;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use body::{Body, Malformed};
 use httparse::{Header, Request, Status};
 use launch::Launch;
 use reactor_core::{Action, Conn, Handler};
@@ -19,19 +24,20 @@ const IDLE: Duration = Duration::from_secs(60);
 /// What a connection remembers.
 #[derive(Default)]
 struct Client {
-    /// Bytes of a request's body that have not come yet. Nobody wants them.
-    body: u64,
+    /// Of the request that came last.
+    body: Body,
 }
 
 /// What the head of a request says.
 struct Head {
     /// Its bytes.
     len: usize,
-    body: u64,
+    body: Body,
     keep_alive: bool,
     /// The client waits to be told to send the body.
     expects_continue: bool,
     is_head: bool,
+    is_options: bool,
     status: &'static str,
     old: bool,
 }
@@ -44,6 +50,8 @@ fn read_head(input: &[u8]) -> Result<Option<Head>, Refused> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
     let len = match request.parse(input) {
+        Ok(Status::Complete(len)) if ends_lines_otherwise(&input[..len]) => return Err(BAD),
+        Ok(Status::Partial) if ends_lines_otherwise(input) => return Err(BAD),
         Ok(Status::Complete(len)) if len <= MAX_HEAD => len,
         Ok(Status::Partial) if input.len() <= MAX_HEAD => return Ok(None),
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(TOO_LARGE),
@@ -58,13 +66,19 @@ fn read_head(input: &[u8]) -> Result<Option<Head>, Refused> {
     }
     Ok(Some(Head {
         len,
-        body: body_len(request.headers)?,
+        body: body_of(request.headers, old)?,
         keep_alive: keeps_alive(request.headers, old),
         expects_continue: !old && lists(request.headers, "expect", "100-continue"),
         is_head: method == "HEAD",
+        is_options: method == "OPTIONS",
         status: status(method, target),
         old,
     }))
+}
+
+/// Whether a line ends in LF alone. The parser lets that pass.
+fn ends_lines_otherwise(head: &[u8]) -> bool {
+    head.first() == Some(&b'\n') || head.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
 }
 
 const BAD: Refused = Refused("400 Bad Request");
@@ -76,8 +90,10 @@ fn status(method: &str, target: &str) -> &'static str {
         target.strip_prefix("http://").map_or(target, |url| url.find('/').map_or("/", |at| &url[at..]));
     let path = path.split('?').next();
     match method {
+        // Of the server as a whole.
+        "OPTIONS" if target == "*" => "200 OK",
         _ if path != Some("/") => "404 Not Found",
-        "GET" | "HEAD" => "200 OK",
+        "GET" | "HEAD" | "OPTIONS" => "200 OK",
         _ => "405 Method Not Allowed",
     }
 }
@@ -99,28 +115,52 @@ fn keeps_alive(headers: &[Header<'_>], old: bool) -> bool {
     }
 }
 
-/// How long the body is. One whose length is in doubt ends the connection: what follows could be taken for
-/// requests that the client never made.
-fn body_len(headers: &[Header<'_>]) -> Result<u64, Refused> {
-    if values(headers, "transfer-encoding").next().is_some() {
-        return Err(Refused("501 Not Implemented"));
-    }
+/// What body follows. One whose end is in doubt ends the connection: what follows could be taken for requests that
+/// the client never made.
+fn body_of(headers: &[Header<'_>], old: bool) -> Result<Body, Refused> {
+    let has_codings = values(headers, "transfer-encoding").next().is_some();
     let mut lengths = values(headers, "content-length");
-    let Some(text) = lengths.next() else { return Ok(0) };
-    let digits = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let len = digits.and_then(|digits| digits.parse().ok());
-    len.filter(|_| lengths.all(|other| other == text)).ok_or(BAD)
+    match lengths.next() {
+        None if has_codings => body_in_codings(headers, old),
+        None => Ok(Body::default()),
+        Some(_) if has_codings || lengths.next().is_some() => Err(BAD),
+        Some(digits) => number(digits).map(Body::Length).ok_or(BAD),
+    }
+}
+
+/// `chunked` has to be the last coding, and is the only one that is known here.
+fn body_in_codings(headers: &[Header<'_>], old: bool) -> Result<Body, Refused> {
+    let listed = values(headers, "transfer-encoding").flat_map(|value| value.split(|byte| *byte == b','));
+    let codings: Vec<&[u8]> = listed.map(<[u8]>::trim_ascii).collect();
+    let chunked = codings.iter().position(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    match chunked {
+        _ if old => Err(BAD),
+        Some(at) if at + 1 < codings.len() => Err(BAD),
+        Some(0) => Ok(Body::chunked()),
+        _ => Err(Refused("501 Not Implemented")),
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits?.parse().ok()
 }
 
 /// Appends a response to `out`.
 fn respond(status: &str, head: Option<&Head>, out: &mut Vec<u8>) {
-    let body = if status.starts_with("200") { PAGE } else { status };
+    let is_options = head.is_some_and(|head| head.is_options);
+    let body = match status.starts_with("200") {
+        true if is_options => "",
+        true => PAGE,
+        false => status,
+    };
     let connection = match head {
         Some(Head { keep_alive: true, old: false, .. }) => "",
         Some(Head { keep_alive: true, old: true, .. }) => "Connection: keep-alive\r\n",
         _ => "Connection: close\r\n",
     };
-    let allow = if status.starts_with("405") { "Allow: GET, HEAD\r\n" } else { "" };
+    let allow = if is_options || status.starts_with("405") { "Allow: GET, HEAD, OPTIONS\r\n" } else { "" };
     let len = body.len().to_string();
     let parts = ["HTTP/1.1 ", status, "\r\nContent-Type: text/plain\r\nContent-Length: ", &len, "\r\n"];
     parts.iter().chain(&[allow, connection, "\r\n"]).for_each(|part| out.extend_from_slice(part.as_bytes()));
@@ -134,15 +174,16 @@ impl Client {
     /// the connection has to end.
     fn answer(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         loop {
-            let skipped = usize::try_from(self.body).unwrap_or(usize::MAX).min(input.len());
-            self.body -= skipped as u64;
-            input = &input[skipped..];
+            match self.body.skip(input) {
+                Ok(skipped) => input = &input[skipped..],
+                Err(Malformed) => return None,
+            }
             if input.is_empty() {
                 return Some(0);
             }
             match read_head(input) {
                 Ok(Some(head)) => {
-                    if head.expects_continue && head.body > 0 {
+                    if head.expects_continue && !head.body.is_over() {
                         out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                     }
                     respond(head.status, Some(&head), out);

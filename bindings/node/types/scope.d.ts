@@ -1,0 +1,19 @@
+/**
+ * An asynchronous context of its own: it begins as the one that it is made in, and what functions that run in it enter
+ * is seen by those that run in it later, and by no other.
+ */
+export class Scope {
+    /**
+     * Runs a function in it.
+     * @template {unknown[]} Arguments
+     * @template Result
+     * @param {unknown} self its `this`
+     * @param {(...args: Arguments) => Result} call
+     * @param {Arguments} args
+     * @returns {Result}
+     */
+    run<Arguments extends unknown[], Result>(self: unknown, call: (...args: Arguments) => Result, ...args: Arguments): Result;
+    /** Another one, that begins as this one is. */
+    fork(): Scope;
+    #private;
+}
