@@ -171,6 +171,17 @@
 #define REACTOR_ADDRESS_CAPACITY 512
 
 /**
+ * For reactor_server_close_listener_with(): connections that the kernel has made and nobody has taken in are served,
+ * and datagrams that wait are answered.
+ */
+#define REACTOR_WAITING_SERVE 0
+
+/**
+ * For reactor_server_close_listener_with(): they are reset, or dropped.
+ */
+#define REACTOR_WAITING_REFUSE 1
+
+/**
  * For functions that take a loop: all loops of the server together, and what accepts for them.
  */
 #define REACTOR_ALL_LOOPS UINT32_MAX
@@ -620,7 +631,7 @@ typedef struct reactor_listen_options {
      */
     const char *device;
     /**
-     * Multicast groups to receive from (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
+     * Multicast groups to receive from, and from no others (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
      * none. In the query: join=GROUP[@INTERFACE], once per group.
      */
     const char *multicast;
@@ -655,6 +666,10 @@ typedef struct reactor_listen_options {
      * query: write=MS.
      */
     int64_t write_ms;
+    /**
+     * Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP): REACTOR_ON or REACTOR_OFF. Default: off.
+     */
+    uint64_t broadcast;
 } reactor_listen_options;
 
 /**
@@ -930,6 +945,20 @@ typedef struct reactor_datagram {
      * 1 if the datagram was longer than the buffer, and its end is lost; otherwise 0.
      */
     uint64_t truncated;
+    /**
+     * The address that it was sent to, with port 0: one of this machine's, a multicast group, or everybody's. A struct
+     * sockaddr_in or sockaddr_in6, valid as sender is. NULL where that is not known: of a socket that is connected. A
+     * write answers from there, but for a group, or for all.
+     */
+    const struct sockaddr *destination;
+    /**
+     * The bytes of destination; 0 without one.
+     */
+    size_t destination_len;
+    /**
+     * The number of the network interface by which it came, as if_indextoname() takes it; 0 if that is not known.
+     */
+    uint64_t interface;
 } reactor_datagram;
 
 /**
@@ -1105,8 +1134,8 @@ reactor_status reactor_server_wait(struct reactor_server *server);
 
 /**
  * Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
- * and is closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start,
- * which is then refused.
+ * and is closed with REACTOR_CLOSE_SHUTDOWN; whoever has connected and had no callback yet is reset (TCP). Does not
+ * wait; may be repeated, and may come before the start, which is then refused.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
  */
@@ -1119,14 +1148,15 @@ reactor_status reactor_server_stop(struct reactor_server *server);
 void reactor_server_stop_from_signal(struct reactor_server *server);
 
 /**
- * Asks the server to stop when its connections have finished: on_stopping is called, the listeners are
- * closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
+ * Asks the server to stop when its connections have finished: on_stopping is called, whoever the kernel has connected
+ * is taken in, datagrams that wait are delivered, the listeners are closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
  * over; what is left is then closed as by reactor_server_stop(). 0 is the server's stop_deadline_ms. A
  * further call can only bring the deadline forward. Does not wait. Async-signal-safe where it does not fail.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL and a negative time.
  */
-reactor_status reactor_server_stop_gracefully(struct reactor_server *server, int64_t deadline_ms);
+reactor_status reactor_server_stop_gracefully(struct reactor_server *server,
+                                              int64_t deadline_ms);
 
 /**
  * Says whether the server was asked to stop, in whichever way: writes 1 or 0 to *out_stopping.
@@ -1176,13 +1206,15 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  * on_start, and while the server runs. Any number of times. A host name is looked up, which may block.
  * options and out_listener may be NULL.
  *
- * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+ * url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host or *, IPv4 and
  * IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
- * of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which.
+ * of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which. An IPv6 address may
+ * have a zone by name or by number: [fe80::1%eth0]:5000. In a path or name, any byte may stand as % and two
+ * hexadecimal digits, and % and ? must.
  *
  * Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
  * nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
- * mode=OCTAL, datagram=N, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+ * mode=OCTAL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
  * read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
  * milliseconds, 0 for never.
  *
@@ -1217,12 +1249,30 @@ reactor_status reactor_server_listen_inherited(struct reactor_server *server,
                                                size_t *out_count);
 
 /**
- * Stops listening: connects are refused when this returns. Connections of the listener go on; a UDP endpoint
- * is closed once its queue is sent.
+ * Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
+ * on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor any
+ * more is reset.
+ *
+ * on_data of a UDP endpoint is given the datagrams that wait, and its answers are sent; the endpoint is closed then.
+ * The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback of its
+ * own loop the endpoint is closed at once, after one attempt to send what is queued, and datagrams that wait are
+ * lost. In a callback of another loop, and on another thread than the host's of a hosted server, nobody waits: the
+ * address is free soon after.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and if the server has no such listener any more.
  */
-reactor_status reactor_server_close_listener(struct reactor_server *server, reactor_listener listener);
+reactor_status reactor_server_close_listener(struct reactor_server *server,
+                                             reactor_listener listener);
+
+/**
+ * As reactor_server_close_listener(), and says what becomes of those who wait: REACTOR_WAITING_SERVE or
+ * REACTOR_WAITING_REFUSE.
+ *
+ * Errors: its; REACTOR_STATUS_INVALID_ARGUMENT also if waiting is neither.
+ */
+reactor_status reactor_server_close_listener_with(struct reactor_server *server,
+                                                  reactor_listener listener,
+                                                  uint32_t waiting);
 
 /**
  * Gives the listeners that are open, in the order of the calls that made them.
@@ -1285,8 +1335,8 @@ reactor_status reactor_server_endpoints(struct reactor_server *server,
  * called alone, with REACTOR_CLOSE_CONNECT_FAILED or REACTOR_CLOSE_TIMED_OUT. options may be NULL.
  *
  * url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
- * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local
- * address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
+ * query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, broadcast=BOOL (UDP), device=NAME,
+ * and the local address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
  * idle=MS, read=MS, write=MS, half_open=BOOL, framing=FRAMING, as in reactor_server_listen_with().
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
@@ -1631,7 +1681,7 @@ reactor_status reactor_conn_write_frame(struct reactor_server *server,
  * Sends a datagram from a UDP endpoint to any address: to is a struct sockaddr_in or sockaddr_in6 of to_len
  * bytes. Otherwise as reactor_conn_write().
  *
- * Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, a to_len that is
+ * Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, port 0, a to_len that is
  * too short, and more bytes than a datagram can have; REACTOR_STATUS_UNSUPPORTED for a connection.
  */
 reactor_status reactor_conn_send_to(struct reactor_server *server,
@@ -1745,7 +1795,7 @@ reactor_status reactor_conn_info(struct reactor_server *server,
                                  struct reactor_info *out_info);
 
 /**
- * In on_data of a UDP endpoint: tells who sent the datagram.
+ * In on_data of a UDP endpoint: tells who sent the datagram, and to which address of this machine.
  *
  * Errors: REACTOR_STATUS_WRONG_STATE outside on_data of this endpoint, and so for connections;
  * REACTOR_STATUS_WRONG_THREAD elsewhere than on its loop; REACTOR_STATUS_CLOSED if it is closed, or belongs
@@ -1756,8 +1806,10 @@ reactor_status reactor_conn_datagram(struct reactor_server *server,
                                      struct reactor_datagram *out_datagram);
 
 /**
- * Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "/run/x.sock", "@name", and nothing for
- * an unnamed one. On the connection's loop, in on_close, too.
+ * Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "[fe80::1%2]:5000", "/run/x.sock", "@name", and
+ * nothing for an unnamed one: what can stand in a URL behind its scheme. In a path or name, %, ?, control characters
+ * and bytes that are not UTF-8 stand as % and two hexadecimal digits. On the connection's loop, in on_close, too: that
+ * of an outgoing connection which could not be made is the last that was tried.
  *
  * Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
  * are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
@@ -1774,7 +1826,8 @@ reactor_status reactor_conn_remote_address(struct reactor_server *server,
                                            size_t *out_length);
 
 /**
- * Gives the address of this side as text; otherwise as reactor_conn_remote_address().
+ * Gives the address of this side as text; otherwise as reactor_conn_remote_address(). An outgoing connection which
+ * could not be made may have none in on_close.
  *
  * Errors: as reactor_conn_remote_address().
  */

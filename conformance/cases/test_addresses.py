@@ -22,10 +22,19 @@ FORMS = {
     "[::1]:0": r"tcp://\[::1\]:\d+",
     "tcp6://[::1]:0?nodelay=false": r"tcp6://\[::1\]:\d+",
     "localhost:0": r"tcp://127\.0\.0\.1:\d+",
+    "TCP://127.0.0.1:0": r"tcp://127\.0\.0\.1:\d+",
+    "*:0": r"tcp://\[::\]:\d+",
+    "Tcp4://*:0": r"tcp4://0\.0\.0\.0:\d+",
+    "tcp://[::ffff:127.0.0.1]:0": r"tcp://127\.0\.0\.1:\d+",
+    # The system keeps the zone of link-local addresses alone.
+    "tcp://[::1%lo]:0": r"tcp://\[::1\]:\d+",
+    "[::1%1]:0": r"tcp://\[::1\]:\d+",
     "tcp://:0?backlog=16&reuseport=true": r"tcp://\[::\]:\d+",
     "unix://PATH": r"unix://PATH",
     "unix://PATH2?backlog=16": r"unix://PATH2",
     "unix://@conformance-NUMBER": r"unix://@conformance-NUMBER",
+    "unix://PATH3%3F%25%ff?backlog=16": r"unix://PATH3%3F%25%FF",
+    "UNIX://@conformance-%ff-NUMBER": r"unix://@conformance-%FF-NUMBER",
 }
 
 WRONG = {
@@ -40,6 +49,10 @@ WRONG = {
     "tcp6://127.0.0.1:0": "tcp6",
     "gopher://127.0.0.1:70": "gopher",
     "unix://": "the path is empty",
+    "unix:///tmp/a%zz": "%25",
+    "tcp://[fe80::1%]:0": "the zone",
+    "tcp://[fe80::1%no-such]:0": "no-such",
+    "tcp6://[::ffff:127.0.0.1]:0": "tcp6",
     "unix:///" + "x" * 120: "121",
     "tcp://127.0.0.1:0?backlog=0": "backlog=0",
     "tcp://127.0.0.1:0?colour=red": "colour=red",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import Serve
 
 from harness import Subject, eventually, needs, pattern, process, promises
 from harness.client import HANG_GUARD
+from harness.gate import Gate
 
 pytestmark = needs("calls", "udp")
 
@@ -86,6 +89,110 @@ def test_a_write_answers_the_sender(serve: Serve, url: str, loops: int) -> None:
             event = server.expect("datagram", id=endpoint, sender=one.address)
             assert (event["size"], event["truncated"]) == (len("echo 0\n"), False)
     assert server.events("open", "close") == []
+
+
+@promises("D6")
+@pytest.mark.parametrize("url", ["udp://:0", "udp4://*:0", "udp://127.0.0.2:0"])
+def test_a_write_answers_from_the_address_that_was_asked(serve: Serve, url: str) -> None:
+    """A client that is connected, as resolvers are, hears of no other."""
+    server = serve(url)
+    (endpoint,) = endpoints(server)
+    port = int(server.urls[0].rsplit(":", 1)[1])
+    for asked in ["127.0.0.2"] if "127" in url else ["127.0.0.2", "127.7.7.7"]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(HANG_GUARD)
+            peer.bind(("127.0.0.1", 0))
+            peer.connect((asked, port))
+            for number in range(5):
+                peer.send(b"echo %d\n" % number)
+                assert peer.recv(100) == b"%d\n" % number
+            event = server.expect("datagram", id=endpoint, to=asked)
+            assert event["interface"] == socket.if_nametoindex("lo")
+
+
+@promises("D6", "A3")
+@pytest.mark.parametrize("host", ["0.0.0.0", ""])
+def test_only_groups_that_were_joined_are_heard(serve: Serve, host: str) -> None:
+    server = serve(f"udp://{host}:0?join=239.255.24.8@lo", mode="echo")
+    endpoints(server)
+    port = int(server.urls[0].rsplit(":", 1)[1])
+    lo = struct.pack("=4sii", bytes(4), 0, socket.if_nametoindex("lo"))
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        foreign = socket.inet_aton("239.255.24.9") + lo[4:]
+        other.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, foreign)
+        sender.settimeout(HANG_GUARD)
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        sender.sendto(b"foreign", ("239.255.24.9", port))
+        sender.sendto(b"own", ("239.255.24.8", port))
+        assert sender.recv(100) == b"own"
+    server.stats()  # Its reply comes behind the events.
+    (event,) = server.events("datagram")
+    assert event["to"] == "239.255.24.8"
+
+
+@promises("D6", "S3")
+@pytest.mark.parametrize("loops", [1, 2])
+def test_a_graceful_stop_delivers_what_waits_and_sends_the_answers(
+    serve: Serve, loops: int, tmp_path: Path
+) -> None:
+    server = serve(UDP, loops=loops)
+    endpoints(server)
+    gate = Gate(tmp_path)
+    with Peer(server.urls[0]) as peer:
+        peer.send(f"{gate.command}\n".encode())
+        for number in range(50):
+            peer.send(b"echo %d\n" % number)
+        assert server.control("call server stop-gracefully 0") == "ok"
+        gate.open()
+        server.expect("ended")
+        assert [peer.receive() for _ in range(50)] == [b"%d\n" % number for number in range(50)]
+
+
+@promises("D6", "R5")
+def test_nobody_is_sent_to_at_port_0(serve: Serve) -> None:
+    server = serve(UDP)
+    (endpoint,) = endpoints(server)
+    assert server.control(f"call {endpoint} send-to 127.0.0.1:0 x") == "INVALID_ARGUMENT"
+    with Peer(server.urls[0]) as peer:
+        assert peer.ask("call self send-to 127.0.0.1:0 x") == "INVALID_ARGUMENT"
+
+
+@promises("D4", "D6")
+@needs("outgoing")
+def test_the_completion_of_a_datagram_that_the_kernel_refused_is_cancelled(serve: Serve) -> None:
+    server = serve()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+        peer.bind(("::1", 0))
+        # Its parts are more than this buffer takes.
+        conn = server.control(f"call server connect udp6://[::1]:{peer.getsockname()[1]}?sndbuf=1")
+        server.expect("open", id=conn)
+        assert server.control(f"call {conn} write-then large 65527") == "ok"
+        assert server.control(f"call {conn} write-then small 10") == "ok"
+        assert server.expect("completed", id=conn, tag="large")["result"] == "cancelled"
+        assert server.expect("completed", id=conn, tag="small")["result"] == "sent"
+        assert server.control(f"call {conn} close") == "ok"
+        server.expect("close", id=conn)
+
+
+@promises("D7", "A3")
+@needs("outgoing")
+def test_connect_reaches_a_broadcast_address_if_that_is_asked_for(serve: Serve) -> None:
+    server = serve()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as everybody:
+        everybody.settimeout(HANG_GUARD)
+        everybody.bind(("0.0.0.0", 0))
+        url = f"udp://127.255.255.255:{everybody.getsockname()[1]}"
+        conn = server.control(f"call server connect {url}")
+        assert server.expect("close", id=conn)["reason"] == "connect failed"
+        conn = server.control(f"call server connect {url}?broadcast=true")
+        server.expect("open", id=conn)
+        assert server.control(f"call {conn} text all") == "ok"
+        assert everybody.recv(100) == b"all\n"
+        assert server.control(f"call {conn} close") == "ok"
+        server.expect("close", id=conn)
 
 
 @promises("D6", "L2")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 from conftest import Serve
 
 from harness import Subject, eventually, needs, promises
+from harness.client import address
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -114,6 +116,42 @@ def test_the_remote_address_is_known_in_on_close(serve: Serve) -> None:
     server.expect("close", id=conn)
     assert server.expect("note", id=conn)["text"] == f"{host}:{port}"
     assert json.loads(server.expect("note", id=conn)["text"])["sent"] == len(conn) + 1
+
+
+@promises("L7")
+@pytest.mark.parametrize("end", ["eof", "close", "stop"])
+@pytest.mark.parametrize("name", ["path", "abstract"])
+def test_addresses_of_a_unix_connection_are_known_in_on_close(
+    serve: Serve, name: str, end: str, tmp_path: Path
+) -> None:
+    local = f"{tmp_path}/s" if name == "path" else f"@conformance-ends-{os.getpid()}"
+    server = serve(f"unix://{local}", on_close="note-call self remote;note-call self local")
+    own = f"conformance-peer-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.bind(f"\0{own}")
+        peer.connect(address(server.urls[0])[1])
+        opened = server.expect("open")
+        if end == "close":
+            peer.send(b"close\n")
+            assert peer.recv(1) == b""
+        if end == "stop":
+            server.tell("stop")
+        else:
+            peer.close()
+        server.expect("close", id=opened["id"])
+    assert server.expect("note", id=opened["id"])["text"] == f"@{own}"
+    assert server.expect("note", id=opened["id"])["text"] == local
+
+
+@promises("L7", "D7")
+@needs("outgoing")
+def test_a_connection_that_could_not_be_made_tells_whom_it_tried(serve: Serve) -> None:
+    server = serve(on_close="note-call self remote")
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    conn = server.control(f"call server connect tcp://127.0.0.1:{port}")
+    assert server.expect("close", id=conn)["reason"] == "connect failed"
+    assert server.expect("note", id=conn)["text"] == f"127.0.0.1:{port}"
 
 
 @promises("L7")

@@ -12,6 +12,7 @@ from conftest import Serve
 
 from harness import Client, Subject, eventually, needs, promises
 from harness.client import HANG_GUARD
+from harness.gate import Gate
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -196,6 +197,125 @@ def test_no_listener_is_added_once_the_server_stops(serve: Serve) -> None:
     server.tell("stop")
     assert server.expect("note")["text"] == "WRONG_STATE"
     server.expect("ended")
+
+
+# ---- what a closed listener leaves behind ----
+
+KINDS = {"tcp": TCP, "path": "unix://PATH/s", "abstract": "unix://@cases-NUMBER-closed", "udp": "udp://127.0.0.1:0"}
+STREAMS = [kind for kind in KINDS if kind != "udp"]
+
+
+def url_of(kind: str, directory: Path) -> str:
+    return KINDS[kind].replace("PATH", str(directory)).replace("NUMBER", str(os.getpid()))
+
+
+@promises("A2", "S3")
+@pytest.mark.parametrize("balance", BALANCES)
+@pytest.mark.parametrize("kind", STREAMS)
+@pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
+def test_whoever_had_connected_is_served(
+    serve: Serve, balance: str, kind: str, inside: bool, tmp_path: Path
+) -> None:
+    server = serve(url_of(kind, tmp_path), loops=1, balance=balance)
+    (one,) = server.control("call server listeners")
+    call = f"call server close-listener {one['listener']}"
+    gate = Gate(tmp_path)
+    first = server.connect()
+    first.id()
+    # While its only loop is busy, the kernel keeps whoever connects.
+    first.command(gate.command, *([call] if inside else []))
+    waiting = [server.connect() for _ in range(20)]
+    if not inside:
+        assert server.control(call) == "ok"
+        expect_refused(server.urls[0])
+    gate.open()
+    if inside:
+        assert first.line() == "ok"
+    for number, client in enumerate(waiting):
+        assert client.ask(f"echo {number}") == str(number)
+    expect_refused(server.urls[0])
+
+
+@promises("A2")
+@pytest.mark.parametrize("balance", BALANCES)
+def test_whoever_had_connected_is_refused_if_that_is_asked_for(
+    serve: Serve, balance: str, tmp_path: Path
+) -> None:
+    server = serve(loops=1, balance=balance)
+    (one,) = server.control("call server listeners")
+    gate = Gate(tmp_path)
+    first = server.connect()
+    first.id()
+    first.command(gate.command, "echo goes on")
+    waiting = [server.connect() for _ in range(20)]
+    assert server.control(f"call server close-listener {one['listener']} refuse") == "ok"
+    gate.open()
+    assert first.line() == "goes on"
+    for client in waiting:
+        with pytest.raises(ConnectionResetError):
+            client.chunk()
+
+
+@promises("A2")
+@needs("udp")
+@pytest.mark.parametrize("loops", [1, 3])
+@pytest.mark.parametrize("balance", BALANCES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_address_is_free_when_the_call_returns(
+    serve: Serve, loops: int, balance: str, kind: str, tmp_path: Path
+) -> None:
+    server = serve(loops=loops, balance=balance)
+    made = server.control(f"call server listen {url_of(kind, tmp_path)}")
+    for _ in range(20):
+        assert server.control(f"call server close-listener {made['listener']}") == "ok"
+        again = server.control(f"call server listen {made['url']}")
+        assert again["url"] == made["url"]
+        made = again
+    # It answers there.
+    if kind == "udp":
+        assert ask_udp(made["url"], b"echo there\n") == b"there\n"
+    else:
+        with Client(made["url"]) as client:
+            assert client.ask("echo there") == "there"
+    assert server.control(f"call server close-listener {made['listener']}") == "ok"
+
+
+@promises("A2")
+@needs("udp")
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_address_is_free_when_the_call_returns_in_a_callback(
+    serve: Serve, kind: str, tmp_path: Path
+) -> None:
+    server = serve(loops=1)
+    client = server.connect()
+    number, url = 2, url_of(kind, tmp_path)
+    for _ in range(5):
+        assert client.ask(f"listen {url}") == "ok"
+        (made,) = server.control("call server listeners")[1:]
+        assert made["listener"] == number
+        client.command(f"call server close-listener {number}", f"listen {made['url']}")
+        assert (client.line(), client.line()) == ("ok", "ok")
+        assert client.ask(f"call server close-listener {number + 1}") == "ok"
+        number, url = number + 2, made["url"]
+
+
+@promises("A2", "D6")
+@needs("udp")
+def test_datagrams_that_wait_are_answered_when_their_listener_closes(serve: Serve, tmp_path: Path) -> None:
+    server = serve("udp://127.0.0.1:0", loops=1)
+    (one,) = server.control("call server listeners")
+    gate = Gate(tmp_path)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(HANG_GUARD)
+        peer.connect(("127.0.0.1", int(server.urls[0].rsplit(":", 1)[1])))
+        peer.send(f"{gate.command}\n".encode())
+        for number in range(20):
+            peer.send(b"echo %d\n" % number)
+        command = f"call server close-listener {one['listener']}"
+        server.tell(command)
+        gate.open()
+        assert server.expect("reply", command=command)["result"] == "ok"
+        assert [peer.recv(100) for _ in range(20)] == [b"%d\n" % number for number in range(20)]
 
 
 # ---- peers of Unix sockets ----

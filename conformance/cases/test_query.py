@@ -208,4 +208,4 @@ def test_what_is_known_depends_on_the_scheme(serve: Serve) -> None:
     assert known("unix:///tmp/never") == of_streams | {"mode"}
     inet = {"reuseport", "rcvbuf", "device", "ipv6only"}
     assert known(TCP) == of_streams | inet | {"nodelay", "keepalive"}
-    assert known(UDP) == inet | {"sndbuf", "datagram", "join"}
+    assert known(UDP) == inet | {"sndbuf", "datagram", "broadcast", "join"}

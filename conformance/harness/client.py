@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from types import TracebackType
+from urllib.parse import unquote_to_bytes
 
 #: Seconds after which something that should have come never will. Far above what a busy machine needs.
 HANG_GUARD = 30.0
@@ -16,11 +17,12 @@ def pattern(size: int) -> bytes:
     return (period * (size // 251 + 1))[:size]
 
 
-def address(url: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
+def address(url: str) -> tuple[socket.AddressFamily, bytes | tuple[str, int]]:
     """Where to connect for an address that a subject listens on."""
     scheme, rest = url.split("://", 1)
     if scheme == "unix":
-        return socket.AF_UNIX, "\0" + rest[1:] if rest.startswith("@") else rest
+        name = unquote_to_bytes(rest.removeprefix("@"))
+        return socket.AF_UNIX, b"\0" + name if rest.startswith("@") else name
     host, port = rest.rsplit(":", 1)
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -72,7 +72,9 @@ pub use base::timer::TimerId;
 pub use contract::action::{Action, CloseReason, Closed, Completed, Completion, Pressure};
 pub use contract::config::{Balance, Config, Look, Timeouts};
 pub use contract::metrics::{Histogram, Metrics};
-pub use contract::options::{ConnInfo, ConnOptions, ConnectOptions, Context, ListenerId, Listening};
+pub use contract::options::{
+    ConnInfo, ConnOptions, ConnectOptions, Context, Destination, ListenerId, Listening, Waiting,
+};
 pub use delivery::handler::{BoxError, Detached, Handler};
 pub use framing::{ByteOrder, Framing, LengthField, Width};
 pub use listen::listener::inherited;

@@ -21,8 +21,8 @@ use crate::status::reactor_status;
 /// called alone, with REACTOR_CLOSE_CONNECT_FAILED or REACTOR_CLOSE_TIMED_OUT. options may be NULL.
 ///
 /// url is [scheme://]address[?option=value&...]; schemes as in reactor_server_listen_with(). Options of the
-/// query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, and the local
-/// address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
+/// query: nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, broadcast=BOOL (UDP), device=NAME,
+/// and the local address, bind=IP[:PORT]; and what the connection begins with, not over UDP, where the query wins over options:
 /// idle=MS, read=MS, write=MS, half_open=BOOL, framing=FRAMING, as in reactor_server_listen_with().
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 
 use libc::{sockaddr, sockaddr_storage};
 use reactor_core::{ConnId, ErrorKind, Handle, Result};
@@ -26,14 +27,24 @@ pub struct reactor_datagram {
     pub sender_len: usize,
     /// 1 if the datagram was longer than the buffer, and its end is lost; otherwise 0.
     pub truncated: u64,
+    /// The address that it was sent to, with port 0: one of this machine's, a multicast group, or everybody's. A struct
+    /// sockaddr_in or sockaddr_in6, valid as sender is. NULL where that is not known: of a socket that is connected. A
+    /// write answers from there, but for a group, or for all.
+    pub destination: *const sockaddr,
+    /// The bytes of destination; 0 without one.
+    pub destination_len: usize,
+    /// The number of the network interface by which it came, as if_indextoname() takes it; 0 if that is not known.
+    pub interface: u64,
 }
 
 // SAFETY: integers and a pointer that may be NULL, `size` first, without padding: `ends!` adds them up.
 unsafe impl SizedStruct for reactor_datagram {
-    const ENDS: &'static [usize] = ends!(reactor_datagram: size, sender, sender_len; truncated);
+    const ENDS: &'static [usize] = ends!(
+        reactor_datagram: size, sender, sender_len; truncated, destination, destination_len, interface,
+    );
 }
 
-/// In on_data of a UDP endpoint: tells who sent the datagram.
+/// In on_data of a UDP endpoint: tells who sent the datagram, and to which address of this machine.
 ///
 /// Errors: REACTOR_STATUS_WRONG_STATE outside on_data of this endpoint, and so for connections;
 /// REACTOR_STATUS_WRONG_THREAD elsewhere than on its loop; REACTOR_STATUS_CLOSED if it is closed, or belongs
@@ -46,11 +57,27 @@ pub unsafe extern "C" fn reactor_conn_datagram(
 ) -> reactor_status {
     let call = Call::new("reactor_conn_datagram");
     let get = |handle: &Handle, id: Result<ConnId>| {
-        let (sender, truncated) = handle.with_conn(id?, |conn| (conn.sender(), conn.is_truncated()))?;
+        let (sender, destination, truncated) =
+            handle.with_conn(id?, |conn| (conn.sender(), conn.destination(), conn.is_truncated()))?;
         let no_datagram =
             || call.error(ErrorKind::WrongState, format_args!("{conn} is not handling a datagram"));
-        let (sender, sender_len) = keep_sender(socket_address::to_c(sender.ok_or_else(no_datagram)?));
-        Ok(reactor_datagram { size: 0, sender, sender_len, truncated: truncated.into() })
+        let sender = sender.ok_or_else(no_datagram)?;
+        let (sender, sender_len) = SENDER.with(|place| keep(place, sender));
+        let mut datagram = reactor_datagram {
+            size: 0,
+            sender,
+            sender_len,
+            truncated: truncated.into(),
+            destination: std::ptr::null(),
+            destination_len: 0,
+            interface: 0,
+        };
+        if let Some(to) = destination {
+            (datagram.destination, datagram.destination_len) =
+                DESTINATION.with(|place| keep(place, (to.address, 0).into()));
+            datagram.interface = to.interface.into();
+        }
+        Ok(datagram)
     };
     // SAFETY: the caller's server, not freed during the call, and NULL or a structure of the size that it says.
     unsafe {
@@ -60,14 +87,18 @@ pub unsafe extern "C" fn reactor_conn_datagram(
     }
 }
 
-/// Keeps the sender of the datagram that the calling loop delivers: until the next one is asked for.
-fn keep_sender((address, len): (sockaddr_storage, usize)) -> (*const sockaddr, usize) {
-    thread_local! {
-        static SENDER: Cell<MaybeUninit<sockaddr_storage>> = const { Cell::new(MaybeUninit::uninit()) };
-    }
-    SENDER.with(|sender| {
-        sender.set(MaybeUninit::new(address));
-        // The value lies at the same place for as long as the thread lives.
-        (sender.as_ptr().cast::<sockaddr>().cast_const(), len)
-    })
+type Place = Cell<MaybeUninit<sockaddr_storage>>;
+
+thread_local! {
+    /// The addresses of the datagram that the calling loop delivers: until the next one is asked for.
+    static SENDER: Place = const { Cell::new(MaybeUninit::uninit()) };
+    static DESTINATION: Place = const { Cell::new(MaybeUninit::uninit()) };
+}
+
+/// Keeps an address, and says where and how long it is.
+fn keep(place: &Place, address: SocketAddr) -> (*const sockaddr, usize) {
+    let (address, len) = socket_address::to_c(address);
+    place.set(MaybeUninit::new(address));
+    // The value lies at the same place for as long as the thread lives.
+    (place.as_ptr().cast::<sockaddr>().cast_const(), len)
 }

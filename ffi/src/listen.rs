@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use reactor_core::{ConnOptions, Error, ListenOptions, ListenerId, Result};
+use reactor_core::{ConnOptions, Error, ListenOptions, ListenerId, Result, Waiting};
 
 use crate::call::Call;
 use crate::conn::reactor_conn;
@@ -14,6 +14,12 @@ use crate::status::reactor_status;
 
 /// Bytes that hold every address that the library gives, the zero at the end included.
 pub const REACTOR_ADDRESS_CAPACITY: usize = 512;
+
+/// For reactor_server_close_listener_with(): connections that the kernel has made and nobody has taken in are served,
+/// and datagrams that wait are answered.
+pub const REACTOR_WAITING_SERVE: u32 = 0;
+/// For reactor_server_close_listener_with(): they are reset, or dropped.
+pub const REACTOR_WAITING_REFUSE: u32 = 1;
 
 /// The number of a listener, unique in its server; never 0.
 pub type reactor_listener = u32;
@@ -36,13 +42,15 @@ pub unsafe extern "C" fn reactor_server_listen(
 /// on_start, and while the server runs. Any number of times. A host name is looked up, which may block.
 /// options and out_listener may be NULL.
 ///
-/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host, IPv4 and
+/// url is [scheme://]address[?option=value&...]. Schemes: tcp (also without a scheme; with no host or *, IPv4 and
 /// IPv6), tcp4, tcp6, udp, udp4, udp6, unix (a path, or @name for Linux's abstract namespace), fd (the number
-/// of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which.
+/// of an inherited descriptor). Port 0 picks a free one; reactor_server_address() tells which. An IPv6 address may
+/// have a zone by name or by number: [fe80::1%eth0]:5000. In a path or name, any byte may stand as % and two
+/// hexadecimal digits, and % and ? must.
 ///
 /// Options of the query, as struct reactor_listen_options explains them: reuseport=BOOL, backlog=N,
 /// nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N, sndbuf=N, device=NAME, ipv6only=BOOL,
-/// mode=OCTAL, datagram=N, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
+/// mode=OCTAL, datagram=N, broadcast=BOOL, join=GROUP[@INTERFACE]; and what the connections begin with, not over UDP: idle=MS,
 /// read=MS, write=MS, half_open=BOOL, framing=FRAMING. BOOL is true or false, OCTAL in octal digits, MS in
 /// milliseconds, 0 for never.
 ///
@@ -128,8 +136,15 @@ pub unsafe extern "C" fn reactor_server_listen_inherited(
     }
 }
 
-/// Stops listening: connects are refused when this returns. Connections of the listener go on; a UDP endpoint
-/// is closed once its queue is sent.
+/// Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
+/// on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor any
+/// more is reset.
+///
+/// on_data of a UDP endpoint is given the datagrams that wait, and its answers are sent; the endpoint is closed then.
+/// The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback of its
+/// own loop the endpoint is closed at once, after one attempt to send what is queued, and datagrams that wait are
+/// lost. In a callback of another loop, and on another thread than the host's of a hosted server, nobody waits: the
+/// address is free soon after.
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, and if the server has no such listener any more.
 #[no_mangle]
@@ -139,6 +154,29 @@ pub unsafe extern "C" fn reactor_server_close_listener(
 ) -> reactor_status {
     let call = Call::new("reactor_server_close_listener");
     let close = |server: &reactor_server| server.handle().close_listener(listener_id(listener, call)?);
+    // SAFETY: the caller's server, not freed during the call.
+    unsafe { call.with_server(server, close) }
+}
+
+/// As reactor_server_close_listener(), and says what becomes of those who wait: REACTOR_WAITING_SERVE or
+/// REACTOR_WAITING_REFUSE.
+///
+/// Errors: its; REACTOR_STATUS_INVALID_ARGUMENT also if waiting is neither.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_server_close_listener_with(
+    server: *mut reactor_server,
+    listener: reactor_listener,
+    waiting: u32,
+) -> reactor_status {
+    let call = Call::new("reactor_server_close_listener_with");
+    let close = |server: &reactor_server| {
+        let waiting = match waiting {
+            REACTOR_WAITING_SERVE => Waiting::Serve,
+            REACTOR_WAITING_REFUSE => Waiting::Refuse,
+            _ => return Err(call.invalid(format_args!("waiting is {waiting}, which is none"))),
+        };
+        server.handle().close_listener_with(listener_id(listener, call)?, waiting)
+    };
     // SAFETY: the caller's server, not freed during the call.
     unsafe { call.with_server(server, close) }
 }

@@ -53,7 +53,7 @@ pub struct reactor_listen_options {
     pub datagram_size: usize,
     /// The one network interface to be reached through (TCP and UDP). Default, by NULL: all.
     pub device: *const c_char,
-    /// Multicast groups to receive from (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
+    /// Multicast groups to receive from, and from no others (UDP), as "GROUP[@INTERFACE]", with commas between. Default, by NULL:
     /// none. In the query: join=GROUP[@INTERFACE], once per group.
     pub multicast: *const c_char,
     /// The permission bits of a Unix socket's path, whatever the umask: up to 0777, or REACTOR_UNIX_MODE_NONE
@@ -75,6 +75,8 @@ pub struct reactor_listen_options {
     /// reset, with REACTOR_CLOSE_TIMED_OUT; also while it is being closed. Default: REACTOR_NEVER. In the
     /// query: write=MS.
     pub write_ms: i64,
+    /// Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP): REACTOR_ON or REACTOR_OFF. Default: off.
+    pub broadcast: u64,
 }
 
 // SAFETY: integers and pointers that may be NULL, `size` first, without padding: `ends!` adds them up.
@@ -82,7 +84,7 @@ unsafe impl SizedStruct for reactor_listen_options {
     const ENDS: &'static [usize] = ends!(
         reactor_listen_options: size, reuseport; backlog, nodelay, keepalive, keepalive_idle_s, keepalive_interval_s,
         keepalive_count, ipv6_only, rcvbuf, sndbuf, datagram_size, device, multicast, unix_mode, half_open, framing, idle_ms,
-        read_ms, write_ms,
+        read_ms, write_ms, broadcast,
     );
 }
 
@@ -116,6 +118,8 @@ impl reactor_listen_options {
             recv_buffer: self.rcvbuf,
             send_buffer: self.sndbuf,
             datagram_size: self.datagram_size,
+            // What is too large for a switch is none.
+            broadcast: switch(u32::try_from(self.broadcast).unwrap_or(u32::MAX), "options->broadcast")?,
             device: device.map(str::to_owned),
             ipv6_only: switch(self.ipv6_only, "options->ipv6_only")?,
             unix_mode: unix_mode(self.unix_mode),
@@ -166,6 +170,7 @@ mod tests {
             idle_ms: 8,
             read_ms: 9,
             write_ms: 10,
+            broadcast: REACTOR_ON.into(),
         }
     }
 
@@ -183,7 +188,7 @@ mod tests {
         assert_eq!((keepalive.idle, keepalive.interval, keepalive.count), (seconds(3), seconds(4), 5));
         assert_eq!((options.recv_buffer, options.send_buffer, options.datagram_size), (6, 7, 11));
         assert_eq!((options.device.as_deref(), options.ipv6_only), (Some("lo"), Some(true)));
-        assert_eq!(options.unix_mode, Some(0o600));
+        assert_eq!((options.unix_mode, options.broadcast), (Some(0o600), Some(true)));
         let groups: Vec<_> = options.multicast.iter().map(|group| group.group.to_string()).collect();
         assert_eq!(groups, ["239.1.2.3", "ff02::5"]);
         let ConnOptions { timeouts, half_open, .. } = conns;

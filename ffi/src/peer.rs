@@ -10,8 +10,10 @@ use crate::out;
 use crate::server::reactor_server;
 use crate::status::reactor_status;
 
-/// Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "/run/x.sock", "@name", and nothing for
-/// an unnamed one. On the connection's loop, in on_close, too.
+/// Gives the peer's address as text: "127.0.0.1:5000", "[::1]:5000", "[fe80::1%2]:5000", "/run/x.sock", "@name", and
+/// nothing for an unnamed one: what can stand in a URL behind its scheme. In a path or name, %, ?, control characters
+/// and bytes that are not UTF-8 stand as % and two hexadecimal digits. On the connection's loop, in on_close, too: that
+/// of an outgoing connection which could not be made is the last that was tried.
 ///
 /// Writes the address and a zero byte to buffer, which has room for capacity bytes; REACTOR_ADDRESS_CAPACITY
 /// are always enough. out_length, which may be NULL, is given the length without the zero byte. To learn only
@@ -37,7 +39,8 @@ pub unsafe extern "C" fn reactor_conn_remote_address(
     unsafe { address(call, server, conn, buffer, capacity, out_length, remote) }
 }
 
-/// Gives the address of this side as text; otherwise as reactor_conn_remote_address().
+/// Gives the address of this side as text; otherwise as reactor_conn_remote_address(). An outgoing connection which
+/// could not be made may have none in on_close.
 ///
 /// Errors: as reactor_conn_remote_address().
 #[no_mangle]
@@ -49,8 +52,12 @@ pub unsafe extern "C" fn reactor_conn_local_address(
     out_length: *mut usize,
 ) -> reactor_status {
     let call = Call::new("reactor_conn_local_address");
+    let local = |handle: &Handle, id| {
+        let own = handle.with_conn(id, |conn| conn.local_address()).and_then(|address| address);
+        own.or_else(|_| handle.local_address(id))
+    };
     // SAFETY: what the caller passes.
-    unsafe { address(call, server, conn, buffer, capacity, out_length, Handle::local_address) }
+    unsafe { address(call, server, conn, buffer, capacity, out_length, local) }
 }
 
 /// # Safety

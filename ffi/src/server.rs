@@ -96,8 +96,8 @@ pub unsafe extern "C" fn reactor_server_wait(server: *mut reactor_server) -> rea
 }
 
 /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is queued,
-/// and is closed with REACTOR_CLOSE_SHUTDOWN. Does not wait; may be repeated, and may come before the start,
-/// which is then refused.
+/// and is closed with REACTOR_CLOSE_SHUTDOWN; whoever has connected and had no callback yet is reset (TCP). Does not
+/// wait; may be repeated, and may come before the start, which is then refused.
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
 #[no_mangle]
@@ -122,8 +122,8 @@ pub unsafe extern "C" fn reactor_server_stop_from_signal(server: *mut reactor_se
     });
 }
 
-/// Asks the server to stop when its connections have finished: on_stopping is called, the listeners are
-/// closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
+/// Asks the server to stop when its connections have finished: on_stopping is called, whoever the kernel has connected
+/// is taken in, datagrams that wait are delivered, the listeners are closed, and connections may go on until all have ended or deadline_ms milliseconds, counted from now, are
 /// over; what is left is then closed as by reactor_server_stop(). 0 is the server's stop_deadline_ms. A
 /// further call can only bring the deadline forward. Does not wait. Async-signal-safe where it does not fail.
 ///

@@ -159,7 +159,7 @@ pub unsafe extern "C" fn reactor_conn_write_frame(
 /// Sends a datagram from a UDP endpoint to any address: to is a struct sockaddr_in or sockaddr_in6 of to_len
 /// bytes. Otherwise as reactor_conn_write().
 ///
-/// Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, a to_len that is
+/// Errors: as reactor_conn_write(); REACTOR_STATUS_INVALID_ARGUMENT also for another family, port 0, a to_len that is
 /// too short, and more bytes than a datagram can have; REACTOR_STATUS_UNSUPPORTED for a connection.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_conn_send_to(

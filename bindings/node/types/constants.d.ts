@@ -10,7 +10,7 @@ export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason] | (stri
  * what went wrong
  */
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode] | (string & {});
-/** What a callback asks the engine to do next: its return value. */
+/** What a callback asks the engine to do next: its return value. No other value asks for anything. */
 export const Action: Readonly<{
     /** Go on; the same as returning nothing. */
     None: ActionValue;
@@ -19,7 +19,6 @@ export const Action: Readonly<{
     /** Stop the server. */
     Stop: ActionValue;
 }>;
-/** @typedef {(typeof Action)[keyof typeof Action]} Action what a callback asks for */
 /** Why a connection ended. Expect values you do not know; more will come. */
 export const CloseReason: Readonly<{
     /** The peer closed its side, and everything was answered. */
@@ -73,6 +72,7 @@ export const ErrorCode: Readonly<{
     /** The call has no meaning for this kind of socket, or this way of delivery. */
     Unsupported: "UNSUPPORTED";
 }>;
+/** @typedef {(typeof Action)[keyof typeof Action]} Action what a callback asks for */
 /**
  * The name of an action, of whichever copy of the package; `undefined` of any other value. It never throws.
  * @param {unknown} value

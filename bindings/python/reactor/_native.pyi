@@ -61,8 +61,8 @@ class Conn:
         """
 
     def release(self) -> None:
-        """Takes one `hold` back: the connection goes on when it was released as often as it was held. What this thread
-        has written before is sent before the connection ends. Never blocks; usable on any thread.
+        """Takes one `hold` back: the connection goes on when it was released as often as it was held. What this thread has
+        written before is sent before the connection ends. Never blocks; usable on any thread.
 
         Raises `ClosedError` if the connection is closed or closing, `WrongStateError` if it is not held.
         """
@@ -154,6 +154,12 @@ class Server:
     def close(self, id: int) -> None:
         """Closes a connection by its id, like `Conn.close`."""
 
+    def hold(self, id: int) -> None:
+        """Holds a connection by its id, like `Conn.hold`."""
+
+    def release(self, id: int) -> None:
+        """Takes a hold back by the connection's id, like `Conn.release`."""
+
     @property
     def addresses(self) -> list[str]:
         """The addresses really bound, as URLs without a query, in the order of the listen calls."""
@@ -169,22 +175,6 @@ class Server:
     @property
     def queued_bytes(self) -> int:
         """Bytes written to connections and not yet taken by the kernel."""
-
-    def hold(self, id: int) -> None:
-        """Holds the connection while an answer is made elsewhere, by a pool of threads, say: until `release` it is not
-        read, and the end of the peer's side does not close it. Its idle and read time-outs do not run; writes go on.
-        Holds are counted. A reset, `close`, the write time-out and the server's stop end it all the same. Never blocks;
-        usable on any thread.
-
-        Raises `ClosedError` if the connection is closed or closing.
-        """
-
-    def release(self, id: int) -> None:
-        """Takes one `hold` back: the connection goes on when it was released as often as it was held. What this thread
-        has written before is sent before the connection ends. Never blocks; usable on any thread.
-
-        Raises `ClosedError` if the connection is closed or closing, `WrongStateError` if it is not held.
-        """
 
     def __enter__(self) -> Self: ...
     def __exit__(

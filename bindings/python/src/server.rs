@@ -105,7 +105,7 @@ impl Server {
     ///
     /// Options: reuseport=BOOL, backlog=N, nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]] in seconds,
     /// rcvbuf=N and sndbuf=N in bytes, device=NAME, ipv6only=BOOL, mode=OCTAL of a Unix socket's path, for UDP
-    /// datagram=N in bytes and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
+    /// datagram=N in bytes, broadcast=BOOL and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
     /// write=MS, in milliseconds, half_open=BOOL, framing=FRAMING. BOOL is true or false. FRAMING is line,
     /// fixed:LENGTH, delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A) or length:WIDTH
     /// (1, 2, 3, 4, 8 or varint); behind it, after commas, max_frame=N; of lines and delimiters keep_delimiter=BOOL,

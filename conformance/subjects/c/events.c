@@ -114,6 +114,15 @@ void event_datagram(reactor_conn conn, const reactor_datagram *datagram, size_t 
     add_id(&line, conn);
     print_address(&sender, datagram->sender, datagram->sender_len);
     add_string(&line, "sender", sender.bytes);
+    if (datagram->destination == NULL) {
+        text_print(&line, ", \"to\": null, \"interface\": null");
+    } else {
+        struct text to = {0};
+        print_host(&to, datagram->destination, datagram->destination_len);
+        add_string(&line, "to", to.bytes);
+        text_print(&line, ", \"interface\": %" PRIu64, datagram->interface);
+        text_free(&to);
+    }
     text_print(&line, ", \"size\": %zu, \"truncated\": %s", length, datagram->truncated ? "true" : "false");
     add_thread(&line);
     emit(&line);

@@ -62,7 +62,12 @@ static void do_listeners(reactor_server *server, const char *rest, struct outcom
 }
 
 static void do_close_listener(reactor_server *server, const char *rest, struct outcome *outcome) {
-    outcome_status(outcome, reactor_server_close_listener(server, (reactor_listener)take_number(&rest)));
+    reactor_listener listener = (reactor_listener)take_number(&rest);
+    char how[WORD];
+    take_word(&rest, how);
+    bool refuse = strcmp(how, "refuse") == 0;
+    outcome_status(outcome, refuse ? reactor_server_close_listener_with(server, listener, REACTOR_WAITING_REFUSE)
+                                   : reactor_server_close_listener(server, listener));
 }
 
 static void do_endpoints(reactor_server *server, const char *rest, struct outcome *outcome) {

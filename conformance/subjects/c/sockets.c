@@ -55,6 +55,16 @@ bool parse_address(const char *text, struct sockaddr_storage *address, socklen_t
     return inet_pton(AF_INET, host, &four->sin_addr) == 1;
 }
 
+void print_host(struct text *text, const struct sockaddr *address, size_t length) {
+    char host[INET6_ADDRSTRLEN] = "";
+    if (address->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, host, sizeof host);
+    } else if (address->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6)) {
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, host, sizeof host);
+    }
+    text_print(text, "%s", host);
+}
+
 void print_address(struct text *text, const struct sockaddr *address, size_t length) {
     char host[INET6_ADDRSTRLEN] = "";
     if (address->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {

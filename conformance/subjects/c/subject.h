@@ -216,6 +216,8 @@ int socket_to(const char *url);
 /* `127.0.0.1:5000` or `[::1]:5000`; false if it is neither. */
 bool parse_address(const char *text, struct sockaddr_storage *address, socklen_t *length);
 void print_address(struct text *text, const struct sockaddr *address, size_t length);
+/* The same without the port. */
+void print_host(struct text *text, const struct sockaddr *address, size_t length);
 
 /* ---- threads.c ---- */
 

@@ -77,6 +77,8 @@ static void set(struct terms *terms, const char *name, const char *value) {
     } else if (strcmp(name, "mode") == 0) {
         uint32_t mode = (uint32_t)strtoul(value, NULL, 8);
         terms->listen.unix_mode = mode == 0 ? REACTOR_UNIX_MODE_NONE : mode;
+    } else if (strcmp(name, "broadcast") == 0) {
+        terms->listen.broadcast = strcmp(value, "true") == 0 ? REACTOR_ON : REACTOR_OFF;
     } else if (strcmp(name, "join") == 0) {
         text_print(&terms->multicast, "%s%s", terms->multicast.length > 0 ? "," : "", value);
     } else if (strcmp(name, "loop") == 0) {

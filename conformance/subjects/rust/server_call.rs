@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reactor_core::{Error, ErrorKind, Handle, ListenerId, Listening, Server};
+use reactor_core::{Error, ErrorKind, Handle, ListenerId, Listening, Server, Waiting};
 use serde_json::{json, Value};
 
 use crate::call::{fail, Caller};
@@ -20,7 +20,10 @@ pub(crate) fn make(caller: Caller<'_>, call: &str) -> Outcome {
     let (name, rest) = word(call);
     match name {
         "listen" | "listen-inherited" => listen(world, name, rest),
-        "close-listener" => server.close_listener(listener(rest)?).outcome(),
+        "close-listener" => match word(rest) {
+            (number, "refuse") => server.close_listener_with(listener(number)?, Waiting::Refuse).outcome(),
+            (number, _) => server.close_listener(listener(number)?).outcome(),
+        },
         "listeners" => Ok(server.listeners().iter().map(described).collect()),
         "endpoints" => {
             let ids = server.endpoints(listener(rest)?);

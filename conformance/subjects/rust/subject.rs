@@ -111,7 +111,11 @@ impl Handler for Subject {
         if let Some(sender) = conn.sender() {
             let (size, truncated) = (data.len(), conn.is_truncated());
             let (sender, thread) = (sender.to_string(), thread());
-            let members = json!({ "sender": sender, "size": size, "truncated": truncated, "thread": thread });
+            let to = conn.destination();
+            let (to, interface) = (to.map(|to| to.address.to_string()), to.map(|to| to.interface));
+            let members = json!({
+                "sender": sender, "to": to, "interface": interface, "size": size, "truncated": truncated, "thread": thread,
+            });
             self.say("datagram", conn, members);
         }
         self.with_input(conn, |input| input.take(conn, &self.world, data))

@@ -84,6 +84,7 @@ fn set_listener(options: &mut ListenOptions, name: &str, value: &str) -> Option<
         "ipv6only" => options.ipv6_only = Some(on()?),
         "mode" => options.unix_mode = Some(u32::from_str_radix(value, 8).ok()?),
         "datagram" => options.datagram_size = value.parse().ok()?,
+        "broadcast" => options.broadcast = Some(on()?),
         "join" => options.multicast.push(multicast(value)?),
         _ => return None,
     }

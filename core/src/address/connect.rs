@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::asked::Asked;
-use super::{query, KeepAlive, ListenOptions, Role, Scheme, Source, Target};
+use super::{is_everywhere, query, KeepAlive, ListenOptions, Role, Scheme, Source, Target};
 use crate::base::error::Result;
 use crate::contract::options::ConnOptions;
 
@@ -30,10 +30,14 @@ pub(crate) struct DialOptions {
     pub(crate) recv_buffer: usize,
     /// Bytes. `sndbuf=N`.
     pub(crate) send_buffer: usize,
+    /// Whether datagrams may go to a broadcast address, also that of the URL (UDP only). `broadcast=BOOL`.
+    pub(crate) broadcast: Option<bool>,
     /// The interface to leave by (TCP and UDP). `device=NAME`.
     pub(crate) device: Option<String>,
     /// The local address (TCP and UDP); port 0 leaves the port to the system. `bind=IP[:PORT]`.
     pub(crate) bind: Option<SocketAddr>,
+    /// Its zone, if that was given by name.
+    pub(crate) bind_zone: Option<String>,
 }
 
 impl ConnectUrl {
@@ -50,7 +54,7 @@ impl ConnectUrl {
             return Err(source.wrong("the scheme fd is for listeners"));
         }
         let target = source.target(scheme, address)?;
-        if scheme != Scheme::Unix && address.starts_with(':') {
+        if scheme != Scheme::Unix && address.rsplit_once(':').is_some_and(|(host, _)| is_everywhere(host)) {
             return Err(source.wrong("the host is missing"));
         }
         if port(&target) == Some(0) {
@@ -65,14 +69,15 @@ impl ConnectUrl {
 
 /// What outgoing connections have in common with listeners, and what they have for themselves.
 fn dial_options(shared: ListenOptions, own: DialOptions) -> DialOptions {
-    let ListenOptions { nodelay, keepalive, recv_buffer, send_buffer, device, .. } = shared;
-    DialOptions { nodelay, keepalive, recv_buffer, send_buffer, device, bind: own.bind }
+    let ListenOptions { nodelay, keepalive, recv_buffer, send_buffer, broadcast, device, .. } = shared;
+    let DialOptions { bind, bind_zone, .. } = own;
+    DialOptions { nodelay, keepalive, recv_buffer, send_buffer, broadcast, device, bind, bind_zone }
 }
 
 fn port(target: &Target) -> Option<u16> {
     match target {
         Target::Inet { addr, .. } => Some(addr.port()),
-        Target::Name { port, .. } => Some(*port),
+        Target::Zoned { port, .. } | Target::Name { port, .. } => Some(*port),
         _ => None,
     }
 }

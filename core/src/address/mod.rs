@@ -11,18 +11,21 @@ mod table;
 mod tests;
 mod values;
 
+use std::ffi::OsString;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::text::number;
+use crate::base::text::{number, unescaped};
 use crate::contract::options::ConnOptions;
 use asked::Asked;
 
 pub(crate) use connect::{ConnectUrl, DialOptions};
 pub use options::{KeepAlive, ListenOptions, Multicast};
+pub(crate) use socket_address::abstract_address;
 pub use socket_address::{Address, Credentials};
 pub use socket_options::SocketOption;
 pub(crate) use socket_options::{of_connection, of_listener};
@@ -61,8 +64,9 @@ impl Scheme {
         Scheme::Fd,
     ];
 
+    /// In whatever case.
     fn parse(name: &str) -> Option<Scheme> {
-        Self::ALL.into_iter().find(|scheme| scheme.name() == name)
+        Self::ALL.into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
     }
 
     /// Whether an address is of the scheme's family.
@@ -124,12 +128,14 @@ pub(crate) enum SocketKind {
 pub(crate) enum Target {
     /// An address and whether an IPv6 socket takes IPv4 traffic too.
     Inet { addr: SocketAddr, dual_stack: bool },
+    /// An IPv6 address in a zone by its name, which is an interface's, and a port.
+    Zoned { ip: Ipv6Addr, zone: String, port: u16 },
     /// A host name, to be looked up, and a port.
     Name { host: String, port: u16 },
     /// A path in the file system.
     Path(PathBuf),
-    /// A name in Linux's abstract namespace, without the leading `@`.
-    Abstract(String),
+    /// A name in Linux's abstract namespace, without its leading zero byte.
+    Abstract(Vec<u8>),
     /// An inherited descriptor's number.
     Descriptor(RawFd),
 }
@@ -170,6 +176,11 @@ pub(crate) fn check_again(url: &str, scheme: Scheme, target: &Target, options: &
 /// An error about a listen address, which it quotes.
 pub(crate) fn wrong(url: &str, what: impl fmt::Display) -> Error {
     Source { role: Role::Listen, url }.wrong(what)
+}
+
+/// An error about an address to connect to, which it quotes.
+pub(crate) fn wrong_to_connect(url: &str, what: impl fmt::Display) -> Error {
+    Source { role: Role::Connect, url }.wrong(what)
 }
 
 /// What an address is for.
@@ -230,17 +241,18 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// A path, or a name behind `@`; either may have escapes.
     fn unix_target(self, path: &str) -> Result<Target> {
         // sockaddr_un holds 108 bytes; a path also needs its terminating zero, a name its leading one.
         const LONGEST: usize = 107;
-        let (name, target) = match path.strip_prefix('@') {
-            Some(name) => (name, Target::Abstract(name.to_owned())),
-            None => (path, Target::Path(PathBuf::from(path))),
-        };
-        match name.len() {
+        let (text, is_path) = path.strip_prefix('@').map_or((path, true), |name| (name, false));
+        let malformed = "a % stands before two hexadecimal digits of a byte, and for itself as %25";
+        let bytes = unescaped(text).ok_or_else(|| self.wrong(malformed))?;
+        match bytes.len() {
             0 => Err(self.wrong("the path is empty")),
-            1..=LONGEST if !name.contains('\0') => Ok(target),
-            1..=LONGEST => Err(self.wrong("the path contains a zero byte")),
+            1..=LONGEST if is_path && bytes.contains(&0) => Err(self.wrong("the path contains a zero byte")),
+            1..=LONGEST if is_path => Ok(Target::Path(OsString::from_vec(bytes).into())),
+            1..=LONGEST => Ok(Target::Abstract(bytes)),
             length => {
                 Err(self
                     .wrong(format_args!("the path has {length} bytes, the longest possible is {LONGEST}")))
@@ -260,33 +272,58 @@ impl<'a> Source<'a> {
         }
         let wrong_port = || self.wrong(format_args!("{port:?} is not a port between 0 and 65535"));
         let port: u16 = number(port).ok_or_else(wrong_port)?;
-        if host.is_empty() {
+        if is_everywhere(host) {
             return Ok(any_target(scheme, port));
         }
-        match self.literal(host)? {
-            Some(ip) if scheme.takes(ip) => Ok(Target::Inet { addr: (ip, port).into(), dual_stack: false }),
-            Some(ip) => Err(self.wrong(format_args!("{ip} does not fit the scheme {scheme}"))),
-            None => Ok(Target::Name { host: host.to_owned(), port }),
+        let Some((ip, zone)) = self.literal(host)? else {
+            return Ok(Target::Name { host: host.to_owned(), port });
+        };
+        match (ip, zone) {
+            (ip, _) if !scheme.takes(ip) => {
+                Err(self.wrong(format_args!("{ip} does not fit the scheme {scheme}")))
+            }
+            (IpAddr::V6(ip), Some(zone)) => Ok(zoned_target(ip, zone, port)),
+            (ip, None) => Ok(Target::Inet { addr: (ip, port).into(), dual_stack: false }),
+            (_, Some(_)) => Err(self.wrong("an IPv4 address has no zone")),
         }
     }
 
-    /// The address that `host` spells out, or `None` for a name.
-    fn literal(self, host: &str) -> Result<Option<IpAddr>> {
+    /// The address that `host` spells out, and its zone if there is one; `None` for a name.
+    fn literal(self, host: &str) -> Result<Option<(IpAddr, Option<&str>)>> {
         match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
             Some(Some(inner)) => {
+                let (ip, zone) = inner.split_once('%').map_or((inner, None), |(ip, zone)| (ip, Some(zone)));
                 let wrong = |_| self.wrong(format_args!("{inner:?} is not an IPv6 address"));
-                Ok(Some(inner.parse::<Ipv6Addr>().map_err(wrong)?.into()))
+                let ip = ip.parse::<Ipv6Addr>().map_err(wrong)?;
+                if zone == Some("") {
+                    return Err(self.wrong(format_args!("the zone of {inner:?} is empty")));
+                }
+                // One of IPv4 that is written as IPv6 is one of IPv4.
+                Ok(Some((ip.to_canonical(), zone)))
             }
             Some(None) => Err(self.wrong("the closing bracket is missing")),
             None if host.contains(':') => {
                 Err(self.wrong("an IPv6 address must stand in brackets, as in [::1]:5000"))
             }
-            None => Ok(host.parse::<Ipv4Addr>().ok().map(IpAddr::from)),
+            None => Ok(host.parse::<Ipv4Addr>().ok().map(|ip| (ip.into(), None))),
         }
     }
 }
 
-/// No host: every address of the machine.
+/// An address in a zone, which is the number or the name of an interface.
+fn zoned_target(ip: Ipv6Addr, zone: &str, port: u16) -> Target {
+    match number(zone) {
+        Some(scope) => Target::Inet { addr: SocketAddrV6::new(ip, port, 0, scope).into(), dual_stack: false },
+        None => Target::Zoned { ip, zone: zone.to_owned(), port },
+    }
+}
+
+/// Whether no host is named: every address of the machine is meant.
+fn is_everywhere(host: &str) -> bool {
+    matches!(host, "" | "*")
+}
+
+/// Every address of the machine.
 fn any_target(scheme: Scheme, port: u16) -> Target {
     match scheme {
         Scheme::Tcp4 | Scheme::Udp4 => {

@@ -36,7 +36,9 @@ pub struct ListenOptions {
     /// Bytes of a datagram that are received at most: a longer one comes truncated, and says so (UDP). 0 means the
     /// default, 65,535: nothing is truncated. `datagram=N`.
     pub datagram_size: usize,
-    /// Multicast groups to receive from (UDP). `join=GROUP[@INTERFACE]`, once per group; groups in the query
+    /// Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP). Default: no. `broadcast=BOOL`.
+    pub broadcast: Option<bool>,
+    /// Multicast groups to receive from, and from no others (UDP). `join=GROUP[@INTERFACE]`, once per group; groups in the query
     /// replace those given here.
     pub multicast: Vec<Multicast>,
 }

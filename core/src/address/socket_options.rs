@@ -85,13 +85,16 @@ impl fmt::Display for Shown<'_> {
 /// What a listening or UDP socket is told; accepted sockets inherit it.
 pub(crate) fn of_listener(options: &ListenOptions, tcp: bool) -> Vec<SocketOption> {
     let mut all = shared(options.nodelay, options.keepalive, options.recv_buffer, options.send_buffer, tcp);
+    all.extend(options.broadcast.map(SocketOption::Broadcast));
     all.extend(options.multicast.iter().cloned().map(SocketOption::JoinMulticast));
     all
 }
 
 /// What an outgoing connection is told.
 pub(crate) fn of_connection(options: &DialOptions, tcp: bool) -> Vec<SocketOption> {
-    shared(options.nodelay, options.keepalive, options.recv_buffer, options.send_buffer, tcp)
+    let mut all = shared(options.nodelay, options.keepalive, options.recv_buffer, options.send_buffer, tcp);
+    all.extend(options.broadcast.map(SocketOption::Broadcast));
+    all
 }
 
 fn shared(

@@ -187,6 +187,18 @@ pub const OPTIONS: &[OptionRow] = &[
         fault: |asked, _| datagram_fault(asked.listen.datagram_size),
     },
     OptionRow {
+        name: "broadcast",
+        member: "broadcast",
+        form: "BOOL",
+        value: BOOL,
+        about: "datagrams may go to broadcast addresses; default no",
+        listens: is_udp_or_descriptor,
+        connects: Scheme::is_udp,
+        at: |asked| &mut asked.listen.broadcast,
+        set: |asked, text| put(&mut asked.listen.broadcast, choice(text).map(Some)),
+        fault: no_fault,
+    },
+    OptionRow {
         name: "join",
         member: "multicast",
         form: "GROUP[@INTERFACE]",
@@ -207,7 +219,12 @@ pub const OPTIONS: &[OptionRow] = &[
         listens: never,
         connects: is_inet,
         at: |asked| &mut asked.dial.bind,
-        set: |asked, text| put(&mut asked.dial.bind, local_address(text).map(Some)),
+        set: |asked, text| {
+            let (address, zone) = local_address(text)?;
+            asked.dial.bind = Some(address);
+            asked.dial.bind_zone = zone;
+            Some(())
+        },
         fault: |asked, place| asked.dial.bind.and_then(|bind| bind_fault(bind, place)),
     },
     OptionRow {

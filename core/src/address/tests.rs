@@ -235,9 +235,17 @@ fn what_is_wrong_is_quoted_with_the_url() {
         ("tcp://::1:5000", "must stand in brackets"),
         ("tcp://[::1:5000", "the closing bracket is missing"),
         ("tcp://[::g]:5000", "\"::g\" is not an IPv6 address"),
+        ("tcp://[fe80::1%]:5000", "the zone of \"fe80::1%\" is empty"),
+        ("tcp://[fe80::g%lo]:5000", "\"fe80::g%lo\" is not an IPv6 address"),
+        ("tcp4://[fe80::1%lo]:5000", "fe80::1 does not fit the scheme tcp4"),
+        ("tcp://[::ffff:1.2.3.4%lo]:5000", "an IPv4 address has no zone"),
         ("tcp4://[::1]:5000", "::1 does not fit the scheme tcp4"),
         ("tcp6://127.0.0.1:5000", "127.0.0.1 does not fit the scheme tcp6"),
         ("gopher://:70", "unknown scheme \"gopher\""),
+        ("unix:///a%zz", "a % stands before two hexadecimal digits"),
+        ("unix:///a%00b", "zero byte"),
+        ("unix://@a%", "and for itself as %25"),
+        ("tcp6://[::ffff:1.2.3.4]:5000", "1.2.3.4 does not fit the scheme tcp6"),
         ("unix://", "the path is empty"),
         ("unix://@", "the path is empty"),
         ("unix:///a\0b", "zero byte"),
@@ -291,6 +299,56 @@ fn what_is_wrong_is_quoted_with_the_url() {
     assert!(parse(&long).unwrap_err().message().contains("has 108 bytes"));
 }
 
+#[test]
+fn a_unix_address_may_have_escapes_and_what_is_told_is_taken() {
+    let path = |bytes: &[u8]| Target::Path(OsString::from_vec(bytes.to_vec()).into());
+    assert_eq!(parse("unix:///a%3Fb%25%ff?backlog=3").unwrap().target, path(b"/a?b%\xff"));
+    assert_eq!(parse("UNIX://%40x").unwrap().target, path(b"@x"));
+    assert_eq!(connect("unix://@a%00%C3%A9").target, Target::Abstract("a\0é".into()));
+    for bytes in [&b"/a?b%c%41"[..], b"@x", b"/\xff\xfe", b"relative path\n", "/é".as_bytes()] {
+        let Target::Path(told) = path(bytes) else { unreachable!() };
+        let told = format!("unix://{}", Address::Path(told));
+        assert_eq!(parse(&told).unwrap().target, path(bytes), "{told}");
+        let told = format!("unix://{}", Address::Abstract(bytes.to_vec()));
+        assert_eq!(parse(&told).unwrap().target, Target::Abstract(bytes.to_vec()), "{told}");
+    }
+}
+
+#[test]
+fn words_for_addresses_are_taken_as_they_are_used() {
+    assert_eq!(parse("TCP://127.0.0.1:5").unwrap().scheme, Scheme::Tcp);
+    assert_eq!(parse("uDp4://:5").unwrap().scheme, Scheme::Udp4);
+    assert_eq!(parse("tcp://*:5").unwrap().target, inet("[::]:5", true));
+    assert_eq!(parse("*:5").unwrap().target, inet("[::]:5", true));
+    assert_eq!(parse("udp4://*:5").unwrap().target, inet("0.0.0.0:5", false));
+    assert_eq!(parse("tcp://[::ffff:127.0.0.1]:5").unwrap().target, inet("127.0.0.1:5", false));
+    assert_eq!(connect("udp4://[::ffff:127.0.0.1]:5").target, inet("127.0.0.1:5", false));
+    let bound = connect("tcp://1.2.3.4:5?bind=[::ffff:127.0.0.1]:9").options.bind;
+    assert_eq!(bound, Some("127.0.0.1:9".parse().unwrap()));
+}
+
+#[test]
+fn a_zone_is_a_number_or_an_interfaces_name() {
+    assert_eq!(parse("tcp://[fe80::1%3]:5").unwrap().target, inet("[fe80::1%3]:5", false));
+    assert_eq!(parse("udp6://[fe80::1%0]:5").unwrap().target, inet("[fe80::1]:5", false));
+    let named = |zone: &str| Target::Zoned { ip: "fe80::1".parse().unwrap(), zone: zone.into(), port: 5 };
+    assert_eq!(parse("tcp6://[fe80::1%eth0]:5").unwrap().target, named("eth0"));
+    assert_eq!(connect("[fe80::1%3d]:5").target, named("3d"));
+    let bound = |text: &str| {
+        let options = connect(&format!("tcp6://x:1?bind={text}")).options;
+        (options.bind.unwrap().to_string(), options.bind_zone)
+    };
+    for (text, address, zone) in [
+        ("fe80::1%3", "[fe80::1%3]:0", None),
+        ("[fe80::1%3]", "[fe80::1%3]:0", None),
+        ("[fe80::1%3]:9", "[fe80::1%3]:9", None),
+        ("fe80::1%lo", "[fe80::1]:0", Some("lo")),
+        ("[fe80::1%lo]:9", "[fe80::1]:9", Some("lo")),
+    ] {
+        assert_eq!(bound(text), (address.to_owned(), zone.map(str::to_owned)), "{text}");
+    }
+}
+
 fn connect(url: &str) -> ConnectUrl {
     ConnectUrl::parse(url, &ConnOptions::default()).unwrap()
 }
@@ -302,7 +360,7 @@ fn a_connect_url_names_what_to_reach_and_how() {
     assert_eq!(connect("example:80").target, Target::Name { host: "example".into(), port: 80 });
     assert_eq!(connect("udp4://1.2.3.4:53").scheme, Scheme::Udp4);
     assert_eq!(connect("unix:///x").target, Target::Path("/x".into()));
-    assert_eq!(connect("unix://@x").target, Target::Abstract("x".into()));
+    assert_eq!(connect("unix://@x").target, Target::Abstract(b"x".to_vec()));
     let url = "tcp://127.0.0.1:1?nodelay=false&keepalive=5&rcvbuf=10&sndbuf=20&device=lo&bind=127.0.0.2";
     let expected = DialOptions {
         nodelay: Some(false),
@@ -311,6 +369,7 @@ fn a_connect_url_names_what_to_reach_and_how() {
         send_buffer: 20,
         device: Some("lo".into()),
         bind: Some("127.0.0.2:0".parse().unwrap()),
+        ..DialOptions::default()
     };
     assert_eq!(connect(url).options, expected);
     for (text, local) in
@@ -324,6 +383,7 @@ fn a_connect_url_names_what_to_reach_and_how() {
 fn what_is_wrong_with_a_connect_url_is_quoted_with_it() {
     for (url, what) in [
         ("tcp://:80", "the host is missing"),
+        ("tcp://*:80", "the host is missing"),
         ("udp4://:80", "the host is missing"),
         ("tcp://127.0.0.1", "the port is missing"),
         ("tcp://127.0.0.1:0", "nobody can be reached at port 0"),
@@ -338,6 +398,10 @@ fn what_is_wrong_with_a_connect_url_is_quoted_with_it() {
         ("unix:///x?bind=1.2.3.4", "unknown option \"bind=1.2.3.4\" for the scheme unix"),
         ("unix:///x?rcvbuf=1", "unknown option \"rcvbuf=1\" for the scheme unix"),
         ("tcp://x:1?bind=here", "malformed option \"bind=here\""),
+        ("tcp://x:1?bind=fe80::1%", "malformed option \"bind=fe80::1%\""),
+        ("tcp://x:1?bind=1.2.3.4%lo", "malformed option \"bind=1.2.3.4%lo\""),
+        ("tcp://[fe80::1%lo]:1?bind=1.2.3.4", "option \"bind=1.2.3.4\": 1.2.3.4 does not fit"),
+        ("tcp://[fe80::1%lo]:0", "nobody can be reached at port 0"),
         ("tcp://1.2.3.4:1?bind=::1", "option \"bind=::1\": ::1 does not fit"),
         ("tcp6://x:1?bind=1.2.3.4:5", "option \"bind=1.2.3.4:5\": 1.2.3.4 does not fit"),
         ("tcp://x:1?sndbuf=2147483648", "option \"sndbuf=2147483648\": 2147483648 bytes are above"),
@@ -359,6 +423,9 @@ fn addresses_as_text() {
     assert_eq!(inet("[::ffff:10.0.0.1]:5000"), "10.0.0.1:5000");
     assert_eq!(Address::Path("/run/x".into()).to_string(), "/run/x");
     assert_eq!(Address::Abstract(b"name".to_vec()).to_string(), "@name");
-    assert_eq!(Address::Abstract(vec![0xff]).to_string(), "@\u{fffd}");
+    assert_eq!(Address::Abstract(b"\xffa\0b".to_vec()).to_string(), "@%FFa%00b");
+    assert_eq!(Address::Path("/a?b%".into()).to_string(), "/a%3Fb%25");
+    assert_eq!(Address::Path("@x".into()).to_string(), "%40x");
+    assert_eq!(inet("[fe80::1%2]:5000"), "[fe80::1%2]:5000");
     assert_eq!(Address::Unnamed.to_string(), "");
 }

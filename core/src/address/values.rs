@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{KeepAlive, Multicast, Scheme, Target};
+use crate::base::datagram::canonical;
 use crate::base::text::number;
 
 /// Where an address's options apply: what may contradict them.
@@ -55,8 +56,24 @@ pub(super) fn join(text: &str) -> Option<Multicast> {
     Some(Multicast { group: group.parse().ok()?, interface })
 }
 
-/// An IP address, with or without brackets, or a socket address, for a local end.
-pub(super) fn local_address(text: &str) -> Option<SocketAddr> {
+/// An IP address, with or without brackets, or a socket address, for a local end; and its zone, if it has one by name.
+pub(super) fn local_address(text: &str) -> Option<(SocketAddr, Option<String>)> {
+    let Some((before, rest)) = text.split_once('%') else {
+        return plain_local_address(text).map(|address| (canonical(address), None));
+    };
+    // A zone ends with the brackets, or with the text.
+    let (zone, behind) = rest.split_at(rest.find(']').unwrap_or(rest.len()));
+    let SocketAddr::V6(mut address) = plain_local_address(&format!("{before}{behind}"))? else { return None };
+    match number(zone) {
+        Some(scope) => {
+            address.set_scope_id(scope);
+            Some((address.into(), None))
+        }
+        None => (!zone.is_empty()).then(|| (address.into(), Some(zone.to_owned()))),
+    }
+}
+
+fn plain_local_address(text: &str) -> Option<SocketAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let alone = bare.parse::<IpAddr>().ok().map(|ip| (ip, 0).into());
     alone.or_else(|| text.parse().ok())
@@ -116,6 +133,7 @@ pub(super) fn join_fault(multicast: &Multicast, (scheme, target): Place<'_>) -> 
 pub(super) fn bind_fault(bind: SocketAddr, (scheme, target): Place<'_>) -> Option<String> {
     let fits = match target {
         Target::Inet { addr, .. } => addr.is_ipv4() == bind.is_ipv4(),
+        Target::Zoned { .. } => bind.is_ipv6(),
         _ => scheme.takes(bind.ip()),
     };
     (!fits).then(|| format!("{} does not fit the address's family", bind.ip()))

@@ -186,8 +186,8 @@ impl Handle {
     /// As [`info`](Self::info); [`System`](crate::ErrorKind::System) if the socket has no peer.
     pub fn remote_address(&self, id: ConnId) -> Result<Address> {
         let mailbox = self.mailbox(id)?;
-        if let Some(peer) = mailbox.shared(id)?.peer() {
-            return Ok(Address::Inet(peer));
+        if let Some(peer) = mailbox.shared(id)?.known_peer() {
+            return Ok(peer);
         }
         let failed =
             |error| Error::system(format_args!("connection {id}: ask for the peer's address"), &error);

@@ -13,7 +13,7 @@ use crate::base::timer::TimerId;
 use crate::conn::request::Request;
 use crate::contract::action::{CloseReason, Completed, Pressure};
 use crate::contract::config::Timeouts;
-use crate::contract::options::{ConnInfo, Context};
+use crate::contract::options::{ConnInfo, Context, Destination};
 use crate::framing::Framing;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
@@ -204,13 +204,22 @@ impl<'a> Conn<'a> {
     /// In `on_data` of a UDP endpoint: who sent the datagram. `None` elsewhere.
     #[must_use]
     pub fn sender(&self) -> Option<SocketAddr> {
-        self.state.sender(self.id)
+        self.state.envelope(self.id).map(|envelope| envelope.sender)
+    }
+
+    /// In `on_data` of a UDP endpoint: the address of this machine that the datagram was sent to, which may be a group's
+    /// or everybody's, and the interface by which it came. A write answers from there, but for a group, or for all. `None`
+    /// elsewhere.
+    #[must_use]
+    pub fn destination(&self) -> Option<Destination> {
+        let landing = self.state.envelope(self.id)?.landing?;
+        Some(Destination { address: landing.to, interface: landing.interface })
     }
 
     /// In `on_data` of a UDP endpoint: whether the datagram was longer than the buffer, and its end is lost.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
-        self.state.is_truncated(self.id)
+        self.state.envelope(self.id).is_some_and(|envelope| envelope.truncated)
     }
 
     // ---- calling back ----
@@ -283,7 +292,8 @@ impl<'a> Conn<'a> {
         self.state.info(self.id)
     }
 
-    /// As [`Handle::remote_address`]; in `on_close`, too, where that of a Unix socket is unnamed.
+    /// As [`Handle::remote_address`]; in `on_close`, too. That of an outgoing connection which could not be made is the
+    /// last that was tried.
     ///
     /// # Errors
     /// As [`Handle::remote_address`].
@@ -294,12 +304,15 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// As [`Handle::local_address`]. In `on_close` the socket is closed, and has none any more.
+    /// As [`Handle::local_address`]; in `on_close`, too. An outgoing connection which could not be made may have none there.
     ///
     /// # Errors
     /// As [`Handle::local_address`].
     pub fn local_address(&self) -> Result<Address> {
-        self.server().local_address(self.id)
+        match self.state.local(self.id) {
+            Some(local) => Ok(local),
+            None => self.server().local_address(self.id),
+        }
     }
 
     /// As [`Handle::peer_credentials`].

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::{Address, ConnectUrl, Scheme};
+use crate::address::{wrong_to_connect, Address, ConnectUrl, Scheme, Target};
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::conn::shared::{ConnKind, ConnShared};
@@ -30,7 +30,7 @@ impl Handle {
     /// [`TimedOut`](crate::CloseReason::TimedOut).
     ///
     /// Options, as for listeners, and the local address: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`,
-    /// `rcvbuf=N`, `sndbuf=N`, `device=NAME`, `bind=IP[:PORT]`, and what the connection begins with, where the query wins
+    /// `rcvbuf=N`, `sndbuf=N`, `broadcast=BOOL`, `device=NAME`, `bind=IP[:PORT]`, and what the connection begins with, where the query wins
     /// over `options`: `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Handle {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a loop that there is not, or a framing that
     /// cannot be; [`WrongState`](crate::ErrorKind::WrongState) before the start and after a stop.
     pub fn connect(&self, url: &str, mut options: ConnectOptions) -> Result<ConnId> {
-        let parsed = ConnectUrl::parse(url, &options.conn)?;
+        let parsed = in_its_zone(url, ConnectUrl::parse(url, &options.conn)?)?;
         options.conn = parsed.conns.clone();
         let mailbox = choose(self, &options)?;
         let (udp, unix) = (parsed.scheme.is_udp(), parsed.scheme == Scheme::Unix);
@@ -74,17 +74,20 @@ impl Handle {
         socket::set_nonblocking(descriptor.as_fd()).map_err(|error| refused(&error))?;
         let mailbox = choose(self, &options)?;
         let shared = new_shared(self, ConnKind::Stream, &options);
-        let unix = match peer {
-            Address::Inet(peer) => {
-                shared.set_peer(peer);
-                false
-            }
-            _ => true,
-        };
+        let unix = !matches!(peer, Address::Inet(_));
+        shared.note_peer(peer);
         let ConnectOptions { conn, context, .. } = options;
         let source = Source::Given(Some(descriptor));
         begin(mailbox, Opening { shared, unix, options: conn, context, timeout: Duration::MAX, source })
     }
+}
+
+/// Looks the zone of an address up, if that is there by name.
+fn in_its_zone(url: &str, parsed: ConnectUrl) -> Result<ConnectUrl> {
+    let Target::Zoned { ip, zone, port } = &parsed.target else { return Ok(parsed) };
+    let wrong = |error| wrong_to_connect(url, format_args!("the zone {zone:?}: {error}"));
+    let addr = socket::in_zone(*ip, *port, zone).map_err(wrong)?;
+    Ok(ConnectUrl { target: Target::Inet { addr, dual_stack: false }, ..parsed })
 }
 
 /// The loop that a connection is to live on.

@@ -2,11 +2,57 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+/// What came with a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    /// IPv4 if it came over IPv4, on a dual-stack socket too.
+    pub(crate) sender: SocketAddr,
+    /// It was longer than the buffer, and its end is lost.
+    pub(crate) truncated: bool,
+    /// `None` where the socket does not tell.
+    pub(crate) landing: Option<Landing>,
+}
+
+/// Where on this machine a datagram has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Landing {
+    /// The address that it was sent to.
+    pub(crate) to: IpAddr,
+    /// The address of this machine that took it: another one if it was sent to many.
+    pub(crate) local: IpAddr,
+    /// The number of the interface.
+    pub(crate) interface: u32,
+}
+
+impl Landing {
+    /// Where an answer is to leave from; `None` where that is left to the system.
+    pub(crate) fn source(&self) -> Option<Source> {
+        let interface = match self.local {
+            IpAddr::V4(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => return None,
+            IpAddr::V6(ip) if ip.is_unspecified() || ip.is_multicast() => return None,
+            // It holds on one interface only.
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => self.interface,
+            _ => 0,
+        };
+        Some(Source { ip: self.local, interface })
+    }
+}
+
+/// The address of this machine that a datagram leaves from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) ip: IpAddr,
+    /// The interface, if it must be said; otherwise 0.
+    pub(crate) interface: u32,
+}
+
 /// What leaves in one piece: a datagram, or several to one destination that the kernel cuts apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Message<'a> {
     /// `None`: where the socket is connected to.
     pub(crate) to: Option<SocketAddr>,
+    /// `None`: from where the socket is bound to, or as the system chooses.
+    pub(crate) from: Option<Source>,
     pub(crate) bytes: &'a [u8],
     /// Cut into datagrams of this many bytes, the last of what is left (UDP_SEGMENT).
     pub(crate) segment: Option<u16>,
@@ -19,6 +65,8 @@ pub(crate) struct Reading {
     pub(crate) buffer: usize,
     /// One message may hold several datagrams: `sys::datagram::coalesce` said so.
     pub(crate) coalesced: bool,
+    /// A message says where it has arrived: `sys::datagram::tell_landing` said so.
+    pub(crate) landing: bool,
 }
 
 /// An IPv4 address that is written as IPv6 (`::ffff:a.b.c.d`) as IPv4; every other as it is.

@@ -3,6 +3,7 @@
 pub(crate) mod budget;
 pub(crate) mod conn_id;
 pub(crate) mod datagram;
+pub(crate) mod engine_thread;
 pub(crate) mod error;
 pub(crate) mod limits;
 pub(crate) mod millis;

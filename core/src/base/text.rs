@@ -1,5 +1,6 @@
 //! Values as text, as options in URLs have them.
 
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 /// A decimal number without a sign.
@@ -19,6 +20,24 @@ pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
         });
     }
     Some(bytes)
+}
+
+/// Bytes as text that [`unescaped`] reads: what is no UTF-8, control characters, `%` and `?` are escaped.
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '%' | '?' | '\0'..' ' | '\x7f' => write!(f, "%{:02X}", u32::from(character))?,
+                    other => f.write_char(other)?,
+                }
+            }
+            chunk.invalid().iter().try_for_each(|byte| write!(f, "%{byte:02X}"))?;
+        }
+        Ok(())
+    }
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
@@ -45,5 +64,15 @@ mod tests {
         for text in ["%", "%1", "%g0", "%0g", "%+1", "%%20"] {
             assert_eq!(unescaped(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_escaped_comes_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        for bytes in [&all[..], "é/%41?\u{1f600}".as_bytes(), b"\xe2\x82", b"", b"plain"] {
+            assert_eq!(unescaped(&Escaped(bytes).to_string()).as_deref(), Some(bytes));
+        }
+        assert_eq!(Escaped("/é a%?\n".as_bytes()).to_string(), "/é a%25%3F%0A");
+        assert_eq!(Escaped(b"\xff\x80x").to_string(), "%FF%80x");
     }
 }

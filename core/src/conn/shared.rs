@@ -7,6 +7,7 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::address::Address;
 use crate::contract::action::Pressure;
 use crate::contract::config::Config;
 use crate::framing::Framing;
@@ -71,6 +72,8 @@ pub(crate) struct ConnShared {
 struct More {
     /// The peer's address, if it is one of IPv6.
     peer: OnceLock<SocketAddrV6>,
+    /// The peer's address, if it is a Unix socket that has one.
+    unix_peer: OnceLock<Address>,
     framing: Mutex<Option<Arc<Framing>>>,
     /// A UDP socket of IPv4, which reaches no IPv6 address.
     ipv4: AtomicBool,
@@ -284,6 +287,21 @@ impl ConnShared {
             }
             SocketAddr::V6(peer) => drop(self.more().peer.set(peer)),
         }
+    }
+
+    /// The same, whatever it is. Most peers over a Unix socket have none, which takes no memory.
+    pub(crate) fn note_peer(&self, peer: Address) {
+        match peer {
+            Address::Inet(peer) => self.set_peer(peer),
+            Address::Unnamed => {}
+            named => drop(self.more().unix_peer.set(named)),
+        }
+    }
+
+    /// The peer's address, as far as it is remembered: not that of an unnamed Unix socket.
+    pub(crate) fn known_peer(&self) -> Option<Address> {
+        let unix = || self.more.get()?.unix_peer.get().cloned();
+        self.peer().map(Address::Inet).or_else(unix)
     }
 
     pub(crate) fn peer(&self) -> Option<SocketAddr> {

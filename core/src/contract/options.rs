@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::error::{Error, ErrorKind, Result};
@@ -34,6 +35,17 @@ impl ListenerId {
             number => Some(ListenerId(number)),
         }
     }
+}
+
+/// What becomes of the connections that the kernel has made for a listener, and that nobody has taken in yet, when the
+/// listener is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
+    /// They are taken in and served.
+    #[default]
+    Serve,
+    /// They are reset.
+    Refuse,
 }
 
 /// What every connection of a listener, or an outgoing one, begins with. The same options can stand in the query of the
@@ -113,6 +125,18 @@ pub struct Listening {
     pub id: ListenerId,
     /// The address really bound, as a URL without a query.
     pub address: String,
+}
+
+/// Where a datagram was sent to: see [`Conn::destination`](crate::Conn::destination).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Destination {
+    /// One of this machine's addresses, a multicast group, or everybody's. IPv4 if it came over IPv4, on a dual-stack
+    /// socket too.
+    pub address: IpAddr,
+    /// The number of the network interface by which it came; 0 if that is not known, as of what came before an inherited
+    /// socket was taken over.
+    pub interface: u32,
 }
 
 /// What can be read of a connection at any time.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use socket2::SockAddr;
 
-use crate::address::{ConnectUrl, DialOptions, Scheme, Target};
+use crate::address::{abstract_address, Address, ConnectUrl, DialOptions, Scheme, Target};
 use crate::base::error::{Error, Result};
 use crate::base::timer::TimerId;
 
@@ -49,6 +49,10 @@ pub(crate) struct Dial {
     pub(crate) timer: Option<TimerId>,
     /// How long to wait for room in a Unix server's queue.
     pause: Duration,
+    /// The address that was tried last.
+    tried: Option<Address>,
+    /// This side's address in the attempt that has failed last, if it had one.
+    local: Option<Address>,
     /// Why the last address that was tried failed.
     errno: Option<i32>,
 }
@@ -62,12 +66,13 @@ impl Dial {
         let address = match target {
             Target::Inet { addr, .. } => Some(addr.into()),
             Target::Path(path) => Some(SockAddr::unix(path).map_err(failed)?),
-            Target::Abstract(name) => Some(SockAddr::unix(format!("\0{name}")).map_err(failed)?),
+            Target::Abstract(name) => Some(abstract_address(&name).map_err(failed)?),
             Target::Name { host, port } => {
                 (name, name_port) = (Some(host), port);
                 None
             }
-            Target::Descriptor(_) => None,
+            // A zone was looked up before, and nobody connects to a descriptor.
+            Target::Zoned { .. } | Target::Descriptor(_) => None,
         };
         Ok(Dial {
             scheme,
@@ -79,6 +84,8 @@ impl Dial {
             attempts: Vec::new(),
             timer: None,
             pause: FIRST_PAUSE,
+            tried: None,
+            local: None,
             errno: None,
         })
     }
@@ -111,7 +118,24 @@ impl Dial {
 
     /// The next address to try, and what its socket is told; `None` when there is none left.
     pub(crate) fn next_address(&mut self) -> Option<(SockAddr, &DialOptions)> {
-        Some((self.addresses.pop_front()?, &self.options))
+        let next = self.addresses.pop_front()?;
+        self.tried = Some(Address::of(&next));
+        Some((next, &self.options))
+    }
+
+    /// The address that was tried last.
+    pub(crate) fn tried(&self) -> Option<Address> {
+        self.tried.clone()
+    }
+
+    /// This side's address in the attempt that has failed last, if it had one.
+    pub(crate) fn local(&self) -> Option<Address> {
+        self.local.clone()
+    }
+
+    /// An attempt from this address has failed.
+    pub(crate) fn left(&mut self, local: Option<Address>) {
+        self.local = local;
     }
 
     /// Whether an address is left to be tried.

@@ -39,6 +39,7 @@ fn a_names_addresses_get_the_port_and_fit_the_scheme() {
     let mut four = dial("tcp4://name:80");
     four.resolved(Ok(addresses(&["::1", "127.0.0.1"])));
     assert_eq!(ips(&mut four), ["127.0.0.1:80"]);
+    assert_eq!(four.tried(), Some(Address::Inet("127.0.0.1:80".parse().unwrap())));
     // A zone belongs to its address.
     let mut scoped = dial("tcp://name:80");
     scoped.resolved(Ok(vec![std::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 0, 0, 7).into()]));

@@ -1,20 +1,18 @@
 //! Accepting connections in batches, and surviving whatever accept answers.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::base::limits::{Admissions, Refusal};
+use crate::address::Address;
+use crate::base::limits::{Admission, Admissions, Refusal};
 use crate::base::notice::{tell, Kind};
 use crate::base::panics::debug;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::ListenerId;
-use crate::listen::arrival::{Accepted, Placement};
-
+use crate::listen::arrival::{Accepted, Placement, Unserved};
 use crate::sys::poller::Poller;
-use crate::sys::socket;
 
 /// Connections accepted from one listener before the others, and the loop, have their turn.
 const BATCH: usize = 256;
@@ -93,8 +91,10 @@ impl Acceptor {
     /// Takes a listener over.
     pub(crate) fn add(&mut self, placed: Placement, poller: &Poller) {
         let token = u64::from(placed.origin.listener.to_u32());
-        match poller.add(placed.listener.as_fd(), token) {
-            Ok(()) => self.listeners.push(Listening {
+        match placed.listener.while_open(|socket| poller.add(socket, token)) {
+            // It was closed meanwhile.
+            None => {}
+            Some(Ok(())) => self.listeners.push(Listening {
                 placed,
                 // Connections may wait already.
                 ready: true,
@@ -102,7 +102,7 @@ impl Acceptor {
                 retry_at: None,
                 reported: false,
             }),
-            Err(error) => {
+            Some(Err(error)) => {
                 tell(
                     Kind::Listener,
                     format_args!("{}: cannot be polled: {error}", placed.listener.address()),
@@ -174,10 +174,10 @@ impl Door<'_> {
     fn accept_batch(&self, from: &mut Listening, take: &mut impl FnMut(Accepted)) {
         for _ in 0..BATCH {
             self.metrics.accepts.add(1);
-            match socket::accept(from.placed.listener.as_fd()) {
+            match from.placed.listener.accept() {
                 Ok((socket, peer)) => {
                     from.succeeded();
-                    self.let_in(&from.placed, socket, peer, take);
+                    self.admit_new(&from.placed, socket, peer, take);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.poller.rearm_read(from.placed.listener.as_fd());
@@ -185,7 +185,7 @@ impl Door<'_> {
                     from.ready = false;
                     return;
                 }
-                // The listener was shut down, and is about to be forgotten.
+                // The listener was closed, and is about to be forgotten.
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                     from.ready = false;
                     return;
@@ -201,26 +201,38 @@ impl Door<'_> {
     }
 
     /// Lets a connection in that was accepted, if it is admitted.
-    fn let_in(
-        &self,
-        placed: &Placement,
-        socket: OwnedFd,
-        peer: Option<SocketAddr>,
-        take: &mut impl FnMut(Accepted),
-    ) {
-        let admission = match self.admissions.admit(peer.map(|peer| peer.ip())) {
-            Ok(admission) => admission.map(Box::new),
-            Err(Refusal::Connections) => return self.metrics.refused_by_total.add(1),
-            Err(Refusal::PerAddress) => return self.metrics.refused_by_address.add(1),
-        };
+    fn admit_new(&self, placed: &Placement, socket: OwnedFd, peer: Address, take: &mut impl FnMut(Accepted)) {
+        let Some(admission) = self.admit(&peer) else { return };
         match placed.listener.prepare_accepted(socket.as_fd()) {
-            Ok(()) => take(Accepted { socket, origin: Arc::clone(&placed.origin), peer, admission }),
+            Ok(()) => {
+                let (socket, origin) = (Unserved::new(socket), Arc::clone(&placed.origin));
+                take(Accepted { socket, origin, peer, admission });
+            }
             // It ends this connection, and no other.
             Err(error) => {
                 self.metrics.accept_errors.add(1);
                 debug(format_args!("{}: a connection is dropped: {error}", placed.listener.address()));
             }
         }
+    }
+
+    /// Gives a connection that was accepted elsewhere its place, and says whether it has one. Otherwise it is closed.
+    pub(crate) fn let_in(&self, accepted: &mut Accepted) -> bool {
+        match self.admit(&accepted.peer) {
+            Some(admission) => accepted.admission = admission,
+            None => drop(accepted.socket.take()),
+        }
+        accepted.socket.is_there()
+    }
+
+    /// The place of a connection, if the limits leave one; without limits there is none to give back.
+    fn admit(&self, peer: &Address) -> Option<Option<Box<Admission>>> {
+        match self.admissions.admit(peer.inet().map(|peer| peer.ip())) {
+            Ok(admission) => return Some(admission.map(Box::new)),
+            Err(Refusal::Connections) => self.metrics.refused_by_total.add(1),
+            Err(Refusal::PerAddress) => self.metrics.refused_by_address.add(1),
+        }
+        None
     }
 }
 

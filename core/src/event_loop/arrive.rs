@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::acceptor::Door;
 use super::opening::Way;
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
@@ -15,6 +16,19 @@ use crate::conn::stream::wire::Wire;
 use crate::listen::arrival::Accepted;
 
 impl EventLoop {
+    /// Gives a connection whose listener was closed its place, if there is one.
+    pub(super) fn let_in(&mut self, mut accepted: Accepted) {
+        let state = &self.state;
+        let admissions = &state.server().shared.admissions;
+        let door = Door { admissions, metrics: state.metrics(), poller: &state.poller };
+        if door.let_in(&mut accepted) {
+            return self.arrivals.push(accepted);
+        }
+        state.mailbox().took_in();
+        // A graceful stop may have waited for it.
+        state.server().shared.connection_ended();
+    }
+
     /// Takes an accepted connection in and opens it. `took_in` is called in between: from then on it counts as the
     /// loop's.
     pub(super) fn open(&mut self, accepted: Accepted, took_in: impl FnOnce(&Self)) {
@@ -35,9 +49,11 @@ impl EventLoop {
     }
 
     fn take_in(&mut self, accepted: Accepted) -> io::Result<ConnId> {
-        let Accepted { socket, origin, peer, admission } = accepted;
+        let Accepted { mut socket, origin, peer, admission } = accepted;
+        let socket = socket.take().ok_or_else(|| io::Error::other("the connection was closed before"))?;
         let (listener, now) = (origin.listener.to_u32(), self.state.now.get());
-        let shared = ConnShared::new(ConnKind::Stream, listener, now, peer);
+        let shared = ConnShared::new(ConnKind::Stream, listener, now, None);
+        shared.note_peer(peer);
         if let Some(framing) = &origin.framing {
             shared.set_framing(Some(Arc::clone(framing)));
         }

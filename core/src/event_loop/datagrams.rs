@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Envelope;
 use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, report};
 use crate::conn::datagram::endpoint::{cost, Endpoint};
 use crate::conn::datagram::entry::{UdpEntry, Waiting};
 use crate::conn::entry::Entry;
 use crate::contract::action::{CloseReason, Closed, Completed, Completion};
-use crate::contract::options::ListenerId;
+use crate::contract::options::{self, ListenerId};
 use crate::delivery::event::Event;
 use crate::listen::arrival::Placement;
-use crate::loop_state::conns::Conns;
-use crate::loop_state::{Input, LoopState};
+use crate::loop_state::Input;
+use crate::shared::mailbox::command::Closing;
 use crate::sys::datagram::{Datagram, RecvBatch, MAX_BUFFER};
 
 impl EventLoop {
@@ -24,11 +25,13 @@ impl EventLoop {
     pub(super) fn open_endpoint(&mut self, id: ConnId, placement: Placement) {
         let Ok(shared) = self.state.mailbox().shared(id) else { return };
         let (address, size) = (placement.listener.address().to_owned(), placement.listener.datagram_size());
-        // Nobody else owns it; who asks it to close has borrowed it for a moment only.
+        // Nobody else owns it, but who closes it just now.
         let Some(listener) = Arc::into_inner(placement.listener) else {
             return self.state.mailbox().forget(id);
         };
-        let (socket, claim) = listener.into_udp();
+        let Some((socket, claim)) = listener.into_udp() else {
+            return self.state.mailbox().forget(id);
+        };
         let taken_in = Endpoint::new(socket, size).and_then(|endpoint| {
             let entry = UdpEntry::new(endpoint, shared, Some(placement.origin.listener));
             self.take_endpoint_in(id, UdpEntry { _claim: Some(claim), ..entry })
@@ -91,7 +94,7 @@ impl EventLoop {
         }
         let queued = self.state.queue_handed_in(conns, id, None, bytes);
         match (conns.slab.udp_mut(id), completion) {
-            (Some(entry), Some(completion)) if queued => entry.pending.push(completion),
+            (Some(entry), Some(completion)) if queued => entry.endpoint.complete_with(completion),
             (_, Some(completion)) => conns.done.push((completion, Completed::Cancelled)),
             _ => {}
         }
@@ -139,24 +142,24 @@ impl EventLoop {
             }
         }
         let mut taken = 0;
-        for Datagram { bytes, sender, truncated } in batch.iter() {
+        for Datagram { bytes, envelope } in batch.iter() {
             taken += cost(bytes.len());
-            self.deliver_or_wait(id, bytes, sender, truncated);
+            self.deliver_or_wait(id, bytes, envelope);
         }
         Some(taken)
     }
 
     /// A handler that has paused the socket in the middle of a batch, or of a coalesced message in it, gets the
     /// rest when it resumes.
-    fn deliver_or_wait(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
+    fn deliver_or_wait(&mut self, id: ConnId, bytes: &[u8], envelope: Envelope) {
         {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
             if !entry.takes_input() || !entry.waiting.is_empty() {
-                return entry.waiting.push_back(Waiting { bytes: bytes.into(), sender, truncated });
+                return entry.waiting.push_back(Waiting { bytes: bytes.into(), envelope });
             }
         }
-        self.deliver_datagram(id, bytes, sender, truncated);
+        self.deliver_datagram(id, bytes, envelope);
     }
 
     /// Gives the handler what it was spared before, up to its budget, and says what is left of that.
@@ -167,14 +170,14 @@ impl EventLoop {
                 let entry = conns.slab.udp_mut(id).filter(|entry| entry.takes_input());
                 entry.and_then(|entry| entry.waiting.pop_front())
             };
-            let Some(Waiting { bytes, sender, truncated }) = next else { break };
+            let Some(Waiting { bytes, envelope }) = next else { break };
             budget = budget.saturating_sub(cost(bytes.len()));
-            self.deliver_datagram(id, &bytes, sender, truncated);
+            self.deliver_datagram(id, &bytes, envelope);
         }
         budget
     }
 
-    fn deliver_datagram(&mut self, id: ConnId, bytes: &[u8], sender: SocketAddr, truncated: bool) {
+    fn deliver_datagram(&mut self, id: ConnId, bytes: &[u8], envelope: Envelope) {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
@@ -186,9 +189,9 @@ impl EventLoop {
         metrics.datagrams_read.add(1);
         metrics.messages_read.add(1);
         metrics.bytes_read.add(bytes.len() as u64);
-        metrics.datagrams_truncated.add(u64::from(truncated));
+        metrics.datagrams_truncated.add(u64::from(envelope.truncated));
         self.state.input.set(Some(Input { id, len: bytes.len(), raw: true }));
-        self.state.datagram.set(Some((sender, truncated)));
+        self.state.datagram.set(Some(envelope));
         self.tell(id, |receiver, conn| receiver.event(Event::Datagram(conn, bytes)));
         self.state.input.set(None);
         self.state.datagram.set(None);
@@ -199,7 +202,7 @@ impl EventLoop {
         let (closed, drained) = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
-            let drained = self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
+            let drained = self.state.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
             // A datagram that was accepted from another thread just before comes first.
             let finished = entry.endpoint.queued_bytes() == 0
                 && (entry.closing.is_none() || self.state.mailbox().has_all_of(&entry.shared));
@@ -214,47 +217,6 @@ impl EventLoop {
         }
     }
 
-    /// One attempt to send; says whether `on_drain` is due.
-    fn flush_endpoint(
-        &self,
-        id: ConnId,
-        entry: &mut UdpEntry,
-        change: &mut isize,
-        done: &mut Vec<(Completion, Completed)>,
-    ) -> bool {
-        let (before, held) = (entry.endpoint.queued_bytes(), entry.endpoint.held());
-        let waited = entry.endpoint.wants_write();
-        let metrics = self.state.metrics();
-        if before > 0 && !waited {
-            let flushed = entry.endpoint.flush();
-            metrics.writes.add(flushed.system_calls as u64);
-            metrics.datagrams_written.add(flushed.sent as u64);
-            metrics.datagrams_dropped.add(flushed.dropped as u64);
-            metrics.bytes_written.add(flushed.sent_bytes as u64);
-            entry.shared.count_sent(flushed.sent_bytes);
-        }
-        entry.endpoint.rearm(&self.state.poller);
-        let gone = before - entry.endpoint.queued_bytes();
-        entry.shared.settle(gone);
-        *change += entry.endpoint.held() as isize - held as isize;
-        if entry.endpoint.wants_write() != entry.polls_writable {
-            let wants = entry.endpoint.wants_write();
-            metrics.other_calls.add(1);
-            // What fails is tried again when more is written.
-            if self.state.poller.poll_writable(entry.endpoint.as_fd(), id.to_u64(), wants).is_ok() {
-                entry.polls_writable = wants;
-            }
-        }
-        if entry.endpoint.queued_bytes() == 0 {
-            done.extend(entry.pending.drain(..).map(|completion| (completion, Completed::Sent)));
-        }
-        let relieved = entry.shared.owes_drain() && entry.shared.unsent() <= self.state.config().low_water;
-        if relieved {
-            entry.shared.pay_drain();
-        }
-        relieved && entry.closing.is_none()
-    }
-
     /// Forgets a UDP socket. Only one that was connected has an `on_close`.
     fn finish_endpoint(&mut self, id: ConnId, closed: Closed) {
         self.state.mailbox().unregister(id, false);
@@ -263,8 +225,7 @@ impl EventLoop {
         let connected = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
-            let cancelled = entry.pending.drain(..).map(|completion| (completion, Completed::Cancelled));
-            conns.done.extend(cancelled);
+            entry.endpoint.cancel_completions(&mut conns.done);
             entry.listener.is_none()
         };
         self.call_completions();
@@ -272,17 +233,7 @@ impl EventLoop {
             self.state.metrics().count_closed(closed.reason);
             self.tell(id, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
         }
-        let context = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            match conns.slab.remove(id).map(|leaving| leaving.1) {
-                Some(Entry::Udp(udp)) => {
-                    self.state.poller.forget(udp.endpoint.as_fd());
-                    conns.pool.change -= udp.endpoint.held() as isize;
-                    udp.context
-                }
-                _ => None,
-            }
-        };
+        let context = self.state.drop_endpoint(id);
         self.state.mailbox().release(id);
         if let Err(panic) = catch(|| drop(context)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
@@ -292,16 +243,62 @@ impl EventLoop {
         }
     }
 
-    /// A listener was closed: its endpoints end once their queues are sent.
-    pub(super) fn close_listener(&mut self, listener: ListenerId) {
-        self.acceptor.remove(listener, &self.state.poller);
-        let conns = &mut *self.state.conns.borrow_mut();
-        for id in conns.slab.udp_ids() {
-            if let Some(udp) = conns.slab.udp_mut(id).filter(|udp| udp.listener == Some(listener)) {
+    /// A listener was closed: its handler is given the datagrams that wait, unless they are refused, and its endpoints end
+    /// once their queues are sent.
+    pub(super) fn close_listener(&mut self, closing: &Closing) {
+        self.acceptor.remove(closing.listener, &self.state.poller);
+        let ids = self.endpoints_of(|listener| listener == closing.listener);
+        for id in ids {
+            if closing.waiting == options::Waiting::Serve {
+                self.empty_endpoint(id);
+            }
+            let conns = &mut *self.state.conns.borrow_mut();
+            if let Some(udp) = conns.slab.udp_mut(id) {
+                udp.released.clone_from(&closing.released);
                 udp.close(Closed::by(CloseReason::LocalClose));
-                conns.mark_dirty(id);
+            }
+            conns.mark_dirty(id);
+        }
+    }
+
+    /// A graceful stop: the same for all endpoints.
+    pub(super) fn drain_endpoints(&mut self) {
+        for id in self.endpoints_of(|_| true) {
+            self.empty_endpoint(id);
+            let conns = &mut *self.state.conns.borrow_mut();
+            if let Some(udp) = conns.slab.udp_mut(id) {
+                udp.close(Closed::by(CloseReason::Shutdown));
+            }
+            conns.mark_dirty(id);
+        }
+    }
+
+    /// The ids of the bound sockets whose listener fits.
+    fn endpoints_of(&self, fits: impl Fn(ListenerId) -> bool) -> Vec<ConnId> {
+        let slab = &mut self.state.conns.borrow_mut().slab;
+        let mut ids = slab.udp_ids();
+        ids.retain(|id| slab.udp_mut(*id).and_then(|udp| udp.listener).is_some_and(&fits));
+        ids
+    }
+
+    /// Gives the handler all that waits for an endpoint before it ends, unless it has paused it.
+    fn empty_endpoint(&mut self, id: ConnId) {
+        let batches = {
+            let conns = &mut *self.state.conns.borrow_mut();
+            let Some(entry) = conns.slab.udp_mut(id) else { return };
+            // The poller was not asked lately.
+            entry.endpoint.ready(true, false);
+            entry.endpoint.batches_held()
+        };
+        self.deliver_waiting(id, usize::MAX);
+        let Some(mut batch) = self.datagrams.take() else { return };
+        // What comes meanwhile is not waited for: that could take for ever.
+        for _ in 0..batches {
+            if self.receive(id, &mut batch, usize::MAX).is_none() {
+                break;
             }
         }
+        self.datagrams = Some(batch);
     }
 
     /// The loop ends: one more attempt to send, then all UDP sockets are closed.
@@ -312,35 +309,10 @@ impl EventLoop {
                 let conns = &mut *self.state.conns.borrow_mut();
                 let Some(entry) = conns.slab.udp_mut(id) else { continue };
                 entry.close(Closed::by(CloseReason::Shutdown));
-                self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
+                self.state.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
                 entry.closing
             };
             closed.into_iter().for_each(|closed| self.finish_endpoint(id, closed));
         }
-    }
-}
-
-impl LoopState {
-    /// Queues a datagram whose cost was counted on its shared part before; says whether it was.
-    fn queue_handed_in(&self, conns: &mut Conns, id: ConnId, to: Option<SocketAddr>, bytes: &[u8]) -> bool {
-        let Some(entry) = conns.slab.udp_mut(id) else {
-            // Not taken in: it could not be polled.
-            if let Ok(shared) = self.mailbox().shared(id) {
-                shared.settle(cost(bytes.len()));
-            }
-            return false;
-        };
-        // Also when it is closing: it was accepted before.
-        let before = entry.endpoint.held();
-        let queued = entry.endpoint.queue(to, &[bytes]).is_ok();
-        if queued {
-            conns.pool.change += entry.endpoint.held() as isize - before as isize;
-            self.metrics().messages_written.add(1);
-        } else {
-            entry.shared.settle(cost(bytes.len()));
-            self.metrics().datagrams_dropped.add(1);
-        }
-        conns.mark_dirty(id);
-        queued
     }
 }

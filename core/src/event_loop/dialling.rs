@@ -173,6 +173,7 @@ impl EventLoop {
             }
             Err(error) => {
                 self.state.poller.forget(socket.as_fd());
+                dial.left(socket::local_address(socket.as_fd()).ok());
                 Err(error)
             }
         })

@@ -3,7 +3,6 @@
 use super::acceptor::LAST_BATCHES;
 use super::EventLoop;
 use crate::base::panics::{catch, report};
-use crate::contract::action::{CloseReason, Closed};
 use crate::delivery::event::Event;
 
 impl EventLoop {
@@ -28,7 +27,8 @@ impl EventLoop {
         }
     }
 
-    /// Lets those in who had connected before, closes the listeners, and the endpoints once they have sent.
+    /// Lets those in who had connected before, closes the listeners, and the endpoints once the handler was given what
+    /// waits for them and its answers are sent.
     fn begin_draining(&mut self) {
         self.acceptor.look_at_all();
         for _ in 0..LAST_BATCHES {
@@ -38,14 +38,7 @@ impl EventLoop {
             }
         }
         self.acceptor.clear(&self.state.poller);
-        let endpoints = self.state.conns.borrow_mut().slab.udp_ids();
-        for id in endpoints {
-            let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(endpoint) = conns.slab.udp_mut(id).filter(|entry| entry.listener.is_some()) {
-                endpoint.close(Closed::by(CloseReason::Shutdown));
-            }
-            conns.mark_dirty(id);
-        }
+        self.drain_endpoints();
         self.state.server().shared.loop_drains();
     }
 }

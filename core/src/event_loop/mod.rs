@@ -242,6 +242,7 @@ impl EventLoop {
         for command in commands.drain(..) {
             match command {
                 Command::Accepted(accepted) => self.arrivals.push(accepted),
+                Command::LetIn(accepted) => self.let_in(accepted),
                 Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
                 Command::WriteDatagram(id, bytes, completion) => {
                     self.take_peer_datagram(id, &bytes, completion);
@@ -256,7 +257,7 @@ impl EventLoop {
                 }
                 Command::Listen(_) => {}
                 Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
-                Command::CloseListener(listener) => self.close_listener(listener),
+                Command::CloseListener(closing) => self.close_listener(&closing),
                 Command::Answer(answer) => {
                     self.tell_turn(false, |receiver, turn| receiver.answered(turn, answer));
                 }
@@ -311,6 +312,10 @@ impl EventLoop {
 
     #[inline(never)]
     fn take_arrivals(&mut self) {
+        if self.state.server().shared.is_ending() {
+            // In the middle of a turn: nobody has a first callback any more.
+            return;
+        }
         if !self.state.takes_input() {
             return;
         }

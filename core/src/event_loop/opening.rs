@@ -85,8 +85,8 @@ impl EventLoop {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.stream_mut(id) else { return };
             let Some(opening) = entry.extra().opening.take() else { return };
-            if entry.machine.shared.peer().is_none() {
-                entry.wire.peer().into_iter().for_each(|peer| entry.machine.shared.set_peer(peer));
+            if entry.machine.shared.known_peer().is_none() {
+                entry.wire.peer().into_iter().for_each(|peer| entry.machine.shared.note_peer(peer));
             }
             opening
         };

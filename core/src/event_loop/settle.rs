@@ -11,7 +11,7 @@ use crate::base::conn_id::ConnId;
 use crate::base::panics::{catch, report};
 use crate::base::slab::Slab;
 use crate::conn::entry::Entry;
-use crate::conn::stream::entry::StreamEntry;
+use crate::conn::stream::entry::{Ends, StreamEntry};
 use crate::conn::stream::machine::Step;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{Action, Closed};
@@ -230,13 +230,15 @@ impl EventLoop {
             return;
         }
         let Some(mut leaving) = self.take_out(id) else { return };
+        let mut ends = Ends::default();
         if let Some(stream) = leaving.1.stream() {
+            ends = stream.ends();
             let resets = stream.machine.resets();
             stream.wire.close(resets, &self.state.poller);
             close_attempts(stream, &self.state.poller);
         }
         self.state.metrics().count_closed(closed.reason);
-        self.part(id, leaving, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
+        self.part(id, leaving, ends, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
     }
 
     /// What a connection still carried and had queued is given back to the budget, before anybody hears of its end.
@@ -253,6 +255,7 @@ impl EventLoop {
         self.state.mailbox().unregister(id, false);
         let Some(mut leaving) = self.take_out(id) else { return };
         let Some(entry) = leaving.1.stream() else { return };
+        let ends = entry.ends();
         let (input, output) = {
             let conns = &mut *self.state.conns.borrow_mut();
             entry.send_last(&mut conns.pool, self.state.metrics());
@@ -261,7 +264,7 @@ impl EventLoop {
         let Some(descriptor) = entry.wire.detach(&self.state.poller) else { return };
         self.state.metrics().other_calls.add(1);
         let detached = Detached { descriptor, input, output };
-        self.part(id, leaving, |receiver, conn| receiver.event(Event::Detached(conn, detached)));
+        self.part(id, leaving, ends, |receiver, conn| receiver.event(Event::Detached(conn, detached)));
     }
 
     /// Takes a connection that was unregistered out of the loop: its completions are called, its timers ended.
@@ -293,11 +296,15 @@ impl EventLoop {
         &mut self,
         id: ConnId,
         mut leaving: Box<(ConnId, Entry)>,
+        ends: Ends,
         last: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action,
     ) {
         debug_assert_eq!(leaving.0, id);
         leaving.1.stream().into_iter().for_each(|stream| self.give_back(id, stream));
-        self.state.conns.borrow_mut().leaving = Some(leaving);
+        {
+            let conns = &mut *self.state.conns.borrow_mut();
+            (conns.leaving, conns.left) = (Some(leaving), ends);
+        }
         self.tell(id, last);
         let leaving = self.state.conns.borrow_mut().leaving.take();
         if let Err(panic) = catch(|| drop(leaving)) {

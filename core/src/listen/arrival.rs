@@ -1,13 +1,14 @@
 //! What comes in by a listener, and what it begins with.
 
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use super::listener::Listener;
+use crate::address::Address;
 use crate::base::limits::Admission;
 use crate::contract::options::{ConnOptions, ListenerId};
 use crate::framing::Framing;
+use crate::sys::socket::reset_on_close;
 
 /// Where connections of a listener come from, and what they begin with.
 #[derive(Debug)]
@@ -22,11 +23,38 @@ pub(crate) struct Origin {
 /// A connection that was accepted and has no loop yet.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Unserved,
     pub(crate) origin: Arc<Origin>,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: Address,
     /// Its place among the connections that the server admits.
     pub(crate) admission: Option<Box<Admission>>,
+}
+
+/// The socket of a connection that nobody serves yet. If nobody ever will, because the server ends before, the peer sees a
+/// reset: an end would look as if it had been served.
+#[derive(Debug)]
+pub(crate) struct Unserved(Option<OwnedFd>);
+
+impl Unserved {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Unserved(Some(socket))
+    }
+
+    /// Whether nobody has taken it.
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The socket, for who serves it; `None` once it was taken.
+    pub(crate) fn take(&mut self) -> Option<OwnedFd> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unserved {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|socket| reset_on_close(socket.as_fd()));
+    }
 }
 
 /// A listening socket on its way to whoever accepts from it.

@@ -7,21 +7,23 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::{
-    check_again, of_listener, wrong, ListenOptions, ListenUrl, Scheme, SocketKind, SocketOption, Target,
+    abstract_address, check_again, of_listener, wrong, Address, ListenOptions, ListenUrl, Scheme, SocketKind,
+    SocketOption, Target,
 };
 use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
-use crate::sys::datagram::MAX_BUFFER;
-use crate::sys::socket::shutdown_listening;
+use crate::sys::datagram::{prepare, MAX_BUFFER};
+use crate::sys::socket::{self, in_zone, shutdown_listening};
 use crate::sys::socket_options::{self, apply_while};
 
 use super::claim::Claim;
@@ -35,6 +37,12 @@ const FIRST_FREE_PORT: u16 = 1024;
 const ASKS_FOR_RIGHT: &str =
     "a port below 1024 needs the right to (CAP_NET_BIND_SERVICE); from 1024 on none does";
 
+/// Who is given connections that were accepted, with the peer's address.
+type Take<'a> = dyn FnMut(OwnedFd, Address) + 'a;
+
+/// Errors in a row after which nobody is looked for any more when a listener closes.
+const LAST_ERRORS: usize = 16;
+
 /// A listening socket, or a bound one for UDP. Dropping it closes it, and removes a Unix path if it is still
 /// its own.
 #[derive(Debug)]
@@ -44,7 +52,10 @@ pub(crate) struct Listener {
     path: Option<OwnPath>,
     /// Dropped before the socket: a number that is free is never claimed.
     claim: Claim,
+    /// Once it was closed, its number stands for something that is no socket until this is dropped.
     socket: Socket,
+    /// It was closed. Whoever accepts or closes holds the lock meanwhile, so that the address is free when closing returns.
+    closed: Mutex<bool>,
     address: String,
     kind: SocketKind,
     /// The process that opened the socket; `None` for an adopted one. Another process may hold it, too.
@@ -78,13 +89,18 @@ impl Listener {
         }
         match target {
             Target::Inet { addr, dual_stack } => Inet { scheme, addr, dual_stack, options }.open(url),
+            Target::Zoned { ip, zone, port } => {
+                let addr = in_zone(ip, port, &zone);
+                let addr = addr.map_err(|error| wrong(url, format_args!("the zone {zone:?}: {error}")))?;
+                Inet { scheme, addr, dual_stack: false, options }.open(url)
+            }
             Target::Name { host, port } => {
-                let addr = (look_up(url, scheme, &host)?, port).into();
+                let addr = look_up(url, scheme, &host, port)?;
                 check_again(url, scheme, &Target::Inet { addr, dual_stack: false }, &options)?;
                 Inet { scheme, addr, dual_stack: false, options }.open(url)
             }
             Target::Path(path) => Self::path(url, &path, &options),
-            Target::Abstract(name) => Self::abstract_name(url, &name, &options),
+            Target::Abstract(name) => Self::abstract_name(url, name, &options),
             Target::Descriptor(number) => {
                 let listener = inherited::adopt(url, number, &options, &conns)?;
                 Ok(Listener { datagram_size: datagram_size(&options), ..listener })
@@ -104,6 +120,7 @@ impl Listener {
             path: None,
             claim,
             socket,
+            closed: Mutex::new(false),
             address,
             kind,
             opened_by,
@@ -115,21 +132,22 @@ impl Listener {
 
     fn path(url: &str, path: &Path, options: &ListenOptions) -> Result<Listener> {
         let (socket, own) = path::listen(url, path, options)?;
-        let listener = Self::unix(socket, format!("unix://{}", path.display()), options);
+        let listener = Self::unix(socket, Address::Path(path.to_owned()), options);
         Ok(Listener { path: Some(own), ..listener })
     }
 
-    fn abstract_name(url: &str, name: &str, options: &ListenOptions) -> Result<Listener> {
-        let opened = SockAddr::unix(format!("\0{name}")).and_then(|address| {
+    fn abstract_name(url: &str, name: Vec<u8>, options: &ListenOptions) -> Result<Listener> {
+        let opened = abstract_address(&name).and_then(|address| {
             let socket = unix_socket(&address)?;
             socket.listen(backlog(options)).map(|()| socket)
         });
         let socket = opened.map_err(|error| failed(url, &error))?;
-        Ok(Self::unix(socket, format!("unix://@{name}"), options))
+        Ok(Self::unix(socket, Address::Abstract(name), options))
     }
 
-    fn unix(socket: Socket, address: String, options: &ListenOptions) -> Listener {
-        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, address) }
+    fn unix(socket: Socket, address: Address, options: &ListenOptions) -> Listener {
+        let url = format!("unix://{address}");
+        Listener { accepted: of_accepted(options), ..Self::new(socket, SocketKind::Unix, url) }
     }
 
     /// Opens a further socket on the very same address and with the same options; the kernel deals out
@@ -167,9 +185,10 @@ impl Listener {
     }
 
     /// The bound UDP socket, for the endpoint that owns it from now on, and what keeps its number from being
-    /// adopted a second time.
-    pub(crate) fn into_udp(self) -> (Socket, Claim) {
-        (self.socket, self.claim)
+    /// adopted a second time; `None` if it was closed.
+    pub(crate) fn into_udp(self) -> Option<(Socket, Claim)> {
+        let is_closed = *self.lock();
+        (!is_closed).then_some((self.socket, self.claim))
     }
 
     /// Tells an accepted socket what it did not inherit: the size of a Unix socket's send buffer. Everything
@@ -185,18 +204,79 @@ impl Listener {
         }
     }
 
-    /// Stops listening at once, also while another thread holds the socket: the path is removed, and connects
-    /// are refused. What nobody has accepted yet is reset (TCP), and accept answers EINVAL, or it can still be
-    /// accepted, and then accept answers EAGAIN (Unix). A socket that came from another process, by a fork
-    /// or as a descriptor, is only closed, with the drop: it may still listen there. So is a UDP socket,
-    /// which has nobody to refuse.
-    pub(crate) fn close_now(&self) {
-        if let Some(path) = &self.path {
-            path.remove();
+    /// Accepts a connection that waits, if one does: it and its peer's address.
+    ///
+    /// # Errors
+    /// As accept(2) has them; EINVAL, too, once it was closed.
+    pub(crate) fn accept(&self) -> io::Result<(OwnedFd, Address)> {
+        match *self.lock() {
+            true => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+            false => socket::accept(self.socket.as_fd()),
         }
-        if self.kind != SocketKind::Udp && self.opened_by == Some(process::id()) {
-            shutdown_listening(self.socket.as_fd());
+    }
+
+    /// Uses the socket, which nobody closes meanwhile; `None` if it was closed.
+    pub(crate) fn while_open<T>(&self, use_it: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+        let is_closed = self.lock();
+        (!*is_closed).then(|| use_it(self.socket.as_fd()))
+    }
+
+    /// Accepts all that the kernel has connected.
+    pub(crate) fn take_waiting(&self, take: &mut Take<'_>) {
+        if self.kind != SocketKind::Udp {
+            self.while_open(|socket| self.take_from(socket, take));
         }
+    }
+
+    /// Closes the socket, whoever holds it: when this returns, connects are refused, a path is removed, and the address is
+    /// free. Its number stands for what `placeholder` does until the listener is dropped. Whoever the kernel had connected
+    /// goes to `take`, or, without one, is reset.
+    ///
+    /// A socket that came from another process, by a fork or as a descriptor, is only closed: it may still listen there.
+    pub(crate) fn close_now(&self, placeholder: BorrowedFd<'_>, mut take: Option<&mut Take<'_>>) {
+        let mut is_closed = self.lock();
+        if std::mem::replace(&mut *is_closed, true) {
+            return;
+        }
+        self.path.iter().for_each(OwnPath::remove);
+        let socket = self.socket.as_fd();
+        let ours = self.kind != SocketKind::Udp && self.opened_by == Some(process::id());
+        let mut take_all = || take.iter_mut().for_each(|take| self.take_from(socket, take));
+        match self.kind {
+            SocketKind::Udp => {}
+            // Those who wait can still be accepted when it listens no more, and nobody joins them.
+            SocketKind::Unix => {
+                ours.then(|| shutdown_listening(socket));
+                take_all();
+            }
+            // That would reset them.
+            SocketKind::Tcp => {
+                take_all();
+                ours.then(|| shutdown_listening(socket));
+            }
+        }
+        socket::replace(socket, placeholder);
+    }
+
+    /// Accepts until nobody waits.
+    fn take_from(&self, socket: BorrowedFd<'_>, take: &mut Take<'_>) {
+        let mut errors = 0;
+        while errors < LAST_ERRORS {
+            match socket::accept(socket) {
+                Ok((accepted, peer)) => {
+                    // What fails leaves a buffer as large as the system makes it.
+                    let _ = self.prepare_accepted(accepted.as_fd());
+                    take(accepted, peer);
+                    errors = 0;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => errors += 1,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -246,6 +326,9 @@ impl Inet {
         let socket = Socket::new(Domain::for_address(self.addr), kind.nonblocking().cloexec(), None);
         let socket = socket.map_err(failed)?;
         self.share(&socket).map_err(failed)?;
+        if !tcp {
+            prepare(socket.as_fd(), self.addr.is_ipv6());
+        }
         self.bind_device(url, &socket)?;
         // Before the bind and the listen: a receive buffer counts for the window that is offered first.
         for option in of_listener(&self.options, tcp) {
@@ -315,14 +398,13 @@ fn of_accepted(options: &ListenOptions) -> Option<SocketOption> {
     (options.send_buffer > 0).then_some(SocketOption::SendBuffer(options.send_buffer))
 }
 
-/// The address of a host name. As Go's net.Listen: IPv4 first, so that `localhost` is where most clients
-/// look.
-fn look_up(url: &str, scheme: Scheme, host: &str) -> Result<IpAddr> {
-    let port = 0;
+/// The address of a host name, with its zone if it has one. As Go's net.Listen: IPv4 first, so that `localhost` is where
+/// most clients look.
+fn look_up(url: &str, scheme: Scheme, host: &str, port: u16) -> Result<SocketAddr> {
     let found = (host, port).to_socket_addrs();
     let found = found.map_err(|error| wrong(url, format_args!("cannot look up {host:?}: {error}")))?;
-    let mut ips: Vec<IpAddr> = found.map(|addr| addr.ip()).filter(|ip| scheme.takes(*ip)).collect();
-    ips.sort_by_key(IpAddr::is_ipv6);
+    let mut fitting: Vec<SocketAddr> = found.filter(|addr| scheme.takes(addr.ip())).collect();
+    fitting.sort_by_key(SocketAddr::is_ipv6);
     let none = || wrong(url, format_args!("{host:?} has no address for the scheme {scheme}"));
-    ips.first().copied().ok_or_else(none)
+    fitting.first().copied().ok_or_else(none)
 }

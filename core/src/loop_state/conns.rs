@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::base::conn_id::ConnId;
 use crate::base::slab::Slab;
 use crate::conn::entry::Entry;
+use crate::conn::stream::entry::Ends;
 use crate::conn::stream::machine::Reading;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{Completed, Completion};
@@ -17,6 +18,8 @@ pub(crate) struct Conns {
     pub(crate) slab: Slab<Entry>,
     /// The connection whose last callback runs: it has left the slab, so that its slot may be used again.
     pub(crate) leaving: Option<Box<(ConnId, Entry)>>,
+    /// The addresses that it had.
+    pub(crate) left: Ends,
     pub(crate) pool: BlockPool,
     /// Connections with input for the handler, or with a callback that is due; served in turn.
     pub(crate) ready: VecDeque<ConnId>,
@@ -33,6 +36,7 @@ impl Conns {
         Conns {
             slab: Slab::new(),
             leaving: None,
+            left: Ends::default(),
             pool: BlockPool::default(),
             ready: VecDeque::new(),
             discard: VecDeque::new(),
@@ -48,6 +52,11 @@ impl Conns {
             Some(leaving) => Some(&mut leaving.1),
             None => self.slab.find_mut(id),
         }
+    }
+
+    /// The addresses that the connection had whose last callback runs, if it is this one.
+    pub(crate) fn ends_left(&self, id: ConnId) -> Option<&Ends> {
+        self.leaving.as_deref().filter(|leaving| leaving.0 == id).map(|_| &self.left)
     }
 
     pub(crate) fn mark_dirty(&mut self, id: ConnId) {

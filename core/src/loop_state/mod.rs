@@ -3,13 +3,13 @@
 //! destructors, loggers), so such a call always finds them free.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Envelope;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::timer::Wheel;
 use crate::conn::entry::Entry;
@@ -30,10 +30,16 @@ use crate::sys::poller::Poller;
 
 mod alarms;
 pub(crate) mod conns;
+mod endpoints;
 mod holding;
 mod writing;
 
 pub(crate) use alarms::{Alarm, LoopTimer};
+
+thread_local! {
+    /// The loops that this thread is the host of.
+    static HOSTED: RefCell<Vec<Weak<LoopState>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The input that `on_data` is being given.
 #[derive(Clone, Copy)]
@@ -57,8 +63,8 @@ pub(crate) struct LoopState {
     pub(crate) input: Cell<Option<Input>>,
     /// How many of its bytes the handler keeps.
     pub(crate) kept: Cell<usize>,
-    /// If it is a datagram: its sender, and whether it was truncated.
-    pub(crate) datagram: Cell<Option<(SocketAddr, bool)>>,
+    /// If it is a datagram: what came with it.
+    pub(crate) datagram: Cell<Option<Envelope>>,
     /// Dropped last: the lease of the timers' ids goes back with it.
     mailbox: Arc<Mailbox>,
     /// The process whose loop it is, as [`fork::process`] numbers it.
@@ -95,6 +101,24 @@ impl LoopState {
     /// The loop with this mailbox, if it runs on this thread.
     pub(crate) fn current(mailbox: &Mailbox) -> Option<Rc<LoopState>> {
         mailbox.here.with(Rc::clone)
+    }
+
+    /// The calling thread is the loop's host: it may call between two turns, too.
+    pub(crate) fn set_hosted_here(self: &Rc<Self>) {
+        HOSTED.with_borrow_mut(|hosted| {
+            hosted.retain(|state| state.strong_count() > 0);
+            hosted.push(Rc::downgrade(self));
+        });
+    }
+
+    /// The loop with this mailbox, if the calling thread is its host.
+    pub(crate) fn hosted_here(mailbox: &Mailbox) -> Option<Rc<LoopState>> {
+        let find = |hosted: &RefCell<Vec<Weak<LoopState>>>| {
+            let hosted = hosted.borrow();
+            hosted.iter().filter_map(Weak::upgrade).find(|state| std::ptr::eq(&*state.mailbox, mailbox))
+        };
+        // A thread that is ending hosts none.
+        HOSTED.try_with(find).ok().flatten()
     }
 
     /// Whether this is the process whose loop it is, and not a child that was forked inside a callback.
@@ -246,15 +270,8 @@ impl LoopState {
         Ok(())
     }
 
-    pub(crate) fn sender(&self, id: ConnId) -> Option<SocketAddr> {
-        self.datagram(id).map(|(sender, _)| sender)
-    }
-
-    pub(crate) fn is_truncated(&self, id: ConnId) -> bool {
-        self.datagram(id).is_some_and(|(_, truncated)| truncated)
-    }
-
-    fn datagram(&self, id: ConnId) -> Option<(SocketAddr, bool)> {
+    /// What came with the datagram that the handler is being given.
+    pub(crate) fn envelope(&self, id: ConnId) -> Option<Envelope> {
         self.input.get().filter(|input| input.id == id)?;
         self.datagram.get()
     }
@@ -274,17 +291,23 @@ impl LoopState {
         Ok(conn_info(entry.shared(), self.index, self.now.get()))
     }
 
-    /// The peer's address, as far as it is remembered; what it is in the last callback, when the socket is closed.
+    /// The peer's address, as far as it is known here, in the last callback too, when the socket is closed.
     pub(crate) fn peer(&self, id: ConnId) -> Option<Address> {
         let conns = &mut *self.conns.borrow_mut();
-        let entry = conns.peek_or_leaving(id)?;
-        let left = match entry {
-            Entry::Stream(stream) => {
-                !stream.wire.has_socket() && !stream.machine.is_opening() && stream.wire.is_unix()
-            }
-            Entry::Udp(_) => false,
-        };
-        entry.shared().peer().map(Address::Inet).or_else(|| left.then_some(Address::Unnamed))
+        let known = conns.peek_or_leaving(id)?.shared().known_peer();
+        known.or_else(|| conns.ends_left(id)?.remote.clone())
+    }
+
+    /// The address of this side; in the last callback what it was.
+    pub(crate) fn local(&self, id: ConnId) -> Option<Address> {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(ends) = conns.ends_left(id) {
+            return ends.local.clone();
+        }
+        match conns.slab.find_mut(id)? {
+            Entry::Stream(stream) => stream.wire.local(),
+            Entry::Udp(udp) => udp.endpoint.local(),
+        }
     }
 
     // ---- receivers that hand over ----

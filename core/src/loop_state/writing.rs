@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::LoopState;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Source;
 use crate::base::error::Result;
 use crate::conn::datagram::endpoint::cost;
 use crate::conn::datagram::entry::UdpEntry;
@@ -243,14 +244,17 @@ impl LoopState {
         completion: &mut Option<Completion>,
     ) -> Result<Pressure> {
         let endpoint = conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
-        let to = match endpoint.listener {
-            None => None,
-            Some(_) => Some(self.sender(id).ok_or_else(|| no_sender_error(id))?),
+        let (to, from) = match endpoint.listener {
+            None => (None, None),
+            Some(_) => {
+                let envelope = self.envelope(id).ok_or_else(|| no_sender_error(id))?;
+                (Some(envelope.sender), envelope.landing.and_then(|landing| landing.source()))
+            }
         };
-        let pressure = self.queue_datagram(conns, id, to, slices)?;
-        // Called when the queue has been sent: datagrams are not told apart there.
-        let pending = conns.slab.udp_mut(id).map(|entry| &mut entry.pending);
-        pending.into_iter().for_each(|pending| pending.extend(completion.take()));
+        let pressure = self.queue_datagram(conns, id, to, from, slices)?;
+        if let (Some(entry), Some(completion)) = (conns.slab.udp_mut(id), completion.take()) {
+            entry.endpoint.complete_with(completion);
+        }
         Ok(pressure)
     }
 
@@ -258,7 +262,7 @@ impl LoopState {
         let conns = &mut *self.conns.borrow_mut();
         match conns.slab.find_mut(id) {
             Some(Entry::Udp(udp)) if udp.listener.is_some() => {
-                self.queue_datagram(conns, id, Some(to), &[bytes])
+                self.queue_datagram(conns, id, Some(to), None, &[bytes])
             }
             Some(_) => Err(no_endpoint_error(id)),
             None => Err(closed_error(id)),
@@ -270,6 +274,7 @@ impl LoopState {
         conns: &mut Conns,
         id: ConnId,
         to: Option<SocketAddr>,
+        from: Option<Source>,
         slices: &[&[u8]],
     ) -> Result<Pressure> {
         let UdpEntry { endpoint, shared, .. } = conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
@@ -285,7 +290,7 @@ impl LoopState {
         }
         let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
         let before = endpoint.held();
-        if let Err(error) = endpoint.queue(to, slices) {
+        if let Err(error) = endpoint.queue_from(to, from, slices) {
             shared.settle(len);
             return Err(error);
         }

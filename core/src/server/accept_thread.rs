@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::notice::{tell, Kind};
 use crate::event_loop::acceptor::{Acceptor, Door, LAST_BATCHES};
+use crate::listen::arrival::Accepted;
 use crate::listen::balancer::Balancer;
 use crate::shared::accept_box::{AcceptBox, AcceptCommand};
 use crate::shared::handle::Handle;
@@ -75,7 +76,11 @@ impl AcceptThread {
         for command in commands {
             match command {
                 AcceptCommand::Listen(placement) => self.acceptor.add(placement, &accepting.poller),
-                AcceptCommand::Close(listener) => self.acceptor.remove(listener, &accepting.poller),
+                AcceptCommand::Close(listener, released) => {
+                    self.acceptor.remove(listener, &accepting.poller);
+                    drop(released);
+                }
+                AcceptCommand::LetIn(waiting) => self.let_in(waiting, accepting),
             }
         }
     }
@@ -84,14 +89,34 @@ impl AcceptThread {
         if !self.acceptor.is_busy() && self.acceptor.next_due() != Some(Duration::ZERO) {
             return;
         }
+        self.deal_from(accepting, |acceptor, door, take| acceptor.accept(door, take));
+    }
+
+    /// Deals out connections that were accepted elsewhere, as far as the limits allow.
+    fn let_in(&mut self, waiting: Vec<Accepted>, accepting: &AcceptBox) {
+        self.deal_from(accepting, |_, door, take| {
+            waiting.into_iter().for_each(|mut accepted| {
+                if door.let_in(&mut accepted) {
+                    take(accepted);
+                }
+            });
+        });
+    }
+
+    /// Deals out what `source` gives.
+    fn deal_from(
+        &mut self,
+        accepting: &AcceptBox,
+        source: impl FnOnce(&mut Acceptor, &Door<'_>, &mut dyn FnMut(Accepted)),
+    ) {
         let loops = self.server.mailboxes();
         let mut open: Vec<usize> = loops.iter().map(|mailbox| mailbox.load()).collect();
         let mut dealt: Vec<Vec<Command>> = loops.iter().map(|_| Vec::new()).collect();
         let AcceptBox { metrics, poller, .. } = accepting;
         let door = Door { admissions: &self.server.shared.admissions, metrics, poller };
         let balancer = &mut self.balancer;
-        self.acceptor.accept(&door, |accepted| {
-            let index = balancer.pick(accepted.peer.map(|peer| peer.ip()), &open);
+        source(&mut self.acceptor, &door, &mut |accepted| {
+            let index = balancer.pick(accepted.peer.inet().map(|peer| peer.ip()), &open);
             open[index] += 1;
             dealt[index].push(Command::Accepted(accepted));
         });

@@ -67,6 +67,7 @@ impl Hosted {
         seed.mailbox.signal();
         let event_loop = EventLoop::new(seed, 0, server.clone(), &*delivery);
         server.shared.set_hosted();
+        event_loop.state().set_hosted_here();
         Hosted { server, delivery, event_loop, timer, life: Life::New }
     }
 

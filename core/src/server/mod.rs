@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::address::ListenOptions;
+use crate::base::engine_thread;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::panics::catch;
 use crate::contract::action::Action;
@@ -88,9 +89,10 @@ impl Server {
     /// start. Returns the address really bound, as a URL without the query. A host name is looked up, which
     /// may block.
     ///
-    /// Schemes: `tcp` (also without a scheme; with no host, IPv4 and IPv6), `tcp4`, `tcp6`, `udp`, `udp4`,
-    /// `udp6`, `unix` (a path, or `@name` for Linux's abstract namespace), `fd` (the number of an inherited
-    /// descriptor). Port 0 picks a free one. Options: those of [`ListenOptions`] and [`ConnOptions`], whose members
+    /// Schemes, in any case: `tcp` (also without a scheme; with no host or `*`, IPv4 and IPv6), `tcp4`, `tcp6`, `udp`,
+    /// `udp4`, `udp6`, `unix` (a path, or `@name` for Linux's abstract namespace), `fd` (the number of an inherited
+    /// descriptor). An IPv6 address may have a zone by name or by number: `[fe80::1%eth0]:5000`. In a path or name, any
+    /// byte may stand as `%` and two hexadecimal digits, and `%` and `?` must. Port 0 picks a free one. Options: those of [`ListenOptions`] and [`ConnOptions`], whose members
     /// say how they are called here: `tcp://:5000?backlog=64&idle=30000&framing=line`.
     ///
     /// # Errors
@@ -292,7 +294,7 @@ impl Server {
     /// # Errors
     /// [`ErrorKind::WrongThread`] on an engine's thread, and so in most callbacks.
     pub fn check_thread() -> Result<()> {
-        if threads::is_engine_thread() {
+        if engine_thread::is_marked() {
             let message = "cannot wait on a thread of the engine: it would wait for itself";
             return Err(Error::new(ErrorKind::WrongThread, message));
         }

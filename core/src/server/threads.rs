@@ -1,11 +1,11 @@
 //! The threads of a server: all are started before any of them begins, and the last to end says so.
 
-use std::cell::Cell;
 use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::accept_thread::AcceptThread;
+use crate::base::engine_thread;
 use crate::base::error::{Error, Result};
 use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, report};
@@ -15,16 +15,6 @@ use crate::shared::handle::Handle;
 use crate::shared::seed::Seed;
 use crate::sys::affinity;
 use crate::sys::signal::SignalsBlocked;
-
-thread_local! {
-    /// Set on the engine's own threads, where nobody may wait.
-    static ON_ENGINE_THREAD: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether the calling thread is the engine's, of whatever server.
-pub(crate) fn is_engine_thread() -> bool {
-    ON_ENGINE_THREAD.get()
-}
 
 /// Threads that exist and wait for their part.
 pub(crate) struct Threads {
@@ -103,7 +93,7 @@ fn loop_thread(start: &Receiver<Seed>, index: usize, server: &Handle, delivery: 
         }
     }
     let mut event_loop = Some(EventLoop::new(seed, index, server.clone(), &**delivery));
-    engine_thread(server, &**delivery, || {
+    run_part(server, &**delivery, || {
         delivery.around_loop(&mut || {
             // Dropped here: what the loop still owns may need what was set up around it.
             if let Some(mut event_loop) = event_loop.take() {
@@ -117,7 +107,7 @@ fn accept_thread(start: &Receiver<()>, server: &Handle, delivery: &Arc<dyn Deliv
     if start.recv().is_err() {
         return;
     }
-    engine_thread(server, &**delivery, || {
+    run_part(server, &**delivery, || {
         server
             .shared
             .accepting()
@@ -128,8 +118,8 @@ fn accept_thread(start: &Receiver<()>, server: &Handle, delivery: &Arc<dyn Deliv
 
 /// Runs a thread's part. A panic of the engine's stops the server, instead of leaving it half alive. The last
 /// thread to end tells the delivery, then whoever waits.
-fn engine_thread(server: &Handle, delivery: &dyn Delivery, part: impl FnOnce()) {
-    ON_ENGINE_THREAD.set(true);
+fn run_part(server: &Handle, delivery: &dyn Delivery, part: impl FnOnce()) {
+    engine_thread::mark();
     if let Err(panic) = catch(part) {
         tell(Kind::Engine, format_args!("a thread of the engine panicked: {panic}; the server stops"));
         server.stop();

@@ -1,14 +1,17 @@
 //! How other threads reach the thread that accepts for several loops.
 
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crossbeam_channel::Sender;
+
 use crate::base::error::{Error, Result};
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::ListenerId;
-use crate::listen::arrival::Placement;
+use crate::listen::arrival::{Accepted, Placement};
 use crate::shared::seed::WAKER;
 use crate::sys::poller::Poller;
 use crate::sys::waker::Waker;
@@ -16,7 +19,10 @@ use crate::sys::waker::Waker;
 /// What the accepting thread is asked for.
 pub(crate) enum AcceptCommand {
     Listen(Placement),
-    Close(ListenerId),
+    /// Whoever waits for that learns it when the other part is dropped.
+    Close(ListenerId, Option<Sender<Infallible>>),
+    /// Connections of a listener that is closed, which nobody has admitted yet.
+    LetIn(Vec<Accepted>),
 }
 
 /// How other threads reach the accepting thread.
@@ -48,7 +54,7 @@ impl AcceptBox {
         })
     }
 
-    /// Asks the thread for something; when it has ended, nobody does it, and a listener is closed.
+    /// Asks the thread for something; when it has ended, nobody does it: a listener is closed, connections are reset.
     pub(crate) fn send(&self, command: AcceptCommand) {
         match &mut *self.lock() {
             Some(commands) => commands.push(command),

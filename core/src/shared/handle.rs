@@ -8,7 +8,7 @@ use crate::address::ListenOptions;
 use crate::base::conn_id::ConnId;
 use crate::base::error::Result;
 use crate::contract::metrics::Metrics;
-use crate::contract::options::{ConnOptions, ListenerId, Listening};
+use crate::contract::options::{ConnOptions, ListenerId, Listening, Waiting};
 use crate::shared::mailbox::{closed_error, Mailbox};
 use crate::shared::server::{Phase, ServerState};
 
@@ -34,13 +34,28 @@ impl Handle {
         self.shared.listen(url, options, conns)
     }
 
-    /// Stops listening: connects are refused when this returns. Connections of the listener go on; a UDP
-    /// endpoint is closed once its queue is sent.
+    /// Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
+    /// on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor
+    /// any more is reset.
+    ///
+    /// A UDP endpoint's handler is given the datagrams that wait, and its answers are sent; the endpoint is closed
+    /// then. The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback
+    /// of its own loop the endpoint is closed at once, after one attempt to send what is queued, and datagrams that wait
+    /// are lost. In a callback of another loop, and on another thread than the host's of a hosted server, nobody waits:
+    /// the address is free soon after.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the server has no such listener any more.
     pub fn close_listener(&self, listener: ListenerId) -> Result<()> {
-        self.shared.close_listener(listener)
+        self.close_listener_with(listener, Waiting::Serve)
+    }
+
+    /// As [`close_listener`](Self::close_listener), and says what becomes of those who wait.
+    ///
+    /// # Errors
+    /// As [`close_listener`](Self::close_listener).
+    pub fn close_listener_with(&self, listener: ListenerId, waiting: Waiting) -> Result<()> {
+        self.shared.close_listener(listener, waiting)
     }
 
     /// The listeners, in the order of the `listen` calls.
@@ -69,15 +84,16 @@ impl Handle {
     }
 
     /// Asks the server to stop; it does so at once: each connection gets one more attempt to send what is
-    /// queued, and is closed with [`Shutdown`](crate::CloseReason::Shutdown). Asynchronous; may be repeated, and
+    /// queued, and is closed with [`Shutdown`](crate::CloseReason::Shutdown); whoever has connected and had no
+    /// callback yet is reset (TCP). Asynchronous; may be repeated, and
     /// may come before the start, which is then refused. Async-signal-safe: it stores a flag and writes to
     /// descriptors.
     pub fn stop(&self) {
         self.shared.stop();
     }
 
-    /// Asks the server to stop when its connections have finished: `on_stopping` is called, the listeners are
-    /// closed, and connections may go on until all have ended or the deadline, counted from now, is over; what
+    /// Asks the server to stop when its connections have finished: `on_stopping` is called, whoever the kernel has
+    /// connected is taken in, datagrams that wait are delivered, the listeners are closed, and connections may go on until all have ended or the deadline, counted from now, is over; what
     /// is left is then closed as by [`stop`](Self::stop). Zero is the server's
     /// [`stop_deadline`](crate::Config::stop_deadline). A further call can only bring the deadline forward.
     /// Asynchronous and async-signal-safe, as [`stop`](Self::stop).

@@ -1,5 +1,7 @@
 //! A server's listeners: made by any thread, placed with the loops or the accepting thread, closed.
 
+mod closing;
+
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Weak};
 
@@ -10,11 +12,11 @@ use crate::conn::shared::{ConnKind, ConnShared};
 use crate::contract::config::Balance;
 use crate::contract::options::{ConnOptions, ListenerId, Listening};
 use crate::framing::Framing;
-use crate::listen::arrival::{Origin, Placement};
+use crate::listen::arrival::{Accepted, Origin, Placement};
 use crate::listen::listener::Listener;
 use crate::shared::accept_box::AcceptCommand;
 use crate::shared::mailbox::command::Command;
-use crate::shared::server::{Control, Phase, ServerState};
+use crate::shared::server::{Phase, ServerState};
 
 /// The listeners of a server, in the order in which they were made.
 #[derive(Default)]
@@ -22,6 +24,16 @@ pub(crate) struct Records {
     records: Vec<Record>,
     /// The number given last.
     last: u32,
+    /// Connections of listeners that were closed in `on_start`: they wait for its end.
+    left: Vec<(Server, Accepted)>,
+}
+
+/// Who takes a listener's connections in.
+#[derive(Clone, Copy, Debug)]
+enum Server {
+    /// The thread that accepts.
+    Acceptor,
+    Loop(usize),
 }
 
 /// A listener: one socket, or one for each loop.
@@ -34,8 +46,9 @@ struct Record {
     /// Until they are placed.
     sockets: Vec<Placement>,
     is_placed: bool,
-    /// From then on: whoever accepts owns them.
+    /// From then on: whoever accepts, or a UDP socket's loop until it has taken it over, owns them.
     placed: Vec<Weak<Listener>>,
+    origin: Arc<Origin>,
     /// Of a UDP listener, from the start on: an id for each socket.
     endpoints: Vec<ConnId>,
 }
@@ -122,6 +135,9 @@ impl ServerState {
         let mut control = self.control();
         control.listeners.records.iter_mut().for_each(|record| self.place(record));
         control.phase = phase;
+        std::mem::take(&mut control.listeners.left).into_iter().for_each(|(to, waiting)| {
+            self.let_in(to, vec![waiting]);
+        });
     }
 
     /// Hands a listener to the threads that will accept from it.
@@ -131,57 +147,37 @@ impl ServerState {
             if let Some(listener) = Arc::get_mut(&mut socket.listener) {
                 listener.adopt_path();
             }
-            if record.kind != SocketKind::Udp {
-                record.placed.push(Arc::downgrade(&socket.listener));
-            }
+            record.placed.push(Arc::downgrade(&socket.listener));
             record.is_placed = true;
-            let mailbox = &mailboxes[record.loop_of(index, mailboxes.len())];
-            match (record.kind, self.accepting()) {
+            match (record.kind, self.server_of(record, index)) {
                 (SocketKind::Udp, _) => {
                     if let Some(id) = record.endpoints.get(index) {
                         // Before what on_start has asked of it.
+                        let mailbox = &mailboxes[record.loop_of(index, mailboxes.len())];
                         mailbox.send_first(Command::Endpoint(*id, socket));
                     }
                 }
-                (_, Some(accepting)) if !record.sharded => accepting.send(AcceptCommand::Listen(socket)),
-                _ => {
-                    mailbox.send(Command::Listen(socket));
+                (_, Server::Acceptor) => {
+                    if let Some(accepting) = self.accepting() {
+                        accepting.send(AcceptCommand::Listen(socket));
+                    }
                 }
+                (_, Server::Loop(index)) => drop(mailboxes[index].send(Command::Listen(socket))),
             }
         }
     }
 
-    pub(crate) fn close_listener(&self, listener: ListenerId) -> Result<()> {
-        self.expect_own_process()?;
-        let record = {
-            let mut control = self.control();
-            let Control { listeners, .. } = &mut *control;
-            listeners.remove(listener)?
-        };
-        self.close_record(&record);
-        if !record.is_placed {
-            self.forget_endpoints(&record.endpoints);
-        }
-        // Without the lock: removing a path may take its time.
-        drop(record);
-        Ok(())
-    }
-
-    fn close_record(&self, record: &Record) {
-        record.placed.iter().filter_map(Weak::upgrade).for_each(|listener| listener.close_now());
-        if record.is_placed {
-            self.mailboxes().iter().for_each(|mailbox| {
-                mailbox.send(Command::CloseListener(record.id));
-            });
-            self.accepting()
-                .into_iter()
-                .for_each(|accepting| accepting.send(AcceptCommand::Close(record.id)));
+    fn server_of(&self, record: &Record, index: usize) -> Server {
+        match record.sharded || self.config.loops == 1 {
+            true => Server::Loop(record.loop_of(index, self.config.loops)),
+            false => Server::Acceptor,
         }
     }
 
     /// Closes the listeners that nobody has taken over.
     pub(crate) fn close_unplaced_listeners(&self) {
         let mut control = self.control();
+        let left = std::mem::take(&mut control.listeners.left);
         let unplaced: Vec<_> = (control.listeners.records.iter_mut())
             .filter(|record| !record.sockets.is_empty())
             .map(|record| (std::mem::take(&mut record.sockets), std::mem::take(&mut record.endpoints)))
@@ -189,7 +185,7 @@ impl ServerState {
         drop(control);
         // Nobody must reach the sockets by an id once they are closed.
         unplaced.iter().for_each(|(_, endpoints)| self.forget_endpoints(endpoints));
-        drop(unplaced);
+        drop((unplaced, left));
     }
 
     /// No loop has heard of these endpoints: nobody else will end them.
@@ -225,8 +221,9 @@ impl Records {
         });
         let sockets = listeners
             .into_iter()
-            .map(|listener| Placement { listener: Arc::new(listener), origin: Arc::clone(&origin) });
-        let (sockets, placed, endpoints) = (sockets.collect(), Vec::new(), Vec::new());
+            .map(|listener| Placement { listener: Arc::new(listener), origin: Arc::clone(&origin) })
+            .collect();
+        let (placed, endpoints) = (Vec::new(), Vec::new());
         self.records.push(Record {
             id,
             address,
@@ -235,6 +232,7 @@ impl Records {
             sockets,
             is_placed: false,
             placed,
+            origin,
             endpoints,
         });
         id

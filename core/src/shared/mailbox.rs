@@ -20,7 +20,7 @@ use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::loop_state::LoopState;
 use crate::shared::holders::Holders;
-use crate::shared::mailbox::command::{Command, HandedIn};
+use crate::shared::mailbox::command::{Closing, Command, HandedIn};
 use crate::shared::mailbox::cork::add_corked;
 use crate::sys::clock::Clock;
 use crate::sys::copies;
@@ -186,6 +186,10 @@ impl Mailbox {
         }
     }
 
+    pub(crate) fn waker(&self) -> BorrowedFd<'_> {
+        self.waker.as_fd()
+    }
+
     /// Wakes the loop if it sleeps. Async-signal-safe.
     pub(crate) fn wake(&self) {
         if self.asleep.swap(false, Ordering::SeqCst) {
@@ -207,6 +211,31 @@ impl Mailbox {
     /// Has the loop close a connection that was chosen for what it holds; now, whatever the thread's cork holds back.
     pub(crate) fn evict(&self, id: ConnId) {
         drop(self.post(vec![Command::Request(id, Request::Evict)]));
+        self.wake();
+    }
+
+    /// Whether the loop sleeps, or is about to.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::SeqCst)
+    }
+
+    /// Whether the calling thread is the loop's, be it as its host between two turns.
+    pub(crate) fn is_here(&self) -> bool {
+        self.here().is_some()
+    }
+
+    fn here(&self) -> Option<Rc<LoopState>> {
+        LoopState::current(self).or_else(|| LoopState::hosted_here(self))
+    }
+
+    /// Has the UDP sockets of a closed listener closed: at once on the loop's own thread, or else by the loop.
+    pub(crate) fn close_endpoints(&self, closing: Closing, endpoints: &[ConnId]) {
+        if let Some(state) = self.here() {
+            let own = endpoints.iter().filter(|id| id.lease() == self.lease);
+            return own.for_each(|id| state.close_endpoint(*id));
+        }
+        // Past a cork: the calling thread may wait for it. A loop that has ended has closed them.
+        drop(self.post(vec![Command::CloseListener(closing)]));
         self.wake();
     }
 
@@ -240,10 +269,6 @@ impl Mailbox {
     }
 
     // ---- the loop's thread only ----
-
-    pub(crate) fn waker(&self) -> BorrowedFd<'_> {
-        self.waker.as_fd()
-    }
 
     /// Before sleeping: asks senders to wake the loop, and says whether there is nothing to do first.
     pub(crate) fn may_sleep(&self) -> bool {

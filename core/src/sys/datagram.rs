@@ -1,9 +1,9 @@
 //! Datagram sockets: receiving and sending many datagrams with one call, where the system can.
 
-use std::net::SocketAddr;
+use crate::base::datagram::Envelope;
 
 pub(crate) use super::system::datagram::{
-    can_segment, coalesce, outstanding, send_batch, RecvBatch, MAX_MESSAGES, SLOTS,
+    can_segment, coalesce, outstanding, prepare, send_batch, tell_landing, RecvBatch, MAX_MESSAGES, SLOTS,
 };
 
 /// Bytes that every datagram fits in: the length field of UDP has 16 bits.
@@ -13,8 +13,5 @@ pub(crate) const MAX_BUFFER: usize = 65_535;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Datagram<'a> {
     pub(crate) bytes: &'a [u8],
-    /// IPv4 if it came over IPv4, on a dual-stack socket too.
-    pub(crate) sender: SocketAddr,
-    /// It was longer than the buffer; `bytes` is its beginning.
-    pub(crate) truncated: bool,
+    pub(crate) envelope: Envelope,
 }

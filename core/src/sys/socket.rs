@@ -1,9 +1,10 @@
 //! Sockets: connecting, reading, writing, accepting, shutting down, adopting, and what they know of themselves.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use socket2::{SockAddr, SockRef, Socket, Type};
@@ -13,7 +14,9 @@ use super::system::socket::bind_address_no_port;
 use crate::address::{of_connection, Address, DialOptions};
 use crate::sys::socket_options;
 
-pub(crate) use super::system::socket::{accept, peer_credentials, recv, recv_behind, send, send_gathered};
+pub(crate) use super::system::socket::{
+    accept, peer_credentials, recv, recv_behind, replace, send, send_gathered,
+};
 
 /// Slices that one gathered write takes at most. The kernel allows 1,024 (IOV_MAX); 64 blocks are a mebibyte,
 /// more than a socket buffer usually has room for.
@@ -39,6 +42,25 @@ pub(super) fn inet_address(storage: &libc::sockaddr_storage) -> Option<SocketAdd
             Some(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
         }
         _ => None,
+    }
+}
+
+/// The address of whoever connected, in a storage of which the kernel has filled so many bytes.
+pub(super) fn peer_in(storage: &libc::sockaddr_storage, len: libc::socklen_t) -> Address {
+    if let Some(inet) = inet_address(storage) {
+        return Address::canonical(inet);
+    }
+    let (from, to) = (std::mem::offset_of!(libc::sockaddr_un, sun_path), size_of::<libc::sockaddr_un>());
+    let len = (len as usize).clamp(from, to) - from;
+    // SAFETY: the storage is initialised and larger than the longest Unix address, so the range lies within.
+    let path = unsafe { std::slice::from_raw_parts(std::ptr::from_ref(storage).cast::<u8>().add(from), len) };
+    match path {
+        [] => Address::Unnamed,
+        [0, name @ ..] => Address::Abstract(name.to_vec()),
+        path => {
+            let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
+            Address::Path(OsStr::from_bytes(&path[..end]).into())
+        }
     }
 }
 
@@ -135,6 +157,10 @@ pub(crate) fn connect_start(
         socket.bind_device(Some(device.as_bytes()))?;
     }
     if let Some(local) = options.bind {
+        let local = match (local, &options.bind_zone) {
+            (SocketAddr::V6(local), Some(zone)) => in_zone(*local.ip(), local.port(), zone)?,
+            _ => local,
+        };
         if tcp {
             // So that the local port is chosen with the destination known: it need not be free everywhere.
             bind_address_no_port(socket.as_fd())?;
@@ -156,23 +182,12 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
 
 /// The address of this end.
 pub(crate) fn local_address(fd: BorrowedFd<'_>) -> io::Result<Address> {
-    SockRef::from(&fd).local_addr().map(|address| address_of(&address))
+    SockRef::from(&fd).local_addr().map(|address| Address::of(&address))
 }
 
 /// The address of the other end of a connected socket.
 pub(crate) fn peer_address(fd: BorrowedFd<'_>) -> io::Result<Address> {
-    SockRef::from(&fd).peer_addr().map(|address| address_of(&address))
-}
-
-fn address_of(address: &SockAddr) -> Address {
-    if let Some(addr) = address.as_socket() {
-        return Address::canonical(addr);
-    }
-    match (address.as_pathname(), address.as_abstract_namespace()) {
-        (Some(path), _) => Address::Path(path.to_owned()),
-        (None, Some(name)) => Address::Abstract(name.to_owned()),
-        (None, None) => Address::Unnamed,
-    }
+    SockRef::from(&fd).peer_addr().map(|address| Address::of(&address))
 }
 
 /// Ends listening for everybody who holds the socket: connects are refused from now on.
@@ -201,6 +216,11 @@ pub(crate) fn adopt<T, E>(
     let prepared = prepare(unsafe { BorrowedFd::borrow_raw(number) });
     // SAFETY: the descriptor is open, and by this function's contract ours alone from now on.
     Ok(prepared.map(|prepared| (unsafe { OwnedFd::from_raw_fd(number) }, prepared)))
+}
+
+/// An address in the zone of an interface.
+pub(crate) fn in_zone(ip: Ipv6Addr, port: u16, interface: &str) -> io::Result<SocketAddr> {
+    Ok(SocketAddrV6::new(ip, port, 0, interface_index(interface)?).into())
 }
 
 /// The number of a network interface.

@@ -193,3 +193,62 @@ fn stop_and_graceful_stop_close_it() {
     assert_eq!(closed(&seen).1.reason, CloseReason::LocalClose);
     server.wait().unwrap();
 }
+
+#[test]
+fn a_datagram_that_the_kernel_refused_is_cancelled() {
+    let (probe, seen) = Probe::new();
+    let server = started(probe);
+    let socket = UdpSocket::bind("[::1]:0").unwrap();
+    // Longer than one packet of the loopback interface, and its parts are more than this buffer takes.
+    let url = format!("udp6://{}?sndbuf=1", socket.local_addr().unwrap());
+    let id = server.handle().connect(&url, ConnectOptions::default()).unwrap();
+    assert_eq!(opened(&seen), id);
+    let (done, completed) = channel();
+    let write = move |completed| done.send(completed).unwrap();
+    let _ = server.handle().write_then(id, &[&[7; 65_527]], write).unwrap();
+    let completed = completed.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(server.handle().metrics().datagrams_dropped, 1);
+    assert_eq!(completed, Completed::Cancelled);
+}
+
+#[test]
+fn a_refused_datagram_is_cancelled_alone() {
+    let (probe, seen) = Probe::new();
+    let (tell, told) = channel();
+    let probe = probe.wake(move |conn| {
+        for len in [10, 65_527, 20, 65_527, 30] {
+            let tell = tell.clone();
+            let done = move |completed| tell.send((len, completed)).unwrap();
+            let _ = conn.write_then(&[&vec![7; len]], done).unwrap();
+        }
+        Action::None
+    });
+    let server = started(probe);
+    let socket = UdpSocket::bind("[::1]:0").unwrap();
+    let url = format!("udp6://{}?sndbuf=1", socket.local_addr().unwrap());
+    let id = server.handle().connect(&url, ConnectOptions::default()).unwrap();
+    assert_eq!(opened(&seen), id);
+    server.handle().wake(id).unwrap();
+    let (sent, cancelled) = (Completed::Sent, Completed::Cancelled);
+    let expected = [(10, sent), (65_527, cancelled), (20, sent), (65_527, cancelled), (30, sent)];
+    for one in expected {
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(one));
+    }
+}
+
+#[test]
+fn a_broadcast_address_is_reached_if_that_is_asked_for() {
+    let (probe, seen) = Probe::new();
+    let server = started(probe);
+    // Everybody on the loopback interface.
+    let all = UdpSocket::bind("0.0.0.0:0").unwrap();
+    all.set_read_timeout(Some(PATIENCE)).unwrap();
+    let url = format!("udp://127.255.255.255:{}", all.local_addr().unwrap().port());
+    let refused = server.handle().connect(&url, ConnectOptions::default()).unwrap();
+    let (id, how) = closed(&seen);
+    assert_eq!((id, how.reason, how.errno), (refused, CloseReason::ConnectFailed, Some(libc::EACCES)));
+    let id = server.handle().connect(&format!("{url}?broadcast=true"), ConnectOptions::default()).unwrap();
+    assert_eq!(opened(&seen), id);
+    let _ = server.handle().write(id, b"to all").unwrap();
+    assert_eq!(receive(&all).0, b"to all");
+}

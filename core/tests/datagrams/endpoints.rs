@@ -362,6 +362,81 @@ fn a_graceful_stop_sends_what_is_queued() {
 }
 
 #[test]
+fn a_graceful_stop_delivers_what_waits_in_the_kernel() {
+    let (probe, seen) = Probe::new();
+    let ((begun, begins), (go, gate)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let gate = std::sync::Mutex::new(gate);
+    let probe = probe.data(move |_, bytes| {
+        if bytes == b"first" {
+            begun.send(()).unwrap();
+            common::next(&gate.lock().unwrap());
+        }
+        Action::None
+    });
+    let (server, listening) = serve(probe, "udp://127.0.0.1:0", &loops(1));
+    let socket = client("127.0.0.1:0");
+    socket.send_to(b"first", address(&listening.address)).unwrap();
+    common::next(&begins);
+    socket.send_to(b"second", address(&listening.address)).unwrap();
+    server.handle().stop_gracefully(PATIENCE);
+    go.send(()).unwrap();
+    server.wait().unwrap();
+    let data: Vec<_> = seen
+        .try_iter()
+        .filter_map(|seen| match seen {
+            Seen::Data(_, bytes, _) => Some(String::from_utf8(bytes).unwrap()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(data, ["first", "second"]);
+}
+
+#[test]
+fn a_graceful_stop_delivers_all_that_waits_and_sends_the_answers() {
+    for number in [1, 3] {
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let (probe, _seen) = echo();
+        let (server, listening) = serve(probe, "udp://127.0.0.1:0", &loops(number));
+        let socket = client("127.0.0.1:0");
+        let busy = move |_: &reactor_core::Handle| {
+            begun.send(()).unwrap();
+            let _ = gate.recv();
+        };
+        server.handle().run_on(0, busy).unwrap();
+        common::next(&begins);
+        // More than one batch, with empty ones.
+        for index in 0..100_u8 {
+            socket.send_to(&vec![index; index.into()], address(&listening.address)).unwrap();
+        }
+        server.handle().stop_gracefully(PATIENCE);
+        drop(go);
+        server.wait().unwrap();
+        for index in 0..100_u8 {
+            assert_eq!(receive(&socket).0, vec![index; index.into()]);
+        }
+    }
+}
+
+#[test]
+fn nobody_is_sent_to_at_port_0() {
+    let (probe, seen) = Probe::new();
+    let probe = probe.data(|conn, _| {
+        let error = conn.send_to(([127, 0, 0, 1], 0).into(), b"x").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        Action::None
+    });
+    let (server, listening) = serve(probe, "udp://127.0.0.1:0", &loops(1));
+    let id = server.handle().endpoints(listening.id)[0];
+    let error = server.handle().send_to(id, ([127, 0, 0, 1], 0).into(), b"x").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.message().contains("port 0"), "{error}");
+    client("127.0.0.1:0").send_to(b"x", address(&listening.address)).unwrap();
+    datagram(&seen);
+    assert_eq!(server.handle().queued_bytes(), 0);
+}
+
+#[test]
 fn a_joined_group_is_received_from() {
     let (probe, seen) = echo();
     let (_server, listening) = serve(probe, "udp4://:0?join=239.7.7.7@lo", &loops(1));

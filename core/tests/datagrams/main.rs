@@ -8,6 +8,7 @@ mod common;
 mod coalesced;
 mod connected;
 mod endpoints;
+mod landing;
 mod last_callback;
 mod on_start;
 mod racing_stop;

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod closing;
 mod nested_order;
 mod on_start;
 mod order;

@@ -6,4 +6,6 @@
 mod common;
 
 mod balance;
+mod closing;
 mod mixed;
+mod zones;

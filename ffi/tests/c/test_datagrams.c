@@ -3,7 +3,9 @@
 #include "test.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -57,6 +59,15 @@ static void look(struct record *of, reactor_server *server, reactor_conn conn) {
     CHECK_OK(reactor_conn_datagram(server, conn, &datagram));
     CHECK_EQUAL(datagram.sender_len, sizeof sender);
     memcpy(&sender, datagram.sender, sizeof sender);
+    const struct sockaddr_in *destination = (const void *)datagram.destination;
+    CHECK_EQUAL(datagram.destination_len, sizeof *destination);
+    CHECK_EQUAL(destination->sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+    CHECK_EQUAL(destination->sin_port, 0);
+    CHECK_EQUAL(datagram.interface, if_nametoindex("lo"));
+    /* As a program of before has it. */
+    reactor_datagram shorter = {.size = offsetof(reactor_datagram, destination)};
+    CHECK_OK(reactor_conn_datagram(server, conn, &shorter));
+    CHECK(shorter.destination == NULL);
     truncated = datagram.truncated;
     CHECK_STATUS(reactor_conn_keep(server, conn, 0), REACTOR_STATUS_WRONG_STATE);
 }
@@ -122,6 +133,9 @@ static void addresses_that_are_none(void) {
     CHECK_FAILS(reactor_conn_send_to(record.server, endpoint, to, sizeof address, bytes, 1, NULL), wrong,
                 "the family 1");
     address.sin_family = AF_INET;
+    address.sin_port = 0;
+    CHECK_FAILS(reactor_conn_send_to(record.server, endpoint, to, sizeof address, bytes, 1, NULL), wrong, "port 0");
+    address.sin_port = htons(9);
     static const uint8_t too_many[70000];
     CHECK_STATUS(reactor_conn_send_to(record.server, endpoint, to, sizeof address, too_many, sizeof too_many, NULL),
                  wrong);

@@ -54,6 +54,11 @@ static void added_and_closed_while_the_server_runs(void) {
     CHECK_OK(reactor_server_close_listener(record.server, added));
     CHECK_FAILS(reactor_server_close_listener(record.server, added), REACTOR_STATUS_INVALID_ARGUMENT, "listener");
     CHECK_STATUS(reactor_server_close_listener(record.server, 0), REACTOR_STATUS_INVALID_ARGUMENT);
+    /* The address is free again. */
+    CHECK_OK(reactor_server_listen_with(record.server, url, NULL, &added));
+    CHECK_FAILS(reactor_server_close_listener_with(record.server, added, 2), REACTOR_STATUS_INVALID_ARGUMENT,
+                "waiting is 2");
+    CHECK_OK(reactor_server_close_listener_with(record.server, added, REACTOR_WAITING_REFUSE));
     client_send(client, "still", 5); /* its connections go on */
     client_expect(client, "still", 5);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1))};

@@ -32,6 +32,7 @@ static void no_server_for_listening(void) {
     CHECK_FAILS(reactor_server_listen_with(NULL, "tcp://:0", NULL, &number), wrong, "listen_with: server is NULL");
     CHECK_FAILS(reactor_server_listen_inherited(NULL, NULL, &count), wrong, "listen_inherited: server is NULL");
     CHECK_FAILS(reactor_server_close_listener(NULL, 1), wrong, "close_listener: server is NULL");
+    CHECK_FAILS(reactor_server_close_listener_with(NULL, 1, 0), wrong, "close_listener_with: server is NULL");
     CHECK_FAILS(reactor_server_listeners(NULL, NULL, 0, &count), wrong, "listeners: server is NULL");
     CHECK_FAILS(reactor_server_listener_address(NULL, 1, NULL, 0, &count), wrong, "listener_address: server is NULL");
     CHECK_FAILS(reactor_server_endpoints(NULL, 1, NULL, 0, &count), wrong, "endpoints: server is NULL");

@@ -59,6 +59,10 @@ static void look_in_close(struct record *of, reactor_server *server, reactor_con
     char address[REACTOR_ADDRESS_CAPACITY];
     of->statuses[0] = reactor_conn_remote_address(server, conn, address, sizeof address, NULL);
     CHECK(strncmp(address, "127.0.0.1:", 10) == 0);
+    char url[REACTOR_ADDRESS_CAPACITY];
+    CHECK_OK(reactor_conn_local_address(server, conn, address, sizeof address, NULL));
+    CHECK_OK(reactor_server_address(server, 0, url, sizeof url, NULL));
+    CHECK(strcmp(url + strlen("tcp://"), address) == 0);
 }
 
 static void numbers_and_address_in_on_close(void) {

@@ -19,6 +19,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("ipv6only", "true"),
     ("mode", "0600"),
     ("datagram", "1200"),
+    ("broadcast", "true"),
     ("join", "239.1.2.3@lo"),
     ("bind", "127.0.0.1:5"),
     ("idle", "1"),
@@ -170,7 +171,7 @@ fn an_unknown_option_names_those_that_are_known() {
     assert_eq!(
         unknown(connect("udp://h:1?colour", &none)),
         "connect address \"udp://h:1?colour\": unknown option \"colour\" for the scheme udp (known: rcvbuf, sndbuf, device, \
-         bind)"
+         broadcast, bind)"
     );
 }
 

@@ -6,9 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::Socket;
 
+use super::completions::Completions;
 use super::queue::{Queue, Segmenting};
-use crate::base::datagram::{canonical, Reading};
+use crate::base::datagram::{canonical, Reading, Source};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::contract::action::{Completed, Completion};
 
 /// The longest datagram over IPv4: 65,535 bytes of IP packet, less 20 of IP header and 8 of UDP header.
 pub(super) const LONGEST_V4: usize = 65_507;
@@ -25,6 +27,8 @@ pub(crate) struct Endpoint {
     pub(super) socket: Socket,
     pub(super) ipv6: bool,
     pub(super) connected: bool,
+    /// It is bound to every address of the machine: an answer has to say which it leaves from.
+    pub(super) anywhere: bool,
     /// Bytes of a datagram that go to where the socket is connected to, at most.
     pub(super) longest_connected: usize,
     pub(super) reading: Reading,
@@ -36,6 +40,8 @@ pub(crate) struct Endpoint {
     /// The first datagram of the queue was refused, but perhaps on behalf of an earlier one.
     pub(super) send_failed: bool,
     pub(super) queue: Queue,
+    /// Of what is queued.
+    pub(super) completions: Completions,
     pub(super) segmenting: Segmenting,
 }
 
@@ -61,11 +67,24 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`]: the datagram is longer than IP can carry, has no destination, or one
-    /// of another family than the socket. Nothing was queued. [`ErrorKind::System`]: out of memory.
+    /// of another family than the socket or with port 0. Nothing was queued. [`ErrorKind::System`]: out of memory.
     pub(crate) fn queue(&mut self, to: Option<SocketAddr>, slices: &[&[u8]]) -> Result<()> {
+        self.queue_from(to, None, slices)
+    }
+
+    /// The same, for an answer that is to leave from `from`. Of a socket that is bound to one address it does anyway.
+    ///
+    /// # Errors
+    /// As [`queue`](Self::queue).
+    pub(crate) fn queue_from(
+        &mut self,
+        to: Option<SocketAddr>,
+        from: Option<Source>,
+        slices: &[&[u8]],
+    ) -> Result<()> {
         let to = to.map(canonical);
         let len = slices.iter().map(|slice| slice.len()).sum();
-        to.iter().try_for_each(|to| check_family(*to, !self.ipv6))?;
+        to.iter().try_for_each(|to| check_destination(*to, !self.ipv6))?;
         let longest = match to {
             None if !self.connected => return wrong("the datagram has no destination".to_owned()),
             to => to.map_or(self.longest_connected, longest_to),
@@ -73,7 +92,23 @@ impl Endpoint {
         if len > longest {
             return wrong(format!("the datagram has {len} bytes, the longest possible is {longest}"));
         }
-        self.queue.push(to, len, slices).map_err(|error| Error::system("queue a datagram", &error))
+        let from = from.filter(|_| self.anywhere);
+        self.queue.push(to, from, len, slices).map_err(|error| Error::system("queue a datagram", &error))
+    }
+
+    /// Has a completion called when the datagram that was queued last is sent, or is dropped.
+    pub(crate) fn complete_with(&mut self, completion: Completion) {
+        self.completions.push(self.queue.len(), completion);
+    }
+
+    /// Takes the completions that are due.
+    pub(crate) fn take_completed(&mut self, done: &mut Vec<(Completion, Completed)>) {
+        self.completions.take(done);
+    }
+
+    /// Takes all completions, as nothing more is sent.
+    pub(crate) fn cancel_completions(&mut self, done: &mut Vec<(Completion, Completed)>) {
+        self.completions.cancel(done);
     }
 
     /// Memory of the unsent output in bytes: [`cost`] of every datagram, so that empty ones count, too.
@@ -98,12 +133,13 @@ pub(crate) const fn cost(len: usize) -> usize {
     len + super::queue::RECORD
 }
 
-/// Refuses a destination that a socket of IPv4 cannot reach.
+/// Refuses a destination that nobody can be at, and one that a socket of IPv4 cannot reach.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidArgument`].
-pub(crate) fn check_family(to: SocketAddr, ipv4: bool) -> Result<()> {
+pub(crate) fn check_destination(to: SocketAddr, ipv4: bool) -> Result<()> {
     match canonical(to) {
+        to if to.port() == 0 => wrong(format!("nobody can be reached at port 0 of {}", to.ip())),
         to if to.is_ipv6() && ipv4 => {
             wrong(format!("{to} is not an IPv4 address, and the socket is one of IPv4"))
         }

@@ -1,22 +1,24 @@
 //! A UDP socket as its loop holds it.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use crossbeam_channel::Sender;
+
+use crate::base::datagram::Envelope;
 use crate::conn::datagram::endpoint::Endpoint;
 use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
 use crate::conn::stream::machine::Due;
-use crate::contract::action::{CloseReason, Closed, Completion};
+use crate::contract::action::{CloseReason, Closed};
 use crate::contract::options::{Context, ListenerId};
 use crate::listen::claim::Claim;
 
 /// A datagram that was received and waits for a handler that has paused.
 pub(crate) struct Waiting {
     pub(crate) bytes: Box<[u8]>,
-    pub(crate) sender: SocketAddr,
-    pub(crate) truncated: bool,
+    pub(crate) envelope: Envelope,
 }
 
 /// A UDP socket as its loop holds it.
@@ -29,13 +31,13 @@ pub(crate) struct UdpEntry {
     pub(crate) waiting: VecDeque<Waiting>,
     /// The poller reports room: only while output waits for it.
     pub(crate) polls_writable: bool,
-    /// Completions of what is queued.
-    pub(crate) pending: Vec<Completion>,
     /// To be closed once its queue is sent.
     pub(crate) closing: Option<Closed>,
     pub(crate) context: Option<Context>,
     /// Of a listener's socket, as long as it lives.
     pub(crate) _claim: Option<Claim>,
+    /// Dropped behind the socket: who closed the listener may wait for that.
+    pub(crate) released: Option<Sender<Infallible>>,
     pub(crate) in_ready: bool,
     pub(crate) in_dirty: bool,
 }
@@ -49,10 +51,10 @@ impl UdpEntry {
             paused: false,
             waiting: VecDeque::new(),
             polls_writable: false,
-            pending: Vec::new(),
             closing: None,
             context: None,
             _claim: None,
+            released: None,
             in_ready: false,
             in_dirty: false,
         }

@@ -1,5 +1,6 @@
 //! A UDP socket.
 
+mod completions;
 pub(crate) mod endpoint;
 pub(crate) mod entry;
 mod queue;

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::base::datagram::Message;
+use crate::base::datagram::{Message, Source};
 use crate::sys::memory::Mapped;
 
 /// Bytes of the record that goes with each datagram.
@@ -29,6 +29,7 @@ const ON_HEAP: usize = 64 << 10;
 struct Record {
     len: u32,
     to: Option<SocketAddr>,
+    from: Option<Source>,
 }
 
 /// Memory that an empty queue keeps at most, so that what few datagrams are sent in most turns allocates nothing.
@@ -68,12 +69,23 @@ impl Queue {
         }
     }
 
+    /// Datagrams.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
     pub(super) fn front_len(&self) -> usize {
         self.records.front().map_or(0, |record| record.len as usize)
     }
 
     /// Appends a datagram of `len` bytes.
-    pub(super) fn push(&mut self, to: Option<SocketAddr>, len: usize, slices: &[&[u8]]) -> io::Result<()> {
+    pub(super) fn push(
+        &mut self,
+        to: Option<SocketAddr>,
+        from: Option<Source>,
+        len: usize,
+        slices: &[&[u8]],
+    ) -> io::Result<()> {
         let room = match self.mapped.back() {
             Some(last) => Mapped::CAPACITY - last.as_slice().len(),
             None => ON_HEAP - self.heap.len(),
@@ -92,7 +104,7 @@ impl Queue {
             }
         }
         self.bytes += len;
-        self.records.push_back(Record { len: len as u32, to });
+        self.records.push_back(Record { len: len as u32, to, from });
         Ok(())
     }
 
@@ -188,13 +200,14 @@ impl<'a> Iterator for Runs<'a> {
         self.record += datagrams;
         self.offset += total;
         let segment = u16::try_from(len).ok().filter(|_| datagrams > 1);
-        Some(Run { message: Message { to: first.to, bytes: &unsent[..total], segment }, datagrams })
+        let Record { to, from, .. } = first;
+        Some(Run { message: Message { to, from, bytes: &unsent[..total], segment }, datagrams })
     }
 }
 
 impl Runs<'_> {
     /// How many datagrams leave together with the first, itself included, and their bytes: those of its
-    /// length and destination that follow in the block, and then one shorter if it is not empty.
+    /// length, destination and source that follow in the block, and then one shorter if it is not empty.
     fn extent(&self, first: Record, available: usize) -> (usize, usize) {
         let (mut datagrams, mut total) = (1, first.len as usize);
         let plain = self.record < self.segmenting.plain || first.len as usize > self.segmenting.longest;
@@ -203,7 +216,7 @@ impl Runs<'_> {
         }
         for next in self.queue.records.range(self.record + 1..).take(MAX_SEGMENTS - 1) {
             let longer = total + next.len as usize;
-            let fits = longer <= MAX_TOTAL.min(available) && next.to == first.to;
+            let fits = longer <= MAX_TOTAL.min(available) && (next.to, next.from) == (first.to, first.from);
             if !fits || next.len == 0 || next.len > first.len {
                 break;
             }
@@ -273,7 +286,7 @@ mod tests {
     }
 
     fn push(queue: &mut Queue, to: u16, bytes: &[u8]) {
-        queue.push(Some(([127, 0, 0, 1], to).into()), bytes.len(), &[bytes]).unwrap();
+        queue.push(Some(([127, 0, 0, 1], to).into()), None, bytes.len(), &[bytes]).unwrap();
     }
 
     /// Cuts a message apart as the kernel does, into port and bytes.
@@ -375,6 +388,13 @@ mod tests {
         (0..3).for_each(|_| push(&mut queue, 1, &[1; 30_000]));
         (0..66).for_each(|_| push(&mut queue, 1, &[1; 2]));
         assert_eq!(shape(&queue, &can), [2, 2, 64, 1]);
+        // At another source.
+        let mut queue = Queue::default();
+        for from in [[127, 0, 0, 2], [127, 0, 0, 2], [127, 0, 0, 3]] {
+            let from = Source { ip: from.into(), interface: 0 };
+            queue.push(Some(([127, 0, 0, 1], 1).into()), Some(from), 3, &[b"abc"]).unwrap();
+        }
+        assert_eq!(shape(&queue, &can), [2, 1]);
     }
 
     #[test]

@@ -5,11 +5,15 @@ use std::os::fd::AsFd;
 
 use socket2::Socket;
 
+use super::completions::Completions;
 use super::endpoint::{cost, longest_to, Endpoint, LONGEST_V4};
 use super::queue::{Queue, Segmenting};
+use crate::address::Address;
 use crate::base::datagram::Reading;
+use crate::contract::action::Completed;
 use crate::sys::datagram::{self, RecvBatch, MAX_MESSAGES, SLOTS};
 use crate::sys::poller::Poller;
+use crate::sys::socket;
 
 /// What a flush did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,20 +51,25 @@ impl Endpoint {
     /// # Errors
     /// The descriptor is not a socket.
     pub(crate) fn new(socket: Socket, buffer: usize) -> io::Result<Self> {
-        let ipv6 = socket.local_addr()?.is_ipv6();
+        let local = socket.local_addr()?;
+        let ipv6 = local.is_ipv6();
         let peer = socket.peer_addr().ok();
+        // Of a connected one there is nothing to tell.
+        let landing = peer.is_none() && datagram::tell_landing(socket.as_fd(), ipv6);
         let segmenting = Segmenting::new(datagram::can_segment(socket.as_fd()));
         Ok(Endpoint {
             ipv6,
             connected: peer.is_some(),
+            anywhere: local.as_socket().is_some_and(|local| local.ip().is_unspecified()),
             longest_connected: peer.and_then(|peer| peer.as_socket()).map_or(LONGEST_V4, longest_to),
-            reading: Reading { buffer, coalesced: datagram::coalesce(socket.as_fd()) },
+            reading: Reading { buffer, coalesced: datagram::coalesce(socket.as_fd()), landing },
             longest_received: 0,
             readable: false,
             writable: true,
             receive_failed: false,
             send_failed: false,
             queue: Queue::default(),
+            completions: Completions::default(),
             segmenting,
             socket,
         })
@@ -93,6 +102,20 @@ impl Endpoint {
         received
     }
 
+    /// The address of this side.
+    pub(crate) fn local(&self) -> Option<Address> {
+        socket::local_address(self.as_fd()).ok()
+    }
+
+    /// How many calls of [`receive`](Self::receive), with a budget without end, take all that the kernel holds now.
+    pub(crate) fn batches_held(&self) -> usize {
+        // The kernel counts the least datagram with its bookkeeping, which takes more than this.
+        const LEAST: usize = 256;
+        let room = self.socket.recv_buffer_size().unwrap_or(0);
+        // And one that is not full, and one for an error.
+        room / (LEAST * SLOTS) + 2
+    }
+
     /// Sends until the queue is empty or the socket has no room. A datagram that the kernel refuses is
     /// dropped, and those behind it still leave.
     pub(crate) fn flush(&mut self) -> Flushed {
@@ -119,6 +142,7 @@ impl Endpoint {
                 self.send_failed = false;
                 flushed.sent += datagrams;
                 flushed.sent_bytes += self.queue.pop(datagrams);
+                self.completions.left(datagrams, Completed::Sent);
             }
             Err(error) => self.refused(&error, counts[0].into(), flushed),
         }
@@ -143,6 +167,7 @@ impl Endpoint {
         self.segmenting.dropped();
         flushed.dropped += 1;
         self.queue.pop(1);
+        self.completions.left(1, Completed::Cancelled);
     }
 
     /// Whether there will be room by waiting. ENOBUFS says so only if something is on its way out; else the

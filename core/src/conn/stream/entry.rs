@@ -1,6 +1,7 @@
 //! A stream connection as its loop holds it: the wire, the state machine, unfinished input, the user's
 //! context, timers and time-outs.
 
+use crate::address::Address;
 use crate::base::timer::TimerId;
 use crate::conn::stream::extra::{Clocks, Extra};
 use crate::conn::stream::machine::Machine;
@@ -43,6 +44,13 @@ enum Flowing {
     /// But for its time-outs, which are told.
     Timed,
     No,
+}
+
+/// The addresses of a connection, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) local: Option<Address>,
+    pub(crate) remote: Option<Address>,
 }
 
 /// A part of the input, for the handler.
@@ -92,6 +100,20 @@ impl StreamEntry {
         let clocks = self.machine.extra.as_mut().and_then(|extra| extra.clocks.as_mut());
         let timers = clocks.map_or_else(Vec::new, |clocks| clocks.take_timers());
         timers.into_iter().chain(attempt).collect()
+    }
+
+    /// The addresses of both sides, for who asks when the socket is closed. That of an outgoing connection which was never
+    /// made is the last that was tried.
+    pub(crate) fn ends(&mut self) -> Ends {
+        let unnamed = self.wire.is_unix().then_some(Address::Unnamed);
+        let (local, remote) = (self.wire.local(), self.machine.shared.known_peer());
+        match self.dial() {
+            Some(dial) => Ends {
+                local: local.or_else(|| dial.local()).or(unnamed),
+                remote: remote.or_else(|| dial.tried()),
+            },
+            None => Ends { local: local.or(unnamed.clone()), remote: remote.or(unnamed) },
+        }
     }
 
     /// Of an outgoing connection that is not made yet.

@@ -2,7 +2,6 @@
 //! is told of it. Above it there is plaintext only, and the rest of the room does no I/O.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use crate::address::Address;
@@ -35,10 +34,6 @@ impl Wire {
         self.unix
     }
 
-    pub(crate) fn has_socket(&self) -> bool {
-        self.socket.is_some()
-    }
-
     /// Takes a socket over and registers it with the poller; says which descriptor it is. Room in a Unix socket is asked
     /// for while output waits, by the end of a turn; not to learn how connecting ended, which such a socket does at once
     /// or not at all, connect(2).
@@ -55,12 +50,14 @@ impl Wire {
         self.socket.insert(socket).as_raw_fd()
     }
 
-    /// The peer's address, if it is an IP one.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        match socket::peer_address(self.socket.as_ref()?.as_fd()) {
-            Ok(Address::Inet(peer)) => Some(peer),
-            _ => None,
-        }
+    /// The address of this side; `None` without a socket.
+    pub(crate) fn local(&self) -> Option<Address> {
+        socket::local_address(self.socket.as_ref()?.as_fd()).ok()
+    }
+
+    /// The peer's address, if it is connected.
+    pub(crate) fn peer(&self) -> Option<Address> {
+        socket::peer_address(self.socket.as_ref()?.as_fd()).ok()
     }
 
     /// Hands the socket out, which stays open: the poller is told.

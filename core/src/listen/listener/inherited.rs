@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::process;
+use std::sync::Mutex;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -12,6 +13,7 @@ use super::{failed, of_accepted, Listener, ListeningOn};
 use crate::address::{check_again, of_listener, wrong, Address, ListenOptions, Scheme, Target};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::contract::options::ConnOptions;
+use crate::sys::datagram::prepare as prepare_udp;
 use crate::sys::socket::{self, is_open};
 use crate::sys::socket_options::apply_while;
 
@@ -76,6 +78,7 @@ pub(super) fn adopt(
         path: None,
         claim,
         socket,
+        closed: Mutex::new(false),
         address,
         kind,
         opened_by: None,
@@ -96,6 +99,7 @@ fn prepare(
     check_again(url, scheme, &target(&bound), options)?;
     if scheme.is_udp() {
         conns.refuse_for_datagrams(url)?;
+        prepare_udp(fd, bound.inet().is_some_and(|bound| bound.is_ipv6()));
     }
     for option in of_listener(options, scheme.is_tcp()) {
         apply_while(ListeningOn(url), fd, &option)?;
@@ -138,7 +142,7 @@ fn target(address: &Address) -> Target {
     match address {
         Address::Inet(addr) => Target::Inet { addr: *addr, dual_stack: false },
         Address::Path(path) => Target::Path(path.clone()),
-        Address::Abstract(_) | Address::Unnamed => Target::Abstract(address.to_string()),
+        Address::Abstract(_) | Address::Unnamed => Target::Abstract(address.to_string().into_bytes()),
     }
 }
 

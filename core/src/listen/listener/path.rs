@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{self, Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,11 +71,14 @@ pub(super) struct OwnPath {
     inode: (u64, u64),
     /// The process that removes it.
     owner: u32,
+    /// It was removed: another may have the inode's number since.
+    removed: AtomicBool,
 }
 
 impl OwnPath {
     fn of(path: PathBuf) -> io::Result<OwnPath> {
-        Ok(OwnPath { inode: inode(&path)?, path, owner: process::id() })
+        let removed = AtomicBool::new(false);
+        Ok(OwnPath { inode: inode(&path)?, path, owner: process::id(), removed })
     }
 
     /// This process becomes the owner.
@@ -82,10 +86,10 @@ impl OwnPath {
         self.owner = process::id();
     }
 
-    /// Removes the path if it is ours.
+    /// Removes the path if it is ours, once.
     pub(super) fn remove(&self) {
         let ours = self.owner == process::id() && inode(&self.path).is_ok_and(|inode| inode == self.inode);
-        if ours {
+        if ours && !self.removed.swap(true, Ordering::AcqRel) {
             // Somebody else may have removed it since: nothing to report then.
             let _ = fs::remove_file(&self.path);
         }

@@ -1,8 +1,10 @@
 use super::*;
 use crate::address::{KeepAlive, Multicast};
 use crate::sys::socket;
+use crate::sys::waker::Waker;
 use std::io::Read;
 use std::net::{Ipv6Addr, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
@@ -224,38 +226,70 @@ fn a_group_that_cannot_be_joined_is_named() {
     assert_eq!(error.errno(), Some(libc::EAFNOSUPPORT));
 }
 
-#[test]
-fn close_now_refuses_though_another_holds_the_socket() {
-    let listener = open("tcp://127.0.77.2:0").unwrap();
-    let held = listener.socket.try_clone().unwrap();
-    let mut waiting = TcpStream::connect(("127.0.77.2", port(&listener))).unwrap();
-    listener.close_now();
-    let refused = TcpStream::connect(("127.0.77.2", port(&listener))).unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    assert_eq!(waiting.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-    assert_eq!(socket::accept(held.as_fd()).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+/// Closes a listener, and says who had connected.
+pub(super) fn close(listener: &Listener) -> Vec<Socket> {
+    let (mut taken, waker) = (Vec::new(), Waker::new().unwrap());
+    listener.close_now(waker.as_fd(), Some(&mut |socket, _| taken.push(socket.into())));
+    taken
 }
 
 #[test]
-fn close_now_refuses_on_unix_sockets() {
+fn a_closed_listener_refuses_though_another_holds_the_socket() {
+    let listener = open("tcp://127.0.77.2:0").unwrap();
+    let held = listener.socket.try_clone().unwrap();
+    let waiting = TcpStream::connect(("127.0.77.2", port(&listener))).unwrap();
+    let taken = close(&listener);
+    assert_eq!(taken.len(), 1);
+    assert_eq!(taken[0].peer_addr().unwrap().as_socket(), waiting.local_addr().ok());
+    let refused = TcpStream::connect(("127.0.77.2", port(&listener))).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    assert_eq!(socket::accept(held.as_fd()).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    assert_eq!(listener.accept().unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    assert!(listener.while_open(|_| ()).is_none());
+    assert!(close(&listener).is_empty());
+}
+
+#[test]
+fn who_is_not_taken_is_reset() {
+    let listener = open("tcp://127.0.77.3:0").unwrap();
+    let mut waiting = TcpStream::connect(("127.0.77.3", port(&listener))).unwrap();
+    listener.close_now(Waker::new().unwrap().as_fd(), None);
+    assert_eq!(waiting.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn the_address_of_a_closed_listener_is_free() {
+    let name = format!("unix://@reactor-{}-free", process::id());
+    for url in ["tcp://127.0.77.4:0", "udp://127.0.77.4:0", &name] {
+        let listener = open(url).unwrap();
+        close(&listener);
+        assert_eq!(open(listener.address()).unwrap().address(), listener.address());
+        assert!(listener.into_udp().is_none());
+    }
+}
+
+#[test]
+fn a_closed_listener_refuses_on_unix_sockets() {
     let name = format!("reactor-{}-closed", process::id());
     let listener = open(&format!("unix://@{name}")).unwrap();
+    let held = listener.socket.try_clone().unwrap();
     let address = SockAddr::unix(format!("\0{name}")).unwrap();
     let connect = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap().connect(&address);
     connect().unwrap();
-    listener.close_now();
+    assert_eq!(close(&listener).len(), 1);
+    // Also while another holds the socket, and so the name.
     assert_eq!(connect().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-    drop(accept(&listener));
-    let empty = socket::accept(listener.as_fd()).unwrap_err();
-    assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
+    drop(held);
 }
 
 #[test]
-fn close_now_leaves_a_socket_from_another_process_to_it() {
+fn closing_leaves_a_socket_from_another_process_to_it() {
     let mut listener = open("tcp://127.0.0.1:0").unwrap();
     listener.opened_by = Some(process::id() + 1);
-    listener.close_now();
+    let theirs = listener.socket.try_clone().unwrap();
+    close(&listener);
     assert!(TcpStream::connect(("127.0.0.1", port(&listener))).is_ok());
+    drop(theirs);
 }
 
 #[test]

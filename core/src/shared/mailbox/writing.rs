@@ -9,7 +9,7 @@ use super::{
 };
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, Result};
-use crate::conn::datagram::endpoint::{check_family, check_length, cost};
+use crate::conn::datagram::endpoint::{check_destination, check_length, cost};
 use crate::conn::request::Request;
 use crate::conn::shared::{ConnKind, ConnShared};
 use crate::conn::stream::machine::Refused;
@@ -153,7 +153,7 @@ impl Mailbox {
                 return Err(no_endpoint_error(id));
             }
             check_length(to, bytes.len())?;
-            check_family(to, shared.is_ipv4())?;
+            check_destination(to, shared.is_ipv4())?;
             let pressure = reserve_datagram(id, shared, bytes.len(), bounds)?;
             self.push(&mut inner, Command::SendTo(id, to, bytes));
             pressure

@@ -1,23 +1,21 @@
 //! Sockets: accepting, reading, writing, and what other systems do not know.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef};
 
 use super::call::call;
-use crate::address::Credentials;
-use crate::base::datagram::canonical;
+use crate::address::{Address, Credentials};
 use crate::sys::check;
-use crate::sys::socket::inet_address;
+use crate::sys::socket::peer_in;
 
 /// The unit in which the kernel counts the age of an acknowledgement, at its longest.
 const JIFFY: Duration = Duration::from_millis(10);
 
-/// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address if it is an IP one.
-pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+/// Accepts one connection, non-blocking and close-on-exec, and tells the peer's address.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: zeroes are valid for an address of any family.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
@@ -27,8 +25,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<So
     let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), name, &mut len, flags) })?;
     // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    let peer = inet_address(&storage).map(canonical);
-    Ok((socket, peer))
+    Ok((socket, peer_in(&storage, len)))
 }
 
 /// Reads what is there, at most the buffer's size; 0 means end of file.
@@ -67,6 +64,15 @@ pub(crate) fn send_gathered(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::R
     let (descriptor, message) = (fd.as_raw_fd() as usize, std::ptr::from_ref(&message) as usize);
     // SAFETY: the message points at slices that are borrowed during the call.
     unsafe { call(libc::SYS_sendmsg, [descriptor, message, libc::MSG_NOSIGNAL as usize, 0, 0, 0]) }
+}
+
+/// Makes the number of a descriptor stand for what another one does, and closes what it stood for. In one step: nobody
+/// else is given the number meanwhile.
+pub(crate) fn replace(fd: BorrowedFd<'_>, with: BorrowedFd<'_>) {
+    // SAFETY: the call takes no pointer, and both are open while they are borrowed.
+    let replaced = || check(unsafe { libc::dup3(with.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) });
+    // EBUSY: another thread is just opening a descriptor, dup(2).
+    while replaced().is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINTR))) {}
 }
 
 /// Leaves the choice of the local port to connect, ip(7).

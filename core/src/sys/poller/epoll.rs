@@ -17,6 +17,8 @@ pub(crate) use timerfd::TimerDescriptor;
 /// Events fetched by one call at most.
 const BATCH: usize = 512;
 
+pub(crate) const POLLING_HOLDS: bool = false;
+
 /// What a read tells more of.
 const READ: u32 =
     (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;

@@ -30,6 +30,8 @@
 //! - An error or a hang-up is reported of every descriptor, whatever it is registered for, as readable and writable.
 //! - An event may be stale: its descriptor may be closed since. The token tells.
 //!
+//! - `POLLING_HOLDS` says whether a poll that is under way keeps what it waits for from being closed for good.
+//!
 //! What belongs to the poller, because each system has its own.
 //!
 //! - `Waker` ends the poller's wait: `new`, `wake` (by any thread, and async-signal-safe: errno is as before), `drain`,
@@ -53,7 +55,7 @@ use poll as chosen;
 
 use std::time::Duration;
 
-pub(crate) use chosen::{Events, Poller, TimerDescriptor, Waker};
+pub(crate) use chosen::{Events, Poller, TimerDescriptor, Waker, POLLING_HOLDS};
 
 /// What is ready, for the descriptor registered under `token`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

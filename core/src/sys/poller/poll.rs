@@ -23,6 +23,9 @@ mod registry;
 pub(crate) use super::pipe::Waker;
 use registry::{Kind, Registry};
 
+/// The kernel keeps every descriptor of the list until the call returns.
+pub(crate) const POLLING_HOLDS: bool = true;
+
 /// Interest in input and whatever comes with it.
 const INPUT: c_short = POLLIN | POLLPRI;
 /// What poll(2) reports of every descriptor.

@@ -64,7 +64,7 @@ fn receive_by(poller: &Poller, endpoint: &mut Endpoint, count: usize) -> Vec<(Ve
         let received = endpoint.receive(&mut batch, usize::MAX).unwrap();
         assert_eq!(endpoint.is_readable(), received == SLOTS);
         assert!(batch.iter().count() >= received);
-        all.extend(batch.iter().map(|got| (got.bytes.to_vec(), got.sender, got.truncated)));
+        all.extend(batch.iter().map(|got| (got.bytes.to_vec(), got.envelope.sender, got.envelope.truncated)));
     }
     all
 }
@@ -229,7 +229,7 @@ fn a_run_arrives_as_one_message() {
         let (poller, mut batch) = (poller(&receiver), RecvBatch::new().unwrap());
         wait_readable(&mut receiver, &poller);
         assert_eq!(receiver.receive(&mut batch, usize::MAX).unwrap(), 1, "Linux 5.0 has UDP_GRO");
-        let received = batch.iter().map(|got| (got.bytes.to_vec(), got.truncated));
+        let received = batch.iter().map(|got| (got.bytes.to_vec(), got.envelope.truncated));
         let expected = [(64, true), (64, true), (64, true), (30, false)].into_iter().enumerate();
         assert!(received.eq(expected.map(|(index, (len, truncated))| (pattern(len, index), truncated))));
     }
@@ -276,21 +276,27 @@ fn runs_pass_whatever_the_route_can_segment() {
 fn what_the_kernel_refuses_is_dropped_between_what_it_takes() {
     let (mut sender, _) = endpoint("127.0.0.1", MAX_BUFFER);
     let (peer, addr) = peer("127.0.0.1");
-    // No port, and a broadcast by a socket that may not.
-    for (refused, errno) in [("127.0.0.1:0", libc::EINVAL), ("127.255.255.255:9", libc::EACCES)] {
-        for bytes in [b"a", b"b"] {
-            sender.queue(Some(addr), &[bytes]).unwrap();
-        }
-        // Alone, and as a run.
-        for (bytes, to) in [(b"c", refused), (b"d", &addr.to_string()), (b"e", refused), (b"f", refused)] {
-            sender.queue(Some(to.parse().unwrap()), &[bytes]).unwrap();
-        }
-        sender.queue(Some(addr), &[b"g"]).unwrap();
-        let flushed = sender.flush();
-        assert_eq!((flushed.sent, flushed.sent_bytes, flushed.dropped), (4, 4, 3));
-        assert_eq!((flushed.errno, flushed.blocked, sender.queued_bytes()), (Some(errno), false, 0));
-        assert_eq!([take(&peer), take(&peer), take(&peer), take(&peer)], [b"a", b"b", b"d", b"g"]);
+    // A broadcast by a socket that may not.
+    let refused = "127.255.255.255:9".parse().unwrap();
+    for bytes in [b"a", b"b"] {
+        sender.queue(Some(addr), &[bytes]).unwrap();
     }
+    // Alone, and as a run.
+    for (bytes, to) in [(b"c", refused), (b"d", addr), (b"e", refused), (b"f", refused)] {
+        sender.queue(Some(to), &[bytes]).unwrap();
+    }
+    sender.queue(Some(addr), &[b"g"]).unwrap();
+    let flushed = sender.flush();
+    assert_eq!((flushed.sent, flushed.sent_bytes, flushed.dropped), (4, 4, 3));
+    assert_eq!((flushed.errno, flushed.blocked, sender.queued_bytes()), (Some(libc::EACCES), false, 0));
+    assert_eq!([take(&peer), take(&peer), take(&peer), take(&peer)], [b"a", b"b", b"d", b"g"]);
+}
+
+#[test]
+fn nobody_is_queued_for_port_0() {
+    let (mut sender, _) = endpoint("127.0.0.1", MAX_BUFFER);
+    let error = sender.queue(Some("127.0.0.1:0".parse().unwrap()), &[b"x"]).unwrap_err();
+    assert_eq!((error.kind(), sender.queued_bytes()), (ErrorKind::InvalidArgument, 0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use crate::address::SocketKind;
+use crate::listen::listener::tests::close;
 
 fn open(number: RawFd, query: &str) -> Result<Listener> {
     Listener::open_with(&format!("fd://{number}{query}"), &ListenOptions::default())
@@ -44,7 +45,7 @@ fn it_becomes_close_on_exec_and_goes_on_listening_elsewhere() {
     assert_eq!(flags(number) & libc::O_CLOEXEC, 0);
     let listener = open(number, "").unwrap();
     assert_eq!(flags(number) & libc::O_CLOEXEC, libc::O_CLOEXEC);
-    listener.close_now();
+    close(&listener);
     drop(listener);
     assert!(TcpStream::connect(elsewhere.local_addr().unwrap()).is_ok());
 }
@@ -56,7 +57,7 @@ fn unix_and_udp_sockets_are_adopted_and_a_path_stays() {
     let listener = open(UnixListener::bind(&path).unwrap().into_raw_fd(), "?sndbuf=30000").unwrap();
     assert_eq!(listener.address(), format!("unix://{}", path.display()));
     assert!(listener.kind() == SocketKind::Unix && UnixStream::connect(&path).is_ok());
-    listener.close_now();
+    close(&listener);
     drop(listener);
     assert!(path.exists());
     std::fs::remove_file(&path).unwrap();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::error::{ErrorKind, Result};
+use crate::listen::listener::tests::close;
 use crate::listen::listener::Listener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Barrier;
@@ -61,11 +62,11 @@ fn what_is_no_socket_is_called_what_it_is() {
 }
 
 #[test]
-fn close_now_removes_the_path_and_the_drop_not_its_successor() {
+fn closing_removes_the_path_and_the_drop_not_its_successor() {
     let folder = Folder::new("closed");
     let (path, url) = folder.socket();
     let listener = open(&url).unwrap();
-    listener.close_now();
+    close(&listener);
     assert!(!path.exists());
     let successor = open(&url).unwrap();
     drop(listener);
@@ -84,7 +85,7 @@ fn only_the_owning_process_removes_the_path() {
         listener
     };
     let listener = bound_by_parent(&url);
-    listener.close_now();
+    close(&listener);
     drop(listener);
     assert!(path.exists(), "it is the parent's");
     let mut listener = bound_by_parent(&url);

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::mem::{size_of, MaybeUninit};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::SockAddr;
 
 use super::{header, retry, MAX_MESSAGES};
-use crate::base::datagram::Message;
+use crate::base::datagram::{Message, Source};
 use crate::sys::linux::call::call;
 
 /// Sends messages in order, at most [`MAX_MESSAGES`] and at least one, and says how many the kernel took. On
@@ -60,10 +60,12 @@ struct Outgoing {
     name: Option<SockAddr>,
     slice: libc::iovec,
     segment: Option<u16>,
+    from: Option<Source>,
+    ipv6: bool,
     control: Control,
 }
 
-/// Room for a control message of type UDP_SEGMENT, aligned as the header in it.
+/// Room for control messages of the types UDP_SEGMENT and IPV6_PKTINFO, aligned as the headers in it.
 union Control {
     _header: libc::cmsghdr,
     bytes: [u8; Control::SPACE],
@@ -77,6 +79,8 @@ impl Outgoing {
             name: message.to.map(|to| if ipv6 { mapped(to) } else { to }.into()),
             slice: libc::iovec { iov_base, iov_len },
             segment: message.segment,
+            from: message.from,
+            ipv6,
             control: Control { bytes: [0; Control::SPACE] },
         }
     }
@@ -88,33 +92,81 @@ impl Outgoing {
             None => (std::ptr::null_mut(), 0),
         };
         let mut header = header(name, len, &mut self.slice);
-        if let Some(size) = self.segment {
-            self.control.write(&mut header.msg_hdr, size);
+        let (control, message) = (&mut self.control, &mut header.msg_hdr);
+        let used = match self.segment {
+            Some(size) => control.add(message, 0, (libc::SOL_UDP, libc::UDP_SEGMENT), size),
+            None => 0,
+        };
+        match self.from {
+            Some(from) if self.ipv6 => {
+                control.add(message, used, (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO), source_v6(from));
+            }
+            Some(from) => {
+                control.add(message, used, (libc::IPPROTO_IP, libc::IP_PKTINFO), source_v4(from));
+            }
+            None => {}
         }
         header
     }
 }
 
 impl Control {
-    // SAFETY: both only compute.
-    const SPACE: usize = unsafe { libc::CMSG_SPACE(size_of::<u16>() as u32) } as usize;
-    // SAFETY: as above.
-    const LEN: u32 = unsafe { libc::CMSG_LEN(size_of::<u16>() as u32) };
+    const SPACE: usize = space::<u16>() + space::<libc::in6_pktinfo>();
 
-    /// Writes the control message, and points the header of the message to it. The system's macros know how it is laid
-    /// out, which C libraries do differently.
-    fn write(&mut self, header: &mut libc::msghdr, size: u16) {
-        header.msg_control = std::ptr::from_mut(self).cast();
-        header.msg_controllen = Control::SPACE as _;
-        // SAFETY: the room is aligned, zeroed, and as long as one message with such data is: so there is a first header,
-        // and behind it are the data.
+    /// Writes a control message behind the bytes that are used, points the header of the message to all of them, and says
+    /// how many are used now. The system's macros know how one is laid out, which C libraries do differently.
+    fn add<T: Copy>(
+        &mut self,
+        header: &mut libc::msghdr,
+        used: usize,
+        (level, kind): (libc::c_int, libc::c_int),
+        data: T,
+    ) -> usize {
+        let room = std::ptr::from_mut(self).cast::<u8>();
+        let uses = used + space::<T>();
+        debug_assert!(uses <= Control::SPACE);
+        header.msg_control = room.cast();
+        header.msg_controllen = uses as _;
+        // SAFETY: the room is aligned, zeroed, and as long as one message of each type: this one lies behind the one
+        // before, whose space keeps the alignment, and behind its header are the data.
         unsafe {
-            let control = &mut *libc::CMSG_FIRSTHDR(header);
-            control.cmsg_level = libc::SOL_UDP;
-            control.cmsg_type = libc::UDP_SEGMENT;
-            control.cmsg_len = Control::LEN as _;
-            libc::CMSG_DATA(control).cast::<u16>().write_unaligned(size);
+            let control = room.add(used).cast::<libc::cmsghdr>();
+            (*control).cmsg_level = level;
+            (*control).cmsg_type = kind;
+            (*control).cmsg_len = libc::CMSG_LEN(size_of::<T>() as u32) as _;
+            libc::CMSG_DATA(control).cast::<T>().write_unaligned(data);
         }
+        uses
+    }
+}
+
+/// Bytes that a control message with such data takes.
+const fn space<T>() -> usize {
+    // SAFETY: it only computes.
+    unsafe { libc::CMSG_SPACE(size_of::<T>() as u32) as usize }
+}
+
+fn source_v4(from: Source) -> libc::in_pktinfo {
+    let ip = match from.ip {
+        IpAddr::V4(ip) => ip,
+        // Of the other family than the socket: as if it were not said.
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    };
+    libc::in_pktinfo {
+        ipi_ifindex: from.interface as _,
+        ipi_spec_dst: libc::in_addr { s_addr: u32::from(ip).to_be() },
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    }
+}
+
+fn source_v6(from: Source) -> libc::in6_pktinfo {
+    let ip = match from.ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    };
+    libc::in6_pktinfo {
+        ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
+        ipi6_ifindex: from.interface as _,
     }
 }
 
@@ -140,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_control_message_is_found_as_the_system_looks_for_it() {
-        let message = Message { to: None, bytes: b"onetwo", segment: Some(3) };
+        let message = Message { to: None, from: None, bytes: b"onetwo", segment: Some(3) };
         let mut outgoing = Outgoing::new(&message, false);
         let header = outgoing.header().msg_hdr;
         // SAFETY: the header is valid as long as what it was made from stays where it is.
@@ -149,7 +201,9 @@ mod tests {
             (*first, libc::CMSG_NXTHDR(&header, first), *libc::CMSG_DATA(first).cast::<[u8; 2]>())
         };
         assert_eq!((first.cmsg_level, first.cmsg_type), (libc::SOL_UDP, libc::UDP_SEGMENT));
-        assert_eq!((first.cmsg_len as u32, u16::from_ne_bytes(data)), (Control::LEN, 3));
+        // SAFETY: it only computes.
+        let len = unsafe { libc::CMSG_LEN(size_of::<u16>() as u32) };
+        assert_eq!((first.cmsg_len as u32, u16::from_ne_bytes(data)), (len, 3));
         assert!(next.is_null());
     }
 
@@ -158,7 +212,7 @@ mod tests {
         let (v4, v6) = ("192.0.2.1:7".parse().unwrap(), "[::ffff:192.0.2.1]:7".parse().unwrap());
         assert_eq!((mapped(v4), mapped(v6)), (v6, v6));
         assert_eq!((canonical(v4), canonical(v6)), (v4, v4));
-        let message = Message { to: Some(v4), bytes: b"", segment: None };
+        let message = Message { to: Some(v4), from: None, bytes: b"", segment: None };
         let name = |ipv6| Outgoing::new(&message, ipv6).name.unwrap().as_socket().unwrap();
         assert_eq!((name(false), name(true)), (v4, v6));
         let scoped = "[fe80::1%3]:7".parse().unwrap();
