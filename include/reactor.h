@@ -121,7 +121,8 @@
 #define REACTOR_CLOSE_SHUTDOWN 6
 
 /**
- * Why a connection ended: unsent output went beyond the hard limit.
+ * Why a connection ended: a write went beyond the hard limit of unsent output; or the server held more than its byte
+ * budget, and this connection too much of it.
  */
 #define REACTOR_CLOSE_OVERFLOW 7
 
@@ -516,15 +517,18 @@ typedef struct reactor_options {
      */
     size_t low_water;
     /**
-     * Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own
-     * loop closes it with REACTOR_CLOSE_OVERFLOW, and a write from elsewhere answers REACTOR_STATUS_FULL.
-     * Default: 64 MiB.
+     * Bytes of unsent output that a connection may hold at most. A write beyond it answers REACTOR_STATUS_FULL,
+     * nothing of it is queued, and the connection is closed with REACTOR_CLOSE_OVERFLOW, on whatever thread it was
+     * made; keep_on_overflow keeps it. A UDP socket is not closed. Default: 64 MiB.
      */
     size_t hard_limit;
     /**
-     * Bytes that the whole server may hold, of unsent output and of unfinished input. Above it reading
-     * stops, and writes from other threads answer REACTOR_STATUS_FULL. REACTOR_UNLIMITED for no budget.
-     * Default: a quarter of the memory that this process may use.
+     * Bytes of memory that the whole server may hold for unsent output and unfinished input. A write that would go
+     * beyond it answers REACTOR_STATUS_FULL and closes nothing, unless its connection holds no more than a share with
+     * it: half of the budget divided by the number of connections that hold something. Above the budget, of those who
+     * hold more than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed
+     * with REACTOR_CLOSE_OVERFLOW, and so on. REACTOR_UNLIMITED for no budget. Default: a quarter of the memory that
+     * this process may use.
      */
     size_t byte_budget;
     /**
@@ -556,6 +560,17 @@ typedef struct reactor_options {
      * work is then. Default: adaptive.
      */
     uint64_t look;
+    /**
+     * Milliseconds that a connection that is being closed, or whose peer has ended its side, waits for a peer that
+     * takes nothing of what is queued, at most 3,600,000. Bytes that leave the kernel's queue count as taken. Then it
+     * is reset, with REACTOR_CLOSE_TIMED_OUT. Default: 30,000.
+     */
+    int64_t stall_limit_ms;
+    /**
+     * Whether a connection goes on when a write beyond its hard_limit was refused: REACTOR_ON or REACTOR_OFF.
+     * Default: off, it is closed.
+     */
+    uint64_t keep_on_overflow;
 } reactor_options;
 
 /**
@@ -868,8 +883,8 @@ typedef struct reactor_metrics {
      */
     uint64_t linger_expired;
     /**
-     * Times that a connection with more to read had to wait for the next turn, because its byte budget was
-     * used up.
+     * Turns in which connections were not read, because the server held more bytes than its budget allows: none any
+     * more, as those who hold too much are closed instead.
      */
     uint64_t reads_paused_by_budget;
 } reactor_metrics;
@@ -1626,9 +1641,10 @@ reactor_status reactor_conn_is_open(struct reactor_server *server, reactor_conn 
  * out_pressure, which may be NULL, is given REACTOR_PRESSURE_LOW or REACTOR_PRESSURE_HIGH.
  *
  * Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, its writing side was ended, or it
- * belongs to another server; REACTOR_STATUS_FULL if the queue would exceed the hard limit, and on the
- * connection's own loop it is closed then with REACTOR_CLOSE_OVERFLOW, or from another thread if the server
- * would exceed its byte budget; REACTOR_STATUS_UNSUPPORTED for a UDP endpoint outside its on_data;
+ * belongs to another server; REACTOR_STATUS_FULL if the queue would exceed the hard limit, and the connection is
+ * closed then with REACTOR_CLOSE_OVERFLOW unless options->keep_on_overflow is on, or if the server would exceed its
+ * byte budget, which closes nothing; REACTOR_STATUS_SYSTEM from another thread without memory for the copy;
+ * REACTOR_STATUS_UNSUPPORTED for a UDP endpoint outside its on_data;
  * REACTOR_STATUS_INVALID_ARGUMENT for a NULL. Nothing is queued then.
  */
 reactor_status reactor_conn_write(struct reactor_server *server,

@@ -185,7 +185,7 @@ def test_a_completion_never_comes_from_inside_the_write(serve: Serve) -> None:
 
 @promises("D4")
 def test_a_refused_write_has_no_completion(serve: Serve) -> None:
-    server = serve(hard_limit=1000)
+    server = serve(hard_limit=1000, keep_on_overflow=True)
     client = server.connect()
     conn, dead = client.id(), gone(server)
     assert server.control(f"call {conn} write-then full 5000000") == "FULL"

@@ -37,7 +37,7 @@ def held_up(server: Subject, directory: Path) -> Iterator[None]:
 
 @promises("D5", "D4")
 def test_the_marks_are_1_mib_and_64_mib_for_other_threads(serve: Serve, tmp_path: Path) -> None:
-    server = serve(loops=1, trace=False, byte_budget="none")
+    server = serve(loops=1, trace=False, byte_budget="none", keep_on_overflow=True)
     client = server.connect()
     conn = client.id()
     with held_up(server, tmp_path):

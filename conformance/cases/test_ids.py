@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import Serve
 
-from harness import eventually, pattern, promises
+from harness import eventually, needs, pattern, promises
 
 
 @promises("L3")
@@ -115,8 +115,9 @@ def test_writes_of_many_threads_at_once_arrive_whole(serve: Serve) -> None:
 
 
 @promises("D4", "D5")
-def test_beyond_the_hard_limit_calls_by_id_answer_full_and_do_nothing(serve: Serve) -> None:
-    server = serve(high_water=100_000, hard_limit=1_000_000)
+@needs("budget")
+def test_beyond_the_hard_limit_calls_by_id_answer_full_and_do_nothing_where_it_is_kept(serve: Serve) -> None:
+    server = serve(high_water=100_000, hard_limit=1_000_000, keep_on_overflow=True)
     client = server.connect(receive_buffer=1 << 14)
     conn = client.id()
     taken, results = 0, set()

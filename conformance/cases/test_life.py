@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, not_for, pattern, promises
+from harness import Client, Subject, pattern, promises
 from harness.subject import TCP
 
 LOOPS = pytest.mark.parametrize("loops", [1, 2])
@@ -77,10 +77,7 @@ def test_every_ending_has_its_reason(serve: Serve, loops: int) -> None:
 
 
 @promises("L1", "D5")
-@not_for(
-    "node", "its handlers run on a thread that is no loop's, where a write beyond the limit answers FULL"
-)
-def test_overflow_closes_on_the_connections_own_loop(serve: Serve) -> None:
+def test_a_callback_that_writes_beyond_the_hard_limit_closes_with_overflow(serve: Serve) -> None:
     server = serve(high_water=1 << 16, hard_limit=1 << 20)
     client = server.connect(receive_buffer=1 << 14)
     conn = opened(server)

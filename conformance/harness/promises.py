@@ -34,6 +34,7 @@ PARTS = {
     "signals": "--signals",
     "log": "--log",
     "metrics": "metrics",
+    "budget": "--byte-budget, --stall-limit-ms, --keep-on-overflow",
 }
 
 _ALL = frozenset(PARTS) - MISSING
@@ -42,8 +43,8 @@ _ALL = frozenset(PARTS) - MISSING
 CAPABILITIES: dict[str, frozenset[str]] = {
     "rust": _ALL,
     "c": _ALL,
-    "python": frozenset(),
-    "node": frozenset(),
+    "python": frozenset({"budget"}),
+    "node": frozenset({"budget"}),
 }
 
 

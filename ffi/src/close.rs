@@ -19,7 +19,8 @@ pub const REACTOR_CLOSE_ABORT: i32 = 4;
 pub const REACTOR_CLOSE_IDLE: i32 = 5;
 /// Why a connection ended: the server stopped.
 pub const REACTOR_CLOSE_SHUTDOWN: i32 = 6;
-/// Why a connection ended: unsent output went beyond the hard limit.
+/// Why a connection ended: a write went beyond the hard limit of unsent output; or the server held more than its byte
+/// budget, and this connection too much of it.
 pub const REACTOR_CLOSE_OVERFLOW: i32 = 7;
 /// Why a connection ended: its input breaks the framing, by a frame above the maximum, a malformed one, or
 /// half a frame at the end; or on_data has kept more than 16 MiB of it.

@@ -83,8 +83,8 @@ pub struct reactor_metrics {
     pub turns_sampled: u64,
     /// Closed connections that the linger limit ended, before the peer did.
     pub linger_expired: u64,
-    /// Times that a connection with more to read had to wait for the next turn, because its byte budget was
-    /// used up.
+    /// Turns in which connections were not read, because the server held more bytes than its budget allows: none any
+    /// more, as those who hold too much are closed instead.
     pub reads_paused_by_budget: u64,
 }
 

@@ -46,13 +46,16 @@ pub struct reactor_options {
     /// Bytes of unsent output at which on_drain is called and reading resumes. Default: half the high-water
     /// mark.
     pub low_water: usize,
-    /// Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own
-    /// loop closes it with REACTOR_CLOSE_OVERFLOW, and a write from elsewhere answers REACTOR_STATUS_FULL.
-    /// Default: 64 MiB.
+    /// Bytes of unsent output that a connection may hold at most. A write beyond it answers REACTOR_STATUS_FULL,
+    /// nothing of it is queued, and the connection is closed with REACTOR_CLOSE_OVERFLOW, on whatever thread it was
+    /// made; keep_on_overflow keeps it. A UDP socket is not closed. Default: 64 MiB.
     pub hard_limit: usize,
-    /// Bytes that the whole server may hold, of unsent output and of unfinished input. Above it reading
-    /// stops, and writes from other threads answer REACTOR_STATUS_FULL. REACTOR_UNLIMITED for no budget.
-    /// Default: a quarter of the memory that this process may use.
+    /// Bytes of memory that the whole server may hold for unsent output and unfinished input. A write that would go
+    /// beyond it answers REACTOR_STATUS_FULL and closes nothing, unless its connection holds no more than a share with
+    /// it: half of the budget divided by the number of connections that hold something. Above the budget, of those who
+    /// hold more than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed
+    /// with REACTOR_CLOSE_OVERFLOW, and so on. REACTOR_UNLIMITED for no budget. Default: a quarter of the memory that
+    /// this process may use.
     pub byte_budget: usize,
     /// Bytes read from one connection before the others of its loop have their turn. Default: 256 KiB.
     pub read_budget: usize,
@@ -71,13 +74,21 @@ pub struct reactor_options {
     /// waits often and shortly may poll for ten microseconds before it sleeps, and its processor can look busier than its
     /// work is then. Default: adaptive.
     pub look: u64,
+    /// Milliseconds that a connection that is being closed, or whose peer has ended its side, waits for a peer that
+    /// takes nothing of what is queued, at most 3,600,000. Bytes that leave the kernel's queue count as taken. Then it
+    /// is reset, with REACTOR_CLOSE_TIMED_OUT. Default: 30,000.
+    pub stall_limit_ms: i64,
+    /// Whether a connection goes on when a write beyond its hard_limit was refused: REACTOR_ON or REACTOR_OFF.
+    /// Default: off, it is closed.
+    pub keep_on_overflow: u64,
 }
 
 // SAFETY: integers only, `size` first, without padding: `ends!` adds them up.
 unsafe impl SizedStruct for reactor_options {
     const ENDS: &'static [usize] = ends!(
         reactor_options: size, loops; balance, pin, high_water, low_water, hard_limit, byte_budget, read_budget,
-        max_connections, max_connections_per_address, linger_ms, stop_deadline_ms, look,
+        max_connections, max_connections_per_address, linger_ms, stop_deadline_ms, look, stall_limit_ms,
+        keep_on_overflow,
     );
 }
 
@@ -88,6 +99,8 @@ impl reactor_options {
             || unknown(call, "balance", self.balance.into(), &Balance::ALL.map(|it| (it as u64, it.name())));
         let look = u32::try_from(self.look).ok().and_then(Look::from_number);
         let no_look = || unknown(call, "look", self.look, &Look::ALL.map(|it| (it as u64, it.name())));
+        // What does not fit means nothing either.
+        let keep = u32::try_from(self.keep_on_overflow).unwrap_or(u32::MAX);
         Ok(Config {
             loops: self.loops,
             balance: balance.ok_or_else(no_balance)?,
@@ -102,6 +115,8 @@ impl reactor_options {
             linger: linger(self.linger_ms, call)?,
             stop_deadline: value::time(self.stop_deadline_ms, call, "options->stop_deadline_ms")?,
             look: look.ok_or_else(no_look)?,
+            stall_limit: value::time(self.stall_limit_ms, call, "options->stall_limit_ms")?,
+            keep_on_overflow: value::switch(keep, call, "options->keep_on_overflow")?.unwrap_or(false),
         })
     }
 }
@@ -143,6 +158,8 @@ mod tests {
         linger_ms: 11,
         stop_deadline_ms: 12,
         look: REACTOR_LOOK_NEVER,
+        stall_limit_ms: 13,
+        keep_on_overflow: REACTOR_ON as u64,
     };
 
     fn read(options: &reactor_options) -> Result<Config> {
@@ -160,6 +177,7 @@ mod tests {
         let millis = Duration::from_millis;
         assert_eq!((config.linger, config.stop_deadline), (millis(11), millis(12)));
         assert_eq!(config.look, Look::Never);
+        assert_eq!((config.stall_limit, config.keep_on_overflow), (millis(13), true));
     }
 
     #[test]
@@ -200,6 +218,8 @@ mod tests {
             look.contains("options->look is 2") && look.contains("(known: 0 for adaptive, 1 for never)"),
             "{look}"
         );
+        assert!(error(reactor_options { stall_limit_ms: -1, ..FULL }).contains("stall_limit_ms is -1"));
+        assert!(error(reactor_options { keep_on_overflow: 3, ..FULL }).contains("keep_on_overflow is 3"));
         assert!(error(reactor_options { stop_deadline_ms: -1, ..FULL }).contains("stop_deadline_ms is -1"));
     }
 
@@ -234,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_size_that_cannot_be_is_refused() {
-        let ends = [16, 20, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96];
+        let ends = [16, 20, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112];
         let cut = (0..size_of::<reactor_options>()).filter(|size| !ends.contains(size));
         for size in cut.chain([4097, usize::MAX]) {
             let error = read(&reactor_options { size, ..FULL }).unwrap_err();

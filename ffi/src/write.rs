@@ -36,9 +36,10 @@ pub type reactor_completion = Option<
 /// out_pressure, which may be NULL, is given REACTOR_PRESSURE_LOW or REACTOR_PRESSURE_HIGH.
 ///
 /// Errors: REACTOR_STATUS_CLOSED if the connection is closed or closing, its writing side was ended, or it
-/// belongs to another server; REACTOR_STATUS_FULL if the queue would exceed the hard limit, and on the
-/// connection's own loop it is closed then with REACTOR_CLOSE_OVERFLOW, or from another thread if the server
-/// would exceed its byte budget; REACTOR_STATUS_UNSUPPORTED for a UDP endpoint outside its on_data;
+/// belongs to another server; REACTOR_STATUS_FULL if the queue would exceed the hard limit, and the connection is
+/// closed then with REACTOR_CLOSE_OVERFLOW unless options->keep_on_overflow is on, or if the server would exceed its
+/// byte budget, which closes nothing; REACTOR_STATUS_SYSTEM from another thread without memory for the copy;
+/// REACTOR_STATUS_UNSUPPORTED for a UDP endpoint outside its on_data;
 /// REACTOR_STATUS_INVALID_ARGUMENT for a NULL. Nothing is queued then.
 #[no_mangle]
 pub unsafe extern "C" fn reactor_conn_write(

@@ -69,7 +69,7 @@ const CloseReason = Object.freeze({
   Idle: /** @type {const} */ ('idle'),
   /** The server stopped. */
   Shutdown: /** @type {const} */ ('shutdown'),
-  /** Unsent output went beyond the hard limit. */
+  /** A write went beyond the hard limit; or the server held more than its byte budget, and this connection too much. */
   Overflow: /** @type {const} */ ('overflow'),
   /** The input breaks the framing. */
   Protocol: /** @type {const} */ ('protocol error'),
@@ -94,7 +94,7 @@ const ErrorCode = Object.freeze({
   System: /** @type {const} */ ('SYSTEM'),
   /** The connection is closed or closing, or the id belongs to another server. */
   Closed: /** @type {const} */ ('CLOSED'),
-  /** The connection's queue is at its hard limit; nothing was queued. */
+  /** The connection's queue is at its hard limit, or the server at its byte budget; nothing was queued. */
   Full: /** @type {const} */ ('FULL'),
   /** The call does not fit the server's state, for example starting it twice. */
   WrongState: /** @type {const} */ ('WRONG_STATE'),

@@ -21,10 +21,20 @@ const { tell } = require('./warning.js');
  * @property {number} [lowWater] Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
  *   the high-water mark.
  * @property {number} [hardLimit] Bytes of unsent output that a connection may hold at most; a write beyond it throws
- *   `FULL`. Default: 64 MiB.
+ *   `FULL`, and closes the connection with `overflow`. Default: 64 MiB.
+ * @property {boolean} [keepOnOverflow] Whether a connection goes on when a write beyond its `hardLimit` was refused.
+ *   Default: false.
+ * @property {number} [byteBudget] Bytes of memory that the whole server may hold for unsent output and unfinished input. A
+ *   write that would go beyond it throws `FULL` and closes nothing, unless its connection holds no more than a share with it:
+ *   half of the budget divided by the number of connections that hold something. Above the budget, of those who hold more
+ *   than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed with `overflow`, and so
+ *   on. Default: a quarter of the memory that this process may use.
  * @property {number} [readBudget] Bytes read from one connection in one turn, at most 1 GiB. Default: 256 KiB.
  * @property {number} [lingerMs] Milliseconds that a connection closed by this side waits for the peer to close too.
  *   Default: 2000.
+ * @property {number} [stallLimitMs] Milliseconds that a connection that is being closed, or whose peer has ended its side,
+ *   waits for a peer that takes nothing of what is queued, at most an hour. Bytes that leave the kernel's queue count as
+ *   taken. Then it is reset, with `time-out`. Default: 30,000.
  * @property {'adaptive' | 'never'} [look] Whether a busy loop polls for a moment before it sleeps, where trials show that it
  *   brings the loop more work. Default: 'adaptive'.
  */
@@ -35,7 +45,16 @@ const SAFE = Number.MAX_SAFE_INTEGER;
 /** The numbers of actions, as the addon has them. */
 const [NONE, STOP] = ['none', 'stop'].map((name) => native.actions().indexOf(name));
 /** The options and their greatest values. */
-const OPTIONS = { loops: SAFE, highWater: SAFE, lowWater: SAFE, hardLimit: SAFE, readBudget: 2 ** 30, lingerMs: 2 ** 31 };
+const OPTIONS = {
+  loops: SAFE,
+  highWater: SAFE,
+  lowWater: SAFE,
+  hardLimit: SAFE,
+  byteBudget: SAFE,
+  readBudget: 2 ** 30,
+  lingerMs: 2 ** 31,
+  stallLimitMs: 2 ** 31,
+};
 
 /**
  * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
@@ -280,11 +299,12 @@ class Server {
  * @returns {import('./conn.js').NativeServer}
  */
 function createServer(options) {
-  const given = optionsOf(options, 'options', [...Object.keys(OPTIONS), 'look']);
+  const given = optionsOf(options, 'options', [...Object.keys(OPTIONS), 'look', 'keepOnOverflow']);
   const checked = Object.entries(OPTIONS).map(([name, most]) => [name, wholeNumber(given[name], name, most)]);
-  const { look = 'adaptive' } = given;
+  const { look = 'adaptive', keepOnOverflow = false } = given;
   if (typeof look !== 'string') throw wrongType('look', 'a string', look);
-  const server = native.createServer({ ...Object.fromEntries(checked), look });
+  if (typeof keepOnOverflow !== 'boolean') throw wrongType('keepOnOverflow', 'a boolean', keepOnOverflow);
+  const server = native.createServer({ ...Object.fromEntries(checked), look, keepOnOverflow });
   if ('code' in server) throw errorOf(server);
   return Object.assign(server, server.calls());
 }

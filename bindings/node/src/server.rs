@@ -33,6 +33,12 @@ pub struct NativeOptions {
     pub linger_ms: i64,
     /// The name of a `Look`.
     pub look: String,
+    /// Bytes.
+    pub byte_budget: Option<i64>,
+    /// Milliseconds.
+    pub stall_limit_ms: Option<i64>,
+    /// Whether a connection goes on when a write beyond its hard limit was refused.
+    pub keep_on_overflow: Option<bool>,
 }
 
 impl NativeOptions {
@@ -50,6 +56,9 @@ impl NativeOptions {
             read_budget: size(self.read_budget),
             linger: Duration::from_millis(self.linger_ms.unsigned_abs()),
             look,
+            byte_budget: size(self.byte_budget.unwrap_or(0)),
+            stall_limit: Duration::from_millis(self.stall_limit_ms.unwrap_or(0).unsigned_abs()),
+            keep_on_overflow: self.keep_on_overflow.unwrap_or(false),
             ..Config::default()
         })
     }

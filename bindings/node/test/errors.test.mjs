@@ -166,9 +166,21 @@ test('L3: calls on the id of a dead connection, of none, and of another server\'
   assert.equal(conn.isOpen, false);
 });
 
-test('D5: a write beyond the hard limit throws FULL and queues nothing', async (t) => {
+test('D5: a write beyond the hard limit throws FULL and closes with overflow', async (t) => {
+  const [opened, closed] = [deferred(), deferred()];
+  const handler = { onOpen: opened.resolve, onClose: (_, reason) => closed.resolve(reason) };
+  const server = await serve(t, handler, { loops: 1, highWater: 10, hardLimit: 100 });
+  await connect(t, server);
+  const conn = await opened.promise;
+  assert.throws(() => conn.write(Buffer.alloc(101)), failure('FULL', /hard limit of 100/));
+  assert.throws(() => conn.write('fits'), failure('CLOSED'));
+  assert.equal(await closed.promise, 'overflow');
+});
+
+test('D5: with keepOnOverflow it throws FULL and queues nothing', async (t) => {
   const opened = deferred();
-  const server = await serve(t, { onOpen: opened.resolve }, { loops: 1, highWater: 10, hardLimit: 100 });
+  const options = { loops: 1, highWater: 10, hardLimit: 100, keepOnOverflow: true };
+  const server = await serve(t, { onOpen: opened.resolve }, options);
   const socket = await connect(t, server);
   const conn = await opened.promise;
   assert.throws(() => conn.write(Buffer.alloc(101)), failure('FULL', /hard limit of 100/));

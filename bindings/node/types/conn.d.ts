@@ -30,7 +30,8 @@ export class Conn {
      * @returns {boolean} true: go on writing; false: the bytes are accepted, but the queue is above the high-water mark,
      *   better wait for `onDrain`
      * @throws {ReactorError} `CLOSED` if the connection is closed or closing, `FULL` if the queue would exceed the hard
-     *   limit; then nothing is queued
+     *   limit, which closes the connection unless `keepOnOverflow` is set, or the server its byte budget; then nothing is
+     *   queued
      */
     write(data: Uint8Array | string): boolean;
     /**

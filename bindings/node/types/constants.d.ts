@@ -33,7 +33,7 @@ export const CloseReason: Readonly<{
     Idle: "idle";
     /** The server stopped. */
     Shutdown: "shutdown";
-    /** Unsent output went beyond the hard limit. */
+    /** A write went beyond the hard limit; or the server held more than its byte budget, and this connection too much. */
     Overflow: "overflow";
     /** The input breaks the framing. */
     Protocol: "protocol error";
@@ -57,7 +57,7 @@ export const ErrorCode: Readonly<{
     System: "SYSTEM";
     /** The connection is closed or closing, or the id belongs to another server. */
     Closed: "CLOSED";
-    /** The connection's queue is at its hard limit; nothing was queued. */
+    /** The connection's queue is at its hard limit, or the server at its byte budget; nothing was queued. */
     Full: "FULL";
     /** The call does not fit the server's state, for example starting it twice. */
     WrongState: "WRONG_STATE";

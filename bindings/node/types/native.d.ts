@@ -104,6 +104,12 @@ export interface NativeOptions {
   lingerMs: number
   /** The name of a `Look`. */
   look: string
+  /** Bytes. */
+  byteBudget?: number
+  /** Milliseconds. */
+  stallLimitMs?: number
+  /** Whether a connection goes on when a write beyond its hard limit was refused. */
+  keepOnOverflow?: boolean
 }
 
 /** A close reason's number, as events carry it, and its name. */

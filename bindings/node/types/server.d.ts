@@ -19,9 +19,22 @@ export type Options = {
     lowWater?: number;
     /**
      * Bytes of unsent output that a connection may hold at most; a write beyond it throws
-     * `FULL`. Default: 64 MiB.
+     * `FULL`, and closes the connection with `overflow`. Default: 64 MiB.
      */
     hardLimit?: number;
+    /**
+     * Whether a connection goes on when a write beyond its `hardLimit` was refused.
+     * Default: false.
+     */
+    keepOnOverflow?: boolean;
+    /**
+     * Bytes of memory that the whole server may hold for unsent output and unfinished input. A
+     * write that would go beyond it throws `FULL` and closes nothing, unless its connection holds no more than a share with it:
+     * half of the budget divided by the number of connections that hold something. Above the budget, of those who hold more
+     * than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed with `overflow`, and so
+     * on. Default: a quarter of the memory that this process may use.
+     */
+    byteBudget?: number;
     /**
      * Bytes read from one connection in one turn, at most 1 GiB. Default: 256 KiB.
      */
@@ -31,6 +44,12 @@ export type Options = {
      * Default: 2000.
      */
     lingerMs?: number;
+    /**
+     * Milliseconds that a connection that is being closed, or whose peer has ended its side,
+     * waits for a peer that takes nothing of what is queued, at most an hour. Bytes that leave the kernel's queue count as
+     * taken. Then it is reset, with `time-out`. Default: 30,000.
+     */
+    stallLimitMs?: number;
     /**
      * Whether a busy loop polls for a moment before it sleeps, where trials show that it
      * brings the loop more work. Default: 'adaptive'.

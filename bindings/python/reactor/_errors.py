@@ -45,7 +45,7 @@ class ClosedError(Error, ConnectionError):
 
 
 class FullError(Error):
-    """The connection's queue is at its hard limit; nothing was queued."""
+    """The connection's queue is at its hard limit, or the server at its byte budget; nothing was queued."""
 
     kind = "FULL"
 

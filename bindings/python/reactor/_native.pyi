@@ -104,6 +104,9 @@ class Server:
         read_budget: int = 0,
         linger: float = 0.0,
         look: Literal["adaptive", "never"] = "adaptive",
+        byte_budget: int = 0,
+        stall_limit: float = 0.0,
+        keep_on_overflow: bool = False,
     ) -> Self: ...
     def listen(self, url: str) -> str:
         """Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound.

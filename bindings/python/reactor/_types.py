@@ -32,7 +32,7 @@ class CloseReason(enum.IntEnum):
     SHUTDOWN = 6
     """The server stopped."""
     OVERFLOW = 7
-    """Unsent output went beyond the hard limit."""
+    """A write went beyond the hard limit; or the server held more than its byte budget, and this one too much of it."""
     PROTOCOL_ERROR = 8
     """The input breaks the framing."""
     HANDLER_ERROR = 9

@@ -95,7 +95,7 @@ impl Conn {
     /// high-water mark, so wait for `on_drain`. Never blocks; usable on any thread.
     ///
     /// Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the
-    /// hard limit.
+    /// hard limit, which closes the connection unless `keep_on_overflow` is set, or the server its byte budget.
     pub(crate) fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
         write(&self.server, self.id, data)
     }

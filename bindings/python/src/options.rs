@@ -59,9 +59,12 @@ pub(crate) struct Options {
     pub(crate) high_water: Count,
     pub(crate) low_water: Count,
     pub(crate) hard_limit: Count,
+    pub(crate) byte_budget: Count,
     pub(crate) read_budget: Count,
     /// Seconds.
     pub(crate) linger: f64,
+    pub(crate) stall_limit: f64,
+    pub(crate) keep_on_overflow: bool,
     /// A name.
     pub(crate) look: String,
 }
@@ -77,8 +80,11 @@ impl Options {
             high_water: self.high_water.named("high_water", usize::MAX)?,
             low_water: self.low_water.named("low_water", usize::MAX)?,
             hard_limit: self.hard_limit.named("hard_limit", usize::MAX)?,
+            byte_budget: self.byte_budget.named("byte_budget", usize::MAX)?,
             read_budget: self.read_budget.named("read_budget", usize::MAX)?,
             linger: seconds("linger", self.linger)?,
+            stall_limit: seconds("stall_limit", self.stall_limit)?,
+            keep_on_overflow: self.keep_on_overflow,
             look: look(&self.look)?,
             ..Config::default()
         })

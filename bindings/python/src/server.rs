@@ -62,9 +62,9 @@ impl Server {
     #[new]
     #[pyo3(signature = (handler, *, loops=Count::DEFAULT, high_water=Count::DEFAULT, low_water=Count::DEFAULT,
                         hard_limit=Count::DEFAULT, read_budget=Count::DEFAULT, linger=0.0, look="adaptive".to_owned(),
-                        **unknown))]
+                        byte_budget=Count::DEFAULT, stall_limit=0.0, keep_on_overflow=false, **unknown))]
     #[pyo3(text_signature = "(handler, *, loops=0, high_water=0, low_water=0, hard_limit=0, read_budget=0, \
-                          linger=0.0, look=\"adaptive\")")]
+                          linger=0.0, look=\"adaptive\", byte_budget=0, stall_limit=0.0, keep_on_overflow=False)")]
     #[allow(clippy::too_many_arguments)] // One for each keyword.
     fn new(
         handler: &Bound<'_, PyAny>,
@@ -75,10 +75,24 @@ impl Server {
         read_budget: Count,
         linger: f64,
         look: String,
+        byte_budget: Count,
+        stall_limit: f64,
+        keep_on_overflow: bool,
         unknown: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         refuse_unknown(unknown)?;
-        let options = Options { loops, high_water, low_water, hard_limit, read_budget, linger, look };
+        let options = Options {
+            loops,
+            high_water,
+            low_water,
+            hard_limit,
+            byte_budget,
+            read_budget,
+            linger,
+            stall_limit,
+            keep_on_overflow,
+            look,
+        };
         let config = options.config().into_py_result(handler.py())?;
         let state = Arc::new(State::new(Callbacks::of(handler)?, Self::stand_in));
         let registration = Registration::new();

@@ -282,9 +282,23 @@ def test_another_servers_id_is_closed() -> None:
         assert recorder.conns[0].is_open
 
 
-def test_full_from_another_thread_queues_nothing_and_closes_nothing() -> None:
+def test_full_from_another_thread_queues_nothing_and_closes_with_overflow() -> None:
     recorder = Recorder()
     with Running(recorder, high_water=1000, hard_limit=1 << 20) as running, connect(running.url):
+        recorder.wait_for("on_open")
+        conn = recorder.conns[0]
+        with pytest.raises(reactor.FullError):
+            conn.write(bytes((1 << 20) + 1))
+        with pytest.raises(reactor.ClosedError):
+            conn.write(b"x")
+        recorder.wait_for("on_close")
+    assert recorder.closed() == [(reactor.CloseReason.OVERFLOW, None)]
+
+
+def test_full_keeps_the_connection_where_it_is_told_to() -> None:
+    recorder = Recorder()
+    options = {"high_water": 1000, "hard_limit": 1 << 20, "keep_on_overflow": True}
+    with Running(recorder, **options) as running, connect(running.url):
         recorder.wait_for("on_open")
         conn = recorder.conns[0]
         with pytest.raises(reactor.FullError) as raised:

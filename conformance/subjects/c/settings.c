@@ -46,6 +46,10 @@ static bool set_flag(struct settings *settings, const char *name) {
         settings->trace = false;
         return true;
     }
+    if (strcmp(name, "keep-on-overflow") == 0) {
+        settings->options.keep_on_overflow = REACTOR_ON;
+        return true;
+    }
     if (strcmp(name, "pin") != 0) return false;
     settings->options.pin = REACTOR_ON;
     return true;
@@ -99,6 +103,8 @@ static void set_other(struct settings *settings, const char *name, const char *v
         settings->log_level = (int32_t)ONE_OF(levels, value);
     } else if (strcmp(name, "linger-ms") == 0) {
         settings->options.linger_ms = strcmp(value, "none") == 0 ? REACTOR_NO_LINGER : (int64_t)number(value);
+    } else if (strcmp(name, "stall-limit-ms") == 0) {
+        settings->options.stall_limit_ms = (int64_t)number(value);
     } else if (strcmp(name, "stop-deadline-ms") == 0) {
         settings->options.stop_deadline_ms = (int64_t)number(value);
     } else {

@@ -109,7 +109,8 @@ export function take(scene, data) {
   while (conn.data.mode === 'script') {
     const end = rest.indexOf(NEWLINE);
     if (end < 0) {
-      conn.data.partial = rest;
+      // Of nothing no memory is kept.
+      conn.data.partial = rest.length > 0 ? rest : NOTHING;
       return undefined;
     }
     const answer = obey(scene, rest.toString('utf8', 0, end));

@@ -269,8 +269,10 @@ class Control:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--listen", action="append", default=[])
-    for name in ("loops", "high-water", "low-water", "hard-limit", "read-budget", "linger-ms"):
+    numbers = ("loops", "high-water", "low-water", "hard-limit", "byte-budget", "read-budget", "linger-ms")
+    for name in (*numbers, "stall-limit-ms"):
         parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--keep-on-overflow", action="store_true")
     parser.add_argument("--mode", choices=["echo", "script"], default="script")
     for name in ("on-start", "on-open", "on-drain", "on-close"):
         parser.add_argument(f"--{name}", default="")
@@ -286,8 +288,11 @@ def make(options: argparse.Namespace) -> reactor.Server:
         high_water=options.high_water,
         low_water=options.low_water,
         hard_limit=options.hard_limit,
+        keep_on_overflow=options.keep_on_overflow,
+        byte_budget=options.byte_budget,
         read_budget=options.read_budget,
         linger=options.linger_ms / 1000,
+        stall_limit=options.stall_limit_ms / 1000,
     )
     urls = [server.listen(url) for url in options.listen]
     if urls:

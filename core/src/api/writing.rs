@@ -16,10 +16,11 @@ impl Handle {
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed) if the connection is closed or closing, its writing side was ended,
     /// or it belongs to another server; [`Full`](crate::ErrorKind::Full) if the queue would exceed the hard
-    /// limit, or, from another thread, the server its byte budget;
+    /// limit, or the server its [byte budget](crate::Config::byte_budget);
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for a UDP endpoint outside the callback of a datagram. Then
-    /// nothing is queued; and beyond the hard limit, on the connection's own loop, the connection is closed
-    /// with `overflow`.
+    /// nothing is queued; and beyond the hard limit the connection is closed with `overflow`, unless
+    /// [`keep_on_overflow`](crate::Config::keep_on_overflow) is set. [`System`](crate::ErrorKind::System) from another
+    /// thread without memory for the copy.
     pub fn write(&self, id: ConnId, bytes: &[u8]) -> Result<Pressure> {
         self.write_gathered(id, &[bytes])
     }
@@ -95,7 +96,11 @@ impl Handle {
         let mailbox = self.mailbox(id)?;
         match LoopState::current(mailbox) {
             Some(state) => state.write(id, slices, completion),
-            None => mailbox.write(id, slices, completion, self.shared.bounds()),
+            None => {
+                let written = mailbox.write(id, slices, completion, self.shared.bounds());
+                drop(self.shared.relieve(None));
+                written
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a server admits: connections in all and per client address, and bytes held.
+//! What a server admits: connections in all and per client address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -82,67 +82,6 @@ impl Drop for Admission {
     }
 }
 
-/// The bytes that a server holds: unsent output and unfinished input. Loops add up what changes in a turn and
-/// tell it at the end; other threads count at once what they hand in.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    held: AtomicUsize,
-    /// Of these, unfinished input.
-    input: AtomicUsize,
-    limit: usize,
-}
-
-impl Budget {
-    pub(crate) fn new(limit: usize) -> Self {
-        Budget { held: AtomicUsize::new(0), input: AtomicUsize::new(0), limit }
-    }
-
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Counts `len` more bytes, unless they would go beyond the limit.
-    pub(crate) fn take(&self, len: usize) -> bool {
-        // In one step: it must never look exceeded to a loop for the sake of bytes that are refused.
-        let within = |held: usize| held.checked_add(len).filter(|sum| *sum <= self.limit);
-        self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, within).is_ok()
-    }
-
-    /// Counts a turn's change of unfinished input, which [`change`](Self::change) counts as well.
-    pub(crate) fn change_input(&self, by: isize) {
-        match by >= 0 {
-            true => self.input.fetch_add(by.unsigned_abs(), Ordering::AcqRel),
-            false => self.input.fetch_sub(by.unsigned_abs(), Ordering::AcqRel),
-        };
-    }
-
-    /// Bytes of unfinished input.
-    pub(crate) fn input(&self) -> usize {
-        self.input.load(Ordering::Acquire)
-    }
-
-    /// Whether it is unfinished input that makes the bytes exceed the limit: without it they would not.
-    pub(crate) fn is_exceeded_by_input(&self) -> bool {
-        let held = self.held.load(Ordering::Acquire);
-        held > self.limit && held.saturating_sub(self.input()) <= self.limit
-    }
-
-    /// Counts a turn's change; says whether the bytes have come back within the limit by it.
-    pub(crate) fn change(&self, by: isize) -> bool {
-        if by >= 0 {
-            self.held.fetch_add(by.unsigned_abs(), Ordering::AcqRel);
-            return false;
-        }
-        let before = self.held.fetch_sub(by.unsigned_abs(), Ordering::AcqRel);
-        before > self.limit && before - by.unsigned_abs() <= self.limit
-    }
-
-    /// Whether more is held than the limit allows.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.held.load(Ordering::Acquire) > self.limit
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,16 +118,5 @@ mod tests {
         let admissions = Admissions::new(usize::MAX, usize::MAX);
         assert!(admissions.admit(ip(1)).unwrap().is_none());
         assert_eq!(admissions.open.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn a_budget_says_when_it_is_exceeded_and_when_no_more() {
-        let budget = Budget::new(10);
-        assert!(budget.take(10) && !budget.take(1) && !budget.is_exceeded());
-        assert!(!budget.change(5));
-        assert!(budget.is_exceeded());
-        assert!(!budget.change(-4), "still beyond the limit");
-        assert!(budget.change(-1), "back at the limit");
-        assert!(!budget.is_exceeded() && !budget.change(-10));
     }
 }

@@ -1,5 +1,6 @@
 //! What the engine is made of below any connection: errors, panics, notices, ids and what they stand for, limits, timers. Pure.
 
+pub(crate) mod budget;
 pub(crate) mod conn_id;
 pub(crate) mod datagram;
 pub(crate) mod engine_thread;

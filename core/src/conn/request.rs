@@ -20,4 +20,8 @@ pub(crate) enum Request {
     Release,
     Timeouts(Timeouts),
     Framing(Option<Arc<Framing>>),
+    /// A write from another thread went beyond the hard limit.
+    Overflow,
+    /// It was chosen to be closed for what it holds, when the server held more than its budget.
+    Evict,
 }

@@ -41,7 +41,8 @@ numbered! {
         Idle = 5, "idle";
         /// The server stopped.
         Shutdown = 6, "shutdown";
-        /// Unsent output went beyond the hard limit.
+        /// A write went beyond the hard limit of unsent output; or the server held more than its byte budget, and this
+        /// connection too much of it.
         Overflow = 7, "overflow";
         /// The input breaks the framing: a frame above the maximum, a malformed one, or half a frame at the end.
         Protocol = 8, "protocol error";
@@ -49,7 +50,7 @@ numbered! {
         HandlerError = 9, "handler error";
         /// An outgoing connection could not be made. The errno says why, where the system had a part in it.
         ConnectFailed = 10, "connect failed";
-        /// The connect, read or write time-out was over.
+        /// The connect, read or write time-out was over, or the stall limit of a connection that was being closed.
         TimedOut = 11, "time-out";
     }
 }

@@ -102,13 +102,19 @@ options! {
         /// Bytes of unsent output at which `on_drain` is called and reading resumes. Default: half the high-water
         /// mark, so 512 KiB.
         low_water: usize,
-        /// Bytes of unsent output that a connection may hold at most: beyond it, a write on the connection's own
-        /// loop closes it with [`CloseReason::Overflow`](crate::CloseReason::Overflow), and a write from
-        /// elsewhere answers [`ErrorKind::Full`]. Default: 64 MiB.
+        /// Bytes of unsent output that a connection may hold at most. A write beyond it answers [`ErrorKind::Full`],
+        /// nothing of it is queued, and the connection is closed with
+        /// [`CloseReason::Overflow`](crate::CloseReason::Overflow), on whatever thread it was made. A UDP socket is not
+        /// closed. Default: 64 MiB.
         hard_limit: usize,
-        /// Bytes that the whole server may hold, of unsent output and of unfinished input. Above it reading
-        /// stops, and writes by id from other threads answer [`ErrorKind::Full`]. Default: a quarter of the memory
-        /// that this process may use; `usize::MAX` for no budget.
+        /// Whether a connection goes on when a write beyond its hard limit was refused. Default: it is closed.
+        keep_on_overflow: bool,
+        /// Bytes of memory that the whole server may hold for unsent output and unfinished input. A write that would go
+        /// beyond it answers [`ErrorKind::Full`] and closes nothing, unless its connection holds no more than a share with
+        /// it: half of the budget divided by the number of connections that hold something. Above the budget, of those
+        /// who hold more than a share the one that moved the fewest bytes per byte held in the last 5 s is closed with
+        /// [`CloseReason::Overflow`](crate::CloseReason::Overflow), and so on. Default: a quarter of the memory that
+        /// this process may use; `usize::MAX` for no budget.
         byte_budget: usize,
         /// Bytes read from one connection in one turn, before the others have theirs. Default: 256 KiB.
         read_budget: usize,
@@ -116,6 +122,10 @@ options! {
         /// protocol error, a failed callback, a time-out) is reset when its peer takes none of what is queued for as long.
         /// Default: 2 s. [`Config::NO_LINGER`] for not at all.
         linger: Duration,
+        /// How long a connection that is being closed, or whose peer has ended its side, waits for a peer that takes
+        /// nothing of what is queued. Bytes that leave the kernel's queue count as taken. Then it is reset, with
+        /// [`CloseReason::TimedOut`](crate::CloseReason::TimedOut). Default: 30 s.
+        stall_limit: Duration,
         /// Incoming connections that may be open at once; further ones are closed without a callback. Default:
         /// no limit.
         max_connections: usize,
@@ -131,7 +141,7 @@ options! {
 impl Config {
     /// The loops a server may have at most.
     pub const MAX_LOOPS: usize = 1024;
-    /// The longest linger limit, and the longest deadline of a graceful stop.
+    /// The longest linger limit, stall limit, and deadline of a graceful stop.
     pub const MAX_LINGER: Duration = Duration::from_secs(3600);
     /// For [`linger`](Self::linger): a closed connection does not wait for the peer.
     pub const NO_LINGER: Duration = Duration::from_nanos(1);
@@ -152,9 +162,11 @@ impl Config {
             high_water,
             low_water: or(self.low_water, (high_water / 2).max(1)),
             hard_limit,
+            keep_on_overflow: self.keep_on_overflow,
             byte_budget: self.byte_budget,
             read_budget: or(self.read_budget, 256 << 10),
             linger: or_time(self.linger, Duration::from_secs(2)),
+            stall_limit: or_time(self.stall_limit, Duration::from_secs(30)),
             max_connections: or(self.max_connections, usize::MAX),
             max_connections_per_address: or(self.max_connections_per_address, usize::MAX),
             stop_deadline: or_time(self.stop_deadline, Duration::from_secs(30)),
@@ -168,7 +180,12 @@ impl Config {
         if self.loops > Self::MAX_LOOPS {
             return wrong(format!("loops is {}, the maximum is {}", self.loops, Self::MAX_LOOPS));
         }
-        for (name, time) in [("linger", self.linger), ("stop_deadline", self.stop_deadline)] {
+        let times = [
+            ("linger", self.linger),
+            ("stall_limit", self.stall_limit),
+            ("stop_deadline", self.stop_deadline),
+        ];
+        for (name, time) in times {
             if time > Self::MAX_LINGER {
                 let (time, max) = (time.as_secs_f64(), Self::MAX_LINGER.as_secs());
                 return wrong(format!("{name} is {time} s, the maximum is {max} s"));
@@ -215,6 +232,7 @@ mod tests {
         assert!(config.loops >= 1);
         assert_eq!((config.high_water, config.low_water, config.hard_limit), (1 << 20, 512 << 10, 64 << 20));
         assert_eq!((config.read_budget, config.linger), (256 << 10, Duration::from_secs(2)));
+        assert_eq!((config.stall_limit, config.keep_on_overflow), (Duration::from_secs(30), false));
     }
 
     #[test]
@@ -230,9 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn a_linger_limit_beyond_reason_is_refused() {
-        let error = Config { linger: Duration::MAX, ..Config::default() }.resolved().unwrap_err();
-        assert!(error.message().contains("the maximum is 3600 s"), "{}", error.message());
+    fn a_time_beyond_reason_is_refused() {
+        let long = Duration::MAX;
+        for (name, config) in [
+            ("linger", Config { linger: long, ..Config::default() }),
+            ("stall_limit", Config { stall_limit: long, ..Config::default() }),
+        ] {
+            let error = config.resolved().unwrap_err();
+            assert!(error.message().starts_with(name), "{}", error.message());
+            assert!(error.message().contains("the maximum is 3600 s"), "{}", error.message());
+        }
     }
 
     #[test]

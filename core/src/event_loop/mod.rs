@@ -8,16 +8,16 @@ use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, catch_payload, caught, report};
-use crate::contract::action::{Action, CloseReason, Closed, Completed};
+use crate::contract::action::{Action, CloseReason, Completed};
 use crate::delivery::receiver::{Delivery, Receiver, Turn};
 use crate::shared::seed::{Seed, WAKER};
 
 use crate::conn::request::Request;
 use crate::listen::arrival::Accepted;
-use crate::loop_state::conns::Conns;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::{Command, HandedIn, Job};
+use crate::shared::mailbox::MUCH;
 use crate::sys::cancel::guarded;
 use crate::sys::clock::Clock;
 use crate::sys::datagram::RecvBatch;
@@ -52,9 +52,6 @@ const USUAL_COMMANDS: usize = 64;
 /// Bytes of the stack that the loop takes before it calls user code, and more.
 const FRAMES: usize = 64 << 10;
 
-/// How often a loop that may not read looks whether it may.
-const STARVED: Duration = Duration::from_millis(100);
-
 /// An event loop on its thread.
 pub(crate) struct EventLoop {
     state: Rc<LoopState>,
@@ -76,8 +73,6 @@ pub(crate) struct EventLoop {
     datagrams: Option<Box<RecvBatch>>,
     /// The graceful stop has begun here.
     draining: bool,
-    /// Input was left alone, because the server holds more bytes than its budget allows.
-    starved: bool,
     /// What `on_tick` asked for last.
     tick: Duration,
     /// The receiver is told when a turn flushes and when it ends.
@@ -112,7 +107,6 @@ impl EventLoop {
             acceptor: Acceptor::default(),
             datagrams: None,
             draining: false,
-            starved: false,
             tick: Duration::from_secs(1),
             sampled: None,
             turns: 0,
@@ -214,11 +208,8 @@ impl EventLoop {
         self.tell_turn(false, |receiver, turn| receiver.before_flush(turn));
         self.end_sample();
         self.settle();
-        self.publish_change();
+        self.state.publish();
         self.tell_turn(false, |receiver, turn| receiver.turn_ends(turn));
-        if std::mem::take(&mut self.starved) {
-            self.state.metrics().reads_paused_by_budget.add(1);
-        }
         Ok(())
     }
 
@@ -254,18 +245,9 @@ impl EventLoop {
         let timer = self.state.timers.borrow().next_due();
         let drained = if self.draining { shared.drain_deadline() } else { None };
         let due = timer.into_iter().chain(drained).min().map(|at| shared.clock.until(at));
-        let other = match self.state.takes_input() {
-            true => self.acceptor.next_due(),
-            // Who brings the bytes back within the budget wakes the loops; but nobody shall wait on that alone.
-            false => self.is_held_up().then_some(STARVED),
-        };
+        // Otherwise it is the handler's answer that it waits for, which wakes it.
+        let other = if self.state.takes_input() { self.acceptor.next_due() } else { None };
         due.into_iter().chain(other).min()
-    }
-
-    /// Whether something waits for the server to hold fewer bytes.
-    fn is_held_up(&self) -> bool {
-        let accepting = !self.arrivals.is_empty() || self.acceptor.is_busy();
-        accepting || !self.state.conns.borrow().ready.is_empty()
     }
 
     /// Whether there is something to do before the next event.
@@ -335,15 +317,18 @@ impl EventLoop {
 
     /// Queues bytes that another thread has handed in.
     fn take_bytes(&mut self, id: ConnId, handed_in: HandedIn) {
-        let HandedIn { bytes, writes, completion } = handed_in;
+        let HandedIn { bytes, counted, writes, completion } = handed_in;
         let conns = &mut *self.state.conns.borrow_mut();
-        // They were counted against the budget when they were handed in; the queue counts them now.
-        conns.pool.change -= bytes.len() as isize;
+        // The budget counted them when they were handed in; the queue counts its memory now.
+        conns.pool.change -= counted as isize;
         let Some(entry) = conns.slab.stream_mut(id) else {
+            self.state.mailbox().holders.forget(id, &self.state.server().shared.budget);
             return conns.done.extend(completion.map(|completion| (completion, Completed::Cancelled)));
         };
         self.state.metrics().messages_written.add(writes.into());
         completion.iter().for_each(|_| entry.machine.shared.completion_arrived());
+        // The end of the turn notes what that really is.
+        entry.holds |= bytes.len() >= MUCH;
         let was_stuck = entry.machine.is_stuck();
         let queued = entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);
         match completion {
@@ -382,8 +367,6 @@ impl EventLoop {
             return;
         }
         if !self.state.takes_input() {
-            let waits = !self.arrivals.is_empty() || self.acceptor.is_busy();
-            self.starved |= waits && self.state.server().shared.budget.is_exceeded();
             return;
         }
         for accepted in std::mem::take(&mut self.arrivals) {
@@ -444,51 +427,6 @@ impl EventLoop {
             if let Err(panic) = self.call(|state, receiver| tell(receiver, &Turn { state, last })) {
                 report(format_args!("handing a turn's events over panicked: {panic}"));
             }
-        }
-    }
-
-    /// Tells the server how many more or fewer bytes this loop holds than it told before.
-    pub(super) fn publish_change(&mut self) {
-        if self.state.conns.borrow().pool.has_changes() {
-            self.publish();
-        }
-        let budget = &self.state.server().shared.budget;
-        if budget.is_exceeded() && budget.is_exceeded_by_input() {
-            self.close_largest_input();
-            // At once: the other loops look, too.
-            self.publish();
-        }
-    }
-
-    fn publish(&mut self) {
-        let (change, input) = self.state.conns.borrow_mut().pool.take_changes();
-        let shared = &self.state.server().shared;
-        if input != 0 {
-            shared.budget.change_input(input);
-        }
-        if change != 0 && shared.budget.change(change) {
-            // The bytes are within the budget again: loops that have stopped reading go on.
-            shared.wake_loops();
-        }
-    }
-
-    /// Unfinished input never ends by itself while nothing is read, so whoever holds most of it has to go: peers
-    /// that send half frames must not stop the server for the others. It is looked for on loops that hold at least
-    /// their share.
-    fn close_largest_input(&mut self) {
-        let shared = &self.state.server().shared;
-        let conns = &mut *self.state.conns.borrow_mut();
-        let share = shared.budget.input() / self.state.server().loops().max(1);
-        if conns.pool.input == 0 || conns.pool.input < share {
-            // It is another loop's, which may be asleep.
-            return shared.wake_loops();
-        }
-        let Conns { slab, pool, .. } = conns;
-        let streams = slab.iter_mut().filter_map(|(id, entry)| entry.stream().map(|stream| (*id, stream)));
-        if let Some((id, entry)) = streams.max_by_key(|(_, stream)| stream.carry().len()) {
-            entry.end_now(Closed::by(CloseReason::Overflow), pool);
-            drop(entry.take_carry(pool));
-            conns.mark_dirty(id);
         }
     }
 }

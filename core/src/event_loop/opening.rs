@@ -119,7 +119,7 @@ impl EventLoop {
         self.tell(id, |receiver, conn| receiver.event(Event::Open(conn)));
     }
 
-    /// Connecting or lingering took too long.
+    /// Connecting or lingering took too long, or a closing connection's peer takes nothing.
     pub(super) fn deadline_over(&mut self, id: ConnId) {
         let conns = &mut *self.state.conns.borrow_mut();
         let Some(entry) = conns.slab.stream_mut(id) else { return };
@@ -130,7 +130,7 @@ impl EventLoop {
                 return self.state.set_deadline(id, entry, Duration::ZERO);
             }
             entry.end_now(Closed::by(CloseReason::TimedOut), &mut conns.pool);
-        } else if let Some(closed) = entry.machine.flushes_a_fault() {
+        } else if let Some((_, closed)) = entry.machine.stalled(self.state.config()) {
             // Unless it has taken something meanwhile: then it is given as long once more.
             if entry.sent_and_held() == entry.clocks().sent_then {
                 entry.end_now(closed, &mut conns.pool);
@@ -160,7 +160,7 @@ impl LoopState {
         conns.slab.insert(id, Entry::Stream(entry));
     }
 
-    /// Files the end of connecting or lingering, instead of one that was filed before.
+    /// Files the end of connecting, of lingering, or of waiting for a peer that takes nothing, instead of one that was filed before.
     pub(crate) fn set_deadline(&self, id: ConnId, entry: &mut StreamEntry, after: Duration) {
         self.end_deadline(entry);
         entry.clocks().deadline =

@@ -189,24 +189,10 @@ impl EventLoop {
         let round = self.state.conns.borrow().ready.len();
         for _ in 0..round {
             if !self.state.takes_input() {
-                self.starved |= self.state.server().shared.budget.is_exceeded();
-                return self.call_all_due();
+                return;
             }
             let next = self.state.conns.borrow_mut().ready.pop_front();
             next.into_iter().for_each(|id| self.serve_one(id, |entry| &mut entry.in_ready));
-        }
-    }
-
-    /// Nothing is read now; callbacks that read nothing are called all the same, unless the handler has too many
-    /// already.
-    fn call_all_due(&mut self) {
-        if self.state.delivery_is_full.get() {
-            return;
-        }
-        let ready: Vec<ConnId> = self.state.conns.borrow().ready.iter().copied().collect();
-        for id in ready {
-            self.call_due(id);
-            self.state.conns.borrow_mut().mark_dirty(id);
         }
     }
 

@@ -201,10 +201,10 @@ impl EventLoop {
                 Step::Close { closed, all_sent } => return Some(Leaving::Closed { closed, all_sent }),
             }
         };
-        if entry.machine.flushes_a_fault().is_some() && !entry.has_deadline() {
-            // As long as its peer may linger, it may take nothing: a fault must not hold memory for ever.
+        if let Some((limit, _)) = entry.machine.stalled(config).filter(|_| !entry.has_deadline()) {
+            // A peer that takes nothing must not hold memory for ever.
             entry.clocks().sent_then = entry.sent_and_held();
-            self.state.set_deadline(id, entry, config.linger);
+            self.state.set_deadline(id, entry, limit);
         }
         entry.machine.take_completed(&mut conns.done);
         if entry.machine.relieve(config.low_water) {
@@ -212,6 +212,7 @@ impl EventLoop {
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.moment()));
         }
         entry.machine.set_output_aside(&mut conns.pool);
+        self.state.note_held(id, entry, &mut conns.pool);
         entry.poll_room(id.to_u64(), &mut conns.pool, &self.state.poller, metrics);
         entry.note_stuck();
         conns.line_up(id);
@@ -235,20 +236,17 @@ impl EventLoop {
             let resets = stream.machine.resets();
             stream.wire.close(resets, &self.state.poller);
             close_attempts(stream, &self.state.poller);
-            self.give_back(stream);
         }
         self.state.metrics().count_closed(closed.reason);
         self.part(id, leaving, ends, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
     }
 
     /// What a connection still carried and had queued is given back to the budget, before anybody hears of its end.
-    fn give_back(&mut self, entry: &mut StreamEntry) {
-        {
-            let conns = &mut *self.state.conns.borrow_mut();
-            drop(entry.take_carry(&mut conns.pool));
-            entry.machine.drop_output(&mut conns.pool);
-        }
-        self.publish_change();
+    fn give_back(&mut self, id: ConnId, entry: &mut StreamEntry) {
+        let conns = &mut *self.state.conns.borrow_mut();
+        drop(entry.take_carry(&mut conns.pool));
+        entry.machine.drop_output(&mut conns.pool);
+        self.state.note_held(id, entry, &mut conns.pool);
     }
 
     /// Hands a connection's descriptor out. Completions are cancelled first, as nobody would call them later;
@@ -297,11 +295,12 @@ impl EventLoop {
     fn part(
         &mut self,
         id: ConnId,
-        leaving: Box<(ConnId, Entry)>,
+        mut leaving: Box<(ConnId, Entry)>,
         ends: Ends,
         last: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action,
     ) {
         debug_assert_eq!(leaving.0, id);
+        leaving.1.stream().into_iter().for_each(|stream| self.give_back(id, stream));
         {
             let conns = &mut *self.state.conns.borrow_mut();
             (conns.leaving, conns.left) = (Some(leaving), ends);
@@ -332,7 +331,7 @@ impl EventLoop {
         self.call_completions();
         self.drop_timers();
         self.tell_turn(true, |receiver, turn| receiver.before_flush(turn));
-        self.publish_change();
+        self.state.publish();
         self.tell_turn(true, |receiver, turn| receiver.turn_ends(turn));
     }
 

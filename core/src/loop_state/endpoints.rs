@@ -22,7 +22,7 @@ impl LoopState {
         change: &mut isize,
         done: &mut Vec<(Completion, Completed)>,
     ) -> bool {
-        let before = entry.endpoint.queued_bytes();
+        let (before, held) = (entry.endpoint.queued_bytes(), entry.endpoint.held());
         let waited = entry.endpoint.wants_write();
         let metrics = self.metrics();
         if before > 0 && !waited {
@@ -36,7 +36,7 @@ impl LoopState {
         entry.endpoint.rearm(&self.poller);
         let gone = before - entry.endpoint.queued_bytes();
         entry.shared.settle(gone);
-        *change -= gone as isize;
+        *change += entry.endpoint.held() as isize - held as isize;
         if entry.endpoint.wants_write() != entry.polls_writable {
             let wants = entry.endpoint.wants_write();
             metrics.other_calls.add(1);
@@ -81,7 +81,7 @@ impl LoopState {
         let Some((_, Entry::Udp(mut udp))) = slab.remove(id).map(|leaving| *leaving) else { return None };
         udp.endpoint.cancel_completions(done);
         self.poller.forget(udp.endpoint.as_fd());
-        pool.change -= udp.endpoint.queued_bytes() as isize;
+        pool.change -= udp.endpoint.held() as isize;
         udp.context
     }
 
@@ -101,9 +101,10 @@ impl LoopState {
             return false;
         };
         // Also when it is closing: it was accepted before.
+        let before = entry.endpoint.held();
         let queued = entry.endpoint.queue(to, &[bytes]).is_ok();
         if queued {
-            conns.pool.change += cost(bytes.len()) as isize;
+            conns.pool.change += entry.endpoint.held() as isize - before as isize;
             self.metrics().messages_written.add(1);
         } else {
             entry.shared.settle(cost(bytes.len()));

@@ -32,6 +32,7 @@ use crate::sys::poller::Poller;
 mod alarms;
 pub(crate) mod conns;
 mod endpoints;
+mod holding;
 mod writing;
 
 pub(crate) use alarms::{Alarm, LoopTimer};
@@ -207,6 +208,10 @@ impl LoopState {
     /// function of the user's may go with it, which must not run while anything is borrowed.
     #[must_use]
     pub(crate) fn carry_out(&self, id: ConnId, request: Request) -> Option<Box<Framer>> {
+        if matches!(request, Request::Evict) {
+            self.evict(id);
+            return None;
+        }
         let conns = &mut *self.conns.borrow_mut();
         let replaced = match conns.slab.get_mut(id)? {
             Entry::Stream(stream) => self.carry_out_of(id, stream, request, &mut conns.pool),
@@ -230,6 +235,7 @@ impl LoopState {
         match request {
             Request::Close(reason) => entry.machine.close(reason, pool),
             Request::Abort => entry.end_now(Closed::by(CloseReason::Abort), pool),
+            Request::Overflow | Request::Evict => entry.end_now(Closed::by(CloseReason::Overflow), pool),
             Request::End => entry.machine.end(),
             Request::Detach => {
                 if !entry.machine.detach() {
@@ -332,13 +338,22 @@ impl LoopState {
     // ---- receivers that hand over ----
 
     pub(crate) fn hold(&self, id: ConnId) {
-        if let Some(entry) = self.conns.borrow_mut().slab.stream_mut(id) {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(entry) = conns.slab.stream_mut(id) {
             entry.machine.hold();
+            // What it carried may have been handed over.
+            self.note_held(id, entry, &mut conns.pool);
         }
     }
 
     /// Leaves unconsumed input with the connection; too much of what the handler keeps is an error.
     pub(crate) fn carry(&self, id: ConnId, bytes: Vec<u8>) {
+        self.set_carry(id, bytes);
+        // At once: many connections can bring a lot in one turn.
+        self.publish();
+    }
+
+    fn set_carry(&self, id: ConnId, bytes: Vec<u8>) {
         let conns = &mut *self.conns.borrow_mut();
         let Some(entry) = conns.slab.stream_mut(id) else { return };
         if entry.framer.is_none() && !entry.backlog && bytes.len() > Framing::DEFAULT_MAX_FRAME {
@@ -346,6 +361,7 @@ impl LoopState {
             return conns.mark_dirty(id);
         }
         entry.set_carry(bytes, &mut conns.pool);
+        self.note_held(id, entry, &mut conns.pool);
         if entry.check_end(&mut conns.pool) {
             conns.mark_dirty(id);
         }
@@ -381,10 +397,9 @@ impl LoopState {
         entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
     }
 
-    /// Whether input may be read: not while too much waits for the handler, or the server holds more bytes than its
-    /// budget allows.
+    /// Whether input may be read: not while too much waits for the handler.
     pub(crate) fn takes_input(&self) -> bool {
-        !self.delivery_is_full.get() && !self.server.shared.budget.is_exceeded()
+        !self.delivery_is_full.get()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::conn::stream::machine::Refused;
 use crate::conn::stream::queue::{fill, total, BlockPool, DIRECT};
 use crate::contract::action::{Completed, Completion, Pressure};
 use crate::loop_state::conns::Conns;
-use crate::shared::mailbox::{closed_error, full_error, no_endpoint_error, no_sender_error};
+use crate::shared::mailbox::{budget_error, closed_error, full_error, no_endpoint_error, no_sender_error};
 use crate::sys::socket::MAX_SLICES;
 
 impl LoopState {
@@ -175,7 +175,9 @@ impl LoopState {
     ) -> Result<Pressure> {
         self.expect_own_process()?;
         // One that is refused is dropped here, when nothing is borrowed: it is the user's.
-        self.write_borrowing(id, slices, &mut completion)
+        let written = self.write_borrowing(id, slices, &mut completion);
+        self.publish_much();
+        written
     }
 
     fn write_borrowing(
@@ -190,7 +192,9 @@ impl LoopState {
         };
         let was_stuck = entry.has_timing() && entry.machine.is_stuck();
         let len = total(slices);
-        let result = entry.machine.reserve(len, self.config(), &mut conns.pool);
+        let (budget, change) = (&self.server().shared.budget, conns.pool.change);
+        let within_budget = |unsent| budget.allows_here(change, unsent, len);
+        let result = entry.machine.reserve(len, self.config(), &mut conns.pool, within_budget);
         if result.is_ok() {
             if len >= DIRECT && self.sends_at_once(entry, slices) {
                 if entry.send_through(slices, &mut conns.pool, self.metrics()) {
@@ -200,8 +204,10 @@ impl LoopState {
                 entry.machine.queue(slices, 0, &mut conns.pool);
             }
         }
-        if result == Err(Refused::Closed) {
-            return Err(closed_error(id));
+        match result {
+            Err(Refused::Closed) => return Err(closed_error(id)),
+            Err(Refused::Budget) => return Err(budget_error(id, len, budget.limit())),
+            _ => {}
         }
         if !std::mem::replace(&mut entry.in_dirty, true) {
             conns.dirty.push(id);
@@ -279,12 +285,18 @@ impl LoopState {
         }
         let len = cost(total(slices));
         let full = || full_error(id, len, self.config().hard_limit);
+        let _ = shared.pressure_with(len, self.config()).ok_or_else(full)?;
+        let budget = &self.server().shared.budget;
+        if !budget.allows_here(conns.pool.change, shared.unsent(), len) {
+            return Err(budget_error(id, len, budget.limit()));
+        }
         let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
+        let before = endpoint.held();
         if let Err(error) = endpoint.queue_from(to, from, slices) {
             shared.settle(len);
             return Err(error);
         }
-        conns.pool.change += len as isize;
+        conns.pool.change += endpoint.held() as isize - before as isize;
         self.metrics().messages_written.add(1);
         conns.mark_dirty(id);
         Ok(pressure)

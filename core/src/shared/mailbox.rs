@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::base::budget::Budget;
 use crate::base::conn_id::{ConnId, Lease};
 use crate::base::error::{Error, Result};
-use crate::base::limits::Budget;
 use crate::base::panics::{catch, report};
 use crate::base::slab::IdTable;
 use crate::conn::datagram::endpoint::cost;
@@ -19,8 +19,10 @@ use crate::contract::action::Completed;
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::loop_state::LoopState;
+use crate::shared::holders::Holders;
 use crate::shared::mailbox::command::{Closing, Command, HandedIn};
 use crate::shared::mailbox::cork::add_corked;
+use crate::sys::clock::Clock;
 use crate::sys::copies;
 use crate::sys::on_thread::OnThread;
 use crate::sys::waker::Waker;
@@ -32,8 +34,9 @@ mod registry;
 mod writing;
 
 pub(crate) use refusals::{
-    closed_error, full_error, no_detach_error, no_endpoint_error, no_sender_error, note_request,
+    budget_error, closed_error, full_error, no_detach_error, no_endpoint_error, no_sender_error, note_request,
 };
+pub(crate) use writing::MUCH;
 
 /// What the lock guards.
 struct Inner {
@@ -57,6 +60,7 @@ impl Inner {
 pub(crate) struct Bounds<'a> {
     pub(crate) config: &'a Config,
     pub(crate) budget: &'a Budget,
+    pub(crate) clock: &'a Clock,
 }
 
 pub(crate) struct Mailbox {
@@ -71,6 +75,8 @@ pub(crate) struct Mailbox {
     /// Connections that were dealt to the loop and are not taken in yet.
     dealt: AtomicUsize,
     pub(crate) metrics: LoopMetrics,
+    /// Who holds bytes on the loop.
+    pub(crate) holders: Holders,
     /// The loop itself, for its own thread.
     pub(crate) here: OnThread<Rc<LoopState>>,
     inner: Mutex<Inner>,
@@ -89,6 +95,7 @@ impl Mailbox {
             open: AtomicUsize::new(0),
             dealt: AtomicUsize::new(0),
             metrics: LoopMetrics::default(),
+            holders: Holders::default(),
             here: OnThread::new(),
             inner: Mutex::new(Inner { commands: Vec::new(), conns, ended: false }),
         })
@@ -150,13 +157,21 @@ impl Mailbox {
     }
 
     /// Commands that no loop will carry out: completions are cancelled, ids are given back. What was counted for them
-    /// is taken back by `uncount`, which gets the connection and the bytes.
-    pub(crate) fn abandon(&self, commands: Vec<Command>, uncount: impl Fn(Option<&ConnShared>, usize)) {
+    /// is taken back by `uncount`, which gets the connection, the bytes, and what the budget counts for them.
+    pub(crate) fn abandon(
+        &self,
+        commands: Vec<Command>,
+        uncount: impl Fn(ConnId, Option<&ConnShared>, usize, usize),
+    ) {
         for command in commands {
-            let (id, len, completion) = match command {
-                Command::Write(id, HandedIn { bytes, completion, .. }) => (id, bytes.len(), completion),
-                Command::WriteDatagram(id, bytes, completion) => (id, cost(bytes.len()), completion),
-                Command::SendTo(id, _, bytes) => (id, cost(bytes.len()), None),
+            let (id, len, counted, completion) = match command {
+                Command::Write(id, HandedIn { bytes, counted, completion, .. }) => {
+                    (id, bytes.len(), counted, completion)
+                }
+                Command::WriteDatagram(id, bytes, completion) => {
+                    (id, cost(bytes.len()), cost(bytes.len()), completion)
+                }
+                Command::SendTo(id, _, bytes) => (id, cost(bytes.len()), cost(bytes.len()), None),
                 Command::Open(id, _) => {
                     self.forget(id);
                     continue;
@@ -164,7 +179,7 @@ impl Mailbox {
                 _ => continue,
             };
             let shared = self.lock().conns.get(id).cloned();
-            uncount(shared.as_deref(), len);
+            uncount(id, shared.as_deref(), len, counted);
             if let Some(Err(panic)) = completion.map(|call| catch(|| call(Completed::Cancelled))) {
                 report(format_args!("a completion panicked: {panic}"));
             }
@@ -191,6 +206,12 @@ impl Mailbox {
             drop(inner);
             self.wake();
         }
+    }
+
+    /// Has the loop close a connection that was chosen for what it holds; now, whatever the thread's cork holds back.
+    pub(crate) fn evict(&self, id: ConnId) {
+        drop(self.post(vec![Command::Request(id, Request::Evict)]));
+        self.wake();
     }
 
     /// Whether the loop sleeps, or is about to.
@@ -287,8 +308,9 @@ impl Mailbox {
     /// listeners, which stay.
     pub(crate) fn reset(&self, budget: &Budget) {
         let commands = std::mem::take(&mut self.lock().commands);
-        self.abandon(commands, |shared, len| {
-            budget.change(-(len as isize));
+        self.abandon(commands, |id, shared, len, counted| {
+            self.holders.forget(id, budget);
+            budget.change(-(counted as isize));
             shared.into_iter().for_each(|shared| shared.settle(len));
         });
     }

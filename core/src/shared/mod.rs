@@ -2,6 +2,7 @@
 
 pub(crate) mod accept_box;
 pub(crate) mod handle;
+pub(crate) mod holders;
 pub(crate) mod listeners;
 pub(crate) mod loops;
 pub(crate) mod mailbox;

@@ -5,14 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::base::budget::Budget;
+use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::limits::{Admissions, Budget};
+use crate::base::limits::Admissions;
 use crate::base::millis::deadline;
 use crate::contract::carries::Carries;
 use crate::contract::config::Config;
 use crate::contract::metrics::Metrics;
 use crate::dial::resolver::Resolver;
 use crate::shared::accept_box::AcceptBox;
+use crate::shared::holders::condemn;
 use crate::shared::listeners::Records;
 use crate::shared::loops::Loops;
 use crate::shared::mailbox::{Bounds, Mailbox};
@@ -139,7 +142,7 @@ impl ServerState {
     }
 
     pub(crate) fn bounds(&self) -> Bounds<'_> {
-        Bounds { config: &self.config, budget: &self.budget }
+        Bounds { config: &self.config, budget: &self.budget, clock: &self.clock }
     }
 
     // ---- start ----
@@ -270,6 +273,20 @@ impl ServerState {
             false if self.is_stopping() => wrong("the server is stopping"),
             false => self.expect_own_process(),
         }
+    }
+
+    /// While more is held than the budget allows: chooses who is closed for it, and tells their loops. Those of the loop
+    /// that is `here`, by its lease, are left to the caller.
+    pub(crate) fn relieve(&self, here: Option<u16>) -> Vec<ConnId> {
+        if !self.budget.is_exceeded() {
+            return Vec::new();
+        }
+        let chosen = condemn(self.mailboxes(), &self.budget, self.clock.now());
+        let (own, others): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|id| Some(id.lease()) == here);
+        for id in others {
+            self.mailbox_of(id.lease()).into_iter().for_each(|mailbox| mailbox.evict(id));
+        }
+        own
     }
 
     pub(crate) fn wake_loops(&self) {

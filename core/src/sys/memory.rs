@@ -11,6 +11,8 @@ pub(crate) use super::system::memory::usable;
 pub(crate) struct Mapped {
     start: NonNull<u8>,
     len: usize,
+    /// The most bytes that were ever in it: their pages take memory until it is dropped.
+    most: usize,
 }
 
 // SAFETY: the mapping belongs to this value alone, like a box's memory.
@@ -27,7 +29,7 @@ impl Mapped {
         let start =
             unsafe { libc::mmap(any, Self::CAPACITY, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
         match NonNull::new(start.cast()).filter(|_| start != libc::MAP_FAILED) {
-            Some(start) => Ok(Mapped { start, len: 0 }),
+            Some(start) => Ok(Mapped { start, len: 0, most: 0 }),
             None => Err(io::Error::last_os_error()),
         }
     }
@@ -44,7 +46,13 @@ impl Mapped {
         // borrowed.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.as_ptr().add(self.len), fits) };
         self.len += fits;
+        self.most = self.most.max(self.len);
         fits
+    }
+
+    /// Bytes of memory that it takes, in pages of the usual size.
+    pub(crate) fn memory(&self) -> usize {
+        self.most.next_multiple_of(4 << 10)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -73,12 +81,12 @@ mod tests {
     fn it_takes_its_capacity_and_no_more() {
         let mut buffer = Mapped::new().unwrap();
         let bytes: Vec<u8> = (0..Mapped::CAPACITY).map(|index| (index % 251) as u8).collect();
-        assert_eq!(buffer.extend(&bytes[..1000]), 1000);
+        assert_eq!((buffer.memory(), buffer.extend(&bytes[..1000]), buffer.memory()), (0, 1000, 4096));
         assert_eq!(buffer.extend(&bytes[1000..]), Mapped::CAPACITY - 1000);
         assert_eq!(buffer.extend(b"more"), 0);
         assert!(buffer.as_slice() == bytes);
         buffer.clear();
-        assert_eq!(buffer.as_slice(), b"");
+        assert_eq!((buffer.as_slice(), buffer.memory()), (&b""[..], Mapped::CAPACITY));
         assert_eq!(buffer.extend(b"again"), 5);
         assert_eq!(buffer.as_slice(), b"again");
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::common;
 use crate::common::{eventually, loops, read_exactly, serve, tcp, Random};
-use reactor_core::{Action, Closed, Conn, ConnId, ErrorKind, Handle, Handler, Pressure};
+use reactor_core::{Action, CloseReason, Closed, Conn, ConnId, ErrorKind, Handle, Handler, Pressure};
 
 /// Tells the ids of connections as they open, and counts closes.
 struct Ids {
@@ -160,11 +160,11 @@ fn writes_then_close_from_another_thread_deliver_everything_first() {
 }
 
 #[test]
-fn beyond_the_hard_limit_a_write_answers_full_and_changes_nothing() {
+fn beyond_the_hard_limit_a_write_answers_full_and_changes_nothing_where_it_is_told_to_keep_the_connection() {
     let (sender, opened) = channel();
     let handler = Ids { opened: Mutex::new(sender), closed: Arc::default() };
     let mut config = loops(1);
-    (config.high_water, config.hard_limit) = (1000, 40 << 20);
+    (config.high_water, config.hard_limit, config.keep_on_overflow) = (1000, 40 << 20, true);
     let (server, url) = serve(handler, &config);
     let mut stream = tcp(&url);
     let id = opened.recv().unwrap();
@@ -222,4 +222,23 @@ fn after_the_stop_everything_answers_closed() {
     assert!(!server.handle().is_open(id));
     assert_eq!(server.handle().write(id, b"x").unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(server.handle().close(id).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn beyond_the_hard_limit_a_write_from_elsewhere_closes_as_one_of_its_own_loop_does() {
+    for number in [1, 3] {
+        let (sender, opened) = channel();
+        let handler = Ids { opened: Mutex::new(sender), closed: Arc::default() };
+        let mut config = loops(number);
+        (config.high_water, config.hard_limit) = (1000, 10 << 20);
+        let (server, url) = serve(handler, &config);
+        let mut stream = tcp(&url);
+        let id = opened.recv().unwrap();
+        let _ = server.handle().write(id, &vec![7; 10 << 20]).unwrap();
+        assert_eq!(server.handle().write(id, &vec![7; 11 << 20]).unwrap_err().kind(), ErrorKind::Full);
+        assert_eq!(server.handle().write(id, b"x").unwrap_err().kind(), ErrorKind::Closed);
+        eventually("it is closed", || server.handle().metrics().closed_by(CloseReason::Overflow) == 1);
+        let mut got = Vec::new();
+        assert_eq!(stream.read_to_end(&mut got).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    }
 }

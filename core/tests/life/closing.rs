@@ -381,3 +381,55 @@ fn a_fault_still_sends_everything_to_a_peer_that_reads() {
         assert_eq!(next(&closes), by(CloseReason::HandlerError));
     });
 }
+
+#[test]
+fn a_close_waits_no_longer_than_the_stall_limit_for_a_peer_that_takes_nothing() {
+    everywhere(|config, over| {
+        for closes_itself in [true, false] {
+            let mut config = config.clone();
+            // Below the mark, so that its end is read.
+            (config.stall_limit, config.high_water) = (Duration::from_millis(100), 48 << 20);
+            let (hooks, _ids, closes) = watched();
+            let hooks = hooks.data(move |conn, _| {
+                let _ = conn.write(&vec![7; 32 << 20]).unwrap();
+                if closes_itself {
+                    Action::Close
+                } else {
+                    Action::None
+                }
+            });
+            let (server, address) = serve_over(over, hooks, &config);
+            let mut peer = peer(&address);
+            send(&mut peer, b"go");
+            if !closes_itself {
+                finish(&peer);
+            }
+            assert_eq!(next(&closes), by(CloseReason::TimedOut));
+            assert_eq!(server.handle().queued_bytes(), 0);
+            if over == Over::Tcp {
+                assert!(
+                    read_to_any_end(&mut peer).1,
+                    "a clean end: the peer takes what it has for all there was"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn the_stall_limit_is_of_a_standstill() {
+    let mut config = loops(1);
+    // However long a busy machine keeps the peer from reading.
+    config.stall_limit = PATIENCE;
+    let (hooks, _ids, closes) = watched();
+    let hooks = hooks.data(|conn, _| {
+        let _ = conn.write(&vec![7; 16 << 20]).unwrap();
+        Action::Close
+    });
+    let (_server, address) = serve_over(Over::Tcp, hooks, &config);
+    let mut peer = peer(&address);
+    send(&mut peer, b"go");
+    assert!(read_all(&mut peer) == vec![7; 16 << 20]);
+    drop(peer);
+    assert_eq!(next(&closes), by(CloseReason::LocalClose));
+}

@@ -1,5 +1,5 @@
-//! The byte budget of a whole server: above it reading stops and writes by id answer full; below it everything
-//! goes on (D5).
+//! The byte budget of a whole server: writes beyond it answer full, those who hold too much are closed, and everybody
+//! else goes on (D5).
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::thread;
 use crate::common::hooks::Hooks;
 use crate::common::peer::{everywhere, peer, send, serve_conns, serve_over, Over};
 use crate::common::{eventually, loops, next, read_exactly, Random};
-use reactor_core::{Action, ConnOptions, ErrorKind, Framing};
+use reactor_core::{Action, CloseReason, ConnOptions, ErrorKind, Framing};
 use socket2::Socket;
 
 fn echo() -> Hooks {
@@ -17,7 +17,7 @@ fn echo() -> Hooks {
 }
 
 #[test]
-fn beyond_the_budget_reading_stops_and_by_id_writes_answer_full_until_it_is_drained() {
+fn beyond_the_budget_writes_answer_full_and_close_nothing_until_it_is_drained() {
     everywhere(|config, over| {
         let (opened, ids) = channel();
         let hooks = echo().open(move |conn| {
@@ -38,9 +38,17 @@ fn beyond_the_budget_reading_stops_and_by_id_writes_answer_full_until_it_is_drai
         while server.handle().write(id, &block).is_ok() {
             accepted += 1;
         }
-        let refused = server.handle().write(second, &block).unwrap_err();
+        let much = vec![7; 11 << 20];
+        let refused = server.handle().write(second, &much).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Full);
         assert!(refused.message().contains("budget"), "{}", refused.message());
+        // On its own loop alike.
+        let (told, written) = channel();
+        let write = move |conn: &reactor_core::Conn<'_>| told.send(conn.write(&much)).unwrap();
+        server.handle().run_on_conn(second, write).unwrap();
+        assert_eq!(next(&written).unwrap_err(), refused);
+        send(&mut other, b"hello");
+        assert_eq!(read_exactly(&mut other, 5), b"hello");
         for _ in 0..accepted {
             assert!(read_exactly(&mut reader, block.len()) == block);
         }
@@ -88,7 +96,7 @@ fn peers_that_send_half_frames_do_not_stop_the_server_whether_they_stay_or_leave
 }
 
 #[test]
-fn half_a_frame_on_a_loop_that_sleeps_does_not_stop_another_loop() {
+fn half_a_frame_on_a_loop_that_sleeps_is_closed_for_what_another_brings() {
     let mut config = loops(2);
     config.byte_budget = 1 << 20;
     let (opened, ids) = channel();
@@ -100,14 +108,19 @@ fn half_a_frame_on_a_loop_that_sleeps_does_not_stop_another_loop() {
     let (server, address) = serve_conns(Over::Unix, hooks, &config, &conns);
     let mut peers: Vec<_> = (0..4).map(|_| (peer(&address), next(&ids))).collect();
     peers.sort_by_key(|(_, (_, on_loop))| *on_loop);
-    // Loop 0 has the victim and one that does not read, loop 1 the one with half a frame.
+    // Loop 1 has one with half a frame. Loop 0 has another, which stands still no longer than that, and who is served.
     let half = vec![b'x'; 900 << 10];
     send(&mut peers[2].0, &half);
     let id = peers[2].1 .0;
     eventually("it is read", || server.handle().info(id).unwrap().received == half.len() as u64);
-    let write = |conn: &reactor_core::Conn<'_>| drop(conn.write(&vec![b'y'; 900 << 10]));
-    server.handle().run_on_conn(peers[1].1 .0, write).unwrap();
-    eventually("the kernel has its part", || (1..900 << 10).contains(&server.handle().queued_bytes()));
+    // What was moved in the last five seconds counts, and the one that is going on.
+    thread::sleep(std::time::Duration::from_millis(6100));
+    let mut line = vec![b'y'; 800 << 10];
+    line.push(b'\n');
+    send(&mut peers[1].0, &line);
+    assert!(read_exactly(&mut peers[1].0, line.len()) == line);
+    assert_eq!(server.handle().metrics().closed_by(CloseReason::Overflow), 1);
+    assert!(server.handle().info(id).is_err(), "it was not the one that stood still");
     expect_service(&mut peers[0].0);
 }
 
@@ -183,4 +196,39 @@ fn what_was_queued_for_peers_that_reset_is_given_back() {
         assert!(written.is_ok(), "nothing is queued, and there is no room: {written:?}");
         assert_eq!(read_exactly(&mut peer, 8 << 20), vec![7; 8 << 20]);
     });
+}
+
+#[test]
+fn a_share_is_taken_beyond_the_budget_and_who_holds_much_pays_for_it() {
+    for number in [1, 3] {
+        let mut config = loops(number);
+        config.byte_budget = 8 << 20;
+        let ((opened, ids), (closed, closes)) = (channel(), channel());
+        let hooks = echo()
+            .open(move |conn| {
+                opened.send(conn.id()).unwrap();
+                Action::None
+            })
+            .close(move |conn, how| closed.send((conn.id(), how.reason)).unwrap());
+        // The kernel takes little.
+        let (server, address) = serve_over(Over::Unix, hooks, &config);
+        let _still = peer(&address);
+        let stuck = next(&ids);
+        let written = |id, len| server.handle().write(id, &vec![7; len]);
+        for _ in 0..3 {
+            while written(stuck, 64 << 10).is_ok() {}
+            let (ran, done) = channel();
+            server.handle().run_on_conn(stuck, move |_| ran.send(()).unwrap()).unwrap();
+            next(&done);
+        }
+        let mut others: Vec<_> = (0..4).map(|_| (peer(&address), next(&ids))).collect();
+        for (_, id) in &others {
+            let _ = written(*id, 500 << 10).unwrap();
+        }
+        assert_eq!(next(&closes), (stuck, CloseReason::Overflow));
+        for (other, _) in &mut others {
+            assert!(read_exactly(other, 500 << 10) == vec![7; 500 << 10]);
+        }
+        assert_eq!(closes.try_iter().count(), 0);
+    }
 }

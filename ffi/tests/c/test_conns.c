@@ -254,6 +254,19 @@ static void beyond_the_hard_limit(void) {
     uint8_t bytes[1001] = {0};
     int client = open_client();
     CHECK_FAILS(reactor_conn_write(server, record.conn, bytes, 1001, NULL), REACTOR_STATUS_FULL, "hard limit of 1000");
+    CHECK_STATUS(reactor_conn_write(server, record.conn, bytes, 1, NULL), REACTOR_STATUS_CLOSED);
+    expect_close(REACTOR_CLOSE_OVERFLOW);
+    close(client);
+    tear_down();
+}
+
+static void beyond_the_hard_limit_of_one_that_is_kept(void) {
+    reactor_options options = {.size = sizeof options, .loops = 1, .high_water = 1000, .low_water = 500,
+                               .hard_limit = 1000, .keep_on_overflow = REACTOR_ON};
+    set_up(&options);
+    uint8_t bytes[1001] = {0};
+    int client = open_client();
+    CHECK_FAILS(reactor_conn_write(server, record.conn, bytes, 1001, NULL), REACTOR_STATUS_FULL, "hard limit of 1000");
     CHECK_OK(reactor_conn_write(server, record.conn, bytes, 1000, NULL));
     client_expect(client, bytes, 1000);
     close(client);
@@ -282,4 +295,5 @@ TESTS(TEST(ends_have_reasons), TEST(a_dead_id_answers_closed), TEST(an_id_of_ano
       TEST(close_sends_what_is_queued_and_takes_no_more), TEST(closing_from_another_thread), TEST(actions_take_effect),
       TEST(a_number_that_is_no_action_closes_with_handler_error), TEST(pressure_and_drain), TEST(a_drain_that_fails),
       TEST(what_is_held_waits_for_an_answer_that_is_made_elsewhere), TEST(holds_are_counted),
-      TEST(beyond_the_hard_limit), TEST(beyond_the_hard_limit_on_the_loop))
+      TEST(beyond_the_hard_limit), TEST(beyond_the_hard_limit_of_one_that_is_kept),
+      TEST(beyond_the_hard_limit_on_the_loop))

@@ -206,7 +206,8 @@ static void of_a_gathered_write_that_is_refused_nothing_leaves(void) {
     const size_t counts[] = {10, 100};
     record_init(&record);
     reactor_options options = {
-        .size = sizeof options, .loops = 1, .low_water = 500, .high_water = 500, .hard_limit = 1000};
+        .size = sizeof options, .loops = 1, .low_water = 500, .high_water = 500, .hard_limit = 1000,
+        .keep_on_overflow = REACTOR_ON};
     record_start(&record, &options);
     int client = client_open(&record);
     make_parts(MOST_PARTS);

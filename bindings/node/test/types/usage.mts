@@ -2,7 +2,7 @@
 import { Action, CloseReason, Conn, ConnId, ErrorCode, ReactorError, Server } from 'reactor-engine';
 import type { Handler, Options } from 'reactor-engine';
 
-const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1 };
+const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1, byteBudget: 1, stallLimitMs: 1, keepOnOverflow: true };
 
 class Session implements Handler {
   onStart(server: Server): void {

@@ -115,6 +115,11 @@ impl Endpoint {
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queue.memory()
     }
+
+    /// Bytes of memory that the unsent output takes, sent parts of it included.
+    pub(crate) fn held(&self) -> usize {
+        self.queue.held()
+    }
 }
 
 impl AsFd for Endpoint {

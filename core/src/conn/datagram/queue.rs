@@ -45,6 +45,8 @@ pub(super) struct Queue {
     heap: Vec<u8>,
     /// The blocks behind it. While there are any, nothing is appended to the first.
     mapped: VecDeque<Mapped>,
+    /// Memory of those.
+    mapped_memory: usize,
     /// Bytes of the frontmost block that were sent.
     head: usize,
 }
@@ -57,6 +59,14 @@ impl Queue {
     /// Bytes of the datagrams and their records.
     pub(super) fn memory(&self) -> usize {
         self.bytes + self.records.len() * RECORD
+    }
+
+    /// Bytes of memory that it takes, however many of them were sent; what an empty one keeps does not count.
+    pub(super) fn held(&self) -> usize {
+        match self.is_empty() {
+            true => 0,
+            false => self.records.capacity() * RECORD + self.heap.capacity() + self.mapped_memory,
+        }
     }
 
     /// Datagrams.
@@ -85,7 +95,11 @@ impl Queue {
         }
         for slice in slices {
             match self.mapped.back_mut() {
-                Some(last) => drop(last.extend(slice)),
+                Some(last) => {
+                    let before = last.memory();
+                    last.extend(slice);
+                    self.mapped_memory += last.memory() - before;
+                }
                 None => self.heap.extend_from_slice(slice),
             }
         }
@@ -133,7 +147,7 @@ impl Queue {
     fn drop_front_block(&mut self) {
         self.head = 0;
         match self.heap.is_empty() {
-            true => drop(self.mapped.pop_front()),
+            true => self.mapped_memory -= self.mapped.pop_front().map_or(0, |block| block.memory()),
             false => self.heap = Vec::new(),
         }
     }

@@ -27,8 +27,13 @@ pub(crate) struct StreamEntry {
     pub(crate) in_ready: bool,
     pub(crate) in_discard: bool,
     pub(crate) in_dirty: bool,
+    /// Others know that it holds [memory](Self::memory).
+    pub(crate) holds: bool,
     flows: Flowing,
 }
+
+/// Unfinished input of this size keeps its memory when most of it is consumed: little, and often needed again.
+const KEPT: usize = 4 << 10;
 
 /// Whether nothing is to be done with a connection but to hand its input on and send its output. In this order and of this
 /// size a UDP socket's place among the values is here, so that one comparison finds a stream that flows: see `Entry`.
@@ -68,6 +73,7 @@ impl StreamEntry {
             in_ready: false,
             in_discard: false,
             in_dirty: false,
+            holds: false,
             flows: Flowing::No,
         }
     }
@@ -135,19 +141,35 @@ impl StreamEntry {
         self.machine.extra.as_ref().map_or(&[], |extra| &extra.carry)
     }
 
-    /// Takes what is carried.
-    pub(crate) fn take_carry(&mut self, pool: &mut BlockPool) -> Vec<u8> {
-        pool.count_input(self.carry().len(), 0);
-        let extra = self.machine.extra.as_mut();
-        extra.map_or_else(Vec::new, |extra| std::mem::take(&mut extra.carry))
+    /// Memory of what is carried.
+    pub(crate) fn input_held(&self) -> usize {
+        self.machine.extra.as_ref().map_or(0, |extra| extra.carry.capacity())
     }
 
-    /// Carries these bytes from now on.
-    pub(crate) fn set_carry(&mut self, bytes: Vec<u8>, pool: &mut BlockPool) {
-        pool.count_input(self.carry().len(), bytes.len());
-        if self.machine.extra.is_some() || !bytes.is_empty() {
-            self.extra().carry = bytes;
+    /// Memory that it holds from turn to turn.
+    pub(crate) fn memory(&self) -> usize {
+        self.input_held() + self.machine.out().memory()
+    }
+
+    /// Takes what is carried.
+    pub(crate) fn take_carry(&mut self, pool: &mut BlockPool) -> Vec<u8> {
+        let extra = self.machine.extra.as_mut();
+        let carry = extra.map_or_else(Vec::new, |extra| std::mem::take(&mut extra.carry));
+        pool.change -= carry.capacity() as isize;
+        carry
+    }
+
+    /// Carries these bytes from now on. Memory that they do not need is given back.
+    pub(crate) fn set_carry(&mut self, mut bytes: Vec<u8>, pool: &mut BlockPool) {
+        drop(self.take_carry(pool));
+        if bytes.is_empty() {
+            return;
         }
+        if bytes.capacity() > (2 * bytes.len()).max(KEPT) {
+            bytes.shrink_to_fit();
+        }
+        pool.change += bytes.capacity() as isize;
+        self.extra().carry = bytes;
     }
 
     /// Ends it without waiting for anything.

@@ -14,7 +14,7 @@ pub(crate) struct Extra {
     /// Its place among the connections admitted.
     pub(crate) admission: Option<Box<Admission>>,
     /// Input that was read and is not consumed: half a frame, what was kept, or what waits for a handler that
-    /// takes none now. Counted in the pool's `change`.
+    /// takes none now. Its capacity is counted in the pool's `change`; it has none while it is empty.
     pub(crate) carry: Vec<u8>,
     pub(crate) completions: Completions,
     /// How many more times the user has held it than released it.
@@ -29,7 +29,7 @@ pub(crate) struct Clocks {
     /// The user's timers. May name some that are over.
     pub(crate) timers: Vec<TimerId>,
     pub(crate) timing: Option<Timing>,
-    /// The end of connecting, of lingering, or of waiting for a peer that was given up and takes nothing.
+    /// The end of connecting, of lingering, or of waiting for the peer of a closing connection, which takes nothing.
     pub(crate) deadline: Option<TimerId>,
     /// When that wait began: how many bytes were sent, and how many of them the kernel held.
     pub(crate) sent_then: (u64, usize),

@@ -19,8 +19,10 @@ use std::io::IoSlice;
 
 use crate::sys::memory::Mapped;
 
+mod parcel;
 mod turn;
 
+pub(crate) use parcel::Parcel;
 use turn::Turn;
 pub(crate) use turn::{fill, Room};
 
@@ -59,6 +61,14 @@ impl Block {
         }
     }
 
+    /// Bytes of memory that it takes, however few of them are unsent.
+    fn memory(&self) -> usize {
+        match self {
+            Block::Heap(bytes) => bytes.capacity(),
+            Block::Large(mapped) => mapped.memory(),
+        }
+    }
+
     /// Appends what fits, and says how much that is.
     fn extend(&mut self, bytes: &[u8]) -> usize {
         match self {
@@ -79,31 +89,9 @@ pub(crate) struct BlockPool {
     large: Vec<Mapped>,
     /// What was written in this turn. Queues refer to ranges of it.
     turn: Turn,
-    /// Bytes that the loop's connections hold from turn to turn, in queues or as unfinished input; what changed
-    /// since it was last taken.
+    /// Bytes of memory that the loop's connections hold from turn to turn, in queues or as unfinished input; what
+    /// changed since it was last told.
     pub(crate) change: isize,
-    /// Of these, unfinished input: what changed, and how much there is.
-    pub(crate) input_change: isize,
-    pub(crate) input: usize,
-}
-
-impl BlockPool {
-    pub(crate) fn has_changes(&self) -> bool {
-        self.change != 0 || self.input_change != 0
-    }
-
-    /// What changed since this was last asked: of all bytes, and of unfinished input.
-    pub(crate) fn take_changes(&mut self) -> (isize, isize) {
-        (std::mem::take(&mut self.change), std::mem::take(&mut self.input_change))
-    }
-
-    /// A connection carries `now` bytes of unfinished input instead of `before`.
-    pub(crate) fn count_input(&mut self, before: usize, now: usize) {
-        let by = now as isize - before as isize;
-        self.change += by;
-        self.input_change += by;
-        self.input = self.input.saturating_add_signed(by);
-    }
 }
 
 impl BlockPool {
@@ -118,6 +106,7 @@ impl BlockPool {
     }
 
     fn give(&mut self, block: Block) {
+        self.change -= block.memory() as isize;
         match block {
             Block::Heap(mut block) if block.capacity() == SMALL && self.small.len() < SMALL_POOLED => {
                 block.clear();
@@ -151,6 +140,8 @@ struct Blocks {
     rest: VecDeque<Block>,
     /// Unsent bytes.
     len: usize,
+    /// Memory of all blocks.
+    memory: usize,
 }
 
 impl OutQueue {
@@ -160,6 +151,11 @@ impl OutQueue {
             Some(blocks) => blocks.len,
             None => self.in_turn as usize,
         }
+    }
+
+    /// Bytes of memory that its blocks take.
+    pub(crate) fn memory(&self) -> usize {
+        self.blocks.as_ref().map_or(0, |blocks| blocks.memory)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -173,11 +169,8 @@ impl OutQueue {
             return;
         }
         self.set_aside(pool);
-        pool.change += bytes.len() as isize;
         if let Some(blocks) = &mut self.blocks {
-            let taken = blocks.last().extend(bytes);
-            blocks.len += taken;
-            bytes = &bytes[taken..];
+            bytes = &bytes[blocks.extend(bytes, pool)..];
         }
         while !bytes.is_empty() {
             let mut block = match self.blocks.is_none() && bytes.len() <= SMALL {
@@ -186,7 +179,7 @@ impl OutQueue {
             };
             let taken = block.extend(bytes);
             bytes = &bytes[taken..];
-            self.append(block);
+            self.append(block, pool);
         }
     }
 
@@ -195,8 +188,7 @@ impl OutQueue {
         if bytes.len() < OWNED || !self.is_empty() {
             return self.push(&bytes, pool);
         }
-        pool.change += bytes.len() as isize;
-        self.append(Block::Heap(bytes));
+        self.append(Block::Heap(bytes), pool);
     }
 
     /// The unsent bytes if they lie in one piece, as they nearly always do.
@@ -238,7 +230,6 @@ impl OutQueue {
     pub(crate) fn advance(&mut self, sent: usize, pool: &mut BlockPool) {
         debug_assert!(sent <= self.len());
         if self.blocks.is_some() {
-            pool.change -= sent as isize;
             self.advance_blocks(sent, pool);
         } else {
             self.head += sent as u32;
@@ -257,6 +248,7 @@ impl OutQueue {
             sent -= unsent;
             blocks.len -= unsent;
             blocks.head = 0;
+            blocks.memory -= blocks.first.memory();
             match blocks.rest.pop_front() {
                 Some(next) => pool.give(std::mem::replace(&mut blocks.first, next)),
                 None => self.blocks.take().into_iter().for_each(|blocks| pool.give(blocks.first)),
@@ -282,22 +274,36 @@ impl OutQueue {
         blocks.concat()
     }
 
-    fn append(&mut self, block: Block) {
-        let len = block.as_slice().len();
+    fn append(&mut self, block: Block, pool: &mut BlockPool) {
+        let (len, memory) = (block.as_slice().len(), block.memory());
+        pool.change += memory as isize;
         match &mut self.blocks {
             None => {
-                let blocks = Blocks { first: block, head: 0, rest: VecDeque::new(), len };
+                let blocks = Blocks { first: block, head: 0, rest: VecDeque::new(), len, memory };
                 self.blocks = Some(Box::new(blocks));
             }
             Some(blocks) => {
                 blocks.rest.push_back(block);
                 blocks.len += len;
+                blocks.memory += memory;
             }
         }
     }
 }
 
 impl Blocks {
+    /// Appends what fits into the last block, and says how much that is.
+    fn extend(&mut self, bytes: &[u8], pool: &mut BlockPool) -> usize {
+        let last = self.last();
+        let before = last.memory();
+        let taken = last.extend(bytes);
+        let grown = last.memory() - before;
+        self.len += taken;
+        self.memory += grown;
+        pool.change += grown as isize;
+        taken
+    }
+
     fn last(&mut self) -> &mut Block {
         self.rest.back_mut().unwrap_or(&mut self.first)
     }

@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use crate::base::conn_id::ConnId;
 use crate::conn::request::Request;
 use crate::conn::stream::opening::Opening;
+use crate::conn::stream::queue::Parcel;
 use crate::contract::action::Completion;
 use crate::contract::options::{ListenerId, Waiting};
 use crate::dial::Found;
@@ -20,7 +21,9 @@ pub(crate) type Job = Box<dyn FnOnce(&Handle) + Send>;
 
 /// Bytes that another thread has written: those of several writes, if they came one after the other.
 pub(crate) struct HandedIn {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Parcel,
+    /// What the server's budget counts for them.
+    pub(crate) counted: usize,
     pub(crate) writes: u32,
     /// Of the last of them.
     pub(crate) completion: Option<Completion>,

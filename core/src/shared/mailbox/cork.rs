@@ -46,7 +46,7 @@ impl Drop for Cork {
                 let refused = mailbox.post(commands);
                 mailbox.wake();
                 // The loop has ended meanwhile, and its server with it: nobody counts bytes any more.
-                mailbox.abandon(refused, |_, _| {});
+                mailbox.abandon(refused, |_, _, _, _| {});
             }
         }
     }

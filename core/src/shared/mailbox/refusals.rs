@@ -18,7 +18,7 @@ pub(crate) fn full_error(id: ConnId, len: usize, limit: usize) -> Error {
 }
 
 /// The error of a write beyond the server's byte budget.
-pub(super) fn budget_error(id: ConnId, len: usize, limit: usize) -> Error {
+pub(crate) fn budget_error(id: ConnId, len: usize, limit: usize) -> Error {
     let message =
         format!("connection {id}: {len} bytes more would exceed the server's byte budget of {limit} bytes");
     Error::new(ErrorKind::Full, message)
@@ -96,6 +96,8 @@ fn refuse_datagram(id: ConnId, kind: ConnKind, request: &Request) -> Result<()> 
         Request::Timeouts(_) => "have time-outs: use a timer",
         Request::Hold | Request::Release => "be held: its datagrams are answered one by one",
         Request::Wake | Request::Pause | Request::Resume => return Ok(()),
+        // Of the engine's own, for streams.
+        Request::Overflow | Request::Evict => return Ok(()),
     };
     Err(datagram_error(id, call))
 }

@@ -1,10 +1,12 @@
 //! The end of a connection, by whichever side or fault.
 
 use std::num::NonZeroI32;
+use std::time::Duration;
 
 use super::{Flag, Machine, Stage};
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::{CloseReason, Closed};
+use crate::contract::config::Config;
 
 impl Machine {
     pub(super) fn begin_closing(&mut self, reason: CloseReason) {
@@ -123,11 +125,24 @@ impl Machine {
         lingers
     }
 
-    /// It is being closed for a fault of its own, and its output waits: the rest of it is sent as long as the peer
-    /// takes some.
-    pub(crate) fn flushes_a_fault(&self) -> Option<Closed> {
-        let flushes = self.stage == Stage::Flushing && !self.out.is_empty();
+    /// It is being closed for a fault of its own.
+    fn flushes_a_fault(&self) -> Option<Closed> {
+        let flushes = self.stage == Stage::Flushing;
         flushes.then(|| self.closed()).filter(|closed| closed.reason != CloseReason::LocalClose)
+    }
+
+    /// It is closing, and its output waits: what becomes of it if its peer takes nothing for that long. One that is closed
+    /// for a fault has no more time than to linger.
+    pub(crate) fn stalled(&self, config: &Config) -> Option<(Duration, Closed)> {
+        let ended = self.is(Flag::Eof) && (!self.is(Flag::HalfOpen) || self.is(Flag::Ended));
+        let closing = self.stage == Stage::Flushing || (self.stage == Stage::Open && ended);
+        if !closing || self.out.is_empty() {
+            return None;
+        }
+        Some(match self.flushes_a_fault() {
+            Some(closed) => (config.linger, closed),
+            None => (config.stall_limit, Closed::by(CloseReason::TimedOut)),
+        })
     }
 
     pub(super) fn broken_by(&self) -> Closed {

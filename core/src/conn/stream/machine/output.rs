@@ -3,7 +3,7 @@
 use super::{Flag, Machine, Refused, Stage};
 use crate::conn::shared::ConnShared;
 use crate::conn::stream::extra::Extra;
-use crate::conn::stream::queue::{BlockPool, OutQueue, Room, DIRECT};
+use crate::conn::stream::queue::{BlockPool, OutQueue, Parcel, Room, DIRECT};
 use crate::contract::action::{CloseReason, Closed, Completed, Completion, Pressure};
 use crate::contract::config::Config;
 
@@ -33,20 +33,27 @@ impl Machine {
         self.out.take_room(room)
     }
 
-    /// Counts bytes that are about to be queued, if they may be.
+    /// Counts bytes that are about to be queued, if they may be: `within_budget` says whether the server has room for
+    /// them, given what is unsent already. Beyond the hard limit the connection ends, unless it is to be kept.
     pub(crate) fn reserve(
         &mut self,
         len: usize,
         config: &Config,
         pool: &mut BlockPool,
+        within_budget: impl FnOnce(usize) -> bool,
     ) -> Result<Pressure, Refused> {
         if !self.shared.takes_writes() || self.is(Flag::Broken) {
             return Err(Refused::Closed);
         }
         let Some(pressure) = self.shared.pressure_with(len, config) else {
-            self.end_now(Closed::by(CloseReason::Overflow), pool);
+            if !config.keep_on_overflow {
+                self.end_now(Closed::by(CloseReason::Overflow), pool);
+            }
             return Err(Refused::Overflow);
         };
+        if !within_budget(self.shared.unsent()) {
+            return Err(Refused::Budget);
+        }
         self.shared.count_own(len);
         if pressure == Pressure::High {
             self.shared.owe_drain();
@@ -78,14 +85,14 @@ impl Machine {
     }
 
     /// Queues bytes that another thread has handed in, and that were counted there; says whether they were.
-    pub(crate) fn write_handed_in(&mut self, bytes: Vec<u8>, config: &Config, pool: &mut BlockPool) -> bool {
+    pub(crate) fn write_handed_in(&mut self, bytes: Parcel, config: &Config, pool: &mut BlockPool) -> bool {
         let takes = !matches!(self.stage, Stage::Lingering | Stage::Over);
         if self.is(Flag::Broken) || !takes {
             self.shared.settle(bytes.len());
             self.give_up(bytes.len());
             return false;
         }
-        self.out.push_owned(bytes, pool);
+        self.out.push_parcel(bytes, pool);
         // Relief may have come between the count and now, and would have been the last.
         if self.shared.unsent() > config.high_water {
             self.shared.owe_drain();

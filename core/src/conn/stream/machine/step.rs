@@ -29,7 +29,10 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     Closed,
+    /// It would go beyond the connection's hard limit.
     Overflow,
+    /// It would go beyond the server's byte budget.
+    Budget,
 }
 
 /// A callback that a connection is owed apart from its input.

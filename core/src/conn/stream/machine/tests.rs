@@ -1,6 +1,6 @@
 use super::*;
 use crate::conn::shared::ConnKind;
-use crate::conn::stream::queue::{total, BlockPool};
+use crate::conn::stream::queue::{total, BlockPool, Parcel};
 use crate::contract::action::Pressure;
 use crate::contract::config::Config;
 
@@ -12,7 +12,7 @@ impl Machine {
         config: &Config,
         pool: &mut BlockPool,
     ) -> Result<Pressure, Refused> {
-        let pressure = self.reserve(total(slices), config, pool)?;
+        let pressure = self.reserve(total(slices), config, pool, |_| true)?;
         self.queue(slices, 0, pool);
         Ok(pressure)
     }
@@ -125,7 +125,7 @@ fn bytes_handed_in_after_relief_owe_a_drain_again() {
     let (mut conn, mut pool, config) = open();
     assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
     conn.shared.pay_drain();
-    conn.write_handed_in(vec![0; 9], &config, &mut pool);
+    conn.write_handed_in(Parcel::Small(vec![0; 9]), &config, &mut pool);
     conn.sent(9, &mut pool);
     conn.relieve(config.low_water);
     assert_eq!(conn.take_due(false), Some(Due::Drain));
@@ -137,7 +137,7 @@ fn bytes_that_come_too_late_are_no_longer_counted() {
     assert_eq!(conn.shared.reserve(9, &config), Some(Pressure::High));
     conn.send_failed(32, &mut pool);
     assert_eq!(conn.shared.unsent(), 9);
-    conn.write_handed_in(vec![0; 9], &config, &mut pool);
+    conn.write_handed_in(Parcel::Small(vec![0; 9]), &config, &mut pool);
     assert_eq!(conn.shared.unsent(), 0);
 }
 
@@ -208,7 +208,7 @@ fn other_threads_bytes_count_at_once_and_are_waited_for() {
     assert_eq!(conn.shared.reserve(8, &config), None);
     conn.close(CloseReason::LocalClose, &mut pool);
     assert_eq!(conn.next_step(false), Step::Wait);
-    conn.write_handed_in(vec![0; 9], &config, &mut pool);
+    conn.write_handed_in(Parcel::Small(vec![0; 9]), &config, &mut pool);
     assert_eq!((conn.shared.unsent(), conn.next_step(false)), (9, Step::Flush));
 }
 
@@ -261,9 +261,51 @@ fn closing_resets_where_anything_is_dropped_and_only_there() {
     assert!(conn.shared.reserve(4, &config).is_some());
     conn.end_now(Closed::by(CloseReason::Idle), &mut pool);
     assert!(!conn.resets());
-    conn.write_handed_in(b"late".to_vec(), &config, &mut pool);
+    conn.write_handed_in(Parcel::Small(b"late".to_vec()), &config, &mut pool);
     assert!(conn.resets());
     // What is handed out is not dropped.
     let (mut conn, mut pool) = queued();
     assert_eq!((conn.take_output(&mut pool).as_slice(), conn.resets()), (&b"lost"[..], false));
+}
+
+#[test]
+fn what_the_budget_refuses_is_refused_and_no_more() {
+    let (mut conn, mut pool, config) = open();
+    assert_eq!(conn.write(&[b"12345"], &config, &mut pool), Ok(Pressure::Low));
+    let refused = conn.reserve(3, &config, &mut pool, |unsent| {
+        assert_eq!(unsent, 5);
+        false
+    });
+    assert_eq!((refused, conn.is_open(), conn.shared.unsent()), (Err(Refused::Budget), true, 5));
+    // The hard limit is the connection's own, whatever the server has room for.
+    let refused = conn.reserve(12, &config, &mut pool, |_| false);
+    assert_eq!((refused, conn.is_open(), conn.resets()), (Err(Refused::Overflow), false, true));
+}
+
+#[test]
+fn beyond_the_hard_limit_it_goes_on_if_it_is_to_be_kept() {
+    let (mut conn, mut pool, mut config) = open();
+    config.keep_on_overflow = true;
+    assert_eq!(conn.write(&[&[7; 17]], &config, &mut pool), Err(Refused::Overflow));
+    assert_eq!((conn.is_open(), conn.shared.unsent()), (true, 0));
+    assert_eq!(conn.write(&[&[7; 16]], &config, &mut pool), Ok(Pressure::High));
+}
+
+#[test]
+fn a_close_waits_for_the_peer_as_long_as_it_takes_something() {
+    let (mut conn, mut pool, config) = open();
+    let timed_out = (config.stall_limit, Closed::by(CloseReason::TimedOut));
+    assert_eq!(conn.write(&[b"answer"], &config, &mut pool), Ok(Pressure::Low));
+    assert_eq!(conn.stalled(&config), None);
+    conn.received_eof();
+    assert_eq!(conn.stalled(&config), Some(timed_out));
+    conn.close(CloseReason::LocalClose, &mut pool);
+    assert_eq!(conn.stalled(&config), Some(timed_out));
+    conn.sent(6, &mut pool);
+    assert_eq!(conn.stalled(&config), None);
+
+    let (mut conn, mut pool, config) = open();
+    assert_eq!(conn.write(&[b"answer"], &config, &mut pool), Ok(Pressure::Low));
+    conn.close(CloseReason::Protocol, &mut pool);
+    assert_eq!(conn.stalled(&config), Some((config.linger, Closed::by(CloseReason::Protocol))));
 }

@@ -87,3 +87,54 @@ fn clear_says_how_much_was_unsent() {
     queue.advance(2, &mut pool);
     assert_eq!((queue.clear(&mut pool), queue.len(), unsent(&queue, &pool)), (3, 0, vec![]));
 }
+
+#[test]
+fn memory_is_counted_as_it_is_held_and_given_back() {
+    let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+    let mut state = 0x9e37_79b9;
+    let held = |queue: &OutQueue| {
+        let first = queue.blocks.iter().map(|blocks| blocks.first.memory());
+        first.chain(queue.rest().map(Block::memory)).sum::<usize>()
+    };
+    for _ in 0..500 {
+        let bytes = vec![7; random(&mut state) % (3 * SMALL)];
+        match random(&mut state) % 4 {
+            0 => queue.push(&bytes, &mut pool),
+            1 => queue.push_owned(bytes, &mut pool),
+            2 => queue.push_parcel(Parcel::copy(&[&bytes], bytes.len()).unwrap(), &mut pool),
+            _ => queue.advance(random(&mut state) % (queue.len() + 1), &mut pool),
+        }
+        assert_eq!((queue.memory(), pool.change), (held(&queue), held(&queue) as isize));
+        // What was sent of the first block, and what is free in each, is less than that.
+        assert!(queue.memory() + queue.in_turn as usize >= queue.len());
+    }
+    queue.clear(&mut pool);
+    assert_eq!((queue.memory(), pool.change), (0, 0));
+}
+
+#[test]
+fn what_was_sent_of_a_large_parcel_is_held_no_more() {
+    let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+    let bytes: Vec<u8> = (0..5 << 20).map(|index| (index % 251) as u8).collect();
+    queue.push(b"before", &mut pool);
+    let parcel = Parcel::copy(&[&bytes[..1000], &[], &bytes[1000..]], bytes.len()).unwrap();
+    assert_eq!(parcel.len(), bytes.len());
+    queue.push_parcel(parcel, &mut pool);
+    queue.push(b"behind", &mut pool);
+    let all = [b"before", &bytes[..], b"behind"].concat();
+    assert!(queue.to_vec(&pool) == all);
+    let sent = all.len() - 100;
+    queue.advance(sent, &mut pool);
+    assert!(queue.to_vec(&pool) == all[sent..]);
+    assert!(queue.memory() <= 2 * Mapped::CAPACITY, "{}", queue.memory());
+}
+
+#[test]
+fn few_bytes_join_a_parcel_and_many_do_not() {
+    let mut parcel = Parcel::copy(&[b"one, ", b"two"], 8).unwrap();
+    assert!(parcel.join(&[b", ", b"three"], 9) && !parcel.join(&[b"four"], 9));
+    assert!(matches!(&parcel, Parcel::Small(bytes) if bytes == b"one, two, three"));
+    let len = Mapped::CAPACITY + 1;
+    let mut large = Parcel::copy(&[&vec![7; len]], len).unwrap();
+    assert!(matches!(large, Parcel::Large(..)) && !large.join(&[b"x"], usize::MAX));
+}

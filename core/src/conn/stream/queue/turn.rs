@@ -132,8 +132,7 @@ impl OutQueue {
         let mut block = if self.in_turn as usize <= SMALL { pool.small() } else { pool.large() };
         // Less than a turn's bytes fit either.
         block.extend(pool.turn.piece(self.head, self.in_turn).unwrap_or_default());
-        pool.change += self.in_turn as isize;
         self.in_turn = 0;
-        self.append(block);
+        self.append(block, pool);
     }
 }

@@ -35,7 +35,7 @@ impl Open {
 
     fn write(&mut self, bytes: &[u8]) {
         let config = Config { hard_limit: 1 << 30, ..Config::default() }.resolved().unwrap();
-        let _ = self.entry.machine.reserve(bytes.len(), &config, &mut self.pool).unwrap();
+        let _ = self.entry.machine.reserve(bytes.len(), &config, &mut self.pool, |_| true).unwrap();
         self.entry.machine.queue(&[bytes], 0, &mut self.pool);
     }
 
