@@ -41,7 +41,7 @@ class Conn:
         high-water mark, so wait for `on_drain`. Never blocks; usable on any thread.
 
         Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the
-        hard limit.
+        hard limit, which closes the connection unless `keep_on_overflow` is set, or the server its byte budget.
         """
 
     def close(self) -> None:
@@ -73,7 +73,8 @@ class Conn:
 @final
 class Server:
     """A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When
-    the last reference to it is gone it stops.
+    the last reference to it is gone it stops, and ends by itself. What a callback starts, a program or a thread, has the
+    signal mask of the thread that started the server. Python's signal handlers run in the main thread, as ever.
 
     handler: an object with callbacks, such as an instance of a class derived from `Handler`, which describes them. A method
         on_... that is none of them is an error.
@@ -88,6 +89,13 @@ class Server:
     linger: seconds that a connection closed by this side waits for the peer to close, too. 0.0, the default: 2 seconds.
     look: whether a busy loop polls for a moment before it sleeps: "adaptive", the default, where trials show that it brings
         the loop more work; or "never".
+    byte_budget: bytes that all connections together may hold, unsent output and unfinished input. Above it, whoever holds much
+        and moves little is closed with `CloseReason.OVERFLOW`, and `Server.write` raises `FullError`. 0, the default: a quarter
+        of the memory that this process may use.
+    stall_limit: seconds in which the peer of a connection that is being closed takes none of what is queued, after which it is
+        reset with `CloseReason.TIME_OUT`. 0.0, the default: 30 seconds.
+    keep_on_overflow: whether a connection stays open after a write beyond hard_limit, which raises `FullError`. False, the
+        default: it is closed with `CloseReason.OVERFLOW`.
 
     Raises `InvalidArgumentError` for a value out of range and for a callback that is unknown, `SystemCallError` when
     descriptors have run out, `TypeError` for an argument that is unknown or of another type.
@@ -112,8 +120,9 @@ class Server:
         """Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound.
 
         Options: reuseport=BOOL, backlog=N, nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]] in seconds,
-        rcvbuf=N and sndbuf=N in bytes, device=NAME, ipv6only=BOOL, mode=OCTAL of a Unix socket's path, for UDP
-        datagram=N in bytes and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
+        rcvbuf=N and sndbuf=N in bytes, device=NAME, ipv6only=BOOL, mode=OCTAL of a Unix socket's path,
+        shared=BOOL (other processes accept from the socket, too, so that a stop does not end the listening), for UDP
+        datagram=N in bytes, broadcast=BOOL and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
         write=MS, in milliseconds, half_open=BOOL, framing=FRAMING. BOOL is true or false. FRAMING is line,
         fixed:LENGTH, delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A) or length:WIDTH
         (1, 2, 3, 4, 8 or varint); behind it, after commas, max_frame=N; of lines and delimiters keep_delimiter=BOOL,
@@ -128,7 +137,7 @@ class Server:
         """Calls `on_start` on this thread, then starts the loops and returns. A server can be started once.
         Raises `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if
         on_start raised an `Exception` (`KeyboardInterrupt` and its kin are raised on), `SystemCallError`, or
-        if it was started before `WrongStateError`.
+        if it was started before, or the interpreter ends, `WrongStateError`.
         """
 
     def run(self) -> None:

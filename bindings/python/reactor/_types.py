@@ -40,7 +40,7 @@ class CloseReason(enum.IntEnum):
     CONNECT_FAILED = 10
     """An outgoing connection could not be made; the errno says why."""
     TIME_OUT = 11
-    """The connect, read or write time-out was over."""
+    """The connect, read or write time-out was over, or the stall limit of a close."""
 
     def __str__(self) -> str:
         """The name as the engine writes it in every language: `local close`."""

@@ -71,8 +71,18 @@ pub(crate) struct Options {
 
 impl Options {
     /// The arguments' names, in their order.
-    pub(crate) const NAMES: [&str; 7] =
-        ["loops", "high_water", "low_water", "hard_limit", "read_budget", "linger", "look"];
+    pub(crate) const NAMES: [&str; 10] = [
+        "loops",
+        "high_water",
+        "low_water",
+        "hard_limit",
+        "read_budget",
+        "linger",
+        "look",
+        "byte_budget",
+        "stall_limit",
+        "keep_on_overflow",
+    ];
 
     pub(crate) fn config(self) -> Result<Config> {
         Ok(Config {

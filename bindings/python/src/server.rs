@@ -36,6 +36,13 @@ use crate::wakeup::Wakeup;
 /// linger: seconds that a connection closed by this side waits for the peer to close, too. 0.0, the default: 2 seconds.
 /// look: whether a busy loop polls for a moment before it sleeps: "adaptive", the default, where trials show that it brings
 ///     the loop more work; or "never".
+/// byte_budget: bytes that all connections together may hold, unsent output and unfinished input. Above it, whoever holds much
+///     and moves little is closed with `CloseReason.OVERFLOW`, and `Server.write` raises `FullError`. 0, the default: a quarter
+///     of the memory that this process may use.
+/// stall_limit: seconds in which the peer of a connection that is being closed takes none of what is queued, after which it is
+///     reset with `CloseReason.TIME_OUT`. 0.0, the default: 30 seconds.
+/// keep_on_overflow: whether a connection stays open after a write beyond hard_limit, which raises `FullError`. False, the
+///     default: it is closed with `CloseReason.OVERFLOW`.
 ///
 /// Raises `InvalidArgumentError` for a value out of range and for a callback that is unknown, `SystemCallError` when
 /// descriptors have run out, `TypeError` for an argument that is unknown or of another type.
