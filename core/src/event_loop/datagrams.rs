@@ -58,7 +58,8 @@ impl EventLoop {
             self.state.mailbox().forget(id);
             let closed = Closed::connect_failed(error.raw_os_error());
             self.state.metrics().count_closed(closed.reason);
-            return self.tell(id, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
+            self.tell(id, |receiver, conn| receiver.event(Event::Closed(conn, closed)));
+            return self.state.server().shared.connection_ended();
         }
         shared.open();
         self.state.metrics().connected.add(1);
