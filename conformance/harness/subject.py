@@ -177,6 +177,9 @@ class Subject:
         self.stats()
         if any(url.startswith("udp") for url in self.urls):
             self._come_round()
+        if self.name == "python":
+            # It opens two descriptors then, by which signals end its wait.
+            eventually("the main thread's wait", lambda: process.is_polling(self.pid))
         self.remember_descriptors()
 
     def _come_round(self) -> None:

@@ -173,6 +173,7 @@ pub unsafe extern "C" fn reactor_server_close_listener_with(
     waiting: u32,
 ) -> reactor_status {
     let call = Call::new("reactor_server_close_listener_with");
+    let _thread = Uncancelled::new();
     let close = |server: &reactor_server| {
         let waiting = match waiting {
             REACTOR_WAITING_SERVE => Waiting::Serve,

@@ -49,6 +49,8 @@ impl Wakeup {
     pub(crate) fn end(self, py: Python<'_>) {
         if let Err(error) = set_wakeup_fd(py, self.before) {
             error.write_unraisable(py, None);
+            // Not the number of what is closed now.
+            let _ = set_wakeup_fd(py, -1);
         }
         self.drain(py);
     }

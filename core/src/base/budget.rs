@@ -84,7 +84,9 @@ impl Budget {
 
     /// Whether more is held than the limit allows, by more than what the borders of blocks make of bytes that were allowed.
     pub(crate) fn is_exceeded(&self) -> bool {
-        self.held() > self.limit.saturating_add(self.limit / ROUNDING)
+        // Those that are about to be closed need not be looked for again.
+        let stays = self.held().saturating_sub(self.condemned.load(Ordering::Acquire));
+        stays > self.limit.saturating_add(self.limit / ROUNDING)
     }
 
     /// Connections that hold so much are about to be closed for it; or are not any more, or closed.

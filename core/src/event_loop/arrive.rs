@@ -35,6 +35,10 @@ impl EventLoop {
         let origin = Arc::clone(&accepted.origin);
         let taken_in = self.take_in(accepted);
         took_in(self);
+        if taken_in.is_err() {
+            // A graceful stop may have waited for it.
+            self.state.server().shared.connection_ended();
+        }
         match taken_in {
             Ok(id) => {
                 self.refusing = false;

@@ -211,7 +211,11 @@ pub(super) fn is_answered(attempts: &[OwnedFd]) -> bool {
 /// Gives up what is being tried.
 pub(super) fn close_attempts(entry: &mut StreamEntry, poller: &Poller) {
     let attempts = entry.dial().map(|dial| std::mem::take(&mut dial.attempts));
-    attempts.iter().flatten().for_each(|socket| poller.forget(socket.as_fd()));
+    for socket in attempts.into_iter().flatten() {
+        poller.forget(socket.as_fd());
+        // A forked child may have a copy.
+        socket::close(socket);
+    }
 }
 
 impl LoopState {

@@ -169,6 +169,8 @@ impl EventLoop {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.stream_mut(id)?;
         let (config, metrics) = (self.state.config(), self.state.metrics());
+        // What left at once, from within a callback, is sent, whatever comes of the connection now.
+        entry.machine.take_completed(&mut conns.done);
         let mut sends = 0;
         let goes_on = loop {
             match entry.machine.next_step(entry.backlog) {

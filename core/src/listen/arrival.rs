@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::base::limits::Admission;
 use crate::contract::options::{ConnOptions, ListenerId};
 use crate::framing::Framing;
+use crate::sys::fork;
 use crate::sys::socket::reset;
 
 /// Where connections of a listener come from, and what they begin with.
@@ -31,13 +32,13 @@ pub(crate) struct Accepted {
 }
 
 /// The socket of a connection that nobody serves yet. If nobody ever will, because the server ends before, the peer sees a
-/// reset: an end would look as if it had been served.
+/// reset: an end would look as if it had been served. With the process that accepted it.
 #[derive(Debug)]
-pub(crate) struct Unserved(Option<OwnedFd>);
+pub(crate) struct Unserved(Option<OwnedFd>, u32);
 
 impl Unserved {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Unserved(Some(socket))
+        Unserved(Some(socket), fork::process())
     }
 
     /// Whether nobody has taken it.
@@ -53,7 +54,10 @@ impl Unserved {
 
 impl Drop for Unserved {
     fn drop(&mut self) {
-        self.0.iter().for_each(|socket| reset(socket.as_fd()));
+        // In a forked child it is the parent's.
+        if fork::is_still(self.1) {
+            self.0.iter().for_each(|socket| reset(socket.as_fd()));
+        }
     }
 }
 

@@ -218,8 +218,10 @@ impl Listener {
     /// This process begins to accept from it. If the path of a Unix socket was bound before a fork, it will remove it. From
     /// here on those who fork get copies that mean nothing.
     pub(crate) fn adopt(&mut self) {
-        if let Some(path) = &mut self.path {
-            path.adopt();
+        match (&mut self.path, self.shared_with_others) {
+            (Some(path), Some(true)) => path.disown(),
+            (Some(path), _) => path.adopt(),
+            (None, _) => {}
         }
         self.shared_with_others = Some(self.is_shared());
     }

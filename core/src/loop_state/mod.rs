@@ -244,7 +244,10 @@ impl LoopState {
                 }
             }
             Request::Wake => {}
-            Request::Pause => entry.machine.pause(true),
+            Request::Pause => {
+                entry.machine.pause(true);
+                entry.held();
+            }
             Request::Resume => {
                 entry.machine.pause(false);
                 entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));

@@ -153,13 +153,22 @@ fn choose(loops: &mut [&mut Map], budget: &Budget, second: u64) -> Vec<ConnId> {
     let mut holders = all().filter(|holder| holder.condemned == 0).count();
     let mut excess = budget.held().saturating_sub(gone).saturating_sub(budget.limit());
     let mut chosen = Vec::new();
-    while excess > 0 {
-        let share = budget.share(holders);
-        let candidates = loops.iter_mut().flat_map(|map| map.iter_mut());
-        let candidates = candidates.filter(|(_, holder)| holder.condemned == 0 && holder.held > share);
-        let Some((id, holder)) = candidates.min_by(|one, two| one.1.by_progress(two.1, second)) else {
+    if excess == 0 {
+        return chosen;
+    }
+    let least = budget.share(holders);
+    let candidates = loops.iter_mut().flat_map(|map| map.iter_mut());
+    let mut candidates: Vec<_> =
+        candidates.filter(|(_, holder)| holder.condemned == 0 && holder.held > least).collect();
+    candidates.sort_unstable_by(|one, two| one.1.by_progress(two.1, second));
+    for (id, holder) in candidates {
+        if excess == 0 {
             break;
-        };
+        }
+        // The share only grows while holders go: who is passed over stays so.
+        if holder.held <= budget.share(holders) {
+            continue;
+        }
         holder.condemned = holder.held;
         budget.condemn(holder.held, true);
         chosen.push(*id);

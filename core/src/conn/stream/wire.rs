@@ -101,9 +101,12 @@ impl StreamEntry {
         }
     }
 
-    /// It is held from now on, and would not learn by reading that it has failed.
+    /// It is held or paused from now on, and would not learn by reading that it has failed.
     pub(crate) fn held(&mut self) {
-        if !self.machine.is_drained() && !self.machine.is_opening() {
+        if self.machine.is_broken() {
+            // A send has failed just before, and has taken the error. The first counts.
+            self.machine.read_failed(0);
+        } else if !self.machine.is_drained() && !self.machine.is_opening() {
             self.look_for_failure();
         }
     }

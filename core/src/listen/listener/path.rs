@@ -71,7 +71,7 @@ pub(super) struct OwnPath {
     inode: (u64, u64),
     /// The process that removes it.
     owner: u32,
-    /// It was removed: another may have the inode's number since.
+    /// It was removed, or was another's then: another may have the inode's number since.
     removed: AtomicBool,
 }
 
@@ -86,10 +86,17 @@ impl OwnPath {
         self.owner = process::id();
     }
 
+    /// This process never removes it: others are to be found by it.
+    pub(super) fn disown(&mut self) {
+        self.owner = 0;
+    }
+
     /// Removes the path if it is ours, once.
     pub(super) fn remove(&self) {
-        let ours = self.owner == process::id() && inode(&self.path).is_ok_and(|inode| inode == self.inode);
-        if ours && !self.removed.swap(true, Ordering::AcqRel) {
+        if self.owner != process::id() || self.removed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
             // Somebody else may have removed it since: nothing to report then.
             let _ = fs::remove_file(&self.path);
         }

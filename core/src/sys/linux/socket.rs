@@ -1,7 +1,7 @@
 //! Sockets: accepting, reading, writing, and what other systems do not know.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, SockRef};
@@ -21,10 +21,12 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Address)>
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
     let name = std::ptr::from_mut(&mut storage).cast::<libc::sockaddr>();
+    let (descriptor, len_at) = (listener.as_raw_fd() as usize, std::ptr::from_mut(&mut len) as usize);
+    // Not by the C library, where a thread that is cancelled would leave its listener locked.
     // SAFETY: the kernel writes at most `len` bytes, which is what the storage has.
-    let fd = check(unsafe { libc::accept4(listener.as_raw_fd(), name, &mut len, flags) })?;
+    let fd = unsafe { call(libc::SYS_accept4, [descriptor, name as usize, len_at, flags as usize, 0, 0]) }?;
     // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let socket = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
     Ok((socket, peer_in(&storage, len)))
 }
 
