@@ -44,10 +44,10 @@ def status(pid: int, key: str, thread: int | None = None) -> str:
 
 
 def polling_threads(pid: int) -> int:
-    """How many of its threads are blocked in ppoll(2): the engine's `wait`. No loop waits by it."""
-    number = "271 "  # On x86-64.
+    """How many of its threads are blocked in poll(2) or ppoll(2): the engine's `wait`. Over epoll no loop waits so."""
+    numbers = ("7 ", "271 ")  # On x86-64.
     files = Path(f"/proc/{pid}/task").glob("*/syscall")
-    return sum(file.read_text().startswith(number) for file in files)
+    return sum(file.read_text().startswith(numbers) for file in files)
 
 
 def resident_bytes(pid: int) -> int:

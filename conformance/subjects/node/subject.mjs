@@ -7,10 +7,11 @@ import { options } from './options.mjs';
 import { complain, emit } from './report.mjs';
 import { NOTHING, play, take } from './script.mjs';
 
-/** Some cases have it listen late, or never. */
+/** What the engine tells without being asked is no case's matter here. Some have it listen late, or never. */
+const untold = ['REACTOR_NOT_LISTENING', 'REACTOR_ENGINE'];
 const { emitWarning } = process;
 process.emitWarning = (warning, ...more) => {
-  if (warning?.code !== 'REACTOR_NOT_LISTENING') emitWarning.call(process, warning, ...more);
+  if (!untold.includes(warning?.code)) emitWarning.call(process, warning, ...more);
 };
 
 /** All callbacks come on the JavaScript thread. */
