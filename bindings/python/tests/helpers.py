@@ -196,3 +196,42 @@ def call_in_thread(call: Callable[[], object]) -> object:
     thread.join(DEADLINE)
     assert results, "the call did not return"
     return results[0]
+
+
+# ---- programs of their own ----
+
+SERVER = """
+import reactor, signal, sys, threading, time
+
+class Handler(reactor.Handler):
+    def on_data(self, conn, data):
+        conn.write(data)
+    def on_stop(self, server):
+        print("stopped", flush=True)
+
+handler = Handler()
+server = reactor.Server(handler, loops=2)
+url = server.listen("tcp://127.0.0.1:0")
+"""
+
+
+def serving(process: subprocess.Popen[str]) -> str:
+    """Waits until the server answers, which is after the start; its URL."""
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    with connect(url) as client:
+        client.sendall(b"x")
+        assert receive(client, 1) == b"x"
+    return url
+
+
+def asleep(process: subprocess.Popen[str]) -> None:
+    """Waits until the main thread sleeps in the kernel, so that a signal finds it waiting."""
+    stat = Path(f"/proc/{process.pid}/stat")
+    quiet = 0
+    for _ in range(2000):
+        quiet = quiet + 1 if stat.read_text().rpartition(")")[2].split()[0] == "S" else 0
+        if quiet == 20:
+            return
+        time.sleep(0.002)
+    raise AssertionError("the main thread never sleeps")

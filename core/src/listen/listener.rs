@@ -1,5 +1,6 @@
 //! Listening and UDP sockets: binding with options, adopting inherited ones, the address really bound.
 
+mod inet;
 mod inherited;
 mod path;
 #[cfg(test)]
@@ -7,7 +8,6 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process;
@@ -16,28 +16,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::address::{
-    abstract_address, check_again, of_listener, wrong, Address, ListenOptions, ListenUrl, Scheme, SocketKind,
-    SocketOption, Target,
+    abstract_address, check_again, wrong, Address, ListenOptions, ListenUrl, SocketKind, SocketOption, Target,
 };
 use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
-use crate::sys::datagram::{prepare, MAX_BUFFER};
+use crate::sys::datagram::MAX_BUFFER;
 use crate::sys::fork;
 use crate::sys::socket::{self, in_zone, shutdown_listening};
-use crate::sys::socket_options::{self, apply_while};
+use crate::sys::socket_options;
 
 use super::claim::Claim;
+use inet::{look_up, Inet};
 pub use inherited::inherited;
 use path::OwnPath;
 
 /// As large as Linux's own default for net.core.somaxconn.
 const DEFAULT_BACKLOG: i32 = 4096;
-/// The first port that needs no right, unless the system says otherwise (net.ipv4.ip_unprivileged_port_start).
-const FIRST_FREE_PORT: u16 = 1024;
-const ASKS_FOR_RIGHT: &str =
-    "a port below 1024 needs the right to (CAP_NET_BIND_SERVICE); from 1024 on none does";
-
 /// Who is given connections that were accepted, with the peer's address.
 type Take<'a> = dyn FnMut(OwnedFd, Address) + 'a;
 
@@ -328,81 +323,6 @@ impl AsFd for Listener {
     }
 }
 
-/// What an Internet socket is bound to, and how.
-#[derive(Clone, Debug)]
-struct Inet {
-    scheme: Scheme,
-    addr: SocketAddr,
-    dual_stack: bool,
-    options: ListenOptions,
-}
-
-impl Inet {
-    fn open(mut self, url: &str) -> Result<Listener> {
-        self.dual_stack = self.options.ipv6_only.map_or(self.dual_stack, |only| !only);
-        let socket = match self.socket(url) {
-            // A machine without IPv6 still has all its addresses: the IPv4 ones.
-            Err(error) if self.is_everywhere() && error.errno() == Some(libc::EAFNOSUPPORT) => {
-                self.addr = (Ipv4Addr::UNSPECIFIED, self.addr.port()).into();
-                self.socket(url)?
-            }
-            other => other?,
-        };
-        let bound = socket.local_addr().map_err(|error| failed(url, &error))?;
-        self.addr = bound.as_socket().ok_or_else(|| wrong(url, "the system bound another family"))?;
-        let address = format!("{}://{}", self.scheme, self.addr);
-        let listener = Listener::new(socket, self.scheme.kind(), address);
-        let (datagram_size, shared_with_others) = (datagram_size(&self.options), self.options.shared);
-        let shared = self.options.reuseport.unwrap_or(false).then_some(self);
-        Ok(Listener { shared, shared_with_others, datagram_size, ..listener })
-    }
-
-    fn is_everywhere(&self) -> bool {
-        self.dual_stack && self.addr.is_ipv6() && self.addr.ip().is_unspecified()
-    }
-
-    fn socket(&self, url: &str) -> Result<Socket> {
-        let failed = |error| failed(url, &error);
-        let tcp = self.scheme.is_tcp();
-        let kind = if tcp { Type::STREAM } else { Type::DGRAM };
-        let socket = Socket::new(Domain::for_address(self.addr), kind.nonblocking().cloexec(), None);
-        let socket = socket.map_err(failed)?;
-        self.share(&socket).map_err(failed)?;
-        if !tcp {
-            prepare(socket.as_fd(), self.addr.is_ipv6());
-        }
-        self.bind_device(url, &socket)?;
-        // Before the bind and the listen: a receive buffer counts for the window that is offered first.
-        for option in of_listener(&self.options, tcp) {
-            apply_while(ListeningOn(url), socket.as_fd(), &option)?;
-        }
-        socket.bind(&self.addr.into()).map_err(|error| bind_failed(url, self.addr.port(), &error))?;
-        if tcp {
-            socket.listen(backlog(&self.options)).map_err(failed)?;
-        }
-        Ok(socket)
-    }
-
-    /// Who else may be bound there. Two UDP sockets that both reuse an address share its port, whoever owns
-    /// them: so only for multicast, where each gets a copy.
-    fn share(&self, socket: &Socket) -> io::Result<()> {
-        socket.set_reuse_address(self.scheme.is_tcp() || !self.options.multicast.is_empty())?;
-        if self.options.reuseport == Some(true) {
-            socket.set_reuse_port(true)?;
-        }
-        if self.addr.is_ipv6() {
-            socket.set_only_v6(!self.dual_stack)?;
-        }
-        Ok(())
-    }
-
-    fn bind_device(&self, url: &str, socket: &Socket) -> Result<()> {
-        let Some(device) = &self.options.device else { return Ok(()) };
-        let bound = socket.bind_device(Some(device.as_bytes()));
-        bound.map_err(|error| Error::system(format_args!("{}: device {device:?}", ListeningOn(url)), &error))
-    }
-}
-
 /// What we are doing, for errors.
 struct ListeningOn<'a>(&'a str);
 
@@ -414,14 +334,6 @@ impl fmt::Display for ListeningOn<'_> {
 
 fn failed(url: &str, error: &io::Error) -> Error {
     Error::system(ListeningOn(url), error)
-}
-
-fn bind_failed(url: &str, port: u16, error: &io::Error) -> Error {
-    let lacks_right = error.raw_os_error() == Some(libc::EACCES) && port < FIRST_FREE_PORT;
-    match lacks_right {
-        true => Error::system(format_args!("{}: {ASKS_FOR_RIGHT}", ListeningOn(url)), error),
-        false => failed(url, error),
-    }
 }
 
 fn backlog(options: &ListenOptions) -> i32 {
@@ -438,15 +350,4 @@ fn unix_socket(address: &SockAddr) -> io::Result<Socket> {
 /// What accepted Unix sockets must be told: the kernel makes them as new ones.
 fn of_accepted(options: &ListenOptions) -> Option<SocketOption> {
     (options.send_buffer > 0).then_some(SocketOption::SendBuffer(options.send_buffer))
-}
-
-/// The address of a host name, with its zone if it has one. As Go's net.Listen: IPv4 first, so that `localhost` is where
-/// most clients look.
-fn look_up(url: &str, scheme: Scheme, host: &str, port: u16) -> Result<SocketAddr> {
-    let found = (host, port).to_socket_addrs();
-    let found = found.map_err(|error| wrong(url, format_args!("cannot look up {host:?}: {error}")))?;
-    let mut fitting: Vec<SocketAddr> = found.filter(|addr| scheme.takes(addr.ip())).collect();
-    fitting.sort_by_key(SocketAddr::is_ipv6);
-    let none = || wrong(url, format_args!("{host:?} has no address for the scheme {scheme}"));
-    fitting.first().copied().ok_or_else(none)
 }

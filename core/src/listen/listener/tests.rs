@@ -1,9 +1,10 @@
+use super::inet::bind_failed;
 use super::*;
 use crate::address::{KeepAlive, Multicast};
 use crate::sys::socket;
 use crate::sys::waker::Waker;
 use std::io::Read;
-use std::net::{Ipv6Addr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
