@@ -18,8 +18,8 @@ def descriptors(pid: int) -> dict[int, str]:
 
 
 def is_polling(pid: int) -> bool:
-    """Whether the process's main thread waits in poll(2) or ppoll(2), by the numbers of x86-64 and AArch64."""
-    return Path(f"/proc/{pid}/syscall").read_text().split()[0] in ("7", "271", "73")
+    """Whether the process's main thread is blocked in poll(2) or ppoll(2)."""
+    return _polls(Path(f"/proc/{pid}/syscall"))
 
 
 def threads(pid: int) -> dict[int, str]:
@@ -45,9 +45,12 @@ def status(pid: int, key: str, thread: int | None = None) -> str:
 
 def polling_threads(pid: int) -> int:
     """How many of its threads are blocked in poll(2) or ppoll(2): the engine's `wait`. Over epoll no loop waits so."""
-    numbers = ("7 ", "271 ")  # On x86-64.
-    files = Path(f"/proc/{pid}/task").glob("*/syscall")
-    return sum(file.read_text().startswith(numbers) for file in files)
+    return sum(_polls(syscall) for syscall in Path(f"/proc/{pid}/task").glob("*/syscall"))
+
+
+def _polls(syscall: Path) -> bool:
+    """Whether a thread is blocked in poll(2) or ppoll(2), by their numbers on x86-64, and ppoll's on AArch64."""
+    return syscall.read_text().split()[0] in ("7", "271", "73")
 
 
 def resident_bytes(pid: int) -> int:

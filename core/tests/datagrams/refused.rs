@@ -14,8 +14,8 @@ fn refusals(handle: &Handle, connected: ConnId, endpoint: ConnId) -> [ErrorKind;
     [long.kind(), family.kind()]
 }
 
-#[test]
-fn too_long_and_the_wrong_family_are_refused_from_any_thread() {
+/// A server, its connected UDP socket and its bound one.
+fn serve_both() -> (Server, ConnId, ConnId) {
     let (probe, seen) = Probe::new();
     let server = Server::new(probe, &loops(1)).unwrap();
     let handle = server.handle();
@@ -27,6 +27,13 @@ fn too_long_and_the_wrong_family_are_refused_from_any_thread() {
     let connected = handle.connect(&url, ConnectOptions::default()).unwrap();
     assert_eq!(opened(&seen), connected);
     let endpoint = handle.endpoints(listening.id)[0];
+    (server, connected, endpoint)
+}
+
+#[test]
+fn too_long_and_the_wrong_family_are_refused_from_any_thread() {
+    let (server, connected, endpoint) = serve_both();
+    let handle = server.handle();
     let (told, on_loop) = channel();
     let run = move |handle: &Handle| told.send(refusals(handle, connected, endpoint)).unwrap();
     handle.run_on(0, run).unwrap();
@@ -37,17 +44,9 @@ fn too_long_and_the_wrong_family_are_refused_from_any_thread() {
 
 #[test]
 fn what_has_no_input_to_wait_cannot_be_held() {
-    let (probe, seen) = Probe::new();
-    let server = Server::new(probe, &loops(1)).unwrap();
+    let (server, connected, endpoint) = serve_both();
     let handle = server.handle();
-    let (listen, conns) = (ListenOptions::default(), ConnOptions::default());
-    let listening = handle.listen("udp4://127.0.0.1:0", &listen, &conns).unwrap();
-    server.start().unwrap();
-    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let url = format!("udp://{}", peer.local_addr().unwrap());
-    let connected = handle.connect(&url, ConnectOptions::default()).unwrap();
-    assert_eq!(opened(&seen), connected);
-    for id in [connected, handle.endpoints(listening.id)[0]] {
+    for id in [connected, endpoint] {
         for refused in [handle.hold(id), handle.release(id)] {
             let error = refused.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported);
