@@ -46,10 +46,15 @@ impl Child {
         unsafe { libc::_exit(i32::from(ran.is_err())) }
     }
 
-    /// Lets it leave, and says whether it ended well, in time.
-    fn ends_well(mut self) -> bool {
+    /// Lets it go on.
+    fn tell(&self) {
         // A child that has ended does not listen.
-        let _ = self.leave.write_all(b"x");
+        let _ = (&self.leave).write_all(b"x");
+    }
+
+    /// Lets it leave, and says whether it ended well, in time.
+    fn ends_well(self) -> bool {
+        self.tell();
         let mut status = 0;
         let mut ended = 0;
         let limit = std::time::Instant::now() + PATIENCE;
@@ -99,6 +104,11 @@ fn forks() {
         a_stop_ends_the_listening_though_a_child_holds_copies(count);
     }
     what_siblings_share_is_only_closed_unless_it_is_told_otherwise();
+    for count in [1, 3] {
+        the_last_of_those_who_share_a_path_removes_it(count);
+        a_server_that_forks_into_the_background_keeps_its_path(count);
+        what_is_closed_before_the_start_is_its_processs_to_serve(count);
+    }
     a_started_server_answers_errors_in_a_child(1);
     a_started_server_answers_errors_in_a_child(3);
 }
@@ -128,6 +138,7 @@ fn a_child_starts_what_its_parent_bound(count: usize) {
     // The parent lets go of it: the child goes on.
     drop(server);
     assert_eq!(ask(&mut tcp(&url)), pid);
+    assert_eq!(ask(&mut UnixStream::connect(&path).unwrap()), pid);
     assert!(child.ends_well());
     assert!(!Path::new(&path).exists());
     assert!(TcpStream::connect(address(&url)).is_err());
@@ -322,6 +333,73 @@ fn what_siblings_share_is_only_closed_unless_it_is_told_otherwise() {
         assert!(second.ends_well());
         drop(server);
     }
+}
+
+fn the_last_of_those_who_share_a_path_removes_it(count: usize) {
+    for query in ["", "?shared=true"] {
+        let path = socket_path("shared");
+        let server = Server::new(Pid, &loops(count)).unwrap();
+        server.listen(&format!("unix://{path}{query}")).unwrap();
+        let start = |pipe: &mut PipeReader| {
+            server.start().unwrap();
+            until_told(pipe);
+            server.handle().stop();
+            server.wait().unwrap();
+        };
+        let (first, second) = (Child::new(start), Child::new(start));
+        let answers = || ask(&mut UnixStream::connect(&path).unwrap());
+        eventually("both serve", || (0..20).map(|_| answers()).collect::<HashSet<u32>>().len() == 2);
+        assert!(first.ends_well());
+        assert_eq!(answers(), second.pid.cast_unsigned());
+        // It has never accepted from it, and it bound it; another still does.
+        drop(server);
+        assert_eq!(answers(), second.pid.cast_unsigned());
+        assert!(second.ends_well());
+        assert!(!Path::new(&path).exists());
+    }
+}
+
+fn a_server_that_forks_into_the_background_keeps_its_path(count: usize) {
+    for query in ["", "?shared=false"] {
+        let path = socket_path("background");
+        let server = Server::new(Pid, &loops(count)).unwrap();
+        server.listen(&format!("unix://{path}{query}")).unwrap();
+        let child = Child::new(|pipe| {
+            until_told(pipe);
+            server.start().unwrap();
+            until_told(pipe);
+            server.handle().stop();
+            server.wait().unwrap();
+        });
+        // The parent lets go of it before the child begins.
+        drop(server);
+        child.tell();
+        assert_eq!(ask(&mut UnixStream::connect(&path).unwrap()), child.pid.cast_unsigned());
+        assert!(child.ends_well());
+        assert!(!Path::new(&path).exists());
+    }
+}
+
+fn what_is_closed_before_the_start_is_its_processs_to_serve(count: usize) {
+    let server = Server::new(Pid, &loops(count)).unwrap();
+    let listening =
+        |url| server.listen_with(url, &ListenOptions::default(), &ConnOptions::default()).unwrap();
+    let (shared, own) = (listening("tcp://127.0.0.1:0"), listening("tcp://127.0.0.1:0"));
+    server.listen("tcp://127.0.0.1:0").unwrap();
+    let (mut waits_for_any, mut waits_here) = (tcp(&shared.address), tcp(&own.address));
+    server.handle().close_listener(own.id).unwrap();
+    let child = Child::new(|pipe| {
+        // Others have the socket, and serve who waits at it; and who waits elsewhere is the parent's.
+        server.handle().close_listener(shared.id).unwrap();
+        server.start().unwrap();
+        until_told(pipe);
+        assert_eq!(server.handle().metrics().accepted, 0);
+        server.handle().stop();
+        server.wait().unwrap();
+    });
+    assert!(child.ends_well());
+    server.start().unwrap();
+    assert_eq!([ask(&mut waits_for_any), ask(&mut waits_here)], [process::id(); 2]);
 }
 
 fn another_event_ends_the_wait_also_when_a_sibling_has_ended() {

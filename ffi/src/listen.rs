@@ -141,7 +141,8 @@ pub unsafe extern "C" fn reactor_server_listen_inherited(
 
 /// Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
 /// on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor any
-/// more is reset.
+/// more is reset. Before the start who waits is accepted and served by the start, in this process: a child that is forked
+/// in between does not serve them. Who waits at a socket that other processes may accept from is left to them then.
 ///
 /// on_data of a UDP endpoint is given the datagrams that wait, and its answers are sent; the endpoint is closed then.
 /// The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback of its

@@ -78,8 +78,9 @@ pub struct reactor_listen_options {
     /// Whether datagrams may go to broadcast addresses (SO_BROADCAST; UDP): REACTOR_ON or REACTOR_OFF. Default: off.
     pub broadcast: u32,
     /// Whether other processes accept from the socket, too: REACTOR_ON or REACTOR_OFF (TCP and Unix). If so, closing the
-    /// listener and stopping close this process's copy only, and the address goes on taking connections. If not, they end
-    /// the listening for everybody who has a copy, such as a child that was forked for something else. Default: on for a
+    /// listener and stopping close this process's copy only, and the address goes on taking connections: the last process
+    /// that has the socket removes the path of a Unix one when it closes its copy. If not, they end the listening for
+    /// everybody who has a copy, such as a child that was forked for something else, and remove the path. Default: on for a
     /// socket that was inherited, and for one that was opened before a fork and is started after it; otherwise off.
     pub shared: u32,
 }

@@ -34,8 +34,9 @@ pub struct ListenOptions {
     /// leaves of 0o777. `mode=OCTAL`.
     pub unix_mode: Option<u32>,
     /// Whether other processes accept from the socket, too (TCP and Unix). If so, closing the listener and stopping close
-    /// this process's copy only, and the address goes on taking connections. If not, they end the listening for everybody who
-    /// has a copy, such as a child that was forked for something else. Default: yes for a socket that was inherited, and for
+    /// this process's copy only, and the address goes on taking connections: the last process that has the socket removes the
+    /// path of a Unix one when it closes its copy. If not, they end the listening for everybody who has a copy, such as a
+    /// child that was forked for something else, and remove the path. Default: yes for a socket that was inherited, and for
     /// one that was opened before a fork and is started after it, as pre-forking servers do; otherwise no. `shared=BOOL`.
     pub shared: Option<bool>,
     /// Bytes of a datagram that are received at most: a longer one comes truncated, and says so (UDP). 0 means the

@@ -46,6 +46,11 @@ impl Unserved {
         self.0.is_some()
     }
 
+    /// Whether this process has accepted it.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        fork::is_still(self.1)
+    }
+
     /// The socket, for who serves it; `None` once it was taken.
     pub(crate) fn take(&mut self) -> Option<OwnedFd> {
         self.0.take()
@@ -55,7 +60,7 @@ impl Unserved {
 impl Drop for Unserved {
     fn drop(&mut self) {
         // In a forked child it is the parent's.
-        if fork::is_still(self.1) {
+        if self.is_of_this_process() {
             self.0.iter().for_each(|socket| reset(socket.as_fd()));
         }
     }

@@ -3,6 +3,7 @@
 mod inet;
 mod inherited;
 mod path;
+mod sharing;
 #[cfg(test)]
 mod tests;
 
@@ -10,8 +11,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -22,14 +22,14 @@ use crate::base::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 use crate::contract::options::ConnOptions;
 use crate::sys::datagram::MAX_BUFFER;
-use crate::sys::fork;
 use crate::sys::socket::{self, in_zone, shutdown_listening};
 use crate::sys::socket_options;
 
 use super::claim::Claim;
 use inet::{look_up, Inet};
 pub use inherited::inherited;
-use path::OwnPath;
+use path::{AbandonedPath, BoundPath};
+use sharing::Sharing;
 
 /// As large as Linux's own default for net.core.somaxconn.
 const DEFAULT_BACKLOG: i32 = 4096;
@@ -43,40 +43,25 @@ const LAST_ERRORS: usize = 16;
 /// its own.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    /// Dropped before the socket: while that is open, nobody takes the path over as a dead server's, and the
-    /// number of its inode is not used again.
-    path: Option<OwnPath>,
+    /// Dropped before the socket.
+    path: Option<BoundPath>,
     /// Dropped before the socket: a number that is free is never claimed.
     claim: Claim,
     /// Once it was closed, its number stands for something that is no socket until this is dropped.
     socket: Socket,
     /// It was closed. Whoever accepts or closes holds the lock meanwhile, so that the address is free when closing returns.
     closed: Mutex<bool>,
+    /// Dropped behind the socket.
+    abandoned: Option<AbandonedPath>,
     address: String,
     kind: SocketKind,
-    /// Who opened the socket; `None` for an adopted one.
-    opened_by: Option<Opener>,
-    /// Whether other processes accept from the socket, too: as it was told, or found when it was placed.
-    shared_with_others: Option<bool>,
+    sharing: Arc<Sharing>,
     /// How to open another one like it, with reuseport.
     shared: Option<Inet>,
     /// What accepted sockets do not inherit.
     accepted: Option<SocketOption>,
     /// Bytes of a datagram that are received at most.
     datagram_size: usize,
-}
-
-/// A process, and how many forks there were so far. While both are the same, no other process has what was opened by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Opener {
-    process: u32,
-    forks: u32,
-}
-
-impl Opener {
-    fn now() -> Opener {
-        Opener { process: process::id(), forks: fork::count() }
-    }
 }
 
 fn datagram_size(options: &ListenOptions) -> usize {
@@ -124,18 +109,18 @@ impl Listener {
         Self::open(url, ListenUrl::parse(url, options, &ConnOptions::default())?)
     }
 
-    fn new(socket: Socket, kind: SocketKind, address: String) -> Listener {
+    /// `shared`: whether other processes accept from the socket, too, if that was told.
+    fn new(socket: Socket, kind: SocketKind, address: String, shared: Option<bool>) -> Listener {
         let claim = Claim::of_own(socket.as_raw_fd());
-        let opened_by = Some(Opener::now());
         Listener {
             path: None,
             claim,
             socket,
             closed: Mutex::new(false),
+            abandoned: None,
             address,
             kind,
-            opened_by,
-            shared_with_others: None,
+            sharing: Arc::new(Sharing::of_own(shared)),
             shared: None,
             accepted: None,
             datagram_size: MAX_BUFFER,
@@ -145,7 +130,8 @@ impl Listener {
     fn path(url: &str, path: &Path, options: &ListenOptions) -> Result<Listener> {
         let (socket, own) = path::listen(url, path, options)?;
         let listener = Self::unix(socket, Address::Path(path.to_owned()), options);
-        Ok(Listener { path: Some(own), ..listener })
+        let (path, abandoned) = own.with(&listener.sharing);
+        Ok(Listener { path: Some(path), abandoned: Some(abandoned), ..listener })
     }
 
     fn abstract_name(url: &str, name: Vec<u8>, options: &ListenOptions) -> Result<Listener> {
@@ -158,9 +144,8 @@ impl Listener {
     }
 
     fn unix(socket: Socket, address: Address, options: &ListenOptions) -> Listener {
-        let (url, accepted, shared_with_others) =
-            (format!("unix://{address}"), of_accepted(options), options.shared);
-        Listener { accepted, shared_with_others, ..Self::new(socket, SocketKind::Unix, url) }
+        let (url, accepted) = (format!("unix://{address}"), of_accepted(options));
+        Listener { accepted, ..Self::new(socket, SocketKind::Unix, url, options.shared) }
     }
 
     /// Opens a further socket on the very same address and with the same options; the kernel deals out
@@ -210,21 +195,14 @@ impl Listener {
         self.accepted.as_ref().map_or(Ok(()), |option| socket_options::set(socket, option))
     }
 
-    /// This process begins to accept from it. If the path of a Unix socket was bound before a fork, it will remove it. From
-    /// here on those who fork get copies that mean nothing.
-    pub(crate) fn adopt(&mut self) {
-        match (&mut self.path, self.shared_with_others) {
-            (Some(path), Some(true)) => path.disown(),
-            (Some(path), _) => path.adopt(),
-            (None, _) => {}
-        }
-        self.shared_with_others = Some(self.is_shared());
+    /// This process begins to accept from it. From here on those who fork get copies that mean nothing.
+    pub(crate) fn adopt(&self) {
+        self.sharing.settle();
     }
 
-    /// Whether other processes may accept from the socket, too: unless it was told, those that were forked since it was
-    /// opened, or whoever it was inherited from.
-    fn is_shared(&self) -> bool {
-        self.shared_with_others.unwrap_or_else(|| self.opened_by != Some(Opener::now()))
+    /// Whether other processes may accept from the socket, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.sharing.is_shared()
     }
 
     /// Accepts a connection that waits, if one does: it and its peer's address.
@@ -252,13 +230,13 @@ impl Listener {
     }
 
     /// The server stops: the path is removed, and nobody listens any more, not even who has a copy; but a socket that other
-    /// processes accept from, too, goes on there. Whoever waits is reset. The number stays until the drop.
+    /// processes accept from, too, goes on there, with its path. Whoever waits is reset. The number stays until the drop.
     pub(crate) fn stop_listening(&self) {
         let is_closed = self.lock();
         if *is_closed {
             return;
         }
-        self.path.iter().for_each(OwnPath::remove);
+        self.path.iter().for_each(BoundPath::remove);
         if self.kind != SocketKind::Udp && !self.is_shared() {
             shutdown_listening(self.socket.as_fd());
         }
@@ -275,7 +253,7 @@ impl Listener {
         if std::mem::replace(&mut *is_closed, true) {
             return;
         }
-        self.path.iter().for_each(OwnPath::remove);
+        self.path.iter().for_each(BoundPath::remove);
         let socket = self.socket.as_fd();
         let ours = self.kind != SocketKind::Udp && !self.is_shared();
         let mut take_all = || take.iter_mut().for_each(|take| self.take_from(socket, take));
@@ -293,6 +271,7 @@ impl Listener {
             }
         }
         socket::replace(socket, placeholder);
+        self.abandoned.iter().for_each(AbandonedPath::remove);
     }
 
     /// Accepts until nobody waits.

@@ -24,7 +24,7 @@ pub(crate) struct Records {
     records: Vec<Record>,
     /// The number given last.
     last: u32,
-    /// Connections of listeners that were closed in `on_start`: they wait for its end.
+    /// Connections of listeners that were closed before the end of `on_start`: they wait for the start.
     left: Vec<(Server, Accepted)>,
 }
 
@@ -135,18 +135,17 @@ impl ServerState {
         let mut control = self.control();
         control.listeners.records.iter_mut().for_each(|record| self.place(record));
         control.phase = phase;
-        std::mem::take(&mut control.listeners.left).into_iter().for_each(|(to, waiting)| {
-            self.let_in(to, vec![waiting]);
-        });
+        // In a child that was forked since, they are its parent's.
+        let mut left = std::mem::take(&mut control.listeners.left);
+        left.retain(|(_, waiting)| waiting.socket.is_of_this_process());
+        left.into_iter().for_each(|(to, waiting)| self.let_in(to, vec![waiting]));
     }
 
     /// Hands a listener to the threads that will accept from it.
     fn place(&self, record: &mut Record) {
         let mailboxes = self.mailboxes();
-        for (index, mut socket) in std::mem::take(&mut record.sockets).into_iter().enumerate() {
-            if let Some(listener) = Arc::get_mut(&mut socket.listener) {
-                listener.adopt();
-            }
+        for (index, socket) in std::mem::take(&mut record.sockets).into_iter().enumerate() {
+            socket.listener.adopt();
             record.placed.push(Arc::downgrade(&socket.listener));
             record.is_placed = true;
             match (record.kind, self.server_of(record, index)) {

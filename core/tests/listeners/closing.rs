@@ -109,6 +109,40 @@ fn whoever_had_connected_is_served_though_the_first_callback_closes_the_listener
 }
 
 #[test]
+fn whoever_had_connected_is_served_by_the_start_though_the_listener_was_closed_before() {
+    for config in configs() {
+        for url in streams("early") {
+            let server = Server::new(greeting(), &config).unwrap();
+            let listening = listen(server.handle(), &url).unwrap();
+            let mut clients: Vec<_> = (0..WAITING).map(|_| connect(&listening.address)).collect();
+            server.handle().close_listener(listening.id).unwrap();
+            // The address is free.
+            let again = Server::new(Echo, &loops(1)).unwrap();
+            assert_eq!(again.listen(&listening.address).unwrap(), listening.address);
+            drop(again);
+            server.start().unwrap();
+            for client in &mut clients {
+                assert_eq!(read_exactly(client, 5), b"hello", "{url} {config:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn before_the_start_they_are_reset_if_they_are_to_be_refused_and_if_there_is_no_start() {
+    for waiting in [Waiting::Refuse, Waiting::Serve] {
+        let server = Server::new(greeting(), &loops(1)).unwrap();
+        let listening = listen(server.handle(), "tcp://127.0.0.1:0").unwrap();
+        let mut client = peer(&listening.address);
+        server.handle().close_listener_with(listening.id, waiting).unwrap();
+        if waiting == Waiting::Serve {
+            drop(server);
+        }
+        assert_eq!(read_to_any_end(&mut client), (Vec::new(), true));
+    }
+}
+
+#[test]
 fn whoever_had_connected_before_the_start_is_served_though_on_start_closes_the_listener() {
     for config in configs() {
         let (probe, _seen) = Probe::new();

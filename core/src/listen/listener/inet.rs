@@ -40,10 +40,10 @@ impl Inet {
         let bound = socket.local_addr().map_err(|error| failed(url, &error))?;
         self.addr = bound.as_socket().ok_or_else(|| wrong(url, "the system bound another family"))?;
         let address = format!("{}://{}", self.scheme, self.addr);
-        let listener = Listener::new(socket, self.scheme.kind(), address);
-        let (datagram_size, shared_with_others) = (datagram_size(&self.options), self.options.shared);
+        let listener = Listener::new(socket, self.scheme.kind(), address, self.options.shared);
+        let datagram_size = datagram_size(&self.options);
         let shared = self.options.reuseport.unwrap_or(false).then_some(self);
-        Ok(Listener { shared, shared_with_others, datagram_size, ..listener })
+        Ok(Listener { shared, datagram_size, ..listener })
     }
 
     fn is_everywhere(&self) -> bool {

@@ -4,11 +4,12 @@ use std::env;
 use std::ffi::OsStr;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::process;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::super::claim::Claim;
+use super::sharing::Sharing;
 use super::{failed, of_accepted, Listener, ListeningOn};
 use crate::address::{check_again, of_listener, wrong, Address, ListenOptions, Scheme, Target};
 use crate::base::error::{Error, ErrorKind, Result};
@@ -81,8 +82,8 @@ pub(super) fn adopt(
         closed: Mutex::new(false),
         address,
         kind,
-        opened_by: None,
-        shared_with_others: options.shared,
+        abandoned: None,
+        sharing: Arc::new(Sharing::of_inherited(options.shared)),
         shared: None,
         accepted,
         datagram_size: 0,

@@ -5,13 +5,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{self, Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::sharing::{Part, Sharing};
 use super::{backlog, failed, unix_socket, ListeningOn};
 use crate::address::ListenOptions;
 use crate::base::error::{Error, Result};
@@ -63,47 +64,105 @@ fn remove_if_dead(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A path we made, with the inode it had then. Dropping it removes the path, in the process that owns it and
-/// while the inode is the same. The socket must still be open then, so that its inode's number is no other's.
+/// A path we made, with the inode it had then.
 #[derive(Debug)]
 pub(super) struct OwnPath {
     path: PathBuf,
     inode: (u64, u64),
-    /// The process that removes it.
-    owner: u32,
     /// It was removed, or was another's then: another may have the inode's number since.
     removed: AtomicBool,
 }
 
 impl OwnPath {
     fn of(path: PathBuf) -> io::Result<OwnPath> {
-        let removed = AtomicBool::new(false);
-        Ok(OwnPath { inode: inode(&path)?, path, owner: process::id(), removed })
+        Ok(OwnPath { inode: inode(&path)?, path, removed: AtomicBool::new(false) })
     }
 
-    /// This process becomes the owner.
-    pub(super) fn adopt(&mut self) {
-        self.owner = process::id();
-    }
-
-    /// This process never removes it: others are to be found by it.
-    pub(super) fn disown(&mut self) {
-        self.owner = 0;
+    /// What removes it, before the socket is closed and behind that.
+    pub(super) fn with(self, sharing: &Arc<Sharing>) -> (BoundPath, AbandonedPath) {
+        let own = Arc::new(self);
+        let abandoned = AbandonedPath { own: Arc::clone(&own), sharing: Arc::clone(sharing) };
+        (BoundPath { own, sharing: Arc::clone(sharing) }, abandoned)
     }
 
     /// Removes the path if it is ours, once.
-    pub(super) fn remove(&self) {
-        if self.owner != process::id() || self.removed.swap(true, Ordering::AcqRel) {
+    fn remove(&self) {
+        if self.removed.swap(true, Ordering::AcqRel) {
             return;
         }
-        if inode(&self.path).is_ok_and(|inode| inode == self.inode) {
+        if self.is_there() {
             // Somebody else may have removed it since: nothing to report then.
             let _ = fs::remove_file(&self.path);
         }
     }
+
+    fn is_there(&self) -> bool {
+        inode(&self.path).is_ok_and(|inode| inode == self.inode)
+    }
+
+    /// Removes the path if no process has the socket any more.
+    fn remove_if_abandoned(&self) {
+        if self.removed.load(Ordering::Acquire) {
+            return;
+        }
+        let _lock = self.path.parent().and_then(DirectoryLock::take);
+        if self.is_there() && is_abandoned(&self.path) {
+            self.remove();
+        }
+    }
 }
 
-impl Drop for OwnPath {
+/// Whether no socket is bound to a path. A socket of another type is told by an error whether there is one, without being
+/// connected: nobody has to accept it.
+fn is_abandoned(path: &Path) -> bool {
+    let refused = |socket: Socket| match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
+        other => other.map(|()| false),
+    };
+    let probe = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking().cloexec(), None);
+    probe.and_then(refused).unwrap_or(false)
+}
+
+/// The path of a socket that is open: of one that is this process's alone, dropping it removes the path. While the socket is
+/// open, nobody takes the path over as a dead server's, and the number of its inode is not used again.
+#[derive(Debug)]
+pub(super) struct BoundPath {
+    own: Arc<OwnPath>,
+    sharing: Arc<Sharing>,
+}
+
+impl BoundPath {
+    /// Removes the path if the socket is this process's alone.
+    pub(super) fn remove(&self) {
+        if self.sharing.part() == Part::Whole {
+            self.own.remove();
+        }
+    }
+}
+
+impl Drop for BoundPath {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// The path of a socket that this process has closed. If others may accept from it, the last one that has it removes the path.
+#[derive(Debug)]
+pub(super) struct AbandonedPath {
+    own: Arc<OwnPath>,
+    sharing: Arc<Sharing>,
+}
+
+impl AbandonedPath {
+    /// Removes the path if other processes could accept and none has the socket any more.
+    pub(super) fn remove(&self) {
+        if self.sharing.part() == Part::Copy {
+            self.own.remove_if_abandoned();
+        }
+    }
+}
+
+impl Drop for AbandonedPath {
     fn drop(&mut self) {
         self.remove();
     }

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::process;
 use std::time::{Duration, Instant};
 
 fn open(url: &str) -> Result<Listener> {
@@ -286,7 +287,7 @@ fn a_closed_listener_refuses_on_unix_sockets() {
 #[test]
 fn closing_leaves_a_socket_from_another_process_to_it() {
     let mut listener = open("tcp://127.0.0.1:0").unwrap();
-    listener.opened_by = Some(Opener { process: process::id() + 1, ..Opener::now() });
+    Arc::get_mut(&mut listener.sharing).unwrap().opened_elsewhere();
     let theirs = listener.socket.try_clone().unwrap();
     close(&listener);
     assert!(TcpStream::connect(("127.0.0.1", port(&listener))).is_ok());
@@ -302,10 +303,7 @@ fn what_was_forked_before_it_is_placed_may_accept_too_and_later_only_has_copies(
         close(&listener);
         TcpStream::connect(("127.0.0.1", port(&listener))).is_ok()
     };
-    let fork = |listener: &mut Listener| {
-        listener.opened_by =
-            listener.opened_by.map(|opener| Opener { forks: opener.forks.wrapping_sub(1), ..opener });
-    };
+    let fork = |listener: &mut Listener| Arc::get_mut(&mut listener.sharing).unwrap().forked();
     let before = |listener: &mut Listener| {
         fork(listener);
         listener.adopt();

@@ -35,14 +35,15 @@ impl ServerState {
         Ok(())
     }
 
-    /// Nobody has taken it over yet: its sockets are closed with the record. In `on_start`, who waits goes on to wait for
-    /// the end of the start. Before, the server may never start, and a forked child that has the sockets may.
+    /// Nobody has taken it over yet: its sockets are closed with the record. Who waits goes on to wait for the start. If other
+    /// processes may accept from the socket, who waits is left to them, unless this process is just starting.
     fn close_unplaced(&self, record: &Record, waiting: Waiting) {
         self.forget_endpoints(&record.endpoints);
-        if self.phase() != Phase::Starting {
-            return;
-        }
+        let starts = self.phase() != Phase::New;
         for (index, placement) in record.sockets.iter().enumerate() {
+            if placement.listener.is_shared() && !starts {
+                continue;
+            }
             let by = self.server_of(record, index);
             let left = record.waiting_at(&placement.listener, waiting);
             self.control().listeners.left.extend(left.into_iter().map(|accepted| (by, accepted)));

@@ -3,6 +3,7 @@ use crate::base::error::{ErrorKind, Result};
 use crate::listen::listener::tests::close;
 use crate::listen::listener::Listener;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process;
 use std::sync::Barrier;
 
 fn open(url: &str) -> Result<Listener> {
@@ -75,23 +76,66 @@ fn closing_removes_the_path_and_the_drop_not_its_successor() {
     assert!(!path.exists());
 }
 
+/// A listener, and a copy of its socket as another process has it.
+fn with_copy(url: &str, change: impl FnOnce(&mut Sharing)) -> (Listener, Socket) {
+    let mut listener = open(url).unwrap();
+    let copy = listener.socket.try_clone().unwrap();
+    let mut sharing = Sharing::of_own(None);
+    change(&mut sharing);
+    let sharing = Arc::new(sharing);
+    listener.path.as_mut().unwrap().sharing = Arc::clone(&sharing);
+    listener.abandoned.as_mut().unwrap().sharing = Arc::clone(&sharing);
+    listener.sharing = sharing;
+    (listener, copy)
+}
+
 #[test]
-fn only_the_owning_process_removes_the_path() {
-    let folder = Folder::new("owner");
+fn the_last_of_those_who_accept_removes_the_path() {
+    let folder = Folder::new("last");
     let (path, url) = folder.socket();
-    let bound_by_parent = |url: &str| {
-        let mut listener = open(url).unwrap();
-        listener.path.as_mut().unwrap().owner = process::id() + 1;
-        listener
-    };
-    let listener = bound_by_parent(&url);
+    for change in [Sharing::forked, Sharing::opened_elsewhere] {
+        for (placed, closes) in [(false, false), (false, true), (true, false), (true, true)] {
+            for is_last in [false, true] {
+                let (listener, others) = with_copy(&url, change);
+                let others = Some(others).filter(|_| !is_last);
+                if placed {
+                    listener.adopt();
+                }
+                if closes {
+                    close(&listener);
+                    assert_eq!(path.exists(), !is_last);
+                }
+                drop(listener);
+                assert_eq!(UnixStream::connect(&path).is_ok(), !is_last, "another process has it");
+                drop(others);
+                assert_eq!(fs::remove_file(&path).is_ok(), !is_last);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_a_fork_left_behind_removes_nothing() {
+    let folder = Folder::new("left");
+    let (path, url) = folder.socket();
+    let (listener, others) = with_copy(&url, Sharing::settled_elsewhere);
     close(&listener);
-    drop(listener);
-    assert!(path.exists(), "it is the parent's");
-    let mut listener = bound_by_parent(&url);
-    listener.adopt();
-    drop(listener);
-    assert!(!path.exists(), "it was adopted");
+    drop((listener, others));
+    assert!(path.exists());
+}
+
+#[test]
+fn who_bound_a_path_and_forked_leaves_it_to_the_child_even_if_it_is_not_shared() {
+    let folder = Folder::new("background");
+    let (path, url) = folder.socket();
+    let (parents, childs) = with_copy(&url, |sharing| {
+        *sharing = Sharing::of_own(Some(false));
+        sharing.forked();
+    });
+    drop(parents);
+    assert!(UnixStream::connect(&path).is_ok());
+    drop(childs);
+    assert!(path.exists());
 }
 
 #[test]
