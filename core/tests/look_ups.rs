@@ -160,6 +160,61 @@ fn a_silent_address_does_not_keep_the_next_from_being_tried() {
     assert_eq!(server.handle().metrics().connected, 2);
 }
 
+/// Attempts that the kernel makes on anybody's behalf, proc_net_tcp(5).
+fn attempts_to(last: u8, port: u16) -> usize {
+    const SYN_SENT: &str = "02";
+    let to = format!("{:08X}:{port:04X}", u32::from_ne_bytes([127, 0, 89, last]));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    fields.filter(|fields| fields[2] == to && fields[3] == SYN_SENT).count()
+}
+
+/// A child that has copies of what is open now, until this is dropped.
+struct Copies(libc::pid_t);
+
+impl Copies {
+    fn new() -> Copies {
+        // SAFETY: the call takes no pointer; the child makes system calls only, until it is killed.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            // SAFETY: as above; it goes with its parent.
+            unsafe {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                loop {
+                    libc::pause();
+                }
+            }
+        }
+        Copies(pid)
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        // SAFETY: our own child, which was not waited for yet; nobody asks how it ended.
+        unsafe {
+            libc::kill(self.0, libc::SIGKILL);
+            libc::waitpid(self.0, ptr::null_mut(), 0);
+        }
+    }
+}
+
+#[test]
+fn attempts_that_are_given_up_end_though_a_child_has_copies_of_them() {
+    let _alone = alone();
+    let three = Three::new();
+    let port = three.answers.local_addr().unwrap().port();
+    let attempts = || [attempts_to(9, port), attempts_to(10, port)];
+    let (server, seen) = started(1);
+    let id = server.handle().connect(&three.url("silent.test"), within(PATIENCE)).unwrap();
+    eventually("both are tried", || attempts() == [1, 1]);
+    let _copies = Copies::new();
+    server.handle().close(id).unwrap();
+    assert_eq!(closed(&seen).1.reason, CloseReason::LocalClose);
+    eventually("the kernel makes none any more", || attempts() == [0, 0]);
+}
+
 #[test]
 fn attempts_side_by_side_end_with_the_time_out_and_with_the_connection() {
     let _alone = alone();

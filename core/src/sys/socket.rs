@@ -85,12 +85,12 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Whether a connect that was begun has succeeded; `None`: it is still under way. One that has met itself has failed.
 pub(crate) fn connect_state(fd: BorrowedFd<'_>) -> io::Result<Option<()>> {
-    if let Some(errno) = take_error(fd)? {
-        return Err(io::Error::from_raw_os_error(errno));
-    }
     match SockRef::from(&fd).peer_addr() {
         Ok(_) => refuse_itself(fd).map(Some),
-        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => match failure(fd) {
+            Some(errno) => Err(io::Error::from_raw_os_error(errno)),
+            None => Ok(None),
+        },
         Err(error) => Err(error),
     }
 }
@@ -110,12 +110,18 @@ fn refuse_itself(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Whether it has input, or its end, to be read, and whether it has room to write, or an error instead.
 pub(crate) fn readiness(fd: BorrowedFd<'_>) -> (bool, bool) {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN | libc::POLLOUT, revents: 0 };
-    // SAFETY: the structure outlives the call, and is the only one. If it fails, nothing is ready.
-    unsafe { libc::poll(&mut poll, 1, 0) };
-    let any = |mask| poll.revents & mask != 0;
+    let reported = poll(fd, libc::POLLIN | libc::POLLOUT);
+    let any = |mask| reported & mask != 0;
     let over = libc::POLLERR | libc::POLLHUP;
     (any(libc::POLLIN | over), any(libc::POLLOUT | over))
+}
+
+/// What poll(2) reports of these events, and of errors, without waiting.
+fn poll(fd: BorrowedFd<'_>, events: i16) -> i16 {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: the structure outlives the call, and is the only one. If it fails, nothing is reported.
+    unsafe { libc::poll(&mut poll, 1, 0) };
+    poll.revents
 }
 
 /// How long ago the peer last acknowledged something, at least; `None` where that is not known: it is no TCP socket. A
@@ -191,9 +197,13 @@ pub(crate) fn connect_start(
     }
 }
 
-/// Takes the error that waits on a socket (SO_ERROR): how an attempt to connect ended.
-pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
-    Ok(SockRef::from(&fd).take_error()?.and_then(|error| error.raw_os_error()))
+/// Takes the error that has ended a connection, or an attempt to make one. SO_ERROR alone would also take what ICMP has said of
+/// one that lives, and is told again and again by a network that has trouble: poll(2) does not report that.
+pub(crate) fn failure(fd: BorrowedFd<'_>) -> Option<i32> {
+    if poll(fd, 0) & libc::POLLERR == 0 {
+        return None;
+    }
+    SockRef::from(&fd).take_error().ok().flatten().and_then(|error| error.raw_os_error())
 }
 
 /// The address of this end.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program compiles all of it, and uses its part")]
 
 pub(crate) mod hooks;
+pub(crate) mod icmp;
 pub(crate) mod net;
 pub(crate) mod peer;
 

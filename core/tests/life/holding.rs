@@ -7,12 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::hooks::Hooks;
+use crate::common::icmp::Router;
 use crate::common::peer::{
     everywhere, finish, peer, read_all, read_to_any_end, reset, send, serve_conns, serve_over, Over,
 };
 use crate::common::{eventually, loops, next, read_exactly};
 use reactor_core::{
-    Action, CloseReason, Closed, Config, ConnId, ConnOptions, ErrorKind, Framing, Handle, Server, Timeouts,
+    Action, CloseReason, Closed, Config, Conn, ConnId, ConnOptions, ErrorKind, Framing, Handle, Handler,
+    Server, Timeouts,
 };
 
 /// What happened to connections, in order.
@@ -234,6 +236,93 @@ fn a_reset_that_came_before_the_hold_ends_it_too() {
     open_gate.send(()).unwrap();
     assert_eq!(next(&seen), data(b"hold"));
     assert_eq!(next(&seen), Seen::Closed(Closed { reason: CloseReason::Reset, errno: Some(104) }));
+}
+
+/// The error is told by SO_ERROR, and the connection lives.
+#[test]
+fn what_a_router_says_of_a_connection_does_not_end_it_when_it_is_held_or_paused() {
+    let Some(router) = Router::new() else { return };
+    for paused in [false, true] {
+        let (hooks, seen) = holding();
+        let (server, address) = serve_over(Over::Tcp, hooks, &loops(1));
+        let mut peer = peer(&address);
+        let id = opened(&seen);
+        let _ = server.handle().write(id, b"to be lost").unwrap();
+        assert_eq!(read_exactly(&mut peer, 10), b"to be lost");
+        let (from, to) = (peer.peer_addr().unwrap(), peer.local_addr().unwrap());
+        router.answer(from.as_socket().unwrap(), to.as_socket().unwrap());
+        match paused {
+            false => send(&mut peer, b"hold"),
+            true => server.handle().pause(id).unwrap(),
+        }
+        if !paused {
+            assert_eq!(next(&seen), data(b"hold"));
+        }
+        turns(&server);
+        let _ = server.handle().write(id, b"lives").unwrap();
+        assert_eq!(read_exactly(&mut peer, 5), b"lives");
+        finish(&peer);
+        match paused {
+            false => server.handle().release(id).unwrap(),
+            true => server.handle().resume(id).unwrap(),
+        }
+        assert_eq!(next(&seen), ended(CloseReason::Eof));
+    }
+}
+
+/// Sends to a peer that is gone. Without an on_pre_write, so that what is long leaves at once.
+struct SendsInVain {
+    told: Mutex<Sender<ConnId>>,
+    gate: Mutex<Receiver<()>>,
+    closed: Mutex<Sender<Closed>>,
+}
+
+impl Handler for SendsInVain {
+    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        if data == b"echo" {
+            return conn.write(data).map_or(Action::Close, |_| Action::None);
+        }
+        self.told.lock().unwrap().send(conn.id()).unwrap();
+        next(&self.gate.lock().unwrap());
+        // The first may leave before the reset has arrived; one that fails takes nothing.
+        let mut before = u64::MAX;
+        loop {
+            let sent = conn.server().metrics().bytes_written;
+            if std::mem::replace(&mut before, sent) == sent {
+                break;
+            }
+            // It is refused once the connection is known to be broken.
+            drop(conn.write(&[7; 32 << 10]));
+        }
+        Action::None
+    }
+
+    fn on_close(&self, _: &Conn<'_>, how: Closed) {
+        self.closed.lock().unwrap().send(how).unwrap();
+    }
+}
+
+/// The send has taken the error of the reset that came before it.
+#[test]
+fn a_send_that_fails_before_a_hold_or_pause_is_carried_out_ends_it_too() {
+    for pauses in [false, true] {
+        let ((closed, how), (told, is_told), (let_go, gate)) = (channel(), channel(), channel());
+        let (told, gate, closed) = (Mutex::new(told), Mutex::new(gate), Mutex::new(closed));
+        let (server, address) = serve_over(Over::Tcp, SendsInVain { told, gate, closed }, &loops(1));
+        let mut peer = peer(&address);
+        // From here on the engine knows that the handler has no on_pre_write.
+        send(&mut peer, b"echo");
+        assert_eq!(read_exactly(&mut peer, 4), b"echo");
+        send(&mut peer, b"x");
+        let id = next(&is_told);
+        match pauses {
+            false => server.handle().hold(id).unwrap(),
+            true => server.handle().pause(id).unwrap(),
+        }
+        reset(peer);
+        let_go.send(()).unwrap();
+        assert_eq!(next(&how).reason, CloseReason::Reset);
+    }
 }
 
 #[test]

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::common;
+use crate::common::icmp::Router;
 use crate::common::net;
 use crate::common::net::{closed, next, opened, socket_path, Probe, Seen};
 use crate::common::{eventually, loops, read_exactly, tcp, Echo, Random};
 use reactor_core::{
-    Action, Address, CloseReason, Conn, ConnId, ConnOptions, ConnectOptions, ErrorKind, Framing, Handler,
-    Server,
+    Action, Address, CloseReason, Conn, ConnId, ConnOptions, ConnectOptions, ErrorKind, Framing, Handle,
+    Handler, Server,
 };
 
 fn started(probe: Probe, count: usize) -> Server {
@@ -232,4 +234,36 @@ fn a_thousand_at_once_from_several_threads_are_all_served() {
     }
     assert_eq!(ended, ids);
     eventually("none is left", || echo.handle().connections() == 0);
+}
+
+/// The error is told by SO_ERROR; the connection is made all the same.
+#[test]
+fn what_a_router_says_of_a_connection_does_not_keep_it_from_being_made() {
+    let Some(router) = Router::new() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    let (probe, seen) = Probe::new();
+    let server = started(probe, 1);
+    // The loop is kept from looking between the connect and its end.
+    let keep_busy = || {
+        let ((busy, is_busy), (let_go, gate)) = (channel(), channel());
+        let job = move |_: &Handle| {
+            busy.send(()).unwrap();
+            common::next(&gate);
+        };
+        server.handle().run_on(0, job).unwrap();
+        (is_busy, let_go)
+    };
+    let (is_busy, let_begin) = keep_busy();
+    common::next(&is_busy);
+    let id = server.handle().connect(&format!("tcp://{to}"), ConnectOptions::default()).unwrap();
+    let (is_busy, let_look) = keep_busy();
+    let_begin.send(()).unwrap();
+    common::next(&is_busy);
+    let (mut accepted, from) = listener.accept().unwrap();
+    router.answer(from, to);
+    let_look.send(()).unwrap();
+    assert_eq!(opened(&seen), id);
+    let _ = server.handle().write(id, b"made").unwrap();
+    assert_eq!(read_exactly(&mut accepted, 4), b"made");
 }

@@ -113,8 +113,8 @@ impl StreamEntry {
 
     fn look_for_failure(&mut self) {
         let socket = self.wire.socket.as_ref();
-        let error = socket.and_then(|socket| socket::take_error(socket.as_fd()).ok().flatten());
-        error.into_iter().for_each(|errno| self.machine.read_failed(errno));
+        let failure = socket.and_then(|socket| socket::failure(socket.as_fd()));
+        failure.into_iter().for_each(|errno| self.machine.read_failed(errno));
     }
 
     /// Reads once, and tells the connection what came of it; `None` if no bytes came. A read that does not fill the
