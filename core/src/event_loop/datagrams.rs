@@ -13,11 +13,9 @@ use crate::conn::datagram::endpoint::{cost, Endpoint};
 use crate::conn::datagram::entry::{UdpEntry, Waiting};
 use crate::conn::entry::Entry;
 use crate::contract::action::{CloseReason, Closed, Completed, Completion};
-use crate::contract::options::{self, ListenerId};
 use crate::delivery::event::Event;
 use crate::listen::arrival::Placement;
 use crate::loop_state::Input;
-use crate::shared::mailbox::command::Closing;
 use crate::sys::datagram::{Datagram, RecvBatch, MAX_BUFFER};
 
 impl EventLoop {
@@ -113,6 +111,9 @@ impl EventLoop {
         }
         self.sample_delay();
         self.call_due(id);
+        if self.is_last(id) {
+            return self.give_last(id);
+        }
         let mut budget = self.deliver_waiting(id, self.state.config().read_budget);
         let Some(mut batch) = self.datagrams.take() else { return };
         while budget > 0 {
@@ -126,7 +127,7 @@ impl EventLoop {
     }
 
     /// Receives a batch and gives it to the handler; how much of the budget that took, `None` if nothing came.
-    fn receive(&mut self, id: ConnId, batch: &mut RecvBatch, budget: usize) -> Option<usize> {
+    pub(super) fn receive(&mut self, id: ConnId, batch: &mut RecvBatch, budget: usize) -> Option<usize> {
         let metrics = self.state.metrics();
         {
             let conns = &mut *self.state.conns.borrow_mut();
@@ -164,7 +165,7 @@ impl EventLoop {
     }
 
     /// Gives the handler what it was spared before, up to its budget, and says what is left of that.
-    fn deliver_waiting(&mut self, id: ConnId, mut budget: usize) -> usize {
+    pub(super) fn deliver_waiting(&mut self, id: ConnId, mut budget: usize) -> usize {
         while budget > 0 {
             let next = {
                 let conns = &mut *self.state.conns.borrow_mut();
@@ -242,64 +243,6 @@ impl EventLoop {
         if connected {
             self.state.server().shared.connection_ended();
         }
-    }
-
-    /// A listener was closed: its handler is given the datagrams that wait, unless they are refused, and its endpoints end
-    /// once their queues are sent.
-    pub(super) fn close_listener(&mut self, closing: &Closing) {
-        self.acceptor.remove(closing.listener, &self.state.poller);
-        let ids = self.endpoints_of(|listener| listener == closing.listener);
-        for id in ids {
-            if closing.waiting == options::Waiting::Serve {
-                self.empty_endpoint(id);
-            }
-            let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(udp) = conns.slab.udp_mut(id) {
-                udp.released.clone_from(&closing.released);
-                udp.close(Closed::by(CloseReason::LocalClose));
-            }
-            conns.mark_dirty(id);
-        }
-    }
-
-    /// A graceful stop: the same for all endpoints.
-    pub(super) fn drain_endpoints(&mut self) {
-        for id in self.endpoints_of(|_| true) {
-            self.empty_endpoint(id);
-            let conns = &mut *self.state.conns.borrow_mut();
-            if let Some(udp) = conns.slab.udp_mut(id) {
-                udp.close(Closed::by(CloseReason::Shutdown));
-            }
-            conns.mark_dirty(id);
-        }
-    }
-
-    /// The ids of the bound sockets whose listener fits.
-    fn endpoints_of(&self, fits: impl Fn(ListenerId) -> bool) -> Vec<ConnId> {
-        let slab = &mut self.state.conns.borrow_mut().slab;
-        let mut ids = slab.udp_ids();
-        ids.retain(|id| slab.udp_mut(*id).and_then(|udp| udp.listener).is_some_and(&fits));
-        ids
-    }
-
-    /// Gives the handler all that waits for an endpoint before it ends, unless it has paused it.
-    fn empty_endpoint(&mut self, id: ConnId) {
-        let batches = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.udp_mut(id) else { return };
-            // The poller was not asked lately.
-            entry.endpoint.ready(true, false);
-            entry.endpoint.batches_held()
-        };
-        self.deliver_waiting(id, usize::MAX);
-        let Some(mut batch) = self.datagrams.take() else { return };
-        // What comes meanwhile is not waited for: that could take for ever.
-        for _ in 0..batches {
-            if self.receive(id, &mut batch, usize::MAX).is_none() {
-                break;
-            }
-        }
-        self.datagrams = Some(batch);
     }
 
     /// The loop ends: one more attempt to send, then all UDP sockets are closed.

@@ -28,7 +28,7 @@ impl EventLoop {
     }
 
     /// Lets those in who had connected before, closes the listeners, and the endpoints once the handler was given what
-    /// waits for them and its answers are sent.
+    /// waits for them and its answers are sent: that may be in a later turn, for which the stop waits.
     fn begin_draining(&mut self) {
         self.acceptor.look_at_all();
         for _ in 0..LAST_BATCHES {
@@ -39,6 +39,8 @@ impl EventLoop {
         }
         self.acceptor.clear(&self.state.poller);
         self.drain_endpoints();
-        self.state.server().shared.loop_drains();
+        if self.last_endpoints.is_empty() {
+            self.state.server().shared.loop_drains();
+        }
     }
 }

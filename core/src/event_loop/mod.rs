@@ -31,6 +31,7 @@ mod datagrams;
 mod deliver;
 mod dialling;
 mod draining;
+mod last_datagrams;
 mod opening;
 mod serve;
 mod settle;
@@ -73,6 +74,8 @@ pub(crate) struct EventLoop {
     datagrams: Option<Box<RecvBatch>>,
     /// The graceful stop has begun here.
     draining: bool,
+    /// Bound UDP sockets that it has not ended yet.
+    last_endpoints: Vec<ConnId>,
     /// What `on_tick` asked for last.
     tick: Duration,
     /// The receiver is told when a turn flushes and when it ends.
@@ -107,6 +110,7 @@ impl EventLoop {
             acceptor: Acceptor::default(),
             datagrams: None,
             draining: false,
+            last_endpoints: Vec::new(),
             tick: Duration::from_secs(1),
             sampled: None,
             turns: 0,
@@ -208,6 +212,7 @@ impl EventLoop {
         self.tell_turn(false, |receiver, turn| receiver.before_flush(turn));
         self.end_sample();
         self.settle();
+        self.note_last_endpoints();
         self.state.publish();
         self.tell_turn(false, |receiver, turn| receiver.turn_ends(turn));
         Ok(())

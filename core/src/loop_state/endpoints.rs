@@ -68,8 +68,8 @@ impl LoopState {
         if let Err(panic) = catch(|| drop(context)) {
             report(format_args!("connection {id}: its context panicked when it was dropped: {panic}"));
         }
-        if !self.conns.borrow().done.is_empty() {
-            // A host may have called: its next turn calls the completions.
+        if !self.conns.borrow().done.is_empty() || self.server().shared.is_draining() {
+            // A host may have called: its next turn calls the completions, and sees that nothing is left to wait for.
             self.mailbox.signal();
         }
     }

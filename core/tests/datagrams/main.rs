@@ -7,6 +7,7 @@ mod common;
 
 mod coalesced;
 mod connected;
+mod ending;
 mod endpoints;
 mod landing;
 mod last_callback;

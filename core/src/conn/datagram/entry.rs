@@ -21,6 +21,14 @@ pub(crate) struct Waiting {
     pub(crate) envelope: Envelope,
 }
 
+/// The end of a socket for which datagrams wait.
+#[derive(Clone, Copy)]
+pub(crate) struct Last {
+    /// How many batches are received yet. What comes meanwhile is not waited for: that could take for ever.
+    batches: usize,
+    pub(crate) closed: Closed,
+}
+
 /// A UDP socket as its loop holds it.
 pub(crate) struct UdpEntry {
     pub(crate) endpoint: Endpoint,
@@ -31,6 +39,8 @@ pub(crate) struct UdpEntry {
     pub(crate) waiting: VecDeque<Waiting>,
     /// The poller reports room: only while output waits for it.
     pub(crate) polls_writable: bool,
+    /// It ends when the handler was given what waits for it.
+    pub(crate) last: Option<Last>,
     /// To be closed once its queue is sent.
     pub(crate) closing: Option<Closed>,
     pub(crate) context: Option<Context>,
@@ -51,6 +61,7 @@ impl UdpEntry {
             paused: false,
             waiting: VecDeque::new(),
             polls_writable: false,
+            last: None,
             closing: None,
             context: None,
             _claim: None,
@@ -84,6 +95,32 @@ impl UdpEntry {
             Request::Resume => self.paused = false,
             _ => {}
         }
+    }
+
+    /// It ends when the handler was given what waits for it: what is held for it here, and in the kernel. The first reason
+    /// counts.
+    pub(crate) fn begin_last(&mut self, closed: Closed) {
+        // The poller was not asked lately.
+        self.endpoint.ready(true, false);
+        self.last.get_or_insert(Last { batches: self.endpoint.batches_held(), closed });
+    }
+
+    /// Whether one of the last batches is to be received.
+    pub(crate) fn takes_last_batch(&mut self) -> bool {
+        let takes = self.takes_input() && self.waiting.is_empty();
+        let left = self.last.as_mut().map_or(0, |last| {
+            let left = last.batches;
+            last.batches -= usize::from(takes && left > 0);
+            left
+        });
+        takes && left > 0
+    }
+
+    /// How it ends, if the handler was given all that it takes: a handler that has paused it takes no more.
+    pub(crate) fn given_last(&self) -> Option<Closed> {
+        let last = self.last.filter(|_| self.closing.is_none())?;
+        let waits = !self.waiting.is_empty() || (last.batches > 0 && self.endpoint.is_readable());
+        (self.paused || !waits).then_some(last.closed)
     }
 
     /// It ends once its queue is sent; the first reason counts.
