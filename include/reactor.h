@@ -37,8 +37,9 @@
  *   left. A destroy function may be called inside of the call that gives up what it releases.
  * - Callbacks, and all functions that the program passes, must not block, and must be left by returning:
  *   neither by an exception nor by longjmp. A callback that ends the thread of its loop, by pthread_exit(), stops the
- *   server; it fails the start if it is on_start. reactor_server_free(), _run(), _wait() and _turn() are refused
- *   inside of them, with REACTOR_STATUS_WRONG_THREAD.
+ *   server; it fails the start if it is on_start. The thread goes on, a host's in reactor_server_turn(). A loop's thread
+ *   cannot be cancelled. reactor_server_free(), _run(), _wait() and _turn() are refused inside of them, with
+ *   REACTOR_STATUS_WRONG_THREAD.
  * - Where user_data goes with a destroy function, the library calls destroy once, after everything else that it
  *   calls with that user_data. If the call that passes them fails, user_data remains the caller's, and destroy is
  *   not called.
@@ -680,8 +681,9 @@ typedef struct reactor_listen_options {
     uint32_t broadcast;
     /**
      * Whether other processes accept from the socket, too: REACTOR_ON or REACTOR_OFF (TCP and Unix). If so, closing the
-     * listener and stopping close this process's copy only, and the address goes on taking connections. If not, they end
-     * the listening for everybody who has a copy, such as a child that was forked for something else. Default: on for a
+     * listener and stopping close this process's copy only, and the address goes on taking connections: the last process
+     * that has the socket removes the path of a Unix one when it closes its copy. If not, they end the listening for
+     * everybody who has a copy, such as a child that was forked for something else, and remove the path. Default: on for a
      * socket that was inherited, and for one that was opened before a fork and is started after it; otherwise off.
      */
     uint32_t shared;
@@ -1267,7 +1269,8 @@ reactor_status reactor_server_listen_inherited(struct reactor_server *server,
 /**
  * Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
  * on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor any
- * more is reset.
+ * more is reset. Before the start who waits is accepted and served by the start, in this process: a child that is forked
+ * in between does not serve them. Who waits at a socket that other processes may accept from is left to them then.
  *
  * on_data of a UDP endpoint is given the datagrams that wait, and its answers are sent; the endpoint is closed then.
  * The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback of its

@@ -23,20 +23,26 @@ fn depth() -> u32 {
 /// While it lives, its thread counts as inside a callback. A loop's thread is marked once, for as long as the
 /// loop runs: user code runs there in callbacks only.
 pub(crate) struct Inside {
+    /// The process, and the marks that there were before. Those that come later are gone with this: a callback may have ended
+    /// its thread, and never have taken its own back.
+    before: (u32, u32),
     /// Belongs to its thread.
     _not_send: std::marker::PhantomData<*const ()>,
 }
 
 impl Inside {
     pub(crate) fn mark() -> Self {
-        DEPTH.set((reactor_core::binding::process_number(), depth() + 1));
-        Inside { _not_send: std::marker::PhantomData }
+        let before = (reactor_core::binding::process_number(), depth());
+        DEPTH.set((before.0, before.1 + 1));
+        Inside { before, _not_send: std::marker::PhantomData }
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        DEPTH.set((reactor_core::binding::process_number(), depth().saturating_sub(1)));
+        if reactor_core::binding::process_number() == self.before.0 {
+            DEPTH.set(self.before);
+        }
     }
 }
 

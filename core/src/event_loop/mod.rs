@@ -18,7 +18,6 @@ use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::{Command, HandedIn, Job};
 use crate::shared::mailbox::MUCH;
-use crate::sys::cancel::guarded;
 use crate::sys::clock::Clock;
 use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::Events;
@@ -49,9 +48,6 @@ const SAMPLED: u64 = 64;
 
 /// Commands that a loop has room for without asking for memory.
 const USUAL_COMMANDS: usize = 64;
-
-/// Bytes of the stack that the loop takes before it calls user code, and more.
-const FRAMES: usize = 64 << 10;
 
 /// An event loop on its thread.
 pub(crate) struct EventLoop {
@@ -127,31 +123,18 @@ impl EventLoop {
     pub(crate) fn run_to_the_end(&mut self) {
         // Here, and not below, where it would be lost.
         let state = Rc::clone(&self.state);
-        if guarded(FRAMES, || self.run(&state)) {
-            return;
-        }
-        tell(Kind::Engine, format_args!("a callback ended the thread of its loop; the server stops"));
-        state.left();
-        let server = &state.server().shared;
-        server.stop();
-        // The loop may have had them in hand.
-        server.close_placed_listeners();
         // What is not done when it happens again stays undone.
-        if !guarded(FRAMES, || self.run(&state)) {
-            state.left();
-        }
+        let _ = state.survives(|| self.run(&state)) || state.survives(|| self.run(&state));
     }
 
-    fn run(&mut self, state: &Rc<LoopState>) {
-        state.enter(|| {
-            if self.turns == 0 {
-                self.start_ticking();
-            }
-            while !state.server().shared.is_ending() {
-                self.turn_or_stop(None);
-            }
-            self.finish_or_report();
-        });
+    fn run(&mut self, state: &LoopState) {
+        if self.turns == 0 {
+            self.start_ticking();
+        }
+        while !state.server().shared.is_ending() {
+            self.turn_or_stop(None);
+        }
+        self.finish_or_report();
     }
 
     /// Reads the clock and carries out what was asked for before the first turn.

@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::base::conn_id::ConnId;
 use crate::base::datagram::Envelope;
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::notice::{tell, Kind};
 use crate::base::timer::Wheel;
 use crate::conn::entry::Entry;
 use crate::conn::request::Request;
@@ -26,6 +27,7 @@ use crate::loop_state::conns::Conns;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::{closed_error, no_detach_error, note_request, Mailbox};
 use crate::shared::seed::Seed;
+use crate::sys::cancel::guarded;
 use crate::sys::fork;
 use crate::sys::poller::Poller;
 
@@ -36,6 +38,9 @@ mod holding;
 mod writing;
 
 pub(crate) use alarms::{Alarm, LoopTimer};
+
+/// Bytes of the stack that a loop takes before it calls user code, and more.
+const FRAMES: usize = 64 << 10;
 
 thread_local! {
     /// The loops that this thread is the host of.
@@ -103,10 +108,21 @@ impl LoopState {
         fork::marked(&self.kept, || self.mailbox.here.lend(self, run))
     }
 
-    /// The thread was on its way out of a callback when it went on elsewhere: no `enter` returned.
-    pub(crate) fn left(&self) {
-        self.mailbox.here.take_back();
-        fork::forget_marks();
+    /// Runs a part of the loop. If a callback there ends the calling thread, by pthread_exit(3), it goes on here, and the answer
+    /// is `false`: what the part had on the stack is lost. Does not unwind.
+    pub(crate) fn survives(self: &Rc<Self>, part: impl FnOnce()) -> bool {
+        let marks = fork::marks();
+        let survived = guarded(FRAMES, || self.enter(part));
+        if !survived {
+            self.mailbox.here.take_back();
+            fork::go_back_to(marks);
+            tell(Kind::Engine, format_args!("a callback ended the thread of its loop; the server stops"));
+            let server = &self.server().shared;
+            server.stop();
+            // The loop may have had them in hand.
+            server.close_placed_listeners();
+        }
+        survived
     }
 
     /// The loop with this mailbox, if it runs on this thread.

@@ -92,24 +92,31 @@ impl Hosted {
             return Ok(false);
         }
         self.expect_here()?;
-        let state = Rc::clone(self.event_loop.state());
         if self.life == Life::New {
-            state.enter(|| self.start())?;
+            self.begin()?;
         }
-        state.enter(|| {
-            if !self.server.shared.is_ending() {
-                self.event_loop.turn_or_stop(timeout);
+        self.guard(|hosted| {
+            if !hosted.server.shared.is_ending() {
+                hosted.event_loop.turn_or_stop(timeout);
             }
         });
         // A callback may have forked.
         self.expect_here()?;
         if self.server.shared.is_ending() {
-            state.enter(|| self.finish(true));
+            self.finish(true);
             self.expect_here()?;
             return Ok(false);
         }
         self.arm();
         Ok(true)
+    }
+
+    /// Runs a part in which there are callbacks. One that ends its thread, the host's, stops the server, and the thread goes on:
+    /// then the answer is `false`.
+    fn guard(&mut self, part: impl FnOnce(&mut Self)) -> bool {
+        // Here, and not below, where it would be lost.
+        let state = Rc::clone(self.event_loop.state());
+        state.survives(|| part(self))
     }
 
     fn expect_here(&self) -> Result<()> {
@@ -120,30 +127,42 @@ impl Hosted {
         Ok(())
     }
 
-    fn start(&mut self) -> Result<()> {
-        // The loop takes its sockets in first: on_start may use them, and ask for what has a deadline.
-        self.server.shared.place_listeners(Phase::Hosted);
-        self.event_loop.prepare();
+    fn begin(&mut self) -> Result<()> {
+        let mut started = Err(Error::new(
+            crate::ErrorKind::HandlerFailed,
+            "on_start failed: a callback ended its thread, which goes on",
+        ));
+        self.guard(|hosted| started = hosted.start());
         self.expect_here()?;
-        let started = Server::call_on_start_of(&self.server, &*self.delivery);
-        self.expect_here()?;
-        if let Err(error) = started {
+        if started.is_err() {
             self.server.stop();
             self.finish(false);
-            return Err(error);
+            return started;
         }
         self.life = Life::Going;
         self.event_loop.start_ticking();
         Ok(())
     }
 
+    fn start(&mut self) -> Result<()> {
+        // The loop takes its sockets in first: on_start may use them, and ask for what has a deadline.
+        self.server.shared.place_listeners(Phase::Hosted);
+        self.event_loop.prepare();
+        self.expect_here()?;
+        Server::call_on_start_of(&self.server, &*self.delivery)
+    }
+
     fn finish(&mut self, started: bool) {
         self.life = Life::Over;
-        self.event_loop.finish_or_report();
+        // What is not done when it happens again stays undone.
+        let _ = self.guard(|hosted| hosted.event_loop.finish_or_report())
+            || self.guard(|hosted| hosted.event_loop.finish_or_report());
         if started && self.server.shared.is_started_here() {
-            if let Err(panic) = catch(|| self.delivery.on_stop(&self.server)) {
-                report(format_args!("on_stop panicked: {panic}"));
-            }
+            self.guard(|hosted| {
+                if let Err(panic) = catch(|| hosted.delivery.on_stop(&hosted.server)) {
+                    report(format_args!("on_stop panicked: {panic}"));
+                }
+            });
         }
         if !self.server.shared.is_started_here() {
             // A child that was forked in one of these callbacks: all that is left is the parent's.
@@ -180,8 +199,7 @@ impl Drop for Hosted {
         if self.life != Life::Over && self.server.shared.is_started_here() {
             let started = self.life == Life::Going;
             self.server.stop();
-            let state = Rc::clone(self.event_loop.state());
-            state.enter(|| self.finish(started));
+            self.finish(started);
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::delivery::receiver::Delivery;
 use crate::event_loop::EventLoop;
 use crate::shared::handle::Handle;
 use crate::shared::seed::Seed;
+use crate::sys::cancel::Uncancelled;
 use crate::sys::signal::SignalsBlocked;
 use crate::sys::{affinity, fork};
 
@@ -57,6 +58,11 @@ impl Threads {
 
     fn start(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
         let failed = |error| Error::system(format_args!("start the thread {name}"), &error);
+        let body = || {
+            // The thread's end is the server's to say. Whoever cancels it would unwind the engine's frames.
+            Uncancelled::new().keep();
+            body();
+        };
         self.joins.push(thread::Builder::new().name(name.clone()).spawn(body).map_err(failed)?);
         Ok(())
     }

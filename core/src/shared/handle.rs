@@ -36,7 +36,8 @@ impl Handle {
 
     /// Stops listening: when this returns, connects are refused and the address is free. Connections of the listener go
     /// on, and whoever the kernel had connected before is taken in and served; but who does not find a descriptor
-    /// any more is reset.
+    /// any more is reset. Before the start who waits is accepted and served by the start, in this process: a child that is
+    /// forked in between does not serve them. Who waits at a socket that other processes may accept from is left to them then.
     ///
     /// A UDP endpoint's handler is given the datagrams that wait, and its answers are sent; the endpoint is closed
     /// then. The calling thread waits for that: for the loop's callback to return, and five seconds at most. In a callback

@@ -26,6 +26,11 @@ impl Uncancelled {
         Uncancelled { before: set(DISABLE), _not_send: std::marker::PhantomData }
     }
 
+    /// For good.
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
+    }
+
     /// Runs a call that waits, in which the thread may be cancelled if it could be before; says whether it was not. What
     /// `wait` has on the stack then is gone, without being dropped.
     pub(super) fn except(&self, wait: impl FnOnce()) -> bool {

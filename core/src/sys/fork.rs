@@ -99,9 +99,18 @@ pub(crate) fn marked<T>(number: &Cell<usize>, run: impl FnOnce() -> T) -> T {
     run()
 }
 
-/// Forgets the marks of calls of [`marked`] on this thread that never returned.
-pub(crate) fn forget_marks() {
-    MARKS.set(ptr::null());
+/// The marks of the calls of [`marked`] that a thread is in.
+#[derive(Clone, Copy)]
+pub(crate) struct Marks(*const Mark);
+
+/// Those of the calling thread.
+pub(crate) fn marks() -> Marks {
+    Marks(MARKS.get())
+}
+
+/// Forgets the marks of calls of [`marked`] on this thread that were made since and never returned.
+pub(crate) fn go_back_to(marks: Marks) {
+    MARKS.set(marks.0);
 }
 
 #[cfg(test)]
