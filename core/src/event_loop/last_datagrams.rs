@@ -4,7 +4,6 @@ use super::EventLoop;
 use crate::base::conn_id::ConnId;
 use crate::contract::action::{CloseReason, Closed};
 use crate::contract::options::{self, ListenerId};
-use crate::delivery::event::Event;
 use crate::shared::mailbox::command::Closing;
 
 impl EventLoop {
@@ -71,13 +70,12 @@ impl EventLoop {
         conns.slab.udp_mut(id).is_some_and(|udp| udp.last.is_some())
     }
 
-    /// Gives the handler what waits for an endpoint, which is to end then. Above the high-water mark it is given nothing: so
-    /// answers leave in between, and if they cannot, this goes on when they have.
+    /// Gives the handler what waits for an endpoint, which is to end then. Above the high-water mark it is given nothing: this
+    /// goes on when its answers have left.
     pub(super) fn give_last(&mut self, id: ConnId) {
         loop {
             self.deliver_waiting(id, usize::MAX);
             self.receive_last(id);
-            self.relieve_endpoint(id);
             let given = {
                 let conns = &mut *self.state.conns.borrow_mut();
                 let Some(udp) = conns.slab.udp_mut(id) else { return };
@@ -110,25 +108,5 @@ impl EventLoop {
             self.receive(id, &mut batch, usize::MAX);
         }
         self.datagrams = Some(batch);
-    }
-
-    /// Sends the answers before the turn ends, if they are above the high-water mark.
-    fn relieve_endpoint(&mut self, id: ConnId) {
-        let owes_drain = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            conns.slab.udp_mut(id).is_some_and(|udp| udp.shared.owes_drain())
-        };
-        if !owes_drain {
-            return;
-        }
-        self.call_pre_write();
-        let drained = {
-            let conns = &mut *self.state.conns.borrow_mut();
-            let Some(entry) = conns.slab.udp_mut(id) else { return };
-            self.state.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done)
-        };
-        if drained {
-            self.tell(id, |receiver, conn| receiver.event(Event::Drain(conn)));
-        }
     }
 }

@@ -58,7 +58,7 @@ impl EventLoop {
     }
 
     /// Tells the handler that output is about to be sent, if there is some.
-    pub(super) fn call_pre_write(&mut self) {
+    fn call_pre_write(&mut self) {
         if self.state.server().shared.is_pre_write_unused() {
             return;
         }
