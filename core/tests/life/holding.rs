@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::hooks::Hooks;
-use crate::common::icmp::Router;
 use crate::common::peer::{
     everywhere, finish, peer, read_all, read_to_any_end, reset, send, serve_conns, serve_over, Over,
 };
@@ -236,38 +235,6 @@ fn a_reset_that_came_before_the_hold_ends_it_too() {
     open_gate.send(()).unwrap();
     assert_eq!(next(&seen), data(b"hold"));
     assert_eq!(next(&seen), Seen::Closed(Closed { reason: CloseReason::Reset, errno: Some(104) }));
-}
-
-/// The error is told by SO_ERROR, and the connection lives.
-#[test]
-fn what_a_router_says_of_a_connection_does_not_end_it_when_it_is_held_or_paused() {
-    let Some(router) = Router::new() else { return };
-    for paused in [false, true] {
-        let (hooks, seen) = holding();
-        let (server, address) = serve_over(Over::Tcp, hooks, &loops(1));
-        let mut peer = peer(&address);
-        let id = opened(&seen);
-        let _ = server.handle().write(id, b"to be lost").unwrap();
-        assert_eq!(read_exactly(&mut peer, 10), b"to be lost");
-        let (from, to) = (peer.peer_addr().unwrap(), peer.local_addr().unwrap());
-        router.answer(from.as_socket().unwrap(), to.as_socket().unwrap());
-        match paused {
-            false => send(&mut peer, b"hold"),
-            true => server.handle().pause(id).unwrap(),
-        }
-        if !paused {
-            assert_eq!(next(&seen), data(b"hold"));
-        }
-        turns(&server);
-        let _ = server.handle().write(id, b"lives").unwrap();
-        assert_eq!(read_exactly(&mut peer, 5), b"lives");
-        finish(&peer);
-        match paused {
-            false => server.handle().release(id).unwrap(),
-            true => server.handle().resume(id).unwrap(),
-        }
-        assert_eq!(next(&seen), ended(CloseReason::Eof));
-    }
 }
 
 /// Sends to a peer that is gone. Without an on_pre_write, so that what is long leaves at once.
