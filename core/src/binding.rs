@@ -11,6 +11,8 @@ pub use crate::shared::mailbox::cork::Cork;
 pub use crate::sys::cancel::Uncancelled;
 
 use crate::base::conn_id::ConnId;
+use crate::base::error::Result;
+use crate::framing::Framing;
 
 /// The place of a connection among those of its loop: ids of open connections of one loop have different ones, and they are
 /// as low as those before have left.
@@ -18,6 +20,14 @@ use crate::base::conn_id::ConnId;
 #[inline]
 pub fn slot_of(id: ConnId) -> usize {
     id.slot() as usize
+}
+
+/// Whether a framing can be used: what is said where it is used otherwise.
+///
+/// # Errors
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), with what is wrong.
+pub fn check_framing(framing: &Framing) -> Result<()> {
+    framing.check()
 }
 
 /// Runs `run`, which does not panic; says whether it returned. If not, it has ended its thread, pthread_exit(3), or that was

@@ -1,11 +1,12 @@
 """A multi-loop network engine: servers for protocols of your own, through callbacks.
 
-A `Server` runs several event loops, each on a thread of its own, and calls the methods of a handler (see `Handler`) as
-connections open, receive bytes and close. A `Conn` is a connection; its `id` names it on any thread.
+A `Server` runs several event loops, each on a thread of its own, and calls the methods of a handler (see `Handler`), or plain
+functions (see `Handlers`), as connections open, receive bytes and close. A `Conn` is a connection; its `id` names it on any
+thread. A `Framing` cuts a connection's input into messages.
 """
 
 # First: at a second import it puts the other modules of the first in their places.
-from ._native import Conn, Server  # isort: skip
+from ._native import Conn, Datagram, Server, Timer  # isort: skip
 from ._errors import (
     AddressInUseError,
     ClosedError,
@@ -21,9 +22,11 @@ from ._errors import (
     WrongStateError,
     WrongThreadError,
 )
+from ._framing import Custom, Delimiter, Fixed, Framing, LengthField, Line
 from ._handler import Handler
+from ._handlers import Handlers
 from ._native import __version__ as __version__
-from ._types import Action, CloseReason
+from ._types import Action, CloseReason, ConnInfo, Credentials
 
 __all__ = [
     "Action",
@@ -31,16 +34,27 @@ __all__ = [
     "CloseReason",
     "ClosedError",
     "Conn",
+    "ConnInfo",
+    "Credentials",
+    "Custom",
+    "Datagram",
+    "Delimiter",
     "Error",
+    "Fixed",
+    "Framing",
     "FullError",
     "Handler",
     "HandlerFailedError",
+    "Handlers",
     "InternalError",
     "InvalidAddressError",
     "InvalidArgumentError",
+    "LengthField",
+    "Line",
     "Server",
     "StoppedError",
     "SystemCallError",
+    "Timer",
     "UnsupportedError",
     "WrongStateError",
     "WrongThreadError",

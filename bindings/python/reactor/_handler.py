@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from ._native import Conn, Server
+import socket
+
+from ._native import Conn, Datagram, Server, Timer
 from ._types import Action, CloseReason
 
 
 class Handler:
     """What a server calls, with the types of each method. Deriving from it is a choice: any object will do. A method of
-    another name that begins with on_ is refused when the server is made: it would never be called.
+    another name that begins with on_ is refused when the server is made: it would never be called. So is one that is
+    `async def`, which nobody would await.
 
     The methods are looked up once, when the server is made; those that are missing, or unchanged from this class, cost
     nothing. All callbacks of a connection come in order on the thread of its loop; those of connections of other loops may
     run at the same time. A method that blocks makes the other connections of its loop wait. One that raises closes its
-    connection with CloseReason.HANDLER_ERROR and is reported to `on_error`, or without that to the logger "reactor".
+    connection with CloseReason.HANDLER_ERROR and is reported to `on_error`, or without that to the logger "reactor"; one that
+    is no connection's is only reported. But `sys.exit()` and KeyboardInterrupt are the wish to end the program: they stop the
+    server, and `Server.wait` and `Server.run` raise them.
 
     The loops' threads are called reactor-0 and so on, and run callbacks under the trace and profile functions that
     `threading` had for new threads at the start. They have the signal mask of the thread that started the server: so has
@@ -26,20 +31,53 @@ class Handler:
         start, raising fails it."""
 
     def on_open(self, conn: Conn) -> Action | None:
-        """A connection is open and takes writes."""
+        """A connection is open and takes writes. UDP endpoints have no such event."""
 
     def on_data(self, conn: Conn, data: bytes) -> Action | None:
-        """Bytes came in, cut as the network cut them; with framing, one whole frame."""
+        """Bytes came in, cut as the network cut them; with framing, one whole frame. One datagram, too, which may be empty, if
+        the handler has no `on_datagram`."""
+
+    def on_datagram(self, conn: Conn, data: bytes, datagram: Datagram) -> Action | None:
+        """A datagram came for a UDP endpoint, or an outgoing UDP connection: `datagram` says from whom, and where to. `conn.write`
+        answers the sender, from the address that it was sent to; `conn.send_to` reaches anyone."""
+
+    def on_eof(self, conn: Conn) -> Action | None:
+        """The peer has shut its writing side down, and everything before was delivered. Only for connections with half_open;
+        others are closed then, and so are these if the handler has no such method. The connection goes on until `conn.end` or
+        close."""
 
     def on_drain(self, conn: Conn) -> Action | None:
         """The queue of unsent output, once above the high-water mark, has fallen to the low-water mark."""
 
+    def on_wake(self, conn: Conn) -> Action | None:
+        """`wake` was called for the connection, once or several times."""
+
+    def on_timer(self, conn: Conn, timer: Timer) -> Action | None:
+        """A timer of the connection's is due: it equals the one that `conn.set_timer` returned."""
+
+    def on_detach(self, conn: Conn, sock: socket.socket, input: bytes, output: bytes) -> None:
+        """The connection was detached, and its socket is yours, non-blocking: the last callback, instead of on_close. `input`
+        was read and not consumed, `output` was written and not sent. Without this method the socket is closed."""
+
     def on_close(self, conn: Conn, reason: CloseReason, errno: int | None) -> Action | None:
-        """The connection is gone: its last callback, exactly once after each on_open. The errno is the system's, where it was
-        the cause."""
+        """The connection is gone: its last callback, exactly once after each on_open, and for an outgoing connection that failed
+        the only one. The errno is the system's, where it was the cause."""
+
+    def on_tick(self, server: Server) -> float | None:
+        """Time passes: called on loop 0 as soon as the loops run, and again after as many seconds as it returns; None ends it.
+        One that raises is called again after the delay before, or a second."""
+
+    def on_pre_write(self, server: Server) -> None:
+        """A loop is about to send the first output of a turn: once a turn at most, on the loop's thread. What is written here
+        leaves along. While a handler has this, nothing is sent before it."""
+
+    def on_stopping(self, server: Server) -> None:
+        """A graceful stop has begun: once, on loop 0. When it returns the listeners are closed, and connections may finish until
+        the deadline."""
 
     def on_stop(self, server: Server) -> None:
         """The server has stopped: once, after the last callback, when all loops have ended."""
 
     def on_error(self, conn: Conn | None, exc: BaseException) -> None:
-        """Another callback raised `exc`; conn is None if that was on_stop."""
+        """Another callback raised `exc`, or the function of a completion, a timer or `run_on_loop`; conn is None if it was no
+        connection's, as on_stop and on_tick are."""

@@ -1,8 +1,9 @@
-"""The enumerations: what a callback asks for, and why a connection ended."""
+"""The values that callbacks and calls exchange: what is asked for, why a connection ended, and what it looks like."""
 
 from __future__ import annotations
 
 import enum
+import typing
 
 
 class Action(enum.IntEnum):
@@ -14,6 +15,8 @@ class Action(enum.IntEnum):
     """Close this connection: from now on writes raise ClosedError; what is queued is sent first."""
     STOP = 2
     """Stop the server."""
+    DETACH = 3
+    """Hand this connection's socket out: see `Handler.on_detach`."""
 
 
 class CloseReason(enum.IntEnum):
@@ -49,3 +52,31 @@ class CloseReason(enum.IntEnum):
 
 KNOWN_REASONS = {reason.value: reason for reason in CloseReason}
 """What the native module gives `on_close`, by number; a number that is missing here stays a number."""
+
+
+class ConnInfo(typing.NamedTuple):
+    """What can be read of a connection at any time."""
+
+    listener: int | None
+    """The number of the listener it came from; None for outgoing and enrolled connections."""
+    loop: int
+    """The index of its loop, from 0."""
+    age: float
+    """Seconds since it was taken in, to the millisecond."""
+    bytes_received: int
+    """Bytes received."""
+    bytes_sent: int
+    """Bytes that the kernel took."""
+    queued_bytes: int
+    """Bytes written and not taken by the kernel."""
+
+
+class Credentials(typing.NamedTuple):
+    """Who is at the other end of a Unix connection, as it was when it connected."""
+
+    pid: int | None
+    """The process; None where it has no number here."""
+    uid: int
+    """The effective user."""
+    gid: int
+    """The effective group."""

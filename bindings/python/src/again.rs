@@ -6,7 +6,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 /// The modules that the native one is tied to.
-const MODULES: [&str; 3] = ["reactor._errors", "reactor._types", "reactor._handler"];
+const MODULES: [&str; 5] =
+    ["reactor._errors", "reactor._types", "reactor._handler", "reactor._handlers", "reactor._framing"];
 
 /// What `sys.modules` had of them at the first import.
 static FIRST: PyOnceLock<Py<PyDict>> = PyOnceLock::new();

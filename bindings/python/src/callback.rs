@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyType};
 use reactor_core::binding::Limit;
-use reactor_core::Action;
+use reactor_core::{Action, Error, ErrorKind};
 
+use crate::errors::exception;
 use crate::method::Method;
 
 /// A callback, which the handler may lack.
@@ -27,10 +28,15 @@ impl Callback {
             Some(method) if !is_handlers_own(&method, name)? => Some(method),
             _ => None,
         };
-        if let Some(method) = method.as_ref().filter(|method| !method.is_callable()) {
-            return Err(PyTypeError::new_err(format!("{name} is not callable: {}", method.repr()?)));
+        if let Some(method) = &method {
+            expect_plain(handler, name, method)?;
         }
         Ok(Callback { name, method: method.map(Method::of).transpose()?, told: Limit::new() })
+    }
+
+    /// What is not the handler's, and has a name for the log.
+    pub(crate) fn named(name: &'static str) -> Self {
+        Callback { name, method: None, told: Limit::new() }
     }
 
     /// What there is to call.
@@ -64,8 +70,7 @@ impl Callback {
         }
         if returned.is_instance(ACTION.import(returned.py(), "reactor._types", "Action")?)? {
             let number = returned.extract::<i32>()?;
-            let actions = [Action::None, Action::Close, Action::Stop];
-            if let Some(action) = actions.into_iter().find(|action| *action as i32 == number) {
+            if let Some(action) = Action::ALL.into_iter().find(|action| *action as i32 == number) {
                 return Ok(action);
             }
         }
@@ -76,6 +81,26 @@ impl Callback {
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.method.iter().try_for_each(|method| method.visit(visit))
     }
+}
+
+/// Refuses what cannot be called, and what would not run when it is called: a coroutine function makes a coroutine, which
+/// nobody awaits on a thread of ours.
+fn expect_plain(handler: &Bound<'_, PyAny>, name: &str, method: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !method.is_callable() {
+        return Err(PyTypeError::new_err(format!("{name} is not callable: {}", method.repr()?)));
+    }
+    let inspect = method.py().import("inspect")?;
+    for (test, what) in [("iscoroutinefunction", "async def"), ("isasyncgenfunction", "an async generator")] {
+        if inspect.call_method1(test, (method,))?.is_truthy()? {
+            let class = handler.get_type().name()?;
+            let text = format!(
+                "{class}.{name} is {what}, which a server with threads of its own cannot run: its callbacks are plain \
+                 functions. Hold the connection, and have another thread or event loop answer and release it"
+            );
+            return Err(exception(method.py(), &Error::new(ErrorKind::Unsupported, text)));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a method is the one that `reactor.Handler` defines, which does nothing.

@@ -1,8 +1,9 @@
 //! All callbacks of a handler.
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use reactor_core::{Error, ErrorKind};
 
@@ -11,15 +12,52 @@ use crate::conn::Conn;
 use crate::errors::exception;
 use crate::report::log;
 
-/// What a server calls.
-pub(crate) struct Callbacks {
-    pub(crate) on_start: Callback,
-    pub(crate) on_open: Callback,
-    pub(crate) on_data: Callback,
-    pub(crate) on_drain: Callback,
-    pub(crate) on_close: Callback,
-    pub(crate) on_stop: Callback,
-    on_error: Callback,
+/// Declares the callbacks once: their members, and how all of them are found and gone through.
+macro_rules! callbacks {
+    ($($name:ident),+ $(,)?) => {
+        /// What a server calls.
+        pub(crate) struct Callbacks {
+            $(pub(crate) $name: Callback,)+
+            /// Completions and functions that were run: they have no name of their own for the log.
+            pub(crate) on_complete: Callback,
+            pub(crate) run_on_loop: Callback,
+        }
+
+        impl Callbacks {
+            /// The names of the callbacks.
+            pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+            fn found(handler: &Bound<'_, PyAny>) -> PyResult<Self> {
+                Ok(Callbacks {
+                    $($name: Callback::of(handler, stringify!($name))?,)+
+                    on_complete: Callback::named("on_complete"),
+                    run_on_loop: Callback::named("the function of run_on_loop"),
+                })
+            }
+
+            fn all(&self) -> impl Iterator<Item = &Callback> {
+                [$(&self.$name),+].into_iter()
+            }
+        }
+    };
+}
+
+callbacks! {
+    on_start,
+    on_open,
+    on_data,
+    on_datagram,
+    on_eof,
+    on_drain,
+    on_wake,
+    on_timer,
+    on_detach,
+    on_close,
+    on_tick,
+    on_pre_write,
+    on_stopping,
+    on_stop,
+    on_error,
 }
 
 impl Callbacks {
@@ -29,10 +67,19 @@ impl Callbacks {
             let text = format!("the handler must be an instance, such as {name}(), not the class {name}");
             return Err(PyTypeError::new_err(text));
         }
-        let callbacks = Self::found(handler)?;
-        callbacks.refuse_unknown(handler)?;
-        let is_handler = handler.is_instance(handler_class(handler.py())?)?;
-        if !is_handler && !callbacks.all().into_iter().any(|callback| callback.method().is_some()) {
+        if handler.is_instance(handlers_class(handler.py())?)? {
+            // Functions that were chosen by decorators.
+            return Self::of_object(&handler.call_method0("_take")?, handler);
+        }
+        Self::of_object(handler, handler)
+    }
+
+    /// The callbacks of `object`, which the user knows as `handler`.
+    fn of_object(object: &Bound<'_, PyAny>, handler: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let callbacks = Self::found(object)?;
+        refuse_unknown(object)?;
+        let is_handler = object.is_instance(handler_class(object.py())?)?;
+        if !is_handler && !callbacks.all().any(|callback| callback.method().is_some()) {
             let text =
                 format!("the handler must have a callback, such as on_data: {} has none", handler.repr()?);
             return Err(PyTypeError::new_err(text));
@@ -40,44 +87,8 @@ impl Callbacks {
         Ok(callbacks)
     }
 
-    fn found(handler: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Callbacks {
-            on_start: Callback::of(handler, "on_start")?,
-            on_open: Callback::of(handler, "on_open")?,
-            on_data: Callback::of(handler, "on_data")?,
-            on_drain: Callback::of(handler, "on_drain")?,
-            on_close: Callback::of(handler, "on_close")?,
-            on_stop: Callback::of(handler, "on_stop")?,
-            on_error: Callback::of(handler, "on_error")?,
-        })
-    }
-
-    /// A method whose name begins as a callback's does, and is none, would never be called.
-    fn refuse_unknown(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
-        let known = self.all().map(|callback| callback.name);
-        for name in handler.dir()? {
-            let Ok(name) = name.extract::<String>() else { continue };
-            let is_known = !name.starts_with("on_") || known.contains(&name.as_str());
-            if is_known || !handler.getattr_opt(name.as_str())?.is_some_and(|found| found.is_callable()) {
-                continue;
-            }
-            let class = handler.get_type().name()?;
-            let text = format!(
-                "{class}.{name} is no callback, and would never be called (known: {})",
-                known.join(", ")
-            );
-            return Err(exception(handler.py(), &Error::new(ErrorKind::InvalidArgument, text)));
-        }
-        Ok(())
-    }
-
-    fn all(&self) -> [&Callback; 7] {
-        let Callbacks { on_start, on_open, on_data, on_drain, on_close, on_stop, on_error } = self;
-        [on_start, on_open, on_data, on_drain, on_close, on_stop, on_error]
-    }
-
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.all().into_iter().try_for_each(|callback| callback.visit(visit))
+        self.all().try_for_each(|callback| callback.visit(visit))
     }
 
     /// Reports a failed callback to the handler's `on_error`, or at most once a second for each callback to the log.
@@ -87,16 +98,49 @@ impl Callbacks {
         failed: &Callback,
         conn: Option<&Bound<'_, Conn>>,
         error: PyErr,
-    ) {
-        let Some(on_error) = self.on_error.method() else { return log(py, failed, conn, error) };
+    ) -> PyResult<()> {
+        let Some(on_error) = self.on_error.method() else {
+            log(py, failed, conn, error);
+            return Ok(());
+        };
         let told = match conn {
             Some(conn) => conn.as_any().clone(),
             None => py.None().into_bound(py),
         };
         let exception = error.clone_ref(py).into_value(py).into_bound(py);
-        if let Err(second) = on_error.call(py, [&told, exception.as_any()]) {
-            log(py, failed, conn, error);
-            log(py, &self.on_error, conn, second);
+        let Err(second) = on_error.call(py, [&told, exception.as_any()]) else { return Ok(()) };
+        log(py, failed, conn, error);
+        if is_exit(py, &second) {
+            return Err(second);
         }
+        log(py, &self.on_error, conn, second);
+        Ok(())
     }
+}
+
+/// Whether an exception is the wish to end the program, as `sys.exit()` and Ctrl-C raise it.
+pub(crate) fn is_exit(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PySystemExit>(py) || error.is_instance_of::<PyKeyboardInterrupt>(py)
+}
+
+/// A method whose name begins as a callback's does, and is none, would never be called.
+fn refuse_unknown(handler: &Bound<'_, PyAny>) -> PyResult<()> {
+    for name in handler.dir()? {
+        let Ok(name) = name.extract::<String>() else { continue };
+        let is_known = !name.starts_with("on_") || Callbacks::NAMES.contains(&name.as_str());
+        if is_known || !handler.getattr_opt(name.as_str())?.is_some_and(|found| found.is_callable()) {
+            continue;
+        }
+        let class = handler.get_type().name()?;
+        let known = Callbacks::NAMES.join(", ");
+        let text = format!("{class}.{name} is no callback, and would never be called (known: {known})");
+        return Err(exception(handler.py(), &Error::new(ErrorKind::InvalidArgument, text)));
+    }
+    Ok(())
+}
+
+/// `reactor.Handlers`.
+fn handlers_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static HANDLERS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    HANDLERS.import(py, "reactor._handlers", "Handlers")
 }

@@ -1,6 +1,7 @@
 //! The objects of a server's connections, from before `on_open` until `on_close`.
 
 use std::cell::UnsafeCell;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
@@ -41,10 +42,12 @@ impl Conns {
             if slots.objects.len() <= slot {
                 slots.objects.resize_with(slot + 1, || None);
             }
-            slots.taken += 1;
-            slots.objects[slot].replace(conn.clone().unbind())
+            let before = slots.objects[slot].replace(conn.clone().unbind());
+            slots.taken += usize::from(before.is_none());
+            before
         });
-        debug_assert!(before.is_none());
+        // That of a UDP endpoint, which goes without a last event.
+        before.into_iter().for_each(|object| drop(object.into_bound(conn.py())));
     }
 
     #[inline]
@@ -76,23 +79,47 @@ impl Conns {
 
 /// The objects of all loops.
 #[derive(Default)]
-pub(crate) struct ConnsOfLoops(Mutex<Vec<Arc<Conns>>>);
+pub(crate) struct ConnsOfLoops {
+    loops: Mutex<Vec<Arc<Conns>>>,
+    /// Objects of connections of which their loops have told nothing yet.
+    expected: Mutex<HashMap<ConnId, Py<Conn>>>,
+}
+
+/// The locks are taken only with the interpreter's held, so that no fork leaves them locked in a child; and never held
+/// while Python code may run.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl ConnsOfLoops {
-    /// The lock is taken only with the interpreter's held, so that no fork leaves it locked in a child; and never held
-    /// while Python code may run.
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Conns>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The place for those of a further loop.
     pub(crate) fn of_new_loop(&self, _locked: Python<'_>) -> Arc<Conns> {
         let conns = Arc::default();
-        self.lock().push(Arc::clone(&conns));
+        lock(&self.loops).push(Arc::clone(&conns));
         conns
     }
 
     pub(crate) fn get<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
-        self.lock().iter().find_map(|conns| conns.get(py, id))
+        let known = lock(&self.loops).iter().find_map(|conns| conns.get(py, id));
+        known.or_else(|| lock(&self.expected).get(&id).map(|object| object.bind(py).clone()))
+    }
+
+    /// Keeps the object of a connection until its loop tells something of it, which cannot be before the interpreter's lock
+    /// is given up.
+    pub(crate) fn expect(&self, conn: &Bound<'_, Conn>) {
+        let before = lock(&self.expected).insert(conn.get().conn_id(), conn.clone().unbind());
+        before.into_iter().for_each(|object| drop(object.into_bound(conn.py())));
+    }
+
+    /// The object that was made for a connection before its loop told anything.
+    pub(crate) fn take_expected<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
+        let object = lock(&self.expected).remove(&id);
+        object.map(|object| object.into_bound(py))
+    }
+
+    /// No loop runs any more: nothing is to be expected.
+    pub(crate) fn forget_expected(&self, py: Python<'_>) {
+        let objects = std::mem::take(&mut *lock(&self.expected));
+        objects.into_values().for_each(|object| drop(object.into_bound(py)));
     }
 }

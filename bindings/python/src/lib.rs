@@ -6,21 +6,30 @@ mod again;
 mod bytes;
 mod callback;
 mod callbacks;
+mod calls;
 mod conn;
 mod conns;
+mod datagram;
 mod delivery;
 mod errors;
 mod exit;
+mod framing;
 mod interpreter;
 mod logging;
+mod looking;
 mod method;
 mod options;
 mod receiver;
 mod report;
+mod seconds;
 mod server;
+mod socket_options;
 mod state;
+mod steering;
+mod timer;
 mod wakeup;
 mod write_method;
+mod writing;
 
 use pyo3::prelude::*;
 
@@ -32,7 +41,11 @@ mod _native {
     use reactor_core::{Action, CloseReason, ErrorKind};
 
     use crate::conn::Conn;
+    use crate::datagram::Datagram;
+    #[pymodule_export]
+    use crate::framing::check_framing;
     use crate::server::Server;
+    use crate::timer::Timer;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -44,6 +57,8 @@ mod _native {
         crate::again::restore(py)?;
         module.add_class::<Conn>()?;
         module.add_class::<Server>()?;
+        module.add_class::<Timer>()?;
+        module.add_class::<Datagram>()?;
         crate::logging::install();
         crate::options::add_tables(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;

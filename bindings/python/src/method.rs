@@ -20,8 +20,8 @@ type Vectorcall = unsafe extern "C" fn(
 
 /// PY_VECTORCALL_ARGUMENTS_OFFSET: the place in front of the arguments may be used by who is called.
 const ROOM_IN_FRONT: usize = 1 << (usize::BITS - 1);
-/// Most arguments of a callback: those of `on_close`.
-const MOST: usize = 3;
+/// Most arguments of a callback: those of `on_detach`.
+const MOST: usize = 4;
 
 /// What is called.
 pub(crate) struct Method {

@@ -1,20 +1,25 @@
 //! Where a loop's events become calls of the handler's methods.
 
 use std::cell::OnceCell;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 use reactor_core::binding::{Event, Receiver, Turn};
-use reactor_core::{Action, CloseReason, Closed, Conn as LoopConn};
+use reactor_core::{Action, CloseReason, Closed, Conn as LoopConn, Detached, Handle, TimerId};
 
 use crate::callback::Callback;
 use crate::conn::Conn;
 use crate::conns::Conns;
+use crate::datagram::Datagram;
 use crate::errors::is_closed_error;
 use crate::interpreter::InterpreterLock;
 use crate::state::State;
+use crate::timer::Timer;
 
 /// The receiver of one loop. It takes the interpreter lock at the first callback of a turn and gives it back before the
 /// turn's output is sent; what is called after that takes it once more, until the turn ends. So other threads run Python
@@ -23,6 +28,8 @@ pub(crate) struct PythonReceiver {
     state: Arc<State>,
     /// Made with the first connection.
     conns: OnceCell<Arc<Conns>>,
+    /// What `on_tick` has returned last.
+    tick: Duration,
     lock: InterpreterLock,
 }
 
@@ -40,17 +47,24 @@ impl Receiver for PythonReceiver {
     }
 
     fn event(&mut self, event: Event<'_>) -> Action {
+        let callbacks = &self.state.callbacks;
         match event {
             Event::Open(conn) => return self.open(conn),
-            Event::Drain(conn) => return self.drain(conn),
+            Event::Datagram(conn, data) => return self.datagram(conn, data),
+            Event::Eof(conn) => return self.tell(&callbacks.on_eof, conn, Action::Close),
+            Event::Drain(conn) => return self.tell(&callbacks.on_drain, conn, Action::None),
+            Event::Wake(conn) => return self.tell(&callbacks.on_wake, conn, Action::None),
+            Event::Timer(conn, timer) => return self.timer(conn, timer),
+            Event::Detached(conn, detached) => self.detached(conn, detached),
             Event::Closed(conn, closed) => return self.closed(conn, closed),
-            // Nobody can end one side here, so the connection is over.
-            Event::Eof(_) => return Action::Close,
-            Event::Completed(completion, completed) => completion.call(completed),
-            Event::PreWrite(server) => server.has_no_pre_write(),
-            Event::Datagram(..) | Event::Detached(..) => {}
-            Event::Wake(_) | Event::Timer(..) => {}
-            Event::Tick(..) | Event::Stopping(_) => {}
+            Event::Completed(completion, completed) => {
+                // All that is to be completed here is Python's.
+                self.lock.take();
+                completion.call(completed);
+            }
+            Event::Tick(server, next) => *next = self.tick(server),
+            Event::PreWrite(server) => self.pre_write(server),
+            Event::Stopping(server) => self.tell_of_server(&callbacks.on_stopping, server),
         }
         Action::None
     }
@@ -70,30 +84,34 @@ impl Receiver for PythonReceiver {
 
 impl PythonReceiver {
     pub(crate) fn new(state: Arc<State>) -> Self {
-        PythonReceiver { state, conns: OnceCell::new(), lock: InterpreterLock::new() }
+        PythonReceiver {
+            state,
+            conns: OnceCell::new(),
+            tick: Duration::from_secs(1),
+            lock: InterpreterLock::new(),
+        }
     }
 
     fn open(&self, conn: &LoopConn<'_>) -> Action {
         let (py, callback) = (self.lock.take(), &self.state.callbacks.on_open);
-        match Bound::new(py, Conn::new(conn.id(), conn.server().clone())) {
+        match self.admit(py, conn) {
             Ok(object) => {
-                self.conns.get_or_init(|| self.state.conns.of_new_loop(py)).insert(&object);
                 let answer = callback.call(py, [object.as_any()]);
                 self.action_of(callback, conn, &object, answer)
             }
             Err(error) => {
                 // Without an object nothing can be called. The answer only says whether it was open.
                 let _ = conn.fail();
-                Python::attach(|py| self.state.callbacks.report(py, callback, None, error));
+                Python::attach(|py| self.state.failed(py, conn.server(), callback, None, error));
                 Action::None
             }
         }
     }
 
-    fn drain(&self, conn: &LoopConn<'_>) -> Action {
-        let callback = &self.state.callbacks.on_drain;
+    /// Calls a callback that is told nothing but the connection; if there is none, `otherwise`.
+    fn tell(&self, callback: &Callback, conn: &LoopConn<'_>, otherwise: Action) -> Action {
         if callback.method().is_none() {
-            return Action::None;
+            return otherwise;
         }
         let py = self.lock.take();
         let Some(object) = self.listening(py, conn) else { return Action::None };
@@ -101,10 +119,40 @@ impl PythonReceiver {
         self.action_of(callback, conn, &object, answer)
     }
 
+    /// A datagram, with what came with it if the handler wants to know.
+    fn datagram(&self, conn: &LoopConn<'_>, data: &[u8]) -> Action {
+        let callbacks = &self.state.callbacks;
+        let told = callbacks.on_datagram.method().is_some();
+        let callback = if told { &callbacks.on_datagram } else { &callbacks.on_data };
+        if callback.method().is_none() {
+            return Action::None;
+        }
+        let py = self.lock.take();
+        let Some(object) = self.listening(py, conn) else { return Action::None };
+        let data = PyBytes::new(py, data);
+        let answer = match Datagram::of(conn).filter(|_| told) {
+            Some(came) => Bound::new(py, came)
+                .and_then(|came| callback.call(py, [object.as_any(), data.as_any(), came.as_any()])),
+            None => callback.call(py, [object.as_any(), data.as_any()]),
+        };
+        self.action_of(callback, conn, &object, answer)
+    }
+
+    fn timer(&self, conn: &LoopConn<'_>, timer: TimerId) -> Action {
+        let callback = &self.state.callbacks.on_timer;
+        if callback.method().is_none() {
+            return Action::None;
+        }
+        let py = self.lock.take();
+        let Some(object) = self.listening(py, conn) else { return Action::None };
+        let answer = Bound::new(py, Timer::new(timer, conn.server().clone()))
+            .and_then(|timer| callback.call(py, [object.as_any(), timer.as_any()]));
+        self.action_of(callback, conn, &object, answer)
+    }
+
     fn closed(&self, conn: &LoopConn<'_>, closed: Closed) -> Action {
         let (py, callback) = (self.lock.take(), &self.state.callbacks.on_close);
-        let object = self.conns.get().and_then(|conns| conns.remove(py, conn.id()));
-        let Some(object) = object else { return Action::None };
+        let Some(object) = self.dismiss(py, conn) else { return Action::None };
         if callback.method().is_none() {
             return Action::None;
         }
@@ -116,16 +164,89 @@ impl PythonReceiver {
             Ok(action) => action,
             Err(error) => {
                 // Nothing ends by it any more.
-                Python::attach(|py| self.state.callbacks.report(py, callback, Some(&object), error));
+                Python::attach(|py| self.state.failed(py, conn.server(), callback, Some(&object), error));
                 Action::None
             }
         }
     }
 
+    fn detached(&self, conn: &LoopConn<'_>, detached: Detached) {
+        let (py, callback) = (self.lock.take(), &self.state.callbacks.on_detach);
+        let Some(object) = self.dismiss(py, conn) else { return };
+        let Some(method) = callback.method() else { return };
+        let Detached { descriptor, input, output } = detached;
+        let (input, output) = (PyBytes::new(py, &input), PyBytes::new(py, &output));
+        let answer = socket(py, descriptor)
+            .and_then(|socket| method.call(py, [object.as_any(), &socket, input.as_any(), output.as_any()]));
+        if let Err(error) = answer {
+            Python::attach(|py| self.state.failed(py, conn.server(), callback, Some(&object), error));
+        }
+    }
+
+    /// When `on_tick` is to be called again. One that fails is called after the delay before, or a second.
+    fn tick(&mut self, server: &Handle) -> Option<Duration> {
+        let callback = &self.state.callbacks.on_tick;
+        let method = callback.method()?;
+        let py = self.lock.take();
+        let returned = self.state.server(py, server).and_then(|object| method.call(py, [&object]));
+        match returned.and_then(|returned| delay(&returned)) {
+            Ok(next) => {
+                self.tick = next.unwrap_or(self.tick);
+                next
+            }
+            Err(error) => {
+                Python::attach(|py| self.state.failed(py, server, callback, None, error));
+                Some(self.tick)
+            }
+        }
+    }
+
+    fn pre_write(&mut self, server: &Handle) {
+        let callback = &self.state.callbacks.on_pre_write;
+        if callback.method().is_none() {
+            return server.has_no_pre_write();
+        }
+        self.tell_of_server(&self.state.callbacks.on_pre_write, server);
+        // What it has written is sent next.
+        self.lock.give_back();
+    }
+
+    fn tell_of_server(&self, callback: &Callback, server: &Handle) {
+        if callback.method().is_some() {
+            let py = self.lock.take();
+            self.state.call_of_server(py, server, callback);
+        }
+    }
+
+    /// The object of a connection that begins, or that was not heard of yet: an endpoint's.
+    #[inline(never)]
+    fn admit<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> PyResult<Bound<'py, Conn>> {
+        let object = match self.state.conns.take_expected(py, conn.id()) {
+            Some(object) => object,
+            None => self.state.new_conn(py, conn.server(), conn.id())?,
+        };
+        self.conns.get_or_init(|| self.state.conns.of_new_loop(py)).insert(&object);
+        Ok(object)
+    }
+
+    /// The object of a connection that is gone. One that was never open has had no callback: it could not be made, and had
+    /// none of ours.
+    fn dismiss<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> Option<Bound<'py, Conn>> {
+        let known = self.conns.get().and_then(|conns| conns.remove(py, conn.id()));
+        let known = known.or_else(|| self.state.conns.take_expected(py, conn.id()));
+        if known.is_some() || conn.info().is_ok_and(|info| info.listener.is_some()) {
+            return known;
+        }
+        self.state.new_conn(py, conn.server(), conn.id()).ok()
+    }
+
     /// The connection's object, if this side has not closed it.
     #[inline]
     fn listening<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> Option<Bound<'py, Conn>> {
-        self.conns.get()?.get(py, conn.id()).filter(|object| object.get().takes_events())
+        match self.conns.get().and_then(|conns| conns.get(py, conn.id())) {
+            Some(object) => Some(object).filter(|object| object.get().takes_events()),
+            None => self.admit(py, conn).ok(),
+        }
     }
 
     /// What a callback asks for; one that failed closes its connection and is reported.
@@ -138,13 +259,20 @@ impl PythonReceiver {
         answer: PyResult<Action>,
     ) -> Action {
         match answer {
-            Ok(Action::Close) => {
-                object.get().takes_no_more();
-                Action::Close
-            }
+            Ok(Action::None) => Action::None,
+            Ok(Action::Close) => self.close(conn, object),
             Ok(action) => action,
             Err(error) => self.failed(callback, conn, object, error),
         }
+    }
+
+    /// Closes a connection. A UDP endpoint stays as it is.
+    #[inline(never)]
+    fn close(&self, conn: &LoopConn<'_>, object: &Bound<'_, Conn>) -> Action {
+        if conn.close().is_ok() {
+            object.get().takes_no_more();
+        }
+        Action::None
     }
 
     #[inline(never)]
@@ -156,14 +284,15 @@ impl PythonReceiver {
         error: PyErr,
     ) -> Action {
         let peer_left = object.get().takes_events() && !object.get().is_open();
-        object.get().takes_no_more();
-        // It may have been closed before.
-        let _ = conn.fail();
+        // It may have been closed before; and a UDP endpoint stays as it is.
+        if conn.fail().is_ok() || !object.get().is_open() {
+            object.get().takes_no_more();
+        }
         // Attached as others are, so that what the exception owns is dropped here and not later.
         Python::attach(|py| {
             // The peer went while its data was on the way: the write that noticed is no failure, and on_close follows.
             if !(peer_left && is_closed_error(py, &error, object.get().conn_id())) {
-                self.state.callbacks.report(py, callback, Some(object), error);
+                self.state.failed(py, conn.server(), callback, Some(object), error);
             }
         });
         Action::None
@@ -186,4 +315,31 @@ fn close_reason(py: Python<'_>, reason: CloseReason) -> PyResult<Bound<'_, PyAny
     let number = (reason as i32).into_pyobject(py)?.into_any();
     let known = KNOWN.import(py, "reactor._types", "KNOWN_REASONS")?.get_item(&number)?;
     Ok(known.unwrap_or(number))
+}
+
+/// A socket object for a descriptor, which it owns from here on, and which is non-blocking.
+fn socket(py: Python<'_>, descriptor: OwnedFd) -> PyResult<Bound<'_, PyAny>> {
+    let options = PyDict::new(py);
+    options.set_item("fileno", descriptor.as_raw_fd())?;
+    let socket = py.import("socket")?.getattr("socket")?.call((), Some(&options))?;
+    // The object has it now.
+    let _ = descriptor.into_raw_fd();
+    socket.call_method1("setblocking", (false,))?;
+    Ok(socket)
+}
+
+/// The seconds that `on_tick` has returned.
+fn delay(returned: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    if returned.is_none() {
+        return Ok(None);
+    }
+    let wrong = |error: PyErr| match returned.repr() {
+        Ok(quoted) => {
+            PyTypeError::new_err(format!("on_tick returned {quoted}, not None or a number of seconds"))
+        }
+        Err(_) => error,
+    };
+    let seconds = returned.extract::<f64>().map_err(wrong)?;
+    let negative = |_| PyValueError::new_err(format!("on_tick returned {seconds}, not a number of seconds"));
+    Duration::try_from_secs_f64(seconds).map(Some).map_err(negative)
 }

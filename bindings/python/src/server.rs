@@ -11,7 +11,6 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyWeakrefReference};
 use reactor_core::{ConnId, Error, ErrorKind, Handle};
 
 use crate::callbacks::Callbacks;
-use crate::conn::write;
 use crate::delivery::PythonDelivery;
 use crate::errors::{exception, IntoPyResult};
 use crate::exit::{register, Registration};
@@ -48,7 +47,7 @@ use crate::wakeup::Wakeup;
 /// descriptors have run out, `TypeError` for an argument that is unknown or of another type.
 #[pyclass(module = "reactor", frozen, weakref)]
 pub(crate) struct Server {
-    handle: Handle,
+    pub(crate) handle: Handle,
     /// `None` in an object that only stands for a server, and in one that the garbage collector took apart.
     owned: Mutex<Option<Owned>>,
     /// From the call of start on. Changes only with the interpreter lock held.
@@ -153,7 +152,8 @@ impl Server {
 
     /// Starts, and waits until the server has stopped; in the main thread signals are handled meanwhile.
     /// Ctrl-C (`KeyboardInterrupt`) stops the server and makes this return; another exception of a signal
-    /// handler stops it and is raised on. Raises what `start` and `wait` raise.
+    /// handler stops it and is raised on. A callback's `KeyboardInterrupt` counts as Ctrl-C, and its `sys.exit()`
+    /// stops the server and is raised here. Raises what `start` and `wait` raise.
     fn run(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         // Before the start: one that nobody can wait for would go on running.
@@ -170,13 +170,15 @@ impl Server {
     }
 
     /// Blocks until the server has stopped, on_stop has returned and its threads have ended. An exception of
-    /// a signal handler, such as `KeyboardInterrupt`, is raised on; the server keeps running. Raises
+    /// a signal handler, such as `KeyboardInterrupt`, is raised on; the server keeps running. What a callback
+    /// raised to end the program, by `sys.exit()` or as `KeyboardInterrupt`, stopped the server and is raised here, once. Raises
     /// `WrongThreadError` in a callback, `WrongStateError` if the server was not started.
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
-        let core = self.owned(py)?.core;
+        let Owned { core, state, .. } = self.owned(py)?;
         let Some(signals) = Wakeup::begin(py)? else {
             // Signals are handled in the main thread.
-            return py.detach(|| core.wait()).into_py_result(py);
+            py.detach(|| core.wait()).into_py_result(py)?;
+            return state.take_exit(py).map_or(Ok(()), Err);
         };
         let waited = loop {
             // Before the wait: from here on a signal ends it, whichever thread it interrupts.
@@ -190,40 +192,13 @@ impl Server {
             }
         };
         signals.end(py);
-        waited
+        waited.and_then(|()| state.take_exit(py).map_or(Ok(()), Err))
     }
 
     /// Asks the server to stop: connections are closed with `CloseReason.SHUTDOWN`. Asynchronous, usable from
     /// any thread and callback, may be repeated; before the start, the start is refused.
     fn stop(&self) {
         self.handle.stop();
-    }
-
-    /// Writes to a connection by its id, like `Conn.write`.
-    fn write(&self, id: &Bound<'_, PyAny>, data: &Bound<'_, PyAny>) -> PyResult<bool> {
-        write(&self.handle, conn_id(id)?, data)
-    }
-
-    /// Closes a connection by its id, like `Conn.close`.
-    fn close(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (py, id) = (id.py(), conn_id(id)?);
-        let conn = self.lock().as_ref().and_then(|owned| owned.state.conns.get(py, id));
-        let closed = match conn {
-            Some(conn) => conn.get().close_here(),
-            None => self.handle.close(id),
-        };
-        closed.into_py_result(py)
-    }
-
-    /// Holds a connection by its id, like `Conn.hold`.
-    fn hold(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.handle.hold(conn_id(id)?).into_py_result(id.py())
-    }
-
-    /// Takes a hold back by the connection's id, like `Conn.release`.
-    #[pyo3(name = "release")]
-    fn release_conn(&self, id: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.handle.release(conn_id(id)?).into_py_result(id.py())
     }
 
     /// The addresses really bound, as URLs without a query, in the order of the listen calls.
@@ -300,6 +275,11 @@ impl Server {
         self.lock().clone().ok_or_else(|| exception(py, &gone()))
     }
 
+    /// What the object and its loops share.
+    pub(crate) fn state(&self, py: Python<'_>) -> PyResult<Arc<State>> {
+        self.owned(py).map(|owned| owned.state)
+    }
+
     /// Gives up what the object owns: the server stops. Nobody waits for that in a destructor, which may run anywhere, and when
     /// the interpreter is half gone.
     fn release(&self) {
@@ -342,7 +322,7 @@ fn not_unicode(url: &Bound<'_, PyString>) -> PyErr {
 }
 
 /// The id in a number. One that never was an id is treated like that of a connection that is gone.
-fn conn_id(id: &Bound<'_, PyAny>) -> PyResult<ConnId> {
+pub(crate) fn conn_id(id: &Bound<'_, PyAny>) -> PyResult<ConnId> {
     let closed = || exception(id.py(), &Error::new(ErrorKind::Closed, format!("connection {id} is closed")));
     match id.extract::<u64>() {
         Ok(number) => ConnId::from_u64(number).ok_or_else(closed),

@@ -1,15 +1,17 @@
 //! What a server object and its loops share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
-use reactor_core::{Action, Error, ErrorKind, Handle};
+use reactor_core::{Action, ConnId, Error, ErrorKind, Handle};
 
-use crate::callbacks::Callbacks;
+use crate::callback::Callback;
+use crate::callbacks::{is_exit, Callbacks};
+use crate::conn::Conn;
 use crate::conns::ConnsOfLoops;
 use crate::errors::exception;
 use crate::method::Method;
@@ -25,8 +27,15 @@ pub(crate) struct State {
     stand_in: StandIn,
     /// What `on_start` raised, until the start raises an exception because of it.
     start_failure: Mutex<Option<PyErr>>,
+    /// What a callback raised to end the program, until whoever waits for the server raises it.
+    exit: Mutex<Option<PyErr>>,
     /// `on_stop` has returned. Changes only with the interpreter lock held.
     ended: AtomicBool,
+}
+
+/// Locks what holds exceptions: only with the interpreter's lock held, and never while Python code may run.
+fn lock(mutex: &Mutex<Option<PyErr>>) -> MutexGuard<'_, Option<PyErr>> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -37,6 +46,7 @@ impl State {
             server: PyOnceLock::new(),
             stand_in,
             start_failure: Mutex::default(),
+            exit: Mutex::default(),
             ended: AtomicBool::new(false),
         }
     }
@@ -47,9 +57,39 @@ impl State {
     }
 
     /// The server object, or, if it is being dropped, one that stands for it.
-    fn server<'py>(&self, py: Python<'py>, server: &Handle) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn server<'py>(&self, py: Python<'py>, server: &Handle) -> PyResult<Bound<'py, PyAny>> {
         let object = self.server.get(py).and_then(|weak| weak.bind(py).upgrade());
         object.map_or_else(|| (self.stand_in)(py, server), Ok)
+    }
+
+    /// The object of a connection: the one that callbacks have, or will have.
+    pub(crate) fn conn<'py>(
+        self: &Arc<Self>,
+        py: Python<'py>,
+        server: &Handle,
+        id: ConnId,
+    ) -> PyResult<Bound<'py, Conn>> {
+        if let Some(object) = self.conns.get(py, id) {
+            return Ok(object);
+        }
+        // Whatever is no connection's: it would be expected for ever.
+        if server.info(id).is_err() {
+            let closed = Error::new(ErrorKind::Closed, format!("connection {id} is closed"));
+            return Err(exception(py, &closed));
+        }
+        let object = self.new_conn(py, server, id)?;
+        self.conns.expect(&object);
+        Ok(object)
+    }
+
+    /// A new object for a connection.
+    pub(crate) fn new_conn<'py>(
+        self: &Arc<Self>,
+        py: Python<'py>,
+        server: &Handle,
+        id: ConnId,
+    ) -> PyResult<Bound<'py, Conn>> {
+        Bound::new(py, Conn::new(id, server.clone(), Arc::downgrade(self)))
     }
 
     /// Calls `on_start`; what it raises is kept for `start_error`, too.
@@ -61,19 +101,15 @@ impl State {
         };
         object.and_then(|object| callback.call(py, [&object])).map_err(|error| {
             let text = error.to_string();
-            *self.start_failure() = Some(error);
+            *lock(&self.start_failure) = Some(error);
             text
         })
-    }
-
-    fn start_failure(&self) -> MutexGuard<'_, Option<PyErr>> {
-        self.start_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The exception for a failed start, caused by what `on_start` raised. What is no failure but the wish to
     /// end the program, such as `KeyboardInterrupt`, stays itself.
     pub(crate) fn start_error(&self, py: Python<'_>, error: &Error) -> PyErr {
-        let cause = self.start_failure().take();
+        let cause = lock(&self.start_failure).take();
         match cause {
             Some(cause) if !cause.is_instance_of::<PyException>(py) => cause,
             cause => {
@@ -86,18 +122,52 @@ impl State {
         }
     }
 
-    /// Calls `on_stop`, whose answer asks for nothing.
-    pub(crate) fn stop(&self, py: Python<'_>, server: &Handle) {
-        let callback = &self.callbacks.on_stop;
+    /// Calls a callback that is given the server, and answers nothing.
+    pub(crate) fn call_of_server(&self, py: Python<'_>, server: &Handle, callback: &Callback) {
         let called = |method: &Method| method.call(py, [&self.server(py, server)?]);
         if let Some(Err(error)) = callback.method().map(called) {
-            self.callbacks.report(py, callback, None, error);
+            self.failed(py, server, callback, None, error);
         }
+    }
+
+    /// Calls `on_stop`.
+    pub(crate) fn stop(&self, py: Python<'_>, server: &Handle) {
+        self.call_of_server(py, server, &self.callbacks.on_stop);
+        self.conns.forget_expected(py);
         self.ended.store(true, Ordering::Release);
     }
 
     /// Whether the last callback has returned.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// A callback, or another function of the program's, has raised: that is reported; the wish to end the program
+    /// (`sys.exit()`, `KeyboardInterrupt`) stops the server and is kept for whoever waits for it.
+    pub(crate) fn failed(
+        &self,
+        py: Python<'_>,
+        server: &Handle,
+        callback: &Callback,
+        conn: Option<&Bound<'_, Conn>>,
+        error: PyErr,
+    ) {
+        let exit = match is_exit(py, &error) {
+            true => Some(error),
+            false => self.callbacks.report(py, callback, conn, error).err(),
+        };
+        let Some(exit) = exit else { return };
+        // The first counts.
+        let second = match &mut *lock(&self.exit) {
+            Some(_) => Some(exit),
+            none => none.replace(exit),
+        };
+        drop(second);
+        server.stop();
+    }
+
+    /// What a callback raised to end the program: once.
+    pub(crate) fn take_exit(&self, _locked: Python<'_>) -> Option<PyErr> {
+        lock(&self.exit).take()
     }
 }

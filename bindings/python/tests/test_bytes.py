@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import inspect
 import mmap
+from typing import Any
 
 import pytest
 import reactor
@@ -92,12 +93,13 @@ def test_the_argument_may_be_named_and_any_other_number_is_refused(way: str) -> 
     def write(conn: reactor.Conn) -> None:
         assert conn.write(data=b"named") is True
         assert reactor.Conn.write(conn, b", unbound") is True
-        for args, names, text in [
+        wrong: list[tuple[tuple[bytes, ...], dict[str, Any], str]] = [
             ((), {}, "missing 1 required positional argument: 'data'"),
             ((b"1", b"2"), {}, "takes 1 positional arguments but 2 were given"),
             ((b"1",), {"data": b"2"}, "got multiple values for argument 'data'"),
             ((b"1",), {"other": b"2"}, "got an unexpected keyword argument 'other'"),
-        ]:
+        ]
+        for args, names, text in wrong:
             with pytest.raises(TypeError) as raised:
                 conn.write(*args, **names)
             assert str(raised.value) == f"Conn.write() {text}"
@@ -115,6 +117,6 @@ def test_the_argument_may_be_named_and_any_other_number_is_refused(way: str) -> 
 
 
 def test_write_describes_itself() -> None:
-    assert str(inspect.signature(reactor.Conn.write)) == "(self, /, data)"
+    assert str(inspect.signature(reactor.Conn.write)) == "(self, /, data, *, on_complete=None)"
     assert (reactor.Conn.write.__doc__ or "").startswith("Queues a copy of the bytes.")
-    assert {type(vars(reactor.Conn)[name]).__name__ for name in ("write", "close")} == {"method_descriptor"}
+    assert {type(vars(reactor.Conn)[name]).__name__ for name in ("write", "write_frame", "close")} == {"method_descriptor"}

@@ -35,6 +35,15 @@ impl Handle {
         self.with_own_loop(id, |state| state.write_plainly(id, bytes)).unwrap_or(false)
     }
 
+    /// The same for [`write_frame`](Self::write_frame): a frame with a short header, or whatever else flows.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn write_frame_flowing(&self, conn: u64, payload: &[u8]) -> bool {
+        let Some(id) = ConnId::to_look_up(conn) else { return false };
+        self.with_own_loop(id, |state| state.write_frame_flowing(id, payload)).unwrap_or(false)
+    }
+
     /// Queues a copy of several slices, in order, as one write: what other threads write does not come between.
     ///
     /// # Errors

@@ -116,10 +116,16 @@ impl LoopState {
 
     /// One frame, as the loop cuts the connection's input now; `None` if that is not known here.
     pub(crate) fn write_frame(&self, id: ConnId, payload: &[u8]) -> Option<Result<Pressure>> {
-        match self.write_short_head(id, payload) || self.write_flowing_frame(id, payload) {
+        match self.write_frame_flowing(id, payload) {
             true => Some(Ok(Pressure::Low)),
             false => self.write_any_frame(id, payload),
         }
+    }
+
+    /// What nearly every frame is: few bytes, for a connection that flows. Says whether it was one; if not, nothing was done.
+    #[inline(always)]
+    pub(crate) fn write_frame_flowing(&self, id: ConnId, payload: &[u8]) -> bool {
+        self.write_short_head(id, payload) || self.write_flowing_frame(id, payload)
     }
 
     /// As [`write_flowing`](Self::write_flowing), for a frame that is a short header and the payload.
