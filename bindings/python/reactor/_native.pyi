@@ -234,8 +234,8 @@ class Conn:
         *,
         nodelay: bool | None = None,
         keepalive: bool | float | tuple[float] | tuple[float, float] | tuple[float, float, int] | None = None,
-        rcvbuf: int | None = None,
-        sndbuf: int | None = None,
+        recv_buffer: int | None = None,
+        send_buffer: int | None = None,
         ttl: int | None = None,
         broadcast: bool | None = None,
         multicast_ttl: int | None = None,
@@ -247,7 +247,7 @@ class Conn:
         keepalive: whether the kernel probes a silent connection: True, False, or the seconds of silence before the first probe; or
             these, the seconds between probes and the number of unanswered probes that end it, as a tuple of up to three, in which
             0 is the system's default. TCP.
-        rcvbuf, sndbuf: bytes of the kernel's receive and send buffer, above 0. It caps the number and then doubles it.
+        recv_buffer, send_buffer: bytes of the kernel's receive and send buffer, above 0. It caps the number and then doubles it.
         ttl: hops that packets may go, 1 to 255. TCP and UDP.
         broadcast: whether datagrams may go to broadcast addresses. UDP.
         multicast_ttl: hops that multicast datagrams may go, 0 to 255. UDP.

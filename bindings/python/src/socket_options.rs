@@ -19,7 +19,7 @@ impl Conn {
     /// keepalive: whether the kernel probes a silent connection: True, False, or the seconds of silence before the first probe; or
     ///     these, the seconds between probes and the number of unanswered probes that end it, as a tuple of up to three, in which
     ///     0 is the system's default. TCP.
-    /// rcvbuf, sndbuf: bytes of the kernel's receive and send buffer, above 0. It caps the number and then doubles it.
+    /// recv_buffer, send_buffer: bytes of the kernel's receive and send buffer, above 0. It caps the number and then doubles it.
     /// ttl: hops that packets may go, 1 to 255. TCP and UDP.
     /// broadcast: whether datagrams may go to broadcast addresses. UDP.
     /// multicast_ttl: hops that multicast datagrams may go, 0 to 255. UDP.
@@ -27,7 +27,7 @@ impl Conn {
     ///
     /// Raises `InvalidArgumentError` for a value out of range, `SystemCallError` where such a socket does not have the option,
     /// `ClosedError` if the connection is gone.
-    #[pyo3(signature = (*, nodelay=None, keepalive=None, rcvbuf=None, sndbuf=None, ttl=None, broadcast=None,
+    #[pyo3(signature = (*, nodelay=None, keepalive=None, recv_buffer=None, send_buffer=None, ttl=None, broadcast=None,
                         multicast_ttl=None, multicast_loop=None))]
     #[allow(clippy::too_many_arguments)] // One for each keyword.
     fn set_options(
@@ -35,8 +35,8 @@ impl Conn {
         py: Python<'_>,
         nodelay: Option<bool>,
         keepalive: Option<&Bound<'_, PyAny>>,
-        rcvbuf: Option<usize>,
-        sndbuf: Option<usize>,
+        recv_buffer: Option<usize>,
+        send_buffer: Option<usize>,
         ttl: Option<u32>,
         broadcast: Option<bool>,
         multicast_ttl: Option<u32>,
@@ -46,8 +46,8 @@ impl Conn {
         let given = [
             nodelay.map(SocketOption::NoDelay),
             keepalive.map(SocketOption::KeepAlive),
-            rcvbuf.map(SocketOption::RecvBuffer),
-            sndbuf.map(SocketOption::SendBuffer),
+            recv_buffer.map(SocketOption::RecvBuffer),
+            send_buffer.map(SocketOption::SendBuffer),
             ttl.map(SocketOption::Ttl),
             broadcast.map(SocketOption::Broadcast),
             multicast_ttl.map(SocketOption::MulticastTtl),
