@@ -6,7 +6,7 @@ thread. A `Framing` cuts a connection's input into messages.
 """
 
 # First: at a second import it puts the other modules of the first in their places.
-from ._native import Conn, Datagram, Server, Timer  # isort: skip
+from ._native import Conn, Datagram, Histogram, Server, Timer, set_log_level  # isort: skip
 from ._errors import (
     AddressInUseError,
     ClosedError,
@@ -25,8 +25,10 @@ from ._errors import (
 from ._framing import Custom, Delimiter, Fixed, Framing, LengthField, Line
 from ._handler import Handler
 from ._handlers import Handlers
+from ._metrics import Metrics
 from ._native import __version__ as __version__
-from ._types import Action, CloseReason, ConnInfo, Credentials
+from ._serve import serve
+from ._types import Action, CloseReason, ConnInfo, Credentials, Listening
 
 __all__ = [
     "Action",
@@ -46,11 +48,14 @@ __all__ = [
     "Handler",
     "HandlerFailedError",
     "Handlers",
+    "Histogram",
     "InternalError",
     "InvalidAddressError",
     "InvalidArgumentError",
     "LengthField",
     "Line",
+    "Listening",
+    "Metrics",
     "Server",
     "StoppedError",
     "SystemCallError",
@@ -58,10 +63,12 @@ __all__ = [
     "UnsupportedError",
     "WrongStateError",
     "WrongThreadError",
+    "serve",
+    "set_log_level",
 ]
 
 # Tracebacks, help() and pickles name them as programs do.
 for _public in list(vars().values()):
-    if isinstance(_public, type) and _public.__module__.startswith("reactor._"):
+    if callable(_public) and _public.__module__.startswith("reactor._"):
         _public.__module__ = "reactor"
 del _public

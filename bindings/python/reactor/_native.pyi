@@ -1,24 +1,33 @@
 from collections.abc import Callable, Iterable
+from socket import socket
 from types import TracebackType
 from typing import Any, ClassVar, Final, Literal, final
 
 from typing_extensions import Buffer, Self
 
 from ._framing import Framing, Measure
-from ._types import ConnInfo, Credentials
+from ._metrics import Metrics
+from ._options import Framed
+from ._types import ConnInfo, Credentials, Listening
 
 __all__ = [
     "ACTIONS",
     "CLOSE_REASONS",
+    "CONNECT_MEMBERS",
+    "CONN_MEMBERS",
+    "COUNTERS",
     "ERROR_KINDS",
+    "LISTEN_MEMBERS",
     "LISTEN_OPTIONS",
     "SERVER_OPTIONS",
     "Conn",
     "Datagram",
+    "Histogram",
     "Server",
     "Timer",
     "__version__",
     "check_framing",
+    "set_log_level",
 ]
 
 ACTIONS: Final[dict[str, int]]
@@ -26,10 +35,42 @@ ERROR_KINDS: Final[dict[str, int]]
 CLOSE_REASONS: Final[dict[str, int]]
 LISTEN_OPTIONS: Final[dict[str, str]]
 SERVER_OPTIONS: Final[tuple[str, ...]]
+LISTEN_MEMBERS: Final[tuple[str, ...]]
+CONNECT_MEMBERS: Final[tuple[str, ...]]
+CONN_MEMBERS: Final[tuple[str, ...]]
+COUNTERS: Final[tuple[str, ...]]
 __version__: Final[str]
 
 def check_framing(framing: Framing) -> None:
     """Raises what is wrong with a framing of the package's."""
+def set_log_level(level: int | str) -> None:
+    """From which level on messages of the engine reach the logger "reactor": `logging.DEBUG`, "DEBUG", or a number; 5 for all there
+    is. What the logger does with them is its own level's matter. In the beginning it is `logging.ERROR`, which are those that an
+    operator must know, each kind at most once a second; what is below is told for debugging, and costs time. It is so for the
+    whole process.
+
+    Raises `InvalidArgumentError` for a name that `logging` does not have, `TypeError` for another type.
+    """
+@final
+class Histogram:
+    """Delays in magnitudes: how many there were, of which length, and below which most of them were."""
+
+    @property
+    def count(self) -> int:
+        """How many delays were counted."""
+    @property
+    def buckets(self) -> list[int]:
+        """How many delays each magnitude has: the first those of 0 and 1 nanoseconds, and the one at index n those from 2**n to
+        2**(n+1) - 1 nanoseconds.
+        """
+    def percentile(self, q: float) -> float:
+        """A delay, in seconds, that at least the fraction `q` of all did not exceed: `percentile(0.99)`. It is the upper bound of
+        a magnitude, so up to twice the true one. A `q` outside 0 to 1 counts as the nearer of the two. 0.0 if nothing was
+        counted.
+        """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
 class Conn:
@@ -330,16 +371,26 @@ class Server:
     hard_limit: bytes of unsent output that a connection may hold at most; a write beyond it raises `FullError`. 0, the
         default: 64 MiB.
     read_budget: bytes read from one connection before the others of its loop have their turn. 0, the default: 256 KiB.
-    linger: seconds that a connection closed by this side waits for the peer to close, too. 0.0, the default: 2 seconds.
+    linger: seconds that a connection closed by this side waits for the peer to close, too, at most 3600. 0.0, the default: 2
+        seconds. None: it does not wait.
     look: whether a busy loop polls for a moment before it sleeps: "adaptive", the default, where trials show that it brings
         the loop more work; or "never".
     byte_budget: bytes that all connections together may hold, unsent output and unfinished input. Above it, whoever holds much
         and moves little is closed with `CloseReason.OVERFLOW`, and `Server.write` raises `FullError`. 0, the default: a quarter
-        of the memory that this process may use.
+        of the memory that this process may use. None: no budget.
     stall_limit: seconds in which the peer of a connection that is being closed takes none of what is queued, after which it is
-        reset with `CloseReason.TIME_OUT`. 0.0, the default: 30 seconds.
+        reset with `CloseReason.TIME_OUT`; at most 3600. 0.0, the default: 30 seconds.
     keep_on_overflow: whether a connection stays open after a write beyond hard_limit, which raises `FullError`. False, the
         default: it is closed with `CloseReason.OVERFLOW`.
+    balance: how incoming connections are spread over the loops: "round-robin", the default, each loop in its turn;
+        "least-connections", the loop with the fewest; "random"; "source-hash", by the client's address, so that a client always
+        meets the same loop; or "reuseport", one listening socket for each loop, among which the kernel deals them out.
+    pin: whether each loop's thread is bound to one of the processors that this process may use. False, the default: it is not.
+    max_connections: incoming connections that may be open at once; further ones are closed without a callback. 0, the default:
+        no limit.
+    max_connections_per_address: the same for each client address; Unix sockets do not count. 0, the default: no limit.
+    stop_deadline: seconds that a graceful stop waits for the connections to finish if it does not say itself, at most 3600. 0.0,
+        the default: 30 seconds.
 
     Raises `InvalidArgumentError` for a value out of range and for a callback that is unknown, `SystemCallError` when
     descriptors have run out, `TypeError` for an argument that is unknown or of another type.
@@ -350,33 +401,206 @@ class Server:
         handler: object,
         *,
         loops: int = 0,
+        balance: Literal["round-robin", "least-connections", "random", "source-hash", "reuseport"] = "round-robin",
+        pin: bool = False,
         high_water: int = 0,
         low_water: int = 0,
         hard_limit: int = 0,
-        read_budget: int = 0,
-        linger: float = 0.0,
-        look: Literal["adaptive", "never"] = "adaptive",
-        byte_budget: int = 0,
-        stall_limit: float = 0.0,
         keep_on_overflow: bool = False,
+        byte_budget: int | None = 0,
+        read_budget: int = 0,
+        linger: float | None = 0.0,
+        stall_limit: float = 0.0,
+        max_connections: int = 0,
+        max_connections_per_address: int = 0,
+        stop_deadline: float = 0.0,
+        look: Literal["adaptive", "never"] = "adaptive",
     ) -> Self: ...
-    def listen(self, url: str) -> str:
-        """Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound.
+    def listen(
+        self,
+        url: str,
+        *,
+        reuseport: bool | None = None,
+        backlog: int | None = None,
+        nodelay: bool | None = None,
+        keepalive: bool | int | tuple[int, ...] | None = None,
+        recv_buffer: int | None = None,
+        send_buffer: int | None = None,
+        device: str | None = None,
+        ipv6_only: bool | None = None,
+        unix_mode: int | None = None,
+        shared: bool | None = None,
+        datagram_size: int | None = None,
+        broadcast: bool | None = None,
+        multicast: str | Iterable[str] | None = None,
+        idle: float | None = None,
+        read: float | None = None,
+        write: float | None = None,
+        half_open: bool | None = None,
+        framing: Framed = None,
+    ) -> Listening:
+        """Binds and listens at `[scheme://]address[?option=value&...]` and returns the address really bound, a string whose
+        `listener` is the listener's number. Before the start, in `on_start`, and while the server runs; usable on any thread.
+        A host name is looked up, which may block.
 
-        Options: reuseport=BOOL, backlog=N, nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]] in seconds,
-        rcvbuf=N and sndbuf=N in bytes, device=NAME, ipv6only=BOOL, mode=OCTAL of a Unix socket's path,
-        shared=BOOL (other processes accept from the socket, too, so that a stop does not end the listening), for UDP
-        datagram=N in bytes, broadcast=BOOL and join=GROUP[@INTERFACE]; and of each connection the time-outs idle=MS, read=MS and
-        write=MS, in milliseconds, half_open=BOOL, framing=FRAMING. BOOL is true or false. FRAMING is line,
-        fixed:LENGTH, delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A) or length:WIDTH
-        (1, 2, 3, 4, 8 or varint); behind it, after commas, max_frame=N; of lines and delimiters keep_delimiter=BOOL,
-        deliver_rest=BOOL, and of delimiters or=BYTES for each further one; of a length field order=big|little,
-        offset=N, adjustment=N, strip=N|header. With a framing each on_data has one whole frame.
+        The schemes are tcp, also without a scheme, tcp4, tcp6, udp, udp4, udp6, unix (a path, or @NAME of Linux's abstract
+        names), and fd (the number of a descriptor that was inherited, which the engine owns from then on). Port 0 picks a free
+        one. The options stand in the query, where they win, or are arguments of this call, whose names are given in brackets
+        where they are others. An argument that is None, as each is by default, asks for nothing. In the query BOOL is true or
+        false; as an argument True or False.
 
-        Raises `InvalidAddressError`, which says what options there are, or what form one has; `AddressInUseError`,
-        `SystemCallError`, or once the server stops `WrongStateError`.
+        Of sockets:
+        reuseport=BOOL: several sockets share the address, and the kernel deals out what arrives (tcp, udp). Default: no.
+        backlog=N: connections that the kernel queues before they are accepted, above 0 (tcp, unix). Default: 4096.
+        nodelay=BOOL: small writes leave at once (tcp). Default: yes.
+        keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]: the kernel probes silent connections: seconds before the first probe, between
+            probes, and how many; as an argument True, False, IDLE or a tuple (tcp). Default: no.
+        rcvbuf=N: bytes of the kernel's receive buffer (tcp, udp) [recv_buffer]. Default: the system's.
+        sndbuf=N: bytes of the kernel's send buffer [send_buffer]. Default: the system's.
+        device=NAME: the one network interface to be reached through (tcp, udp). Default: all.
+        ipv6only=BOOL: an IPv6 socket leaves IPv4 alone [ipv6_only]. Default: yes, unless the host is left out.
+        mode=OCTAL: the permission bits of a Unix socket's path, whatever the umask; as an argument an integer, such as 0o600
+            [unix_mode]. Default: what the umask leaves.
+        shared=BOOL: other processes accept from the socket, too, so that a stop does not end the listening (tcp, unix).
+            Default: yes for a socket that was inherited, or opened before a fork and started after it.
+        datagram=N: bytes of a datagram that are received at most (udp) [datagram_size]. Default: 65535.
+        broadcast=BOOL: datagrams may go to broadcast addresses (udp). Default: no.
+        join=GROUP[@INTERFACE]: a multicast group to receive from, once for each; as an argument a string or a sequence of
+            strings (udp) [multicast]. Default: none.
+
+        Of each connection:
+        idle=MS: milliseconds without traffic after which it is closed with `CloseReason.IDLE`; as an argument seconds; 0 for
+            never. Default: never.
+        read=MS: milliseconds in which nothing came while it was read, after which it is closed with `CloseReason.TIME_OUT`; as
+            an argument seconds; 0 for never. Default: never.
+        write=MS: milliseconds in which neither the kernel nor the peer took output, after which it is reset with
+            `CloseReason.TIME_OUT`; as an argument seconds; 0 for never. Default: never.
+        half_open=BOOL: it goes on after the peer's end of file. Default: no, it is closed then, once everything is answered.
+        framing=FRAMING: how input is cut into frames, of which each on_data has one. FRAMING is line, fixed:LENGTH,
+            delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A) or length:WIDTH (1, 2, 3, 4, 8 or
+            varint); behind it, after commas, max_frame=N; of lines and delimiters keep_delimiter=BOOL, deliver_rest=BOOL, and
+            of delimiters or=BYTES for each further one; of a length field order=big|little, offset=N, adjustment=N,
+            strip=N|header. Default: none, on_data gets whatever there is.
+
+        Raises `InvalidAddressError`, which says what options there are, or what form one has; `InvalidArgumentError` and
+        `TypeError` for an argument, by its name; `AddressInUseError`, `SystemCallError`, or once the server stops
+        `WrongStateError`. Then nothing is left behind.
         """
+    def listen_inherited(
+        self,
+        *,
+        reuseport: bool | None = None,
+        backlog: int | None = None,
+        nodelay: bool | None = None,
+        keepalive: bool | int | tuple[int, ...] | None = None,
+        recv_buffer: int | None = None,
+        send_buffer: int | None = None,
+        device: str | None = None,
+        ipv6_only: bool | None = None,
+        unix_mode: int | None = None,
+        shared: bool | None = None,
+        datagram_size: int | None = None,
+        broadcast: bool | None = None,
+        multicast: str | Iterable[str] | None = None,
+        idle: float | None = None,
+        read: float | None = None,
+        write: float | None = None,
+        half_open: bool | None = None,
+        framing: Framed = None,
+    ) -> list[Listening]:
+        """Listens on every descriptor that the service manager passed on, by the LISTEN_PID and LISTEN_FDS of systemd, and
+        returns what `listen` would for each: an empty list if there are no such variables, or they are another process's. The
+        engine owns the descriptors from then on. The options are those of `listen`, for all of them.
 
+        Raises what `listen` raises, and `InvalidArgumentError` if the variables are malformed; the descriptors before the one
+        that failed stay.
+        """
+    def close_listener(self, listener: int | Listening, refuse: bool = False) -> None:
+        """Stops listening: when this returns connects are refused, and the address is free. Connections of the listener go on,
+        and whoever the kernel had connected before is taken in and served, or with `refuse` reset. Of a UDP listener the
+        datagrams that wait are delivered and answered first, for which this waits, 5 seconds at most; in a callback of its own
+        loop they are lost, and in one of another loop nobody waits. Usable on any thread.
+
+        listener: its number, or what `listen` returned.
+        refuse: whether those who wait to be accepted are reset. False, the default: they are served.
+
+        Raises `InvalidArgumentError` if the server has no such listener any more.
+        """
+    @property
+    def listeners(self) -> list[Listening]:
+        """The listeners, as `listen` returned them, in the order of its calls. Closed ones are none any more."""
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses really bound, as URLs without a query, in the order of the listen calls."""
+    def endpoints(self, listener: int | Listening) -> list[int]:
+        """The ids of a UDP listener's endpoints, by which `Conn` methods of this server send: from `on_start` on, one, or with
+        reuseport one for each loop. Empty for other listeners, and before the start.
+
+        listener: its number, or what `listen` returned.
+        """
+    def connect(
+        self,
+        url: str,
+        *,
+        timeout: float | None = 30.0,
+        loop: int | None = None,
+        context: object = None,
+        nodelay: bool | None = None,
+        keepalive: bool | int | tuple[int, ...] | None = None,
+        recv_buffer: int | None = None,
+        send_buffer: int | None = None,
+        device: str | None = None,
+        broadcast: bool | None = None,
+        bind: str | None = None,
+        idle: float | None = None,
+        read: float | None = None,
+        write: float | None = None,
+        half_open: bool | None = None,
+        framing: Framed = None,
+    ) -> int:
+        """Connects to `[scheme://]address[?option=value&...]` and returns the connection's id at once. The callbacks are those of
+        every connection: `on_open` when it is made; or if that fails `on_close` alone, with `CloseReason.CONNECT_FAILED` or
+        `TIME_OUT`. What is written by the id before that is queued, but not over UDP. Usable on any thread; it never blocks.
+
+        The schemes are tcp, also without a scheme, tcp4, tcp6, udp, udp4, udp6 and unix. A name is looked up, and its addresses
+        are tried as RFC 8305 says: the next is begun when one fails or has been silent for 250 ms. Options stand in the query,
+        where they win, or are arguments of this call, whose names are given in brackets where they are others. None, the
+        default of each, asks for nothing.
+
+        timeout: seconds that looking up the name and connecting may take together. Default: 30. None: for ever. It is no option
+            of the query, and neither are the next two.
+        loop: the loop that the connection lives on, from 0. Default: the calling loop, or else each in its turn.
+        context: what `Conn.context` is from the beginning. Default: None.
+
+        nodelay=BOOL, keepalive=BOOL|IDLE[,INTERVAL[,COUNT]], rcvbuf=N [recv_buffer], sndbuf=N [send_buffer], device=NAME,
+        broadcast=BOOL, idle=MS, read=MS, write=MS, half_open=BOOL, framing=FRAMING: as `listen` has them.
+        bind=IP[:PORT]: the local address to connect from (tcp, udp). Default: the system's choice.
+
+        Raises `InvalidAddressError`; `InvalidArgumentError` and `TypeError` for an argument, by its name, and for a loop that
+        there is not; `WrongStateError` before the start and after a stop.
+        """
+    def enroll(
+        self,
+        socket: socket | int,
+        *,
+        loop: int | None = None,
+        context: object = None,
+        idle: float | None = None,
+        read: float | None = None,
+        write: float | None = None,
+        half_open: bool | None = None,
+        framing: Framed = None,
+    ) -> int:
+        """Gives a connected TCP or Unix stream to the engine, which owns its descriptor from then on, and returns the connection's
+        id; `on_open` follows. Usable on any thread.
+
+        socket: a `socket.socket`, which is detached by this and has no descriptor afterwards, or the number of a descriptor. If
+            this raises, it stays yours.
+        loop, context, idle, read, write, half_open and framing: as `connect` has them.
+
+        Raises `InvalidArgumentError` if it is no connected stream socket, `TypeError` for a socket with TLS, whose plaintext is
+        not the descriptor's, `SystemCallError`, and otherwise what `connect` raises.
+        """
     def start(self) -> None:
         """Calls `on_start` on this thread, then starts the loops and returns. A server can be started once.
         Raises `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if
@@ -391,11 +615,15 @@ class Server:
         stops the server and is raised here. Raises what `start` and `wait` raise.
         """
 
-    def wait(self) -> None:
-        """Blocks until the server has stopped, on_stop has returned and its threads have ended. An exception of
-        a signal handler, such as `KeyboardInterrupt`, is raised on; the server keeps running. What a callback
-        raised to end the program, by `sys.exit()` or as `KeyboardInterrupt`, stopped the server and is raised here, once. Raises
-        `WrongThreadError` in a callback, `WrongStateError` if the server was not started.
+    def wait(self, timeout: float | None = None) -> bool:
+        """Blocks until the server has stopped, on_stop has returned and its threads have ended: returns True then. An exception of
+        a signal handler, such as `KeyboardInterrupt`, is raised on; the server keeps running. What a callback raised to end the
+        program, by `sys.exit()` or as `KeyboardInterrupt`, stopped the server and is raised here, once.
+
+        timeout: seconds to wait at most; False is returned when they are over, and the server keeps running. None, the
+            default: for ever.
+
+        Raises `WrongThreadError` in a callback, `WrongStateError` if the server was not started.
         """
 
     def stop(self) -> None:
@@ -403,22 +631,72 @@ class Server:
         any thread and callback, may be repeated; before the start, the start is refused.
         """
 
-    @property
-    def addresses(self) -> list[str]:
-        """The addresses really bound, as URLs without a query, in the order of the listen calls."""
+    def stop_gracefully(self, deadline: float | None = None) -> None:
+        """Asks the server to stop when its connections have finished: `on_stopping` is called, whoever the kernel has connected
+        is taken in, the listeners are closed, and the connections go on until all have ended or the deadline is over; what is
+        left is then closed as by `stop`. A further call can only bring the deadline forward. Asynchronous, usable from any
+        thread and callback.
 
+        deadline: seconds from now. None, the default: the `stop_deadline` of the server.
+
+        Raises `InvalidArgumentError` for a deadline that is none.
+        """
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` or `stop_gracefully` was called, by whomever."""
     @property
     def loops(self) -> int:
         """The number of event loops; 0 before the start."""
 
     @property
     def connections(self) -> int:
-        """Connections that are open, those being closed included."""
+        """How many connections are open, those being made or closed included."""
 
     @property
     def queued_bytes(self) -> int:
         """Bytes written to connections and not yet taken by the kernel."""
 
+    def run_on_loop(self, loop: int, function: Callable[..., object], *args: object) -> None:
+        """Runs a function on a loop's thread, soon: behind what this thread has asked of that loop before. What it returns is
+        dropped. One that raises is reported to the handler's `on_error`, with None for the connection, or without that to the
+        logger "reactor". Usable on any thread; it never blocks. A function that a loop has not come to when it ends is not run.
+
+        loop: from 0. function: any callable. args: its arguments.
+
+        Raises `InvalidArgumentError` for a loop that there is not, `WrongStateError` before the start and after the loop's end,
+        `TypeError` for what cannot be called.
+        """
+    def set_timer(self, delay: float, function: Callable[..., object], *args: object, repeat: float = 0.0) -> Timer:
+        """Calls a function on the calling loop's thread after a time, and returns its `Timer`. One that raises is reported as by
+        `run_on_loop`; a timer that repeats goes on all the same. Only on the thread of a loop of this server, which is where
+        callbacks run; from elsewhere, let `run_on_loop` call it.
+
+        delay: seconds, to the millisecond, rounded up, counted from the beginning of the loop's turn. function: any callable.
+        args: its arguments.
+        repeat: seconds between further calls. 0.0, the default: it is called once.
+
+        Raises `WrongThreadError` elsewhere, `InvalidArgumentError` for a time that is none, and beyond 16,777,216 timers on a
+        loop.
+        """
+    def current_loop(self) -> int | None:
+        """The loop, from 0, whose thread the calling one is, as in callbacks; None elsewhere."""
+    def connection_ids(self) -> list[int]:
+        """The ids of the connections that are open, those being made or closed included. Usable on any thread."""
+    def metrics(self, loop: int | None = None) -> Metrics:
+        """What happened so far: a `Metrics`, whose attributes it explains. After the stop, too. It walks over all connections, for
+        `queued_bytes`: cheap enough to take every second. Usable on any thread.
+
+        loop: the loop, from 0, that it is of. What is refused, or fails to be accepted, is counted where that happens: with
+            several loops on a thread that accepts for them, and so in none of theirs. None, the default: of the whole server.
+
+        Raises `InvalidArgumentError` for a loop that there is not.
+        """
+    def delay_percentile(self, q: float, loop: int | None = None) -> float:
+        """A delay, in seconds, that at least the fraction `q` of all did not exceed, from the moment the poller reported a
+        connection to the call of its handler: `delay_percentile(0.99)`. Up to twice the true one; 0.0 if nothing was sampled.
+
+        q: from 0 to 1. loop: as `metrics` has it.
+        """
     def __enter__(self) -> Self: ...
     def __exit__(
         self,

@@ -80,3 +80,22 @@ class Credentials(typing.NamedTuple):
     """The effective user."""
     gid: int
     """The effective group."""
+
+
+class Listening(str):
+    """The address of a listener as it was really bound, a URL without a query. It is a string like any other, and knows the
+    listener's number.
+    """
+
+    __slots__ = ("listener",)
+
+    listener: int
+    """The listener's number in its server, for `Server.close_listener` and `Server.endpoints`. It is never 0."""
+
+    def __new__(cls, url: str, listener: int) -> Listening:
+        self = super().__new__(cls, url)
+        self.listener = listener
+        return self
+
+    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]  # For pickle: str has one argument.
+        return str(self), self.listener

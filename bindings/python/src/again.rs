@@ -6,8 +6,15 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 /// The modules that the native one is tied to.
-const MODULES: [&str; 5] =
-    ["reactor._errors", "reactor._types", "reactor._handler", "reactor._handlers", "reactor._framing"];
+const MODULES: [&str; 7] = [
+    "reactor._errors",
+    "reactor._types",
+    "reactor._handler",
+    "reactor._handlers",
+    "reactor._framing",
+    "reactor._metrics",
+    "reactor._serve",
+];
 
 /// What `sys.modules` had of them at the first import.
 static FIRST: PyOnceLock<Py<PyDict>> = PyOnceLock::new();

@@ -21,6 +21,7 @@ macro_rules! callbacks {
             /// Completions and functions that were run: they have no name of their own for the log.
             pub(crate) on_complete: Callback,
             pub(crate) run_on_loop: Callback,
+            pub(crate) timer: Callback,
         }
 
         impl Callbacks {
@@ -32,6 +33,7 @@ macro_rules! callbacks {
                     $($name: Callback::of(handler, stringify!($name))?,)+
                     on_complete: Callback::named("on_complete"),
                     run_on_loop: Callback::named("the function of run_on_loop"),
+                    timer: Callback::named("the function of a timer"),
                 })
             }
 

@@ -3,11 +3,13 @@
 //! `Handler`.
 
 mod again;
+mod argument;
 mod bytes;
 mod callback;
 mod callbacks;
 mod calls;
 mod conn;
+mod connecting;
 mod conns;
 mod datagram;
 mod delivery;
@@ -15,9 +17,13 @@ mod errors;
 mod exit;
 mod framing;
 mod interpreter;
+mod life;
+mod listening;
 mod logging;
 mod looking;
+mod loops;
 mod method;
+mod metrics;
 mod options;
 mod receiver;
 mod report;
@@ -26,6 +32,8 @@ mod server;
 mod socket_options;
 mod state;
 mod steering;
+mod tables;
+mod terms;
 mod timer;
 mod wakeup;
 mod write_method;
@@ -44,6 +52,7 @@ mod _native {
     use crate::datagram::Datagram;
     #[pymodule_export]
     use crate::framing::check_framing;
+    use crate::metrics::Histogram;
     use crate::server::Server;
     use crate::timer::Timer;
 
@@ -59,8 +68,9 @@ mod _native {
         module.add_class::<Server>()?;
         module.add_class::<Timer>()?;
         module.add_class::<Datagram>()?;
-        crate::logging::install();
-        crate::options::add_tables(module)?;
+        module.add_class::<Histogram>()?;
+        crate::logging::install(module)?;
+        crate::tables::add(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let (actions, kinds, reasons) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
         for action in Action::ALL {

@@ -310,7 +310,7 @@ impl Drop for PythonReceiver {
 }
 
 /// The member of `reactor.CloseReason`, or the number if that enumeration does not know it.
-fn close_reason(py: Python<'_>, reason: CloseReason) -> PyResult<Bound<'_, PyAny>> {
+pub(crate) fn close_reason(py: Python<'_>, reason: CloseReason) -> PyResult<Bound<'_, PyAny>> {
     static KNOWN: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     let number = (reason as i32).into_pyobject(py)?.into_any();
     let known = KNOWN.import(py, "reactor._types", "KNOWN_REASONS")?.get_item(&number)?;

@@ -49,14 +49,15 @@ def test_actions_have_the_cores_numbers() -> None:
 
 
 def test_the_options_of_a_server_are_the_cores() -> None:
-    keywords = inspect.signature(reactor.Server).parameters.keys() - {"handler"}
-    assert keywords >= {"loops", "linger"}
-    assert keywords <= set(_native.SERVER_OPTIONS)
+    assert tuple(inspect.signature(reactor.Server).parameters) == ("handler", *_native.SERVER_OPTIONS)
+    for name in _native.SERVER_OPTIONS:
+        with pytest.raises(TypeError, match=f"^{name} must be "):
+            reactor.Server(Recorder(), **{name: object()})  # type: ignore[arg-type]
 
 
 def test_the_documentation_of_listen_has_every_option_with_its_form() -> None:
     said = (reactor.Server.listen.__doc__ or "").split()
-    words = {word.strip(",;.") for word in said}
+    words = {word.strip(",;.:") for word in said}
     missing = {f"{name}={form}" for name, form in _native.LISTEN_OPTIONS.items()} - words
     assert missing == set()
 

@@ -120,16 +120,16 @@ def test_what_the_system_refuses_has_its_errno() -> None:
     ("options", "text"),
     [
         ({"loops": -1}, "loops must be between 0 and 1024, not -1"),
-        ({"loops": 5000}, "loops is 5000, the maximum is 1024"),
+        ({"loops": 5000}, "loops must be between 0 and 1024, not 5000"),
         ({"high_water": -5}, "high_water must be between 0 and .*, not -5"),
         ({"low_water": 1 << 70}, "low_water must be between 0 and .*, not 1180591620717411303424"),
         ({"hard_limit": -1}, "hard_limit must be"),
         ({"read_budget": -1}, "read_budget must be"),
         ({"high_water": 1, "low_water": 2}, "2 <= 1"),
         ({"linger": -0.5}, "linger must be a number of seconds, 0 or more, not -0.5"),
-        ({"linger": 1e-12}, "linger must be .* 0 or at least a nanosecond, not 0.000000000001"),
+        ({"linger": 1e-12}, "linger must be .* 0 or at least a nanosecond, not 1e-12"),
         ({"linger": float("inf")}, "linger must be .* not inf"),
-        ({"linger": float("nan")}, "linger must be .* not NaN"),
+        ({"linger": float("nan")}, "linger must be .* not nan"),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(options: dict[str, float], text: str) -> None:

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::asked::Asked;
-use super::{is_everywhere, query, KeepAlive, ListenOptions, Role, Scheme, Source, Target};
+use super::{is_everywhere, query, KeepAlive, ListenOptions, Role, Scheme, Source, Target, Terms};
 use crate::base::error::Result;
 use crate::contract::options::ConnOptions;
 
@@ -42,12 +42,12 @@ pub(crate) struct DialOptions {
 
 impl ConnectUrl {
     /// Parses `[scheme://]address[?option=value&…]`, the schemes being those of listeners without `fd`. What the query
-    /// says wins over `conns`.
+    /// says wins over `terms`, and `conns`.
     ///
     /// # Errors
     /// [`InvalidAddress`](crate::ErrorKind::InvalidAddress), which quotes the URL, also where host or port are
     /// missing, and for port 0.
-    pub(crate) fn parse(url: &str, conns: &ConnOptions) -> Result<ConnectUrl> {
+    pub(crate) fn parse(url: &str, terms: &Terms, conns: &ConnOptions) -> Result<ConnectUrl> {
         let source = Source { role: Role::Connect, url };
         let (scheme, address, query) = source.split()?;
         if scheme == Scheme::Fd {
@@ -60,7 +60,10 @@ impl ConnectUrl {
         if port(&target) == Some(0) {
             return Err(source.wrong("nobody can be reached at port 0"));
         }
-        let mut asked = Asked { conns: conns.clone(), ..Asked::default() };
+        let mut asked = Asked { conns: ConnOptions::default(), ..terms.asked.clone() };
+        query::check_members(source, (scheme, &target), &mut asked)?;
+        // What these have no meaning for is told later, as for listeners.
+        asked.conns = conns.clone();
         query::read(source, (scheme, &target), query, &mut asked)?;
         let options = dial_options(asked.listen, asked.dial);
         Ok(ConnectUrl { scheme, target, options, conns: asked.conns })

@@ -7,6 +7,7 @@ mod query;
 mod socket_address;
 mod socket_options;
 mod table;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -30,6 +31,7 @@ pub use socket_address::{Address, Credentials};
 pub use socket_options::SocketOption;
 pub(crate) use socket_options::{of_connection, of_listener};
 pub use table::{given, OptionRow, OPTIONS};
+pub use terms::Terms;
 
 /// The scheme of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

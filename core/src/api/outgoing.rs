@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::{wrong_to_connect, Address, ConnectUrl, Scheme, Target};
+use crate::address::{wrong_to_connect, Address, ConnectUrl, Scheme, Target, Terms};
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::conn::shared::{ConnKind, ConnShared};
@@ -37,8 +37,18 @@ impl Handle {
     /// [`InvalidAddress`](crate::ErrorKind::InvalidAddress);
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a loop that there is not, or a framing that
     /// cannot be; [`WrongState`](crate::ErrorKind::WrongState) before the start and after a stop.
-    pub fn connect(&self, url: &str, mut options: ConnectOptions) -> Result<ConnId> {
-        let parsed = in_its_zone(url, ConnectUrl::parse(url, &options.conn)?)?;
+    pub fn connect(&self, url: &str, options: ConnectOptions) -> Result<ConnId> {
+        self.connect_on(url, &Terms::default(), options)
+    }
+
+    /// As [`connect`](Self::connect), with options of the socket beside the URL, where those of the query win. What the
+    /// connection begins with is in `options`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    #[doc(hidden)]
+    pub fn connect_on(&self, url: &str, terms: &Terms, mut options: ConnectOptions) -> Result<ConnId> {
+        let parsed = in_its_zone(url, ConnectUrl::parse(url, terms, &options.conn)?)?;
         options.conn = parsed.conns.clone();
         let mailbox = choose(self, &options)?;
         let (udp, unix) = (parsed.scheme.is_udp(), parsed.scheme == Scheme::Unix);
@@ -71,8 +81,9 @@ impl Handle {
             return Err(refused(&"it is no stream socket"));
         }
         let peer = socket::peer_address(descriptor.as_fd()).map_err(|error| refused(&error))?;
-        socket::set_nonblocking(descriptor.as_fd()).map_err(|error| refused(&error))?;
         let mailbox = choose(self, &options)?;
+        // Last: a copy that the caller keeps of a descriptor that is refused has the same mode.
+        socket::set_nonblocking(descriptor.as_fd()).map_err(|error| refused(&error))?;
         let shared = new_shared(self, ConnKind::Stream, &options);
         let unix = !matches!(peer, Address::Inet(_));
         shared.note_peer(peer);

@@ -69,6 +69,14 @@ impl<T> IdTable<T> {
         value
     }
 
+    /// All ids and values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &T)> {
+        let slots = self.values.iter().zip(&self.generations).zip(0..);
+        slots.filter_map(|((value, generation), slot)| {
+            Some((ConnId::new(*generation, self.lease.number(), slot), value.as_ref()?))
+        })
+    }
+
     /// All values.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.values.iter().flatten()
@@ -135,6 +143,17 @@ mod tests {
         let mut table = IdTable::new().unwrap();
         let id = table.insert("first").unwrap();
         (table, id)
+    }
+
+    #[test]
+    fn what_is_there_is_listed_with_its_id() {
+        let (mut table, first) = filled();
+        let second = table.insert("second").unwrap();
+        let third = table.insert("third").unwrap();
+        table.remove(second);
+        assert_eq!(table.iter().collect::<Vec<_>>(), [(first, &"first"), (third, &"third")]);
+        let again = table.insert("again").unwrap();
+        assert_eq!(table.iter().nth(1), Some((again, &"again")));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::address::Terms;
 use crate::contract::options::ConnOptions;
 
 fn dial(url: &str) -> Dial {
-    Dial::new(url, ConnectUrl::parse(url, &ConnOptions::default()).unwrap()).unwrap()
+    Dial::new(url, ConnectUrl::parse(url, &Terms::default(), &ConnOptions::default()).unwrap()).unwrap()
 }
 
 fn addresses(ips: &[&str]) -> Vec<SocketAddr> {

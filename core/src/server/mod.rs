@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::address::ListenOptions;
 use crate::base::engine_thread;
@@ -273,7 +274,7 @@ impl Server {
     /// [`ErrorKind::WrongThread`] on an event loop's thread, and so in callbacks; [`ErrorKind::WrongState`]
     /// if the server was not started, or its host drives it.
     pub fn wait(&self) -> Result<()> {
-        while !self.wait_with(None)? {}
+        while !self.wait_within(None, None)? {}
         Ok(())
     }
 
@@ -284,7 +285,25 @@ impl Server {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_or_readable(&self, other: BorrowedFd<'_>) -> Result<bool> {
-        self.wait_with(Some(other))
+        self.wait_within(Some(other), None)
+    }
+
+    /// As [`wait`](Self::wait), but returns `false` when `at_most` is over, `other` becomes readable, or a signal handler ran
+    /// on this thread.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    #[doc(hidden)]
+    pub fn wait_within(&self, other: Option<BorrowedFd<'_>>, at_most: Option<Duration>) -> Result<bool> {
+        self.expect_waitable()?;
+        let ended = match self.ended()?.wait(other, at_most) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+            waited => waited.map_err(|error| Error::system("wait for the server", &error))?,
+        };
+        if ended {
+            self.join();
+        }
+        Ok(ended)
     }
 
     /// As [`wait`](Self::wait), but returns `false` when the thread is cancelled meanwhile. It is the caller's then to end
@@ -319,18 +338,6 @@ impl Server {
     fn ended(&self) -> Result<&Waker> {
         let none = || Error::new(ErrorKind::Internal, "a server without an end");
         self.handle.shared.ended().ok_or_else(none)
-    }
-
-    fn wait_with(&self, other: Option<BorrowedFd<'_>>) -> Result<bool> {
-        self.expect_waitable()?;
-        let ended = match self.ended()?.wait(other) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
-            waited => waited.map_err(|error| Error::system("wait for the server", &error))?,
-        };
-        if ended {
-            self.join();
-        }
-        Ok(ended)
     }
 
     /// Waits for the threads, which have nothing left to do.

@@ -120,6 +120,16 @@ impl Handle {
         self.mailboxes().iter().map(|mailbox| mailbox.connections()).sum()
     }
 
+    /// The ids of the connections that are open, those being made or closed included, loop by loop. One that is accepted and
+    /// waits for its loop has none yet. Empty in a forked child of the process that started the server.
+    #[must_use]
+    pub fn connection_ids(&self) -> Vec<ConnId> {
+        match self.shared.expect_own_process() {
+            Ok(()) => self.mailboxes().iter().flat_map(|mailbox| mailbox.ids()).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
     /// Bytes written to connections and not yet taken by the kernel. Walks over all connections. 0 in a forked child
     /// of the process that started the server.
     #[must_use]

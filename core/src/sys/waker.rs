@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use super::cancel::Uncancelled;
 use super::check;
@@ -10,17 +11,18 @@ pub(crate) use super::poller::Waker;
 
 impl Waker {
     /// Blocks until a wake comes; it is not drained, so that others see it too. Or until `other` is readable, if there is
-    /// one. Says whether a wake came.
+    /// one, or `at_most` is over. Says whether a wake came.
     ///
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] when a signal handler ran on this thread.
-    pub(crate) fn wait(&self, other: Option<BorrowedFd<'_>>) -> io::Result<bool> {
+    pub(crate) fn wait(&self, other: Option<BorrowedFd<'_>>, at_most: Option<Duration>) -> io::Result<bool> {
         let input = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         // A negative number is left out.
         let mut polled =
             [input(self.as_fd().as_raw_fd()), input(other.map_or(-1, |other| other.as_raw_fd()))];
-        // SAFETY: pointer and number describe the array, which outlives the call; no time-out.
-        check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) })?;
+        let millis = super::poller::millis(at_most);
+        // SAFETY: pointer and number describe the array, which outlives the call.
+        check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, millis) })?;
         Ok(polled[0].revents != 0)
     }
 }
@@ -53,7 +55,6 @@ impl Waker {
 mod tests {
     use super::*;
     use crate::sys::poller::{Events, Poller};
-    use std::time::Duration;
 
     #[test]
     fn many_wakes_are_one_event_and_one_drain() {
@@ -63,7 +64,7 @@ mod tests {
             (0..wakes).for_each(|_| waker.wake());
             poller.poll(&mut events, Some(Duration::ZERO)).unwrap();
             assert_eq!(events.iter().count(), 1);
-            assert!(waker.wait(None).unwrap());
+            assert!(waker.wait(None, None).unwrap());
             waker.drain();
             poller.poll(&mut events, Some(Duration::ZERO)).unwrap();
             assert_eq!(events.iter().count(), 0);
@@ -74,9 +75,17 @@ mod tests {
     fn what_else_is_waited_for_is_told_apart() {
         let (waker, other) = (Waker::new().unwrap(), Waker::new().unwrap());
         other.wake();
-        assert!(!waker.wait(Some(other.as_fd())).unwrap());
+        assert!(!waker.wait(Some(other.as_fd()), None).unwrap());
         waker.wake();
-        assert!(waker.wait(Some(other.as_fd())).unwrap());
+        assert!(waker.wait(Some(other.as_fd()), None).unwrap());
+    }
+
+    #[test]
+    fn a_wait_may_have_an_end() {
+        let waker = Waker::new().unwrap();
+        assert!(!waker.wait(None, Some(Duration::from_millis(1))).unwrap());
+        waker.wake();
+        assert!(waker.wait(None, Some(Duration::ZERO)).unwrap());
     }
 
     #[test]

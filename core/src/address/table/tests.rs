@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::{ConnectUrl, ListenOptions, ListenUrl};
+use super::super::{ConnectUrl, ListenOptions, ListenUrl, Terms};
 use super::*;
 use crate::base::error::{ErrorKind, Result};
 use crate::contract::config::Timeouts;
@@ -36,7 +36,7 @@ fn listen(url: &str, beside: &ConnOptions) -> Result<ConnOptions> {
 }
 
 fn connect(url: &str, beside: &ConnOptions) -> Result<ConnOptions> {
-    ConnectUrl::parse(url, beside).map(|parsed| parsed.conns)
+    ConnectUrl::parse(url, &Terms::default(), beside).map(|parsed| parsed.conns)
 }
 
 /// Both, of the same query; each stream's scheme has these options.

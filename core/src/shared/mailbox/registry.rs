@@ -50,6 +50,14 @@ impl Mailbox {
         self.open.load(Ordering::SeqCst)
     }
 
+    /// The ids of the streams, and of the outgoing connections for datagrams, that have not left yet.
+    pub(crate) fn ids(&self) -> Vec<ConnId> {
+        let inner = self.lock();
+        let conns =
+            inner.conns.iter().filter(|(_, shared)| shared.kind != ConnKind::Endpoint && !shared.is_gone());
+        conns.map(|(id, _)| id).collect()
+    }
+
     /// Unsent bytes of all connections.
     pub(crate) fn unsent(&self) -> usize {
         self.lock().conns.values().map(|shared| shared.unsent()).sum()

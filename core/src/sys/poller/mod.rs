@@ -72,7 +72,7 @@ pub(crate) struct Event {
 }
 
 /// A time-out as the system's calls take it: in milliseconds, rounded up; -1 for none.
-fn millis(timeout: Option<Duration>) -> libc::c_int {
+pub(super) fn millis(timeout: Option<Duration>) -> libc::c_int {
     match timeout {
         None => -1,
         Some(Duration::ZERO) => 0,

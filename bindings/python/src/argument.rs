@@ -1,0 +1,123 @@
+//! Arguments of calls: from Python's values, with errors that name the argument and what it can be.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use reactor_core::{Error, ErrorKind};
+
+use crate::errors::exception;
+
+/// An argument, by its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Argument<'a, 'py> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a Bound<'py, PyAny>,
+}
+
+impl<'py> Argument<'_, 'py> {
+    pub(crate) fn py(&self) -> Python<'py> {
+        self.value.py()
+    }
+
+    /// The error for a value of another type.
+    pub(crate) fn no(&self, what: impl Display) -> PyErr {
+        match self.value.repr() {
+            Ok(quoted) => PyTypeError::new_err(format!("{} must be {what}, not {quoted}", self.name)),
+            Err(error) => error,
+        }
+    }
+
+    /// The error for a value of the right type that is outside what the call takes.
+    pub(crate) fn outside(&self, what: impl Display) -> PyErr {
+        match self.value.str() {
+            Ok(text) => invalid(self.py(), format!("{} must be {what}, not {text}", self.name)),
+            Err(error) => error,
+        }
+    }
+
+    /// An integer that counts something.
+    pub(crate) fn count(&self, max: usize) -> PyResult<usize> {
+        if !self.value.is_instance_of::<PyInt>() {
+            return Err(self.no("an integer"));
+        }
+        match self.value.extract::<usize>() {
+            Ok(count) if count <= max => Ok(count),
+            Err(error) if !error.is_instance_of::<PyOverflowError>(self.py()) => Err(error),
+            _ => Err(self.outside(format_args!("between 0 and {max}"))),
+        }
+    }
+
+    /// True or false.
+    pub(crate) fn switch(&self) -> PyResult<bool> {
+        self.value.cast::<PyBool>().map(|switch| switch.is_true()).map_err(|_| self.no("True or False"))
+    }
+
+    /// A string.
+    pub(crate) fn text(&self, what: impl Display) -> PyResult<String> {
+        self.value.cast::<PyString>().map_err(|_| self.no(what))?.extract()
+    }
+
+    /// A number of seconds, which may be no number at all, or negative.
+    fn number(&self) -> PyResult<f64> {
+        let is_number = self.value.is_instance_of::<PyFloat>() || self.value.is_instance_of::<PyInt>();
+        match is_number {
+            true => self.value.extract::<f64>(),
+            false => Err(self.no("a number of seconds")),
+        }
+    }
+
+    /// Seconds, 0 or more. What is above 0 is no less than a nanosecond: zero is something else to the engine.
+    pub(crate) fn seconds(&self) -> PyResult<Duration> {
+        let seconds = self.number()?;
+        let wrong = |what: &str| self.outside(format_args!("a number of seconds, {what}"));
+        let duration = Duration::try_from_secs_f64(seconds).map_err(|_| wrong("0 or more"))?;
+        match duration.is_zero() && seconds > 0.0 {
+            true => Err(wrong("0 or at least a nanosecond")),
+            false => Ok(duration),
+        }
+    }
+
+    /// The member of an enumeration that has this name.
+    pub(crate) fn one_of<T: Copy>(&self, all: &[(T, &str)]) -> PyResult<T> {
+        let known = || all.iter().map(|(_, name)| format!("\"{name}\"")).collect::<Vec<_>>();
+        let name = self.value.cast::<PyString>().map_err(|_| self.no(one_of(&known())))?.to_string();
+        let found = all.iter().find(|(_, known)| *known == name).map(|(member, _)| *member);
+        found.ok_or_else(|| {
+            invalid(self.py(), format!("{} must be {}, not {name:?}", self.name, one_of(&known())))
+        })
+    }
+}
+
+/// `"a", "b" or "c"`.
+fn one_of(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+pub(crate) fn invalid(py: Python<'_>, message: String) -> PyErr {
+    exception(py, &Error::new(ErrorKind::InvalidArgument, message))
+}
+
+/// Gives each keyword argument to `take`, which says whether the call has it.
+pub(crate) fn each_keyword<'py>(
+    call: &str,
+    known: &[&str],
+    given: Option<&Bound<'py, PyDict>>,
+    mut take: impl FnMut(Argument<'_, 'py>) -> PyResult<bool>,
+) -> PyResult<()> {
+    for (name, value) in given.iter().flat_map(|given| given.iter()) {
+        let name = name.extract::<String>()?;
+        if !take(Argument { name: &name, value: &value })? {
+            let known = known.join(", ");
+            let text = format!("{call}() got an unexpected keyword argument '{name}' (known: {known})");
+            return Err(PyTypeError::new_err(text));
+        }
+    }
+    Ok(())
+}
