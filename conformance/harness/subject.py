@@ -75,6 +75,7 @@ class Subject:
         self._stderr = ""
         self._news = threading.Condition()
         self._ended = False
+        self._stop_told = False
         self._descriptors: dict[int, str] = {}
         self.process = subprocess.Popen(
             [*activation(inherit), *prefix, *COMMANDS[name], *arguments],
@@ -144,6 +145,7 @@ class Subject:
     def tell(self, command: str) -> None:
         """Sends a control command without waiting for its reply."""
         assert self.process.stdin is not None
+        self._stop_told |= command == "stop"
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
 
@@ -221,7 +223,8 @@ class Subject:
             self._never_started()
             return
         if not self.events("error"):
-            if not self.events("ended", "stop"):
+            # One that was told to stop may end before it answers.
+            if not self._stop_told and not self.events("ended", "stop"):
                 self.expect_nothing_left()
                 self.tell("stop")
             self._expect_stopped()
