@@ -32,14 +32,14 @@
  *   other, with 0 and without what atexit(3) was given. reactor_server_turn() answers REACTOR_STATUS_WRONG_STATE
  *   in it.
  * - No callback and no completion runs inside of a call, whatever the call brings about: it comes later, on its loop. The
- *   calls that run the server are the exception: on_start comes inside of reactor_server_start() and _run(), and of a
- *   server that its host drives everything inside of reactor_server_turn(), and of reactor_server_free() what is
+ *   calls that run the server are the exception: on_start comes inside of reactor_server_start() and _run(), and of
+ *   reactor_serve(), and of a server that its host drives everything inside of reactor_server_turn(), and of reactor_server_free() what is
  *   left. A destroy function may be called inside of the call that gives up what it releases.
  * - Callbacks, and all functions that the program passes, must not block, and must be left by returning:
  *   neither by an exception nor by longjmp. A callback that ends the thread of its loop, by pthread_exit(), stops the
  *   server; it fails the start if it is on_start. The thread goes on, a host's in reactor_server_turn(). A loop's thread
- *   cannot be cancelled. reactor_server_free(), _run(), _wait() and _turn() are refused inside of them, with
- *   REACTOR_STATUS_WRONG_THREAD.
+ *   cannot be cancelled. reactor_server_free(), _run(), _wait() and _turn(), and reactor_serve() are refused inside of
+ *   them, with REACTOR_STATUS_WRONG_THREAD.
  * - Where user_data goes with a destroy function, the library calls destroy once, after everything else that it
  *   calls with that user_data. If the call that passes them fails, user_data remains the caller's, and destroy is
  *   not called.
@@ -1108,6 +1108,34 @@ const char *reactor_status_name(reactor_status status);
  * is none. Static text: never NULL, never freed.
  */
 const char *reactor_close_reason_name(int32_t reason);
+
+/**
+ * Makes a server, listens at url_count URLs, and serves until it is told to stop: by SIGTERM or SIGINT (Ctrl-C), as
+ * reactor_server_stop_on_signals() has it, or by reactor_server_stop() in a callback. It prints nothing. options may be
+ * NULL; stop_deadline_ms is how long connections may go on after the first signal. When this returns the server is freed,
+ * and what was done with the signals before is done again. A signal that comes before the start ends it well, too. The
+ * calling thread is not cancelled meanwhile.
+ *
+ * Errors: as reactor_server_new(), reactor_server_listen(), whose message quotes the URL, and reactor_server_run(). Nothing
+ * is left behind then.
+ */
+reactor_status reactor_serve(const struct reactor_callbacks *callbacks,
+                             const char *const *urls,
+                             size_t url_count,
+                             const struct reactor_options *options);
+
+/**
+ * From now on, until the server is freed, SIGTERM and SIGINT (Ctrl-C) stop it: the first gracefully, within the server's
+ * stop_deadline_ms, and any further one at once. One that comes before the start stops it as well; the start is then refused
+ * with REACTOR_STATUS_STOPPED. Only this and reactor_serve() handle signals. With several servers a signal stops them all.
+ *
+ * What was done with the two signals before, ignoring them included, is done again once no server handles them; unless the
+ * program has changed it meanwhile. No other signal is touched. A child that is forked after the call does with them what was
+ * done before it: one that serves a copy of the server calls this itself.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL; REACTOR_STATUS_SYSTEM if the system refuses.
+ */
+reactor_status reactor_server_stop_on_signals(struct reactor_server *server);
 
 /**
  * Makes a server that is not started and listens nowhere.

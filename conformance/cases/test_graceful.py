@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -125,6 +127,40 @@ def test_a_stop_cuts_a_graceful_one_short(serve: Serve, second: str) -> None:
     server.expect("ended")
     assert server.events("close")[0]["reason"] == "shutdown"
     assert len(server.events("stopping")) == 1
+
+
+@promises("S2", "S3")
+@needs("signals")
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_is_graceful_and_the_second_ends(
+    serve: Serve, first: signal.Signals, second: signal.Signals
+) -> None:
+    server = serve(loops=2, signals=True, stop_deadline_ms=3_600_000)
+    client = server.connect()
+    conn = client.id()
+    os.kill(server.pid, first)
+    server.expect("stopping")
+    expect_refused(server.urls[0])
+    assert client.ask("echo still") == "still"
+    os.kill(server.pid, second)
+    server.expect("ended")
+    # Whoever asked whether it still listens may have got in.
+    assert [event["reason"] for event in server.events("close") if event["id"] == conn] == ["shutdown"]
+    assert len(server.events("stopping")) == 1
+
+
+@promises("S2", "S3")
+@needs("signals")
+def test_connections_finish_after_a_signal(serve: Serve) -> None:
+    server = serve(loops=2, signals=True, stop_deadline_ms=3_600_000)
+    client = server.connect()
+    client.id()
+    os.kill(server.pid, signal.SIGTERM)
+    server.expect("stopping")
+    client.close()
+    server.expect("ended")
+    assert [event["reason"] for event in server.events("close")] == ["eof"]
 
 
 @promises("S3", "S2")

@@ -79,5 +79,6 @@ pub use delivery::handler::{BoxError, Detached, Handler};
 pub use framing::{ByteOrder, Framing, LengthField, Width};
 pub use listen::listener::inherited;
 pub use server::hosted::Hosted;
+pub use server::signals::serve;
 pub use server::Server;
 pub use shared::handle::Handle;

@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,8 +14,6 @@
 enum { GRACE_MS = 1000 };
 
 static const char *program = "example";
-/* For the signal handler, which gets no argument. */
-static reactor_server *server;
 
 int launch_fail(const char *format, ...) {
     char text[1024];
@@ -113,34 +110,13 @@ void launch_free(struct launch *launch) {
 
 /* ---- the server ---- */
 
-static void on_signal(int number) {
-    (void)number;
-    static volatile sig_atomic_t asked;
-    int saved = errno; /* of whatever was interrupted */
-    if (asked) {
-        reactor_server_stop_from_signal(server);
-    } else {
-        asked = 1;
-        reactor_server_stop_gracefully(server, GRACE_MS);
-    }
-    errno = saved;
-}
-
-static void handle_signals(void (*handler)(int)) {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-    /* Not one handler inside the other. */
-    sigemptyset(&action.sa_mask);
-    sigaddset(&action.sa_mask, SIGINT);
-    sigaddset(&action.sa_mask, SIGTERM);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-static int serve(const struct launch *launch) {
+static int serve(reactor_server *server, const struct launch *launch) {
     for (size_t i = 0; i < launch->url_count; i++) {
         reactor_listener listener;
         char address[REACTOR_ADDRESS_CAPACITY];
-        if (reactor_server_listen_with(server, launch->urls[i], &launch->listen, &listener) != REACTOR_OK ||
+        reactor_status status = reactor_server_listen_with(server, launch->urls[i], &launch->listen, &listener);
+        if (status == REACTOR_STATUS_WRONG_STATE) return 0; /* a signal came: that is a good end, too */
+        if (status != REACTOR_OK ||
             reactor_server_listener_address(server, listener, address, sizeof address, NULL) != REACTOR_OK) {
             return launch_fail("%s", reactor_last_error());
         }
@@ -148,19 +124,23 @@ static int serve(const struct launch *launch) {
         if (fflush(stdout) != 0) return launch_fail("cannot say where it listens");
     }
     reactor_status status = reactor_server_run(server);
-    /* Stopped: a signal came before the start. That is a good end, too. */
+    /* Stopped: a signal came before the start. */
     if (status == REACTOR_OK || status == REACTOR_STATUS_STOPPED) return 0;
     return launch_fail("%s", reactor_last_error());
 }
 
+/* It says where it listens, and so does in steps what reactor_serve() does. */
 int launch_serve(const struct launch *launch) {
-    if (reactor_server_new(&launch->callbacks, &launch->options, &server) != REACTOR_OK) {
+    reactor_options options = launch->options;
+    reactor_server *server = NULL;
+    options.stop_deadline_ms = GRACE_MS;
+    if (reactor_server_new(&launch->callbacks, &options, &server) != REACTOR_OK ||
+        reactor_server_stop_on_signals(server) != REACTOR_OK) {
         launch_fail("%s", reactor_last_error());
+        reactor_server_free(server);
         return EXIT_FAILURE;
     }
-    handle_signals(on_signal);
-    int served = serve(launch);
-    handle_signals(SIG_IGN); /* one that comes now would meet a server that is being freed */
+    int served = serve(server, launch);
     reactor_status freed = reactor_server_free(server);
     if (freed != REACTOR_OK) launch_fail("%s", reactor_last_error());
     return served == 0 && freed == REACTOR_OK ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -9,9 +9,8 @@ static int32_t echo(void *user_data, reactor_server *server, reactor_conn conn, 
 int main(void) {
     static reactor_callbacks callbacks; /* zero is the default */
     callbacks.size = sizeof callbacks; callbacks.on_data = echo;
-    reactor_server *server = NULL;
-    int failed = reactor_server_new(&callbacks, NULL, &server) || reactor_server_listen(server, "tcp://:5000") ||
-                 reactor_server_run(server);
-    if (failed) fprintf(stderr, "%s\n", reactor_last_error());
-    return reactor_server_free(server) || failed;
+    const char *url = "tcp://:5000";
+    if (reactor_serve(&callbacks, &url, 1, NULL) == REACTOR_OK) return 0;
+    fprintf(stderr, "%s\n", reactor_last_error());
+    return 1;
 }

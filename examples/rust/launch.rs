@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::*;
-use reactor_core::{Config, ConnOptions, ErrorKind, Handler, ListenOptions, Server};
+use reactor_core::{Config, ConnOptions, Handler, ListenOptions, Server};
 
 /// How long connections may go on after a signal. A second signal ends them at once.
 const GRACE: Duration = Duration::from_secs(1);
@@ -58,25 +58,26 @@ impl Launch {
         }
     }
 
-    /// Serves until a signal ends it.
-    pub fn run(self, handler: impl Handler) -> Result<(), Failure> {
+    /// Serves until a signal ends it: it says where it listens, and so does in steps what `reactor_core::serve` does.
+    pub fn run(mut self, handler: impl Handler) -> Result<(), Failure> {
+        self.config.stop_deadline = GRACE;
         let server = Server::new(handler, &self.config)?;
-        let handle = server.handle().clone();
-        ctrlc::set_handler(move || match handle.is_stopping() {
-            true => handle.stop(),
-            false => handle.stop_gracefully(GRACE),
-        })?;
+        server.stop_on_signals()?;
+        match self.listen_and_run(&server) {
+            // A signal came before the start.
+            Err(_) if server.handle().is_stopping() && server.handle().loops() == 0 => Ok(()),
+            result => result,
+        }
+    }
+
+    fn listen_and_run(&self, server: &Server) -> Result<(), Failure> {
         let mut out = std::io::stdout();
         for url in &self.urls {
             let listening = server.listen_with(url, &ListenOptions::default(), &self.conns)?;
             writeln!(out, "listening on {}", listening.address)?;
             out.flush()?;
         }
-        match server.run() {
-            // A signal came before the start.
-            Err(error) if error.kind() == ErrorKind::Stopped => Ok(()),
-            result => Ok(result?),
-        }
+        Ok(server.run()?)
     }
 }
 

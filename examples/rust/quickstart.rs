@@ -1,5 +1,5 @@
 //! An echo server.
-use reactor_core::{Action, Config, Conn, Handler, Server};
+use reactor_core::{serve, Action, Config, Conn, Handler};
 
 struct Echo;
 impl Handler for Echo {
@@ -9,7 +9,5 @@ impl Handler for Echo {
 }
 
 fn main() -> Result<(), reactor_core::Error> {
-    let server = Server::new(Echo, &Config::default())?;
-    println!("listening on {}", server.listen("tcp://:5000")?);
-    server.run()
+    serve(Echo, &["tcp://:5000"], &Config::default())
 }

@@ -87,7 +87,34 @@ impl Call {
     /// # Safety
     /// The pointer is NULL or points to a string that ends with a zero byte and stays as it is for `'a`.
     pub(crate) unsafe fn url<'a>(self, url: *const c_char) -> Result<&'a str> {
-        self.not_null(url, "url")?;
+        // SAFETY: what the caller promises.
+        unsafe { self.url_of(url, "url") }
+    }
+
+    /// URLs to listen at; NULL is fine for none.
+    ///
+    /// # Safety
+    /// The pointer is NULL or valid for reads of `count` elements, each of which is as for [`Call::url`].
+    pub(crate) unsafe fn urls<'a>(self, urls: *const *const c_char, count: usize) -> Result<Vec<&'a str>> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        self.not_null(urls, "urls")?;
+        if count > isize::MAX as usize / size_of::<*const c_char>() {
+            return Err(self.invalid(format_args!("url_count is {count}, more than there can be")));
+        }
+        // SAFETY: not NULL, not too many, and the rest is what the caller promises.
+        let urls = unsafe { std::slice::from_raw_parts(urls, count) };
+        // SAFETY: what the caller promises.
+        let checked =
+            |(index, url): (usize, &*const c_char)| unsafe { self.url_of(*url, &format!("urls[{index}]")) };
+        urls.iter().enumerate().map(checked).collect()
+    }
+
+    /// # Safety
+    /// As for [`Call::url`].
+    unsafe fn url_of<'a>(self, url: *const c_char, parameter: &str) -> Result<&'a str> {
+        self.not_null(url, parameter)?;
         // SAFETY: not NULL, and the rest is what the caller promises.
         let url = unsafe { CStr::from_ptr(url) };
         url.to_str().map_err(|_| {

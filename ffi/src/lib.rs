@@ -42,6 +42,7 @@ mod out;
 pub mod owned;
 mod passed;
 pub mod peer;
+pub mod serve;
 pub mod server;
 pub mod settings;
 mod sized;

@@ -282,7 +282,7 @@ unsafe fn in_use(
 
 impl reactor_server {
     /// A server for C, which its callbacks know by its pointer.
-    fn boxed(callbacks: reactor_callbacks, config: &Config) -> Result<*mut reactor_server> {
+    pub(crate) fn boxed(callbacks: reactor_callbacks, config: &Config) -> Result<*mut reactor_server> {
         let table = Arc::new(Table::new(callbacks));
         let core = Server::delivering(CHandler(Arc::clone(&table)), config)?;
         let (host, usage) = (Host::default(), Arc::default());
@@ -297,7 +297,7 @@ impl reactor_server {
     }
 
     /// Stops, and waits until nobody uses the server any more.
-    fn end(&self, call: Call) -> Result<()> {
+    pub(crate) fn end(&self, call: Call) -> Result<()> {
         self.host.refuse_elsewhere(call)?;
         self.handle().stop();
         self.host.end();

@@ -8,12 +8,13 @@ use reactor_core::binding::OPTIONS;
 use reactor_core::Metrics;
 
 /// The sources, in the order in which the header shows what they export.
-const SOURCES: [&str; 29] = [
+const SOURCES: [&str; 30] = [
     "status.rs",
     "action.rs",
     "written.rs",
     "close.rs",
     "value.rs",
+    "serve.rs",
     "server.rs",
     "listen.rs",
     "connect_options.rs",

@@ -15,7 +15,6 @@ static void *wait_and_free(void *argument) {
     struct subject *subject = argument;
     reactor_server_wait(subject->server);
     pthread_mutex_lock(&lock);
-    signals_end();
     other_end();
     event_plain("ended");
     reactor_server_free(subject->server);

@@ -54,7 +54,6 @@ reactor_status subject_drive(struct subject *subject) {
     reactor_status status = reactor_server_start_hosted(subject->server);
     if (status == REACTOR_OK) status = turn_and_obey(subject, &lines);
     if (status == REACTOR_OK) {
-        signals_end();
         other_end();
         event_plain("ended");
         status = reactor_server_free(subject->server);

@@ -24,7 +24,10 @@ static reactor_status serve(struct subject *subject, const struct settings *sett
     bool listens = settings->url_count > 0 || settings->listen_inherited;
     if (listens) event_listening(subject->server);
     if (settings->forks) go_on_in_child();
-    if (settings->signals) signals_begin(subject->server);
+    if (settings->signals) {
+        reactor_status status = reactor_server_stop_on_signals(subject->server);
+        if (status != REACTOR_OK) return status;
+    }
     if (settings->hosted) return subject_drive(subject);
     reactor_status status = listens ? subject_start(subject) : REACTOR_OK;
     if (status == REACTOR_OK) subject_control(subject);

@@ -253,13 +253,6 @@ void subject_control(struct subject *subject);
 /* Drives the server and obeys standard input on this thread, until both have ended. */
 reactor_status subject_drive(struct subject *subject);
 
-/* ---- signals.c ---- */
-
-/* From now on SIGINT and SIGTERM stop the server. */
-void signals_begin(reactor_server *server);
-/* They do nothing any more: the server is about to be freed. */
-void signals_end(void);
-
 /* ---- forks.c ---- */
 
 /* Goes on in a child; the parent only waits for it, and ends as it does. */

@@ -63,8 +63,7 @@ fn serve() -> Result<(), Box<dyn Error>> {
     let server = Arc::new(Server::new(Subject::new(&options, Arc::clone(&world)), &options.config)?);
     world.set_server(&server);
     if options.signals {
-        let handle = server.handle().clone();
-        ctrlc::set_handler(move || handle.stop())?;
+        server.stop_on_signals()?;
     }
     let urls = listen(&world, &server, &options)?;
     let listens = !urls.is_empty();

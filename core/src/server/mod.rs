@@ -2,6 +2,7 @@
 
 mod accept_thread;
 pub(crate) mod hosted;
+pub(crate) mod signals;
 pub(crate) mod threads;
 
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::sys::cancel::Uncancelled;
 use crate::sys::fork;
 use crate::sys::waker::Waker;
 
+use signals::Signals;
 use threads::Threads;
 
 /// A server and its event loops. Dropping it stops it and waits for the loops, unless it is dropped on one of
@@ -62,6 +64,8 @@ pub struct Server {
     delivery: Mutex<Option<Arc<dyn Delivery>>>,
     /// Dropping it does not wait.
     let_go: AtomicBool,
+    /// While signals stop it.
+    signals: Mutex<Option<Signals>>,
 }
 
 impl Server {
@@ -83,7 +87,7 @@ impl Server {
         let shared = ServerState::new(config.resolved()?, delivery.carries())?;
         let delivery: Arc<dyn Delivery> = Arc::new(delivery);
         let (handle, delivery) = (Handle { shared: Arc::new(shared) }, Mutex::new(Some(delivery)));
-        Ok(Server { handle, delivery, let_go: AtomicBool::new(false) })
+        Ok(Server { handle, delivery, let_go: AtomicBool::new(false), signals: Mutex::default() })
     }
 
     /// The server as callbacks and other threads see it.

@@ -17,6 +17,7 @@ pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod socket_options;
+pub(crate) mod stop_signals;
 pub(crate) mod time;
 pub(crate) mod waker;
 
