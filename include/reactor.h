@@ -37,9 +37,10 @@
  *   left. A destroy function may be called inside of the call that gives up what it releases.
  * - Callbacks, and all functions that the program passes, must not block, and must be left by returning:
  *   neither by an exception nor by longjmp. A callback that ends the thread of its loop, by pthread_exit(), stops the
- *   server; it fails the start if it is on_start. The thread goes on, a host's in reactor_server_turn(). A loop's thread
- *   cannot be cancelled. reactor_server_free(), _run(), _wait() and _turn(), and reactor_serve() are refused inside of
- *   them, with REACTOR_STATUS_WRONG_THREAD.
+ *   server; it fails the start if it is on_start. The thread goes on, a host's in reactor_server_turn(), and what the
+ *   library had allocated for that turn is not given back. A loop's thread cannot be cancelled.
+ *   reactor_server_free(), _run(), _wait() and _turn(), and reactor_serve() are refused inside of them, with
+ *   REACTOR_STATUS_WRONG_THREAD.
  * - Where user_data goes with a destroy function, the library calls destroy once, after everything else that it
  *   calls with that user_data. If the call that passes them fails, user_data remains the caller's, and destroy is
  *   not called.
