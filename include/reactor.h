@@ -1023,6 +1023,20 @@ typedef struct reactor_length_field {
 typedef ptrdiff_t (*reactor_measure)(void *user_data, const uint8_t *data, size_t len);
 
 /**
+ * Where an argument of a command stands in the data of on_data.
+ */
+typedef struct reactor_place {
+    /**
+     * Of its first byte, counted from the data's.
+     */
+    size_t offset;
+    /**
+     * Its bytes.
+     */
+    size_t len;
+} reactor_place;
+
+/**
  * Called with each message: level is one of REACTOR_LOG_..., message a text on one line or more, valid until
  * the call returns. On whichever thread has something to say, on several at once. What the engine has to say
  * about calls made inside of it is dropped.
@@ -1266,10 +1280,10 @@ reactor_status reactor_server_listen(struct reactor_server *server, const char *
  * milliseconds, 0 for never.
  *
  * FRAMING is line, fixed:LENGTH, delimiter:BYTES (with %, & and , as %25, %26 and %2C, and any byte as % and two
- * hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), or none. Settings follow behind
+ * hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), resp, or none. Settings follow behind
  * commas: max_frame=N; of lines and delimiters keep_delimiter=BOOL and deliver_rest=BOOL, as reactor_framing_with()
  * explains them, and of delimiters or=BYTES for each further one; of a length field order=big|little, offset=N, adjustment=N
- * and strip=N|header, as struct reactor_length_field explains them.
+ * and strip=N|header, as struct reactor_length_field explains them; of resp max_arguments=N, as reactor_framing_resp() does.
  *
  * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
  * not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url and says which
@@ -1957,6 +1971,24 @@ reactor_status reactor_framing_length_field(const struct reactor_length_field *f
                                             struct reactor_framing **out_framing);
 
 /**
+ * A frame is a command as the clients of Redis send them (RESP): an array of bulk strings, or words on a line. It is
+ * delivered as it came, and reactor_conn_arguments() tells where its arguments stand, of which it has at least one; what asks
+ * for nothing (an empty line, an empty array) is left out. Of a line with quotes, which are those of redis-cli, the
+ * arguments are delivered instead, one behind the other.
+ *
+ * max_arguments is the number of arguments that a command has at most, its name included, up to 2,147,483,647; 0 means
+ * 1,048,576. An argument has at most 512 MiB, a line 64 KiB; but max_frame counts the whole command. What is malformed or
+ * too large is answered in Redis's words (-ERR Protocol error: ...), behind what was written before, and ends the
+ * connection with REACTOR_CLOSE_PROTOCOL. Half a command at the end of file is not answered. Frames cannot be written with
+ * it.
+ *
+ * Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+ */
+reactor_status reactor_framing_resp(size_t max_arguments,
+                                    size_t max_frame,
+                                    struct reactor_framing **out_framing);
+
+/**
  * A frame is as long as measure says, and is delivered whole. measure is called on the threads of the loops,
  * on several at once, and must be able to tell from no more than max_frame bytes. While the input is too
  * short it is asked again from the beginning, so a frame that comes in small pieces costs the square of what
@@ -1977,6 +2009,19 @@ reactor_status reactor_framing_custom(reactor_measure measure,
  * Gives a framing up; options and connections that use it go on using it. NULL is fine. Free it once.
  */
 reactor_status reactor_framing_free(struct reactor_framing *framing);
+
+/**
+ * In on_data, with a framing of reactor_framing_resp(): gives where the arguments of the command stand in the data, and how
+ * many there are, at least one: the command's name. They are valid until on_data returns.
+ *
+ * Errors: REACTOR_STATUS_WRONG_STATE outside on_data of this connection, and with another framing or none;
+ * REACTOR_STATUS_WRONG_THREAD elsewhere than on its loop; REACTOR_STATUS_CLOSED if the connection is gone, or belongs
+ * to another server; REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+ */
+reactor_status reactor_conn_arguments(struct reactor_server *server,
+                                      reactor_conn conn,
+                                      const struct reactor_place **out_places,
+                                      size_t *out_count);
 
 /**
  * Sends what the engine logs to a function, for the whole process, in place of the one before: messages up

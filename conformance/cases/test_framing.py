@@ -275,6 +275,76 @@ def test_frames_behind_a_pause_or_a_close_wait_or_are_dropped(serve: Serve) -> N
     assert server.expect("close", id=conn)["reason"] == "local close"
 
 
+# ---- commands ----
+
+#: A framing, what is sent, the arguments of the commands that are delivered, and what is answered before the end.
+COMMANDS: dict[str, tuple[str, bytes, list[list[bytes]], bytes]] = {
+    "arrays": ("resp", b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$0\r\n\r\n", [[b"GET", b"k"], [b""]], b""),
+    "lines": ("resp", b"PING\r\nGET  k\nSET\tk \"a\\x00\\n b\" ''\r\n", [[b"PING"], [b"GET", b"k"], [b"SET", b"k", b"a\0\n b", b""]], b""),
+    "nothing": ("resp:2:max=20", (b"\r\n*0\r\n*-1\r\n \n" * 9) + b"PING\n", [[b"PING"]], b""),
+    "bytes": ("resp", b"*1\r\n$12\r\n\r\n*1\r\n$4\0\xff\r\n\r\n" + b"x\n", [[b"\r\n*1\r\n$4\0\xff\r\n"], [b"x"]], b""),
+    "count": ("resp", b"PING\r\n*x\r\nPING\r\n", [[b"PING"]], b"invalid multibulk length"),
+    "too many": ("resp:2", b"a b\r\n*3\r\nPING\r\n", [[b"a", b"b"]], b"invalid multibulk length"),
+    "length": ("resp", b"*1\r\n$-1\r\n", [], b"invalid bulk length"),
+    "no length": ("resp", b"PING\n*1\r\n+OK\r\n", [[b"PING"]], b"expected '$', got '+'"),
+    "quotes": ("resp", b"PING\nSET 'k\r\n", [[b"PING"]], b"unbalanced quotes in request"),
+    "long line": ("resp", b"x" * 65_537, [], b"too big inline request"),
+    "large": ("resp:9:max=100", b"*2\r\n$40\r\n" + b"x" * 40 + b"\r\n$50\r\n", [], b"too big request"),
+}
+
+
+@promises("D2")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_come_whole_with_their_arguments_and_what_is_none_is_answered(serve: Serve, name: str) -> None:
+    spec, sent, commands, wrong = COMMANDS[name]
+    server = serve(mode="data", listen_options=f"framing={spec}")
+    for how in ("whole", "pieces", "bytes"):
+        client = server.connect()
+        conn = server.expect("open")["id"]
+        cut = {"whole": [sent], "pieces": pieces(sent, 5), "bytes": [sent[at : at + 1] for at in range(len(sent))]}
+        for piece in cut[how if len(sent) < 1000 else "whole"]:
+            client.send(piece)
+        if not wrong:
+            client.end()
+        answer = b"-ERR Protocol error: " + wrong + b"\r\n" if wrong else b""
+        assert client.to_the_end() == answer, how
+        assert server.expect("close", id=conn)["reason"] == ("protocol error" if wrong else "eof")
+        found = [event["arguments"] for event in server.events("data") if event["id"] == conn]
+        assert [[bytes.fromhex(one) for one in command] for command in found] == commands, how
+
+
+@promises("D2", "L4")
+def test_the_answer_to_a_malformed_command_comes_behind_the_answers_before(serve: Serve) -> None:
+    server = serve(listen_options="framing=resp")
+    client = server.connect()
+    client.send(b"echo one\r\n*2\r\n$4\r\necho\r\n$3\r\ntwo\r\necho three\n*1\r\necho four\r\n")
+    assert client.to_the_end() == b"one\ntwo\nthree\n-ERR Protocol error: expected '$', got 'e'\r\n"
+
+
+@promises("D2", "D5")
+def test_commands_behind_a_pause_wait(serve: Serve) -> None:
+    server = serve(listen_options="framing=resp")
+    client = server.connect()
+    conn = client.id()
+    client.send(b"call self pause\r\necho 2\r\n*2\r\n$4\r\necho\r\n$1\r\n3\r\n*x")
+    assert client.line() == "ok"
+    for number in range(20):
+        assert server.connect().ask(f"echo {number}") == str(number)
+    assert server.control(f"call {conn} resume") == "ok"
+    assert client.to_the_end() == b"2\n3\n-ERR Protocol error: invalid multibulk length\r\n"
+
+
+@promises("D2")
+def test_half_a_command_at_eof_is_a_protocol_error_without_an_answer(serve: Serve) -> None:
+    server = serve(listen_options="framing=resp")
+    client = server.connect()
+    conn = client.id()
+    client.send(b"echo one\r\n*2\r\n$4\r\nec")
+    client.end()
+    assert client.to_the_end() == b"one\n"
+    assert server.expect("close", id=conn)["reason"] == "protocol error"
+
+
 # ---- keep ----
 
 

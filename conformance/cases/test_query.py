@@ -173,7 +173,7 @@ def test_an_outgoing_connection_begins_with_what_its_url_says(serve: Serve) -> N
         (TCP, "write=", "the form is write=MS"),
         (TCP, "half_open=yes", "the form is half_open=BOOL, true or false"),
         (TCP, "framing=lines", "the form is framing=FRAMING, none, line, fixed:LENGTH, "),
-        (TCP, "framing=length:5", "length:WIDTH (1, 2, 3, 4, 8 or varint), with settings behind commas: max_frame=N, "),
+        (TCP, "framing=length:5", "length:WIDTH (1, 2, 3, 4, 8 or varint) or resp, with settings behind commas: max_frame=N, "),
         (TCP, "framing=length:4,order=middle", "order=big|little, "),
         (TCP, "framing=line,or=a", "keep_delimiter=BOOL, deliver_rest=BOOL, of delimiters or=BYTES"),
         (TCP, "framing=length:4,deliver_rest=true", "only lines and frames with a delimiter can deliver"),

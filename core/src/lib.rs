@@ -65,6 +65,7 @@ mod shared;
 mod sys;
 
 pub use address::{Address, Credentials, KeepAlive, ListenOptions, Multicast, SocketOption};
+pub use api::arguments::Arguments;
 pub use api::conn::Conn;
 pub use base::conn_id::ConnId;
 pub use base::error::{Error, ErrorKind, Result};
@@ -76,7 +77,7 @@ pub use contract::options::{
     ConnInfo, ConnOptions, ConnectOptions, Context, Destination, ListenerId, Listening, Waiting,
 };
 pub use delivery::handler::{BoxError, Detached, Handler};
-pub use framing::{ByteOrder, Framing, LengthField, Width};
+pub use framing::{ByteOrder, Framing, LengthField, Place, Width};
 pub use listen::listener::inherited;
 pub use server::hosted::Hosted;
 pub use server::signals::serve;

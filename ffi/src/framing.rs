@@ -159,6 +159,29 @@ pub unsafe extern "C" fn reactor_framing_length_field(
     }
 }
 
+/// A frame is a command as the clients of Redis send them (RESP): an array of bulk strings, or words on a line. It is
+/// delivered as it came, and reactor_conn_arguments() tells where its arguments stand, of which it has at least one; what asks
+/// for nothing (an empty line, an empty array) is left out. Of a line with quotes, which are those of redis-cli, the
+/// arguments are delivered instead, one behind the other.
+///
+/// max_arguments is the number of arguments that a command has at most, its name included, up to 2,147,483,647; 0 means
+/// 1,048,576. An argument has at most 512 MiB, a line 64 KiB; but max_frame counts the whole command. What is malformed or
+/// too large is answered in Redis's words (-ERR Protocol error: ...), behind what was written before, and ends the
+/// connection with REACTOR_CLOSE_PROTOCOL. Half a command at the end of file is not answered. Frames cannot be written with
+/// it.
+///
+/// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL.
+#[no_mangle]
+pub unsafe extern "C" fn reactor_framing_resp(
+    max_arguments: usize,
+    max_frame: usize,
+    out_framing: *mut *mut reactor_framing,
+) -> reactor_status {
+    let commands = || Ok(Framing::resp().max_arguments(max_arguments));
+    // SAFETY: as for `reactor_framing_fixed`.
+    unsafe { make(Call::new("reactor_framing_resp"), max_frame, out_framing, commands) }
+}
+
 /// A frame is as long as measure says, and is delivered whole. measure is called on the threads of the loops,
 /// on several at once, and must be able to tell from no more than max_frame bytes. While the input is too
 /// short it is asked again from the beginning, so a frame that comes in small pieces costs the square of what

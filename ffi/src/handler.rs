@@ -81,7 +81,7 @@ impl Delivery for CHandler {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: true, detach: true, turns: false }
+        Carries { datagrams: true, detach: true, commands: true, turns: false }
     }
 
     fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {

@@ -16,6 +16,7 @@
 
 pub mod action;
 mod argument;
+pub mod arguments;
 mod body;
 mod call;
 pub mod callbacks;

@@ -56,10 +56,10 @@ pub unsafe extern "C" fn reactor_server_listen(
 /// milliseconds, 0 for never.
 ///
 /// FRAMING is line, fixed:LENGTH, delimiter:BYTES (with %, & and , as %25, %26 and %2C, and any byte as % and two
-/// hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), or none. Settings follow behind
+/// hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or varint), resp, or none. Settings follow behind
 /// commas: max_frame=N; of lines and delimiters keep_delimiter=BOOL and deliver_rest=BOOL, as reactor_framing_with()
 /// explains them, and of delimiters or=BYTES for each further one; of a length field order=big|little, offset=N, adjustment=N
-/// and strip=N|header, as struct reactor_length_field explains them.
+/// and strip=N|header, as struct reactor_length_field explains them; of resp max_arguments=N, as reactor_framing_resp() does.
 ///
 /// Errors: REACTOR_STATUS_INVALID_ARGUMENT for a NULL, a size that cannot be, members that this library does
 /// not know, and options out of range; REACTOR_STATUS_INVALID_ADDRESS, whose message quotes url and says which

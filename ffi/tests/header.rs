@@ -8,7 +8,7 @@ use reactor_core::binding::OPTIONS;
 use reactor_core::Metrics;
 
 /// The sources, in the order in which the header shows what they export.
-const SOURCES: [&str; 30] = [
+const SOURCES: [&str; 31] = [
     "status.rs",
     "action.rs",
     "written.rs",
@@ -35,6 +35,7 @@ const SOURCES: [&str; 30] = [
     "listen_options.rs",
     "length_field.rs",
     "framing.rs",
+    "arguments.rs",
     "owned.rs",
     "log.rs",
     "last_error.rs",

@@ -82,7 +82,8 @@ export class Server {
      * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
      * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
      * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
-     * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame.
+     * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. The engine's framing
+     * `resp` is refused here.
      * @param {string} url
      * @returns {string} the address really bound, as a URL without the options
      * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL and says what options there are, or what form one has;

@@ -30,7 +30,7 @@ impl Delivery for PythonDelivery {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: true, detach: true, turns: true }
+        Carries { datagrams: true, detach: true, commands: true, turns: true }
     }
 
     fn on_start(&self, server: &Handle) -> Result<Action, BoxError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use reactor_core::binding::{Event, Receiver, Turn};
 use reactor_core::{Action, CloseReason, Closed, Conn as LoopConn, Detached, Handle, TimerId};
 
@@ -41,8 +41,12 @@ impl Receiver for PythonReceiver {
         }
         let py = self.lock.take();
         let Some(object) = self.listening(py, conn) else { return Action::None };
-        let data = PyBytes::new(py, data);
-        let answer = callback.call(py, [object.as_any(), data.as_any()]);
+        let answer = match conn.has_arguments() {
+            false => callback.call(py, [object.as_any(), PyBytes::new(py, data).as_any()]),
+            true => {
+                arguments(py, conn, data).and_then(|list| callback.call(py, [object.as_any(), list.as_any()]))
+            }
+        };
         self.action_of(callback, conn, &object, answer)
     }
 
@@ -307,6 +311,12 @@ impl Drop for PythonReceiver {
         }
         self.lock.give_back();
     }
+}
+
+/// The arguments of a command, a list of `bytes`.
+#[inline(never)]
+fn arguments<'py>(py: Python<'py>, conn: &LoopConn<'_>, data: &[u8]) -> PyResult<Bound<'py, PyList>> {
+    PyList::new(py, conn.arguments(data).iter().map(|argument| PyBytes::new(py, argument)))
 }
 
 /// The member of `reactor.CloseReason`, or the number if that enumeration does not know it.

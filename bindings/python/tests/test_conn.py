@@ -253,6 +253,8 @@ def test_what_can_be_read_of_a_connection() -> None:
         here, there = "%s:%d" % client.getsockname(), "%s:%d" % client.getpeername()
         assert (conn.remote_address, conn.local_address) == (here, there)
         assert (server.remote_address(conn.id), server.local_address(conn.id)) == (here, there)
+        # The client may have the answer before its loop has noted that.
+        wait_until(lambda: conn.info().queued_bytes == 0, "the answer's end")
         for info in (conn.info(), server.info(conn.id)):
             assert (info.listener, info.loop, info.bytes_received, info.queued_bytes) == (1, 0, 5, 0)
             assert info.age >= 0.0

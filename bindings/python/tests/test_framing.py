@@ -51,6 +51,19 @@ def test_input_is_cut(framing: Any, sent: bytes, answer: bytes) -> None:
     assert recorder.errors == []
 
 
+def test_a_command_is_a_list_of_its_arguments() -> None:
+    recorder = Recorder()
+    recorder.act["on_data"] = lambda conn, data: conn.write(repr(data).encode()) and None
+    with Running(recorder) as running:
+        url = running.server.listen("tcp://127.0.0.1:0?framing=resp")
+        sent = b"*2\r\n$3\r\nGET\r\n$1\r\n\0\r\nSET 'a b' \"\"\r\n*1\r\n!"
+        answer = b"[b'GET', b'\\x00'][b'SET', b'a b', b'']-ERR Protocol error: expected '$', got '!'\r\n"
+        assert exchange(url, sent) == answer
+        recorder.wait_for("on_close")
+    assert recorder.closed() == [(reactor.CloseReason.PROTOCOL_ERROR, None)]
+    assert recorder.errors == []
+
+
 @pytest.mark.parametrize(
     ("framing", "frame"),
     [(Line(), b"x\n"), (Delimiter(b";"), b"x;"), (LengthField(), b"\0\0\0\1x"), (LengthField(8), b"\0\0\0\0\0\0\0\1x")],

@@ -109,6 +109,21 @@ void event_data(reactor_conn conn, const uint8_t *data, size_t length) {
     emit(&line);
 }
 
+void event_command(reactor_conn conn, const uint8_t *data, size_t length, const reactor_place *places, size_t count) {
+    struct text line = begin("data");
+    add_id(&line, conn);
+    text_print(&line, ", \"hex\": \"");
+    text_hex(&line, data, length);
+    text_print(&line, "\", \"arguments\": [");
+    for (size_t i = 0; i < count; i++) {
+        text_print(&line, i == 0 ? "\"" : ", \"");
+        text_hex(&line, data + places[i].offset, places[i].len);
+        text_print(&line, "\"");
+    }
+    text_print(&line, "]");
+    emit(&line);
+}
+
 void event_datagram(reactor_conn conn, const reactor_datagram *datagram, size_t length) {
     struct text line = begin("datagram"), sender = {0};
     add_id(&line, conn);

@@ -57,6 +57,8 @@ static reactor_status make(char *spec, size_t max, reactor_framing **out_framing
     if (strcmp(spec, "line") == 0) return reactor_framing_line(max, out_framing);
     if (strcmp(spec, "custom") == 0) return reactor_framing_custom(measure, NULL, NULL, max, out_framing);
     if (strncmp(spec, "fixed:", 6) == 0) return reactor_framing_fixed(strtoul(spec + 6, NULL, 10), max, out_framing);
+    if (strcmp(spec, "resp") == 0) return reactor_framing_resp(0, max, out_framing);
+    if (strncmp(spec, "resp:", 5) == 0) return reactor_framing_resp(strtoul(spec + 5, NULL, 10), max, out_framing);
     if (strncmp(spec, "length:", 7) == 0) return length_field(spec + 7, max, out_framing);
     if (strncmp(spec, "delimiter:", 10) == 0) return delimiter(spec + 10, max, out_framing);
     complain("unknown framing", spec);

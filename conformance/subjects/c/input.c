@@ -54,7 +54,32 @@ static size_t take_line(struct conn *conn, struct place *place, const uint8_t *d
     return taken + 1;
 }
 
+/* One of Redis's: its arguments, with blanks between. */
+static int32_t take_command(reactor_server *server, struct conn *conn, const uint8_t *data, size_t length,
+                            const reactor_place *places, size_t count) {
+    if (conn->mode == DATA) {
+        event_command(conn->id, data, length, places, count);
+        return REACTOR_ACTION_NONE;
+    }
+    if (!takes_commands(conn)) return pass(server, conn, data, length);
+    struct place place = {.server = server, .conn = conn->id, .mode = &conn->mode};
+    int32_t action = REACTOR_ACTION_NONE;
+    struct text line = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) text_add(&line, " ", 1);
+        text_add(&line, data + places[i].offset, places[i].len);
+    }
+    run_command(&place, line.bytes, &action);
+    text_free(&line);
+    return action;
+}
+
 int32_t take_input(reactor_server *server, struct conn *conn, const uint8_t *data, size_t length, bool datagram) {
+    const reactor_place *places;
+    size_t count;
+    if (reactor_conn_arguments(server, conn->id, &places, &count) == REACTOR_OK) {
+        return take_command(server, conn, data, length, places, count);
+    }
     enum frames frames = conn_frames(conn->id);
     if (frames != STREAM) return take_frame(server, conn, frames, data, length);
     struct place place = {.server = server, .conn = conn->id, .mode = &conn->mode};

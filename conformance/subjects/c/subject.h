@@ -87,6 +87,7 @@ void event_conn(const char *event, reactor_conn conn);
 void event_open(reactor_conn conn, reactor_listener listener);
 void event_drain(reactor_conn conn);
 void event_data(reactor_conn conn, const uint8_t *data, size_t length);
+void event_command(reactor_conn conn, const uint8_t *data, size_t length, const reactor_place *places, size_t count);
 void event_datagram(reactor_conn conn, const reactor_datagram *datagram, size_t length);
 /* conn is 0 for a timer of a loop's; outcome may be NULL. */
 void event_timer(reactor_conn conn, reactor_timer timer, const struct outcome *outcome);

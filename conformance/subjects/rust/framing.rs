@@ -37,6 +37,10 @@ pub(crate) fn parse(spec: &str) -> Result<(Option<Framing>, Frames), String> {
         "none" => return Ok((None, Frames::None)),
         "line" => Framing::line(),
         "custom" => Framing::custom(measure),
+        "resp" => match parts.next().map(str::parse) {
+            None => Framing::resp(),
+            Some(count) => Framing::resp().max_arguments(count.map_err(|_| wrong())?),
+        },
         "fixed" => Framing::fixed(parts.next().and_then(|size| size.parse().ok()).ok_or_else(wrong)?),
         "delimiter" => delimiter(parts.next().unwrap_or_default()).ok_or_else(wrong)?,
         "length" => Framing::length_field(length_field(&parts.collect::<Vec<_>>()).ok_or_else(wrong)?),

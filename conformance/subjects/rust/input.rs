@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reactor_core::{Action, Conn};
+use reactor_core::{Action, Arguments, Conn};
 use serde_json::json;
 
 use crate::framing::Frames;
@@ -26,6 +26,10 @@ impl Input {
 
     /// Takes what came: a piece of a stream, a frame, or a datagram.
     pub(crate) fn take(&mut self, conn: &Conn<'_>, world: &Arc<World>, data: &[u8]) -> Action {
+        let arguments = conn.arguments(data);
+        if !arguments.is_empty() {
+            return self.take_command(conn, world, data, &arguments);
+        }
         let frames = world.frames(conn.id());
         if frames == Frames::None {
             return self.take_stream(conn, world, data);
@@ -38,6 +42,28 @@ impl Input {
             Mode::Echo if frames == Frames::Plain => {
                 // Refused only if the connection is closed already, or closed by this: on_close says so.
                 let _ = conn.write_frame(data);
+                Action::None
+            }
+            _ => self.pass(conn, data),
+        }
+    }
+
+    fn take_command(
+        &mut self,
+        conn: &Conn<'_>,
+        world: &Arc<World>,
+        data: &[u8],
+        arguments: &Arguments<'_>,
+    ) -> Action {
+        match self.mode {
+            Mode::Script | Mode::Keep => {
+                let line = arguments.iter().collect::<Vec<_>>().join(&b' ');
+                self.obey(conn, world, &String::from_utf8_lossy(&line)).unwrap_or_default()
+            }
+            Mode::Data => {
+                let (id, all) = (conn.id().to_u64().to_string(), arguments.iter().map(hex));
+                let all = all.collect::<Vec<_>>();
+                emit("data", json!({ "id": id, "hex": hex(data), "arguments": all }));
                 Action::None
             }
             _ => self.pass(conn, data),

@@ -311,9 +311,9 @@ pub fn given(options: &ListenOptions, conns: &ConnOptions) -> Vec<&'static str> 
 
 const BOOL: &str = "true or false";
 const BYTES: &str = "a number of bytes above 0";
-const FRAMING: &str = "none, line, fixed:LENGTH, delimiter:BYTES or length:WIDTH (1, 2, 3, 4, 8 or varint), with settings \
+const FRAMING: &str = "none, line, fixed:LENGTH, delimiter:BYTES, length:WIDTH (1, 2, 3, 4, 8 or varint) or resp, with settings \
     behind commas: max_frame=N, of lines and delimiters keep_delimiter=BOOL, deliver_rest=BOOL, of delimiters or=BYTES, of a \
-    length field order=big|little, offset=N, adjustment=N, strip=N|header";
+    length field order=big|little, offset=N, adjustment=N, strip=N|header, of resp max_arguments=N";
 const MILLIS: &str = "a number of milliseconds, 0 for never";
 
 fn never(_: Scheme) -> bool {

@@ -1,5 +1,6 @@
 //! Calls on connections, by id.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::address::{Address, Credentials, SocketOption};
@@ -10,7 +11,7 @@ use crate::conn::request::Request;
 use crate::contract::action::CloseReason;
 use crate::contract::config::Timeouts;
 use crate::contract::options::ConnInfo;
-use crate::framing::Framing;
+use crate::framing::{Framing, Place};
 use crate::loop_state::{conn_info, LoopState};
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::closed_error;
@@ -127,9 +128,10 @@ impl Handle {
     ///
     /// # Errors
     /// As [`close`](Self::close); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a framing that
-    /// cannot be.
+    /// cannot be; [`Unsupported`](crate::ErrorKind::Unsupported) for one that cuts commands, where the way of delivery
+    /// cannot tell their arguments.
     pub fn set_framing(&self, id: ConnId, framing: Option<Framing>) -> Result<()> {
-        framing.iter().try_for_each(Framing::check)?;
+        self.shared.expect_framing(framing.as_ref())?;
         self.request(id, Request::Framing(framing.map(Arc::new)))
     }
 
@@ -149,6 +151,14 @@ impl Handle {
         };
         let takes = mailbox.send(Command::Run(Box::new(job)));
         takes.then_some(()).ok_or_else(|| closed_error(id))
+    }
+
+    /// In `on_data` of a command: where its arguments stand, as [`Conn::arguments`] has them; `None` elsewhere.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn argument_places(&self, id: ConnId) -> Option<Rc<Vec<Place>>> {
+        self.with_own_loop(id, |state| state.arguments_of(id)).filter(|places| !places.is_empty())
     }
 
     /// Uses a connection of the calling loop's, as its callbacks would, also the one whose last callback runs.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::address::{Address, Credentials, SocketOption};
+use crate::api::arguments::Arguments;
 use crate::base::conn_id::ConnId;
 use crate::base::error::Result;
 use crate::base::panics::report;
@@ -159,6 +160,22 @@ impl<'a> Conn<'a> {
     /// [`WrongState`](crate::ErrorKind::WrongState) outside `on_data` or with a framing.
     pub fn keep(&self, n: usize) -> Result<()> {
         self.state.keep(self.id, n)
+    }
+
+    /// In `on_data` with a framing that cuts commands ([`Framing::resp`]): the arguments in `data`, which is what the
+    /// callback was given. None elsewhere.
+    #[must_use]
+    #[inline]
+    pub fn arguments<'d>(&self, data: &'d [u8]) -> Arguments<'d> {
+        Arguments::new(data, self.state.arguments_of(self.id))
+    }
+
+    /// Whether there are any, for carriers that tell commands otherwise than other input.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn has_arguments(&self) -> bool {
+        !self.state.arguments.is_empty()
     }
 
     /// As [`Handle::pause`].

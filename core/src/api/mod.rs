@@ -1,5 +1,6 @@
 //! What users call: on the own loop at once, from elsewhere through its mailbox.
 
+pub(crate) mod arguments;
 mod calls;
 pub(crate) mod conn;
 mod loops;

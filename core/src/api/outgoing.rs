@@ -11,7 +11,6 @@ use crate::conn::shared::{ConnKind, ConnShared};
 use crate::conn::stream::opening::{Opening, Source};
 use crate::contract::options::ConnectOptions;
 use crate::dial::Dial;
-use crate::framing::Framing;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::command::Command;
@@ -103,7 +102,7 @@ fn in_its_zone(url: &str, parsed: ConnectUrl) -> Result<ConnectUrl> {
 
 /// The loop that a connection is to live on.
 fn choose<'a>(server: &'a Handle, options: &ConnectOptions) -> Result<&'a Arc<Mailbox>> {
-    options.conn.framing.iter().try_for_each(Framing::check)?;
+    server.shared.expect_framing(options.conn.framing.as_ref())?;
     server.shared.expect_running("connect")?;
     match options.on_loop.or_else(|| server.current_loop()) {
         Some(index) => server.shared.mailbox_at(index),

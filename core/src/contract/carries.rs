@@ -7,6 +7,8 @@ pub struct Carries {
     pub datagrams: bool,
     /// Descriptors that are handed out. Otherwise detaching is refused.
     pub detach: bool,
+    /// The arguments of commands. Otherwise framings that cut commands are refused.
+    pub commands: bool,
     /// Its receivers are told when a turn flushes and when it ends.
     pub turns: bool,
 }

@@ -60,11 +60,13 @@ pub struct ConnOptions {
     /// - `delimiter:BYTES`, in which `%`, `&` and `,` stand as `%25`, `%26` and `%2C`, and any byte may stand as `%` and two
     ///   hexadecimal digits: `delimiter:%0D%0A`,
     /// - `length:WIDTH`, the width being 1, 2, 3, 4, 8 or `varint`,
+    /// - `resp`, Redis's commands: see [`Framing::resp`],
     /// - `none`, which undoes what is said here;
     ///
     /// and behind it settings, each after a comma: `max_frame=N` for the largest frame; of lines and delimiters
     /// `keep_delimiter=BOOL` and `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field
-    /// `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`, as [`LengthField`](crate::LengthField) has them:
+    /// `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`, as [`LengthField`](crate::LengthField) has them; of `resp`
+    /// `max_arguments=N`:
     /// `framing=length:2,order=little,adjustment=-2,max_frame=65535`. A function of the user's cannot stand there.
     pub framing: Option<Framing>,
     /// When it is closed for want of traffic. Default: never.

@@ -16,7 +16,7 @@ use crate::base::conn_id::ConnId;
 use crate::base::panics::{debug, report};
 use crate::contract::action::CloseReason;
 use crate::delivery::receiver::Receiver;
-use crate::framing::{Cut, Framer};
+use crate::framing::{Command, Cut, FrameError, Framer};
 use crate::loop_state::{Input, LoopState};
 use crate::sys::fork;
 
@@ -25,6 +25,10 @@ enum Piece {
     /// Give this part of it to the handler; the next piece begins behind `consumed` bytes. `raw`: it is all there
     /// is, and no frame.
     Deliver { part: Range<usize>, consumed: usize, raw: bool },
+    /// Give this to the handler, if it is one.
+    Command(Command),
+    /// It cannot be cut, for which the protocol has an answer.
+    Wrong(FrameError),
     /// There is no more to give now. If `backlog`, then because the handler takes none, not for want of bytes.
     Keep { backlog: bool },
 }
@@ -59,7 +63,7 @@ impl EventLoop {
             let cut = {
                 let conns = &mut *self.state.conns.borrow_mut();
                 let entry = conns.slab.flowing(id).filter(|entry| entry.carry().is_empty());
-                match entry.and_then(|entry| entry.framer.as_mut()).filter(|framer| !framer.is_custom()) {
+                match entry.and_then(|entry| entry.framer.as_mut()).filter(|framer| !framer.is_slow()) {
                     Some(framer) => framer.next(&self.buffer[at..end]),
                     None => break,
                 }
@@ -68,6 +72,9 @@ impl EventLoop {
             let frame = &self.buffer[at..end][frame];
             Self::tell_data(&self.state, &mut *self.receiver, id, frame, false);
             at += consumed;
+        }
+        if at == HEADROOM {
+            at += self.deliver_commands(id, read);
         }
         if at == HEADROOM {
             self.deliver_read(id, read);
@@ -144,6 +151,16 @@ impl EventLoop {
                     at += consumed - kept;
                     continue;
                 }
+                Piece::Command(command) => {
+                    let (state, receiver) = (&*self.state, &mut *self.receiver);
+                    at += Self::tell_command(state, receiver, id, &input[at..], &command);
+                    fresh = true;
+                    continue;
+                }
+                Piece::Wrong(error) => {
+                    self.refuse_frame(id, &error);
+                    false
+                }
                 Piece::Keep { backlog } => backlog,
             };
             if let Some(entry) = self.state.conns.borrow_mut().slab.stream_mut(id) {
@@ -186,6 +203,18 @@ impl EventLoop {
                 return Piece::Keep { backlog: wanted && entry.machine.is_open() };
             }
             entry.reframed = false;
+            if let Some(framer) = entry.framer.as_mut().filter(|framer| framer.framing().cuts_commands()) {
+                return match self.state.arguments.fill(|places| framer.command(input, places)) {
+                    Ok(Command::Need) => Piece::Keep { backlog: false },
+                    Ok(command) => Piece::Command(command),
+                    Err(_) if entry.machine.is_held() => {
+                        // The commands before are answered first. Then it is cut again.
+                        framer.begin_anew();
+                        Piece::Keep { backlog: true }
+                    }
+                    Err(error) => Piece::Wrong(error),
+                };
+            }
             match entry.framer.take() {
                 Some(framer) => framer,
                 None if fresh => {
@@ -233,7 +262,7 @@ impl EventLoop {
 }
 
 /// A handler's failure is reported as an error; what a peer sends is no more than a matter for debugging.
-fn log_trouble(id: ConnId, reason: CloseReason, trouble: &str) {
+pub(super) fn log_trouble(id: ConnId, reason: CloseReason, trouble: &str) {
     match reason {
         CloseReason::HandlerError => report(format_args!("connection {id}: {trouble}")),
         _ => debug(format_args!("connection {id}: {trouble}")),

@@ -26,6 +26,7 @@ use acceptor::{Acceptor, Door};
 pub(crate) mod acceptor;
 mod arrive;
 mod calling;
+mod commands;
 mod datagrams;
 mod deliver;
 mod dialling;

@@ -80,7 +80,8 @@ impl Framing {
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument), with what is wrong: the frame would
     /// be above the maximum, or not of the fixed size; the length field cannot say its length; the header has
     /// more than 32 bytes; the payload contains the delimiter, or with its beginning makes one earlier, or a
-    /// line contains LF or ends with CR; or, where the delimiter is kept, it does not end with it. A custom framing cannot encode.
+    /// line contains LF or ends with CR; or, where the delimiter is kept, it does not end with it. A custom framing and that of
+    /// commands cannot encode.
     pub(crate) fn encode(&self, payload: &[u8]) -> error::Result<Encoded<'_>> {
         let (head, tail): (Head, &[u8]) = match &self.kind {
             _ if self.keeps_delimiter => (self.check_kept(payload)?, b""),
@@ -93,6 +94,9 @@ impl Framing {
             Kind::LengthField(field) => (field.head(payload.len())?, b""),
             Kind::Custom(_) => {
                 return invalid("cannot encode a frame: the framing is a function that only reads")
+            }
+            Kind::Resp => {
+                return invalid("cannot encode a frame: the framing reads commands, and writes none")
             }
         };
         let (size, max) = (head.len + payload.len() + tail.len(), self.max_frame);

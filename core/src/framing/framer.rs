@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::encode::ShortHead;
+use super::resp::{Command, Place, Reading, MAX_ARGUMENTS};
 use super::{Cut, FrameError, Framing, Kind};
 
 /// Cuts the stream of one connection. Belongs to the connection, on its loop's thread.
@@ -12,6 +13,8 @@ pub(crate) struct Framer {
     framing: Arc<Framing>,
     /// What is known about the frame that is not whole yet; 0 at the beginning of a frame.
     progress: usize,
+    /// Of a command that is not whole: how many arguments are missing behind that.
+    missing: u32,
     /// EOF was seen: see [`end`](Self::end).
     ended: bool,
 }
@@ -19,7 +22,7 @@ pub(crate) struct Framer {
 impl Framer {
     /// `framing` has passed its [`check`](Framing::check).
     pub(crate) fn new(framing: Arc<Framing>) -> Self {
-        Framer { framing, progress: 0, ended: false }
+        Framer { framing, progress: 0, missing: 0, ended: false }
     }
 
     pub(crate) fn framing(&self) -> &Arc<Framing> {
@@ -39,9 +42,29 @@ impl Framer {
         self.ended
     }
 
-    /// Whether a function of the user's runs in [`next`](Self::next).
-    pub(crate) fn is_custom(&self) -> bool {
-        matches!(self.framing.kind, Kind::Custom(_))
+    /// Whether frames are only found the long way: a function of the user's runs in [`next`](Self::next), or it cuts
+    /// commands.
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self.framing.kind, Kind::Custom(_) | Kind::Resp)
+    }
+
+    /// Looks for the first command in `input`, as [`next`](Self::next) for frames, and says where its arguments stand.
+    /// The places are empty unless there is a whole one.
+    #[inline]
+    pub(crate) fn command(&mut self, input: &[u8], places: &mut Vec<Place>) -> Result<Command, FrameError> {
+        let Framing { max_frame, max_arguments: max, .. } = *self.framing;
+        let max_arguments = if max == 0 { MAX_ARGUMENTS } else { max };
+        let (at, missing) = (&mut self.progress, &mut self.missing);
+        let found = Reading { max_frame, max_arguments, at, missing, places }.next(input);
+        if !matches!(found, Ok(Command::Whole(_) | Command::Unquoted(..))) {
+            places.clear();
+        }
+        found
+    }
+
+    /// Forgets what it knows of a frame that is not whole: it is looked for anew.
+    pub(crate) fn begin_anew(&mut self) {
+        (self.progress, self.missing) = (0, 0);
     }
 
     /// Looks for the first frame in `input`. After a frame, call it with what is behind the bytes consumed;
@@ -67,7 +90,7 @@ impl Framer {
 
     #[inline(never)]
     fn whole_of_any(&mut self, input: &[u8]) -> Option<(Range<usize>, usize)> {
-        if self.is_custom() {
+        if self.is_slow() {
             return None;
         }
         match self.next_of_any(input) {

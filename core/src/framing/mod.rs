@@ -8,6 +8,7 @@ mod encode;
 mod framer;
 mod length_field;
 mod quick;
+mod resp;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,6 +27,8 @@ pub use length_field::{ByteOrder, LengthField, Width};
 use delimiters::Delimiters;
 pub(crate) use framer::Framer;
 use quick::Quick;
+pub(crate) use resp::Command;
+pub use resp::Place;
 
 /// An error of the user's, of whatever type.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -44,7 +47,9 @@ pub struct Framing {
     keeps_delimiter: bool,
     /// Of lines and delimiters: what EOF ends is a frame, too.
     delivers_rest: bool,
-    /// Worked out from these two.
+    /// Of commands; 0 unless it was said.
+    max_arguments: usize,
+    /// Worked out from the first two.
     quick: Option<Quick>,
 }
 
@@ -56,6 +61,7 @@ enum Kind {
     Line,
     LengthField(LengthField),
     Custom(Arc<Measure>),
+    Resp,
 }
 
 impl Framing {
@@ -116,6 +122,20 @@ impl Framing {
         Framing::of(Kind::Custom(Arc::new(measure)))
     }
 
+    /// A frame is a command as the clients of Redis send them (RESP): an array of bulk strings, or words on a line. It is
+    /// delivered as it came, and [`Conn::arguments`](crate::Conn::arguments) tells its arguments, of which it has at least
+    /// one; what asks for nothing (an empty line, an empty array) is left out. Of a line with quotes, which are those of
+    /// `redis-cli`, the arguments are delivered instead, one behind the other.
+    ///
+    /// The limits are Redis's: 512 MiB for an argument, 64 KiB for a line, and [`max_arguments`](Self::max_arguments). But
+    /// [`max_frame`](Self::max_frame), which counts the whole command, is 16 MiB here, too, if nothing is said. What is
+    /// malformed or too large is answered in Redis's words (`-ERR Protocol error: …`), behind what was written before, and
+    /// ends the connection as a protocol error. Half a command at EOF is not answered. Frames cannot be written with it.
+    #[must_use]
+    pub fn resp() -> Framing {
+        Framing::of(Kind::Resp)
+    }
+
     /// The size of the largest frame in bytes; 0 means [`DEFAULT_MAX_FRAME`](Self::DEFAULT_MAX_FRAME). It
     /// counts all that a frame takes in the stream, whether delivered or not: the header, the delimiter, the
     /// line's CR and LF. A larger one is an error as soon as it is known to be larger: its header says so, or
@@ -141,10 +161,26 @@ impl Framing {
         Framing { delivers_rest: true, ..self }
     }
 
+    /// Of commands: how many arguments one has at most, its name included, up to 2,147,483,647; 0 means 1,048,576.
+    #[must_use]
+    pub fn max_arguments(self, count: usize) -> Framing {
+        Framing { max_arguments: count, ..self }
+    }
+
     fn of(kind: Kind) -> Framing {
         let max_frame = Self::DEFAULT_MAX_FRAME;
         let quick = Quick::of(&kind, max_frame);
-        Framing { quick, kind, max_frame, keeps_delimiter: false, delivers_rest: false }
+        Framing { quick, kind, max_frame, keeps_delimiter: false, delivers_rest: false, max_arguments: 0 }
+    }
+
+    /// Whether it cuts commands, whose arguments have to be told.
+    pub(crate) fn cuts_commands(&self) -> bool {
+        matches!(self.kind, Kind::Resp)
+    }
+
+    /// What the peer is told of an error before the connection is closed; `None` if the protocol has no words for that.
+    pub(crate) fn answer_to(&self, error: &FrameError) -> Option<String> {
+        self.cuts_commands().then(|| resp::answer_to(error))
     }
 
     /// Whether frames end with what is searched for.
@@ -166,6 +202,13 @@ impl Framing {
             let what = if self.keeps_delimiter { "keep a delimiter" } else { "deliver an unterminated rest" };
             return invalid(format!("only lines and frames with a delimiter can {what}"));
         }
+        if self.max_arguments != 0 && !self.cuts_commands() {
+            return invalid("only commands can have a maximum of arguments");
+        }
+        if i32::try_from(self.max_arguments).is_err() {
+            let (max, limit) = (self.max_arguments, i32::MAX);
+            return invalid(format!("a command cannot have {max} arguments, the limit is {limit}"));
+        }
         match &self.kind {
             Kind::Fixed(0) => invalid("a fixed frame needs at least one byte"),
             Kind::Fixed(len) if *len > max => {
@@ -178,7 +221,7 @@ impl Framing {
                 .try_for_each(|one| check_delimiter(one.len(), max))
                 .and_then(|()| several.check()),
             Kind::LengthField(field) => field.check(max),
-            Kind::Fixed(_) | Kind::Line | Kind::Custom(_) => Ok(()),
+            Kind::Fixed(_) | Kind::Line | Kind::Custom(_) | Kind::Resp => Ok(()),
         }
     }
 
@@ -211,6 +254,8 @@ impl Framing {
             }
             Kind::LengthField(field) => field.cut(input),
             Kind::Custom(measure) => cut_measured(&**measure, input, progress),
+            // By `Framer::command`.
+            Kind::Resp => Ok(Cut::Need(input.len() + 1)),
         }
     }
 
@@ -304,6 +349,9 @@ impl fmt::Debug for Framing {
         for (name, on) in settings.iter().filter(|(_, on)| *on) {
             parameters.field(name, on);
         }
+        if self.max_arguments != 0 {
+            parameters.field("max_arguments", &self.max_arguments);
+        }
         parameters.finish()
     }
 }
@@ -320,6 +368,7 @@ impl fmt::Debug for Kind {
             Kind::Line => f.write_str("Line"),
             Kind::LengthField(field) => field.fmt(f),
             Kind::Custom(_) => f.write_str("Custom"),
+            Kind::Resp => f.write_str("Resp"),
         }
     }
 }

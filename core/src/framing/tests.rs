@@ -1,5 +1,6 @@
 mod arithmetic;
 mod encoding;
+mod resp;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -402,6 +403,9 @@ fn a_framing_that_contradicts_itself_is_refused_with_what_is_wrong() {
         (Framing::fixed(3).keep_delimiter(), "only lines and frames with a delimiter can keep a delimiter"),
         (counted().deliver_rest(), "can deliver an unterminated rest"),
         (field_with(Width::One, 0, 0, 0).deliver_rest(), "can deliver an unterminated rest"),
+        (Framing::resp().keep_delimiter(), "only lines and frames with a delimiter can keep a delimiter"),
+        (Framing::line().max_arguments(5), "only commands can have a maximum of arguments"),
+        (Framing::resp().max_arguments(1 << 31), "cannot have 2147483648 arguments, the limit is 2147483647"),
         (Framing::line().max_frame(usize::MAX), "cannot be 18446744073709551615 bytes"),
         (field_with(Width::Eight, 0, 0, 0).max_frame(7), "ends at byte 8"),
         (field_with(Width::Varint, usize::MAX, 0, 0), "ends at byte 18446744073709551615"),

@@ -4,9 +4,9 @@ use super::{ByteOrder, Framing, LengthField, Width};
 use crate::base::text::{number, unescaped};
 
 impl Framing {
-    /// Reads `line`, `fixed:LENGTH`, `delimiter:BYTES` or `length:WIDTH`, and behind it settings, each after a comma:
+    /// Reads `line`, `fixed:LENGTH`, `delimiter:BYTES`, `length:WIDTH` or `resp`, and behind it settings, each after a comma:
     /// `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL` and `deliver_rest=BOOL`, and of delimiters `or=BYTES` for
-    /// each further one; of a length field `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`. In
+    /// each further one; of a length field `order=big|little`, `offset=N`, `adjustment=N` and `strip=N|header`; of `resp` `max_arguments=N`. In
     /// BYTES a comma stands as `%2C`, and any byte may stand as `%` and two hexadecimal digits. `None` for anything
     /// else. The framing may contradict itself: see [`check`](Self::check).
     pub(crate) fn from_text(text: &str) -> Option<Framing> {
@@ -34,9 +34,17 @@ fn of_kind(kind: &str, settings: &[(&str, &str)]) -> Option<Framing> {
         ("line", _) if kind == "line" => Framing::line(),
         ("fixed", length) => Framing::fixed(number(length)?),
         ("delimiter", bytes) => return delimited(bytes, settings),
+        ("resp", _) if kind == "resp" => return commands(settings),
         _ => return None,
     };
     settings.is_empty().then_some(framing)
+}
+
+fn commands(settings: &[(&str, &str)]) -> Option<Framing> {
+    settings.iter().try_fold(Framing::resp(), |framing, (name, count)| match *name {
+        "max_arguments" => Some(framing.max_arguments(number(count).filter(|count| *count > 0)?)),
+        _ => None,
+    })
 }
 
 fn delimited(first: &str, settings: &[(&str, &str)]) -> Option<Framing> {
@@ -108,6 +116,13 @@ mod tests {
     }
 
     #[test]
+    fn commands_have_limits() {
+        assert_eq!(read("resp"), shown(Framing::resp()));
+        let limited = Framing::resp().max_frame(9).max_arguments(5);
+        assert_eq!(read("resp,max_arguments=5,max_frame=9"), shown(limited));
+    }
+
+    #[test]
     fn what_ends_a_frame_can_be_several_and_kept_and_missing() {
         assert_eq!(read("line,deliver_rest=true"), shown(Framing::line().deliver_rest()));
         assert_eq!(read("line,deliver_rest=false,keep_delimiter=false"), shown(Framing::line()));
@@ -155,6 +170,11 @@ mod tests {
             "line,deliver_rest=yes",
             "delimiter:a,or=%0",
             "delimiter:a,of=b",
+            "resp:",
+            "resp,max_arguments=0",
+            "resp,max_arguments=x",
+            "resp,or=a",
+            "line,max_arguments=5",
             "length:4,or=a",
             "delimiter:%0",
             "delimiter:a,b",

@@ -22,7 +22,7 @@ use crate::contract::action::{CloseReason, Closed};
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::{ConnInfo, Context, ListenerId};
-use crate::framing::{Framer, Framing};
+use crate::framing::{Framer, Framing, Place};
 use crate::loop_state::conns::Conns;
 use crate::shared::handle::Handle;
 use crate::shared::mailbox::{closed_error, no_detach_error, note_request, Mailbox};
@@ -32,10 +32,13 @@ use crate::sys::fork;
 use crate::sys::poller::Poller;
 
 mod alarms;
+mod arguments;
 pub(crate) mod conns;
 mod endpoints;
 mod holding;
 mod writing;
+
+use arguments::ArgumentTable;
 
 pub(crate) use alarms::{Alarm, LoopTimer};
 
@@ -69,6 +72,8 @@ pub(crate) struct LoopState {
     pub(crate) input: Cell<Option<Input>>,
     /// How many of its bytes the handler keeps; [`fork::IN_CHILD`] in a child that was forked meanwhile.
     pub(crate) kept: Cell<usize>,
+    /// If it is a command: its arguments.
+    pub(crate) arguments: ArgumentTable,
     /// If it is a datagram: what came with it.
     pub(crate) datagram: Cell<Option<Envelope>>,
     /// Dropped last: the lease of the timers' ids goes back with it.
@@ -98,6 +103,7 @@ impl LoopState {
             now,
             input: Cell::new(None),
             kept: Cell::new(0),
+            arguments: ArgumentTable::default(),
             datagram: Cell::new(None),
         })
     }
@@ -312,6 +318,15 @@ impl LoopState {
         }
         self.kept.set(n);
         Ok(())
+    }
+
+    /// Where the arguments of the command stand that the handler is being given; none if it is none of this connection's.
+    #[inline]
+    pub(crate) fn arguments_of(&self, id: ConnId) -> Rc<Vec<Place>> {
+        match self.input.get() {
+            Some(input) if input.id == id => self.arguments.get(),
+            _ => Rc::default(),
+        }
     }
 
     /// What came with the datagram that the handler is being given.

@@ -11,7 +11,6 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::conn::shared::{ConnKind, ConnShared};
 use crate::contract::config::Balance;
 use crate::contract::options::{ConnOptions, ListenerId, Listening};
-use crate::framing::Framing;
 use crate::listen::arrival::{Accepted, Origin, Placement};
 use crate::listen::listener::Listener;
 use crate::shared::accept_box::AcceptCommand;
@@ -62,9 +61,11 @@ impl ServerState {
     ) -> Result<Listening> {
         // Looked up and bound without the lock: that may take its time.
         self.expect_listening()?;
-        conns.framing.iter().try_for_each(Framing::check)?;
+        self.expect_framing(conns.framing.as_ref())?;
         let parsed = ListenUrl::parse(url, options, conns)?;
         let conns = parsed.conns.clone();
+        // That of the query, too.
+        self.expect_framing(conns.framing.as_ref())?;
         let listeners = self.open(url, parsed)?;
         let mut control = self.control();
         self.expect_listening()?;

@@ -14,6 +14,7 @@ use crate::contract::carries::Carries;
 use crate::contract::config::Config;
 use crate::contract::metrics::Metrics;
 use crate::dial::resolver::Resolver;
+use crate::framing::Framing;
 use crate::shared::accept_box::AcceptBox;
 use crate::shared::holders::condemn;
 use crate::shared::listeners::Records;
@@ -233,6 +234,20 @@ impl ServerState {
             return Err(Error::new(ErrorKind::WrongState, message));
         }
         Ok(())
+    }
+
+    /// Refuses a framing that cannot be, and one that cannot be brought to the handler.
+    pub(crate) fn expect_framing(&self, framing: Option<&Framing>) -> Result<()> {
+        let Some(framing) = framing else { return Ok(()) };
+        framing.check()?;
+        match self.carries.commands || !framing.cuts_commands() {
+            true => Ok(()),
+            false => {
+                let message =
+                    "the framing resp cuts commands, whose arguments this way of delivery cannot tell";
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
+        }
     }
 
     // ---- loops ----

@@ -6,6 +6,7 @@
 mod common;
 
 mod batched;
+mod commands;
 mod echo;
 mod framing;
 mod log;

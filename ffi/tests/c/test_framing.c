@@ -94,6 +94,54 @@ static void settings_of_framings_are_checked(void) {
     CHECK_OK(reactor_framing_free(framing));
 }
 
+/* Writes the arguments, each with a '|' behind it. */
+static void write_arguments(struct record *told, reactor_server *server, reactor_conn conn) {
+    static const char data[] = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+    const reactor_place *places = NULL;
+    size_t count = 0;
+    told->statuses[0] = reactor_conn_arguments(server, conn, &places, &count);
+    for (size_t i = 0; i < count; i++) {
+        reactor_conn_write(server, conn, (const uint8_t *)data + places[i].offset, places[i].len, NULL);
+        reactor_conn_write(server, conn, (const uint8_t *)"|", 1, NULL);
+    }
+    told->statuses[1] = reactor_conn_arguments(server, conn, NULL, &count);
+    told->statuses[2] = reactor_conn_arguments(server, conn, &places, NULL);
+    told->statuses[3] = reactor_conn_arguments(NULL, conn, &places, &count);
+    told->statuses[4] = reactor_conn_arguments(server, conn + 1, &places, &count);
+    reactor_conn_wake(server, conn);
+}
+
+static void ask_again(struct record *told, reactor_server *server, reactor_conn conn) {
+    const reactor_place *places = NULL;
+    size_t count = 0;
+    told->statuses[5] = reactor_conn_arguments(server, conn, &places, &count);
+}
+
+static void commands(void) {
+    reactor_framing *framing = NULL;
+    CHECK_OK(reactor_framing_resp(2, 0, &framing));
+    int client = set_up(framing);
+    record.in_data = write_arguments;
+    record.in_wake = ask_again;
+    send_slowly(client, "*0\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", 24);
+    client_expect(client, "GET|k|", 6);
+    record_wait(&record, &record.wakes, 1);
+    const reactor_place *places = NULL;
+    size_t count = 7;
+    CHECK_FAILS(reactor_conn_arguments(record.server, record.conn, &places, &count), REACTOR_STATUS_WRONG_THREAD, "loop");
+    CHECK(places == NULL);
+    CHECK_EQUAL(count, 7);
+    client_send(client, "*3\r\n", 4);
+    client_expect(client, "-ERR Protocol error: invalid multibulk length\r\n", 47);
+    client_expect_eof(client);
+    tear_down(client);
+    CHECK_OK(record.statuses[0]);
+    for (int i = 1; i <= 3; i++) CHECK_STATUS(record.statuses[i], REACTOR_STATUS_INVALID_ARGUMENT);
+    CHECK_STATUS(record.statuses[4], REACTOR_STATUS_CLOSED);
+    CHECK_STATUS(record.statuses[5], REACTOR_STATUS_WRONG_STATE);
+    CHECK_EQUAL(record.reason, REACTOR_CLOSE_PROTOCOL);
+}
+
 static void delimiters(void) {
     reactor_framing *framing = NULL;
     char delimiter[] = "ab";
@@ -246,7 +294,7 @@ static void what_is_kept_comes_again(void) {
     tear_down(client);
 }
 
-TESTS(TEST(fixed), TEST(lines_in_and_out), TEST(delimiters), TEST(several_delimiters_kept_and_a_rest),
+TESTS(TEST(fixed), TEST(lines_in_and_out), TEST(commands), TEST(delimiters), TEST(several_delimiters_kept_and_a_rest),
       TEST(settings_of_framings_are_checked), TEST(length_fields), TEST(functions_of_the_programs_own), TEST(a_framing_nobody_uses),
       TEST(contradictions_are_refused_where_they_are_used), TEST(changed_from_a_callback),
       TEST(what_is_kept_comes_again))

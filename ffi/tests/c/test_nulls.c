@@ -127,6 +127,7 @@ static void framings(void) {
     CHECK_FAILS(reactor_framing_length_field(&field, 0, NULL), wrong, "length_field: out_framing is NULL");
     CHECK_FAILS(reactor_framing_length_field(NULL, 0, &framing), wrong, "length_field: field is NULL");
     CHECK_FAILS(reactor_framing_custom(measure, NULL, NULL, 0, NULL), wrong, "custom: out_framing is NULL");
+    CHECK_FAILS(reactor_framing_resp(0, 0, NULL), wrong, "resp: out_framing is NULL");
     CHECK(framing == NULL);
     CHECK_OK(reactor_framing_free(NULL));
 }

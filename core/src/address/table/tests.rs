@@ -126,7 +126,7 @@ fn a_malformed_option_says_its_form() {
         ("write=never", "write=MS"),
         ("half_open=yes", "half_open=BOOL, true or false"),
         ("half_open", "half_open=BOOL"),
-        ("framing=", "framing=FRAMING, none, line, fixed:LENGTH, delimiter:BYTES or length:WIDTH"),
+        ("framing=", "framing=FRAMING, none, line, fixed:LENGTH, delimiter:BYTES, length:WIDTH (1, 2, 3, 4, 8 or varint) or resp"),
         ("framing=lines", "framing=FRAMING"),
         ("framing=delimiter:%2", "framing=FRAMING"),
         ("framing=line,max=5", "framing=FRAMING"),
