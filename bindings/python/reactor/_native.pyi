@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from socket import socket
 from types import TracebackType
 from typing import Any, ClassVar, Final, Literal, final
@@ -22,9 +24,11 @@ __all__ = [
     "SERVER_OPTIONS",
     "Conn",
     "Datagram",
+    "Engine",
     "Histogram",
     "Server",
     "Timer",
+    "Transport",
     "__version__",
     "check_framing",
     "set_log_level",
@@ -767,3 +771,126 @@ class Server:
 
     def local_address(self, id: int) -> str:
         """The address of this side of a connection by its id, like `Conn.local_address`."""
+
+@final
+class Transport(asyncio.Transport):
+    """What asyncio.Transport is, for a connection of the engine's. It belongs to its event loop's thread."""
+
+    _sendfile_compatible: ClassVar[Any]
+    def write(self, data: bytes | bytearray | memoryview[Any], /) -> None:
+        """Queues the bytes, and sends what the kernel takes: in a callback at its end, otherwise at once.
+
+        Raises `RuntimeError` after `write_eof` and on another thread than the event loop's; after a close that has nothing left
+        to send, nothing happens.
+        """
+
+    def writelines(self, list_of_data: Iterable[Buffer]) -> None:
+        """Writes what is in the list, as one write."""
+
+    def write_eof(self) -> None:
+        """Ends the writing side behind what was written."""
+
+    def can_write_eof(self) -> bool:
+        """Whether there is `write_eof`: always."""
+
+    def pause_reading(self) -> None:
+        """No `data_received` and no `eof_received` until `resume_reading`."""
+
+    def resume_reading(self) -> None:
+        """Reading goes on, not inside this call."""
+
+    def is_reading(self) -> bool:
+        """Whether `data_received` can come: not when it is paused or closing."""
+
+    def is_closing(self) -> bool:
+        """Whether it is closed or closing."""
+
+    def close(self) -> None:
+        """Sends what was written, then closes; `connection_lost` follows."""
+
+    def abort(self) -> None:
+        """Closes at once; `connection_lost` follows. What the kernel has not taken is dropped, and then the peer sees a reset."""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """When `pause_writing` and `resume_writing` are called: above `high` bytes that the kernel has not taken, and at `low`.
+        The default is 65,536 and a quarter of `high`. Raises `ValueError` unless high >= low >= 0.
+        """
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The marks, low and high, in bytes."""
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes written that the kernel has not taken."""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Gives what comes to another protocol from now on."""
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Who is given what comes; None after `connection_lost`."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """`socket`, `sockname` or `peername`; the default for anything else."""
+
+@final
+class Engine:
+    """The engine of one server, or of an event loop's outgoing connections."""
+
+    def __new__(
+        cls,
+        event_loop: asyncio.AbstractEventLoop,
+        factory: Callable[[], asyncio.BaseProtocol] | None = None,
+        context: Context | None = None,
+    ) -> Self: ...
+    def listen(self, url: str, backlog: int = 0, reuse_port: bool | None = None) -> tuple[int, str]:
+        """Listens; answers the listener's number and its address."""
+
+    def copy_of_listener(self, listener: int) -> int:
+        """A copy of a listener's descriptor, which is the caller's to close, before `close_listener`."""
+
+    def close_listener(self, listener: int) -> None:
+        """Stops listening."""
+
+    def start(self) -> int:
+        """Starts, and answers the descriptor for which the event loop is to call `turn`."""
+
+    def turn(self) -> None:
+        """Handles what is ready. Raises what ends a program and was raised in a callback."""
+
+    def connect(
+        self, url: str, factory: Callable[[], Any], context: Context, waiter: asyncio.Future[Any], timeout: float
+    ) -> int:
+        """Connects; the waiter, a future, becomes the transport and the protocol."""
+
+    def enroll(self, descriptor: int, factory: Callable[[], Any], context: Context, waiter: asyncio.Future[Any]) -> int:
+        """Takes a connected socket over, whose descriptor is the engine's from now on; the waiter as with `connect`."""
+
+    def give_up(self, id: int) -> None:
+        """Nobody waits for an outgoing connection any more."""
+
+    @property
+    def open(self) -> int:
+        """Transports whose `connection_lost` was not called yet."""
+
+    @property
+    def connections(self) -> int:
+        """Connections of the engine's, those included that wait for their peers to close, too."""
+
+    @property
+    def event_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that turns it."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was shut."""
+
+    def set_idle(self, idle: Callable[[], None] | None) -> None:
+        """Has this called whenever the last transport is lost."""
+
+    def set_ended(self, ended: Callable[[], None] | None) -> None:
+        """Has the event loop call this after each end of a connection."""
+
+    def transports(self) -> list[Transport]:
+        """The transports that there are."""
+
+    def shut(self) -> None:
+        """Ends it, and closes what it has. No protocol is told."""

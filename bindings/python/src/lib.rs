@@ -4,6 +4,7 @@
 
 mod again;
 mod argument;
+mod asyncio;
 mod bytes;
 mod callback;
 mod callbacks;
@@ -88,6 +89,7 @@ mod _native {
         crate::errors::find_classes(py)?;
         crate::again::remember(py)?;
         crate::write_method::install(&py.get_type::<Conn>())?;
+        crate::asyncio::install(module)?;
         crate::exit::stop_servers_at_exit(py)
     }
 }

@@ -21,3 +21,9 @@ def no_program_is_left() -> Iterator[None]:
     while STARTED:
         with STARTED.pop() as process:
             process.kill()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What takes `engine` runs against asyncio's own server, too: what is asserted of ours is what asyncio does."""
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", ["asyncio", "reactor"])

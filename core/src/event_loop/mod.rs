@@ -152,6 +152,16 @@ impl EventLoop {
         self.or_stop(|event_loop| event_loop.turn(longest));
     }
 
+    /// Brings to rest what a host has changed between two turns.
+    pub(crate) fn settle_or_stop(&mut self) {
+        self.or_stop(|event_loop| {
+            event_loop.state.now.set(event_loop.state.moment());
+            event_loop.settle();
+            event_loop.state.publish();
+            Ok(())
+        });
+    }
+
     #[inline(always)]
     fn or_stop(&mut self, part: impl FnOnce(&mut Self) -> io::Result<()>) {
         let trouble = match catch(|| part(self)) {

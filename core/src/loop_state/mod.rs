@@ -36,6 +36,7 @@ mod arguments;
 pub(crate) mod conns;
 mod endpoints;
 mod holding;
+mod sending;
 mod writing;
 
 use arguments::ArgumentTable;

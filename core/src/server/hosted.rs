@@ -1,5 +1,7 @@
 //! A server of one loop without a thread of its own: its host polls one descriptor and lets it turn.
 
+mod between;
+
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};

@@ -80,6 +80,14 @@ impl ServerState {
         Ok(Listening { id, address: record.address.clone() })
     }
 
+    /// The socket of a listener, or the first of them.
+    pub(crate) fn listener_socket(&self, id: ListenerId) -> Result<Arc<Listener>> {
+        let mut control = self.control();
+        let record = control.listeners.find(id)?;
+        let unplaced = record.sockets.first().map(|socket| Arc::clone(&socket.listener));
+        unplaced.or_else(|| record.placed.first().and_then(Weak::upgrade)).ok_or_else(|| unknown(id))
+    }
+
     fn expect_listening(&self) -> Result<()> {
         let wrong = |why| Err(Error::new(ErrorKind::WrongState, format!("cannot listen: {why}")));
         if self.is_stopping() {

@@ -1,0 +1,31 @@
+//! Sending before the turn ends.
+
+use super::LoopState;
+use crate::base::conn_id::ConnId;
+
+impl LoopState {
+    /// Sends what a stream has queued until the kernel takes no more, and says how many bytes are left.
+    pub(crate) fn send_now(&self, id: ConnId) -> usize {
+        let conns = &mut *self.conns.borrow_mut();
+        let Some(entry) = conns.slab.peek_stream(id) else { return 0 };
+        if !entry.machine.sends_at_once() || entry.machine.out().is_empty() {
+            return entry.machine.shared.unsent();
+        }
+        let Some(entry) = conns.slab.stream_mut(id) else { return 0 };
+        while entry.machine.sends_at_once() && !entry.machine.out().is_empty() {
+            let sent = entry.flush(&mut conns.pool, self.metrics());
+            if let Some(timing) = entry.timing().filter(|_| sent > 0) {
+                timing.went(self.moment());
+            }
+        }
+        let left = entry.machine.shared.unsent();
+        conns.mark_dirty(id);
+        left
+    }
+
+    /// Bytes of a connection that the kernel has not taken.
+    pub(crate) fn unsent(&self, id: ConnId) -> usize {
+        let conns = &mut *self.conns.borrow_mut();
+        conns.slab.find_mut(id).map_or(0, |entry| entry.shared().unsent())
+    }
+}
