@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 
 import pytest
+import uvloop
 from helpers import STARTED
 
 # A shell starts its background jobs with SIGINT ignored, and programs inherit that: the servers that the tests start
@@ -23,7 +25,13 @@ def no_program_is_left() -> Iterator[None]:
             process.kill()
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What takes `engine` runs against asyncio's own server, too: what is asserted of ours is what asyncio does."""
-    if "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", ["asyncio", "reactor"])
+@pytest.fixture(params=["asyncio", "reactor", "reactor on uvloop"])
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What takes this runs against asyncio's own server, too: what is asserted of ours is what asyncio does."""
+    name, _, loop = str(request.param).partition(" on ")
+    if not loop:
+        yield name
+        return
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    yield name
+    asyncio.set_event_loop_policy(None)

@@ -36,6 +36,7 @@ async def create_connection(
     url: str | None = None,
     port: int | None = None,
     *,
+    host: str | None = None,
     sock: socket.socket | None = None,
     family: int = socket.AF_UNSPEC,
     local_addr: tuple[str, int] | None = None,
@@ -59,6 +60,9 @@ async def create_connection(
         ssl_handshake_timeout=ssl_handshake_timeout,
         ssl_shutdown_timeout=ssl_shutdown_timeout,
     )
+    if host is not None and (url is not None or port is None):
+        raise TypeError("host goes with a port, and not with a URL")
+    url = url if host is None else host
     if port is not None:
         url = _url(url or "localhost", port, family)
     elif family != socket.AF_UNSPEC:

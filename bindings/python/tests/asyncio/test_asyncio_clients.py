@@ -101,7 +101,8 @@ def test_cancelling_a_connect_gives_it_up() -> None:
     run(main())
 
 
-def test_a_factory_that_fails_fails_the_connect(engine: str) -> None:
+def test_a_factory_that_fails_fails_the_connect_and_closes_the_connection() -> None:
+    # asyncio leaves the socket to the garbage collector, so this is ours alone.
     async def main() -> None:
         async with serve("reactor") as served:
 
@@ -109,14 +110,10 @@ def test_a_factory_that_fails_fails_the_connect(engine: str) -> None:
                 raise ZeroDivisionError
 
             with pytest.raises(ZeroDivisionError):
-                await connect(engine)(factory, "127.0.0.1", served.address()[1])
-            if engine == "reactor":
-                # asyncio leaves the socket to the garbage collector.
-                while not served.protocols or "lost" not in served.protocols[0].names():
-                    await asyncio.sleep(0.001)
+                await reactor.asyncio.create_connection(factory, served.server.addresses[0])
+            while not served.protocols or "lost" not in served.protocols[0].names():
+                await asyncio.sleep(0.001)
 
-    if engine == "asyncio":
-        pytest.skip("asyncio leaks the socket, and warns of it")
     run(main())
 
 
