@@ -17,7 +17,7 @@ NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_mo
 # For ffi/install.sh and ffi/Doxyfile. PREFIX, LIBDIR, INCLUDEDIR and DESTDIR reach the former by themselves.
 export REACTOR_VERSION := $(shell sed -nE '/^\[workspace\.package\]/,/^\[/s/^version = "(.*)"$$/\1/p' Cargo.toml)
 
-.PHONY: help setup build rust c python node demo install uninstall test conformance lint bench bench-full bench-quick \
+.PHONY: help setup build rust c python node demo install uninstall test conformance lint uvloop-tests bench bench-full bench-quick \
 	format header docs clean
 
 help: ## list the targets
@@ -79,6 +79,9 @@ lint: build ## check formatting, lints, types, layers and generated files
 	tools/lint
 
 BENCH := target/bench/venv/bin/python bench/run.py
+
+uvloop-tests: python ## run uvloop's own tests, fetched for that, with reactor.asyncio
+	$(PYTHON) bindings/python/tests/outside/uvloop_suite.py
 
 bench: ## measure every system beside the others and write bench/report (an hour)
 	@bench/build

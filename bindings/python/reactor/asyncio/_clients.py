@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import errno
 import os
 import socket
 import typing
@@ -115,6 +116,11 @@ def _url(host: str, port: int, family: int) -> str:
 
 async def _enrolled(factory: typing.Callable[[], P], sock: socket.socket) -> tuple[Transport, P]:
     loop = asyncio.get_running_loop()
+    if sock.fileno() < 0:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        # As for connections that are made here, and as asyncio does it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     engine, waiter = _engine(loop), loop.create_future()
     id = engine.enroll(sock.detach(), factory, contextvars.copy_context(), waiter)
     return await _wait(engine, id, waiter)

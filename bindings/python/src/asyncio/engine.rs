@@ -1,11 +1,11 @@
 //! An engine without a thread: an asyncio event loop turns it whenever its descriptor is readable.
 
 use std::cell::RefCell;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use reactor_core::{Config, ConnId, ConnOptions, ConnectOptions, ListenOptions, ListenerId, Server};
@@ -154,7 +154,9 @@ impl Engine {
         context: Py<PyAny>,
         waiter: Py<PyAny>,
     ) -> PyResult<u64> {
-        use std::os::fd::{FromRawFd, OwnedFd};
+        if descriptor < 0 {
+            return Err(PyValueError::new_err("the socket is closed"));
+        }
         // SAFETY: the caller has made this copy for the engine.
         let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
         let conn = ConnOptions { half_open: true, ..ConnOptions::default() };

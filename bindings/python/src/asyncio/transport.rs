@@ -30,6 +30,9 @@ pub(crate) struct Transport {
 
 /// What changes of it.
 pub(crate) struct State {
+    /// Always true. Making the object's `__dict__` may run the garbage collector, which then sees the object as it was allocated:
+    /// all zeroes.
+    made: Cell<bool>,
     /// Nothing is to be said about a write but that it is to be sent.
     pub(crate) plain: Cell<bool>,
     pub(crate) closing: Cell<bool>,
@@ -75,6 +78,7 @@ impl Transport {
         context: Py<PyAny>,
     ) -> PyResult<Self> {
         let state = State {
+            made: Cell::new(true),
             plain: Cell::new(true),
             closing: Cell::new(false),
             ended: Cell::new(false),
@@ -366,6 +370,9 @@ impl Transport {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.state.made.get() {
+            return Ok(());
+        }
         visit.call(&self.state.context)?;
         if let Ok(protocol) = self.state.protocol.try_borrow() {
             protocol.iter().try_for_each(|protocol| protocol.visit(&visit))?;

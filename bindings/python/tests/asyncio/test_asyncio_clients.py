@@ -131,6 +131,29 @@ def test_a_connected_socket_is_taken(engine: str) -> None:
     run(main())
 
 
+def test_a_connected_tcp_socket_sends_small_writes_at_once(engine: str) -> None:
+    async def main() -> None:
+        async with serve("reactor") as served:
+            sock = socket.create_connection(served.address())
+            transport, protocol = await connect(engine)(Recorder, sock=sock)
+            assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert transport.get_extra_info("peername") == served.address()
+            transport.close()
+            await protocol.has("lost")
+
+    run(main())
+
+
+def test_a_closed_socket_is_not_taken(engine: str) -> None:
+    async def main() -> None:
+        sock = socket.socket()
+        sock.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await connect(engine)(Recorder, sock=sock)
+
+    run(main())
+
+
 def test_from_a_local_address_and_by_family() -> None:
     async def main() -> None:
         async with serve("reactor") as served:

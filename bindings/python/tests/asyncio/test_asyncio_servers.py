@@ -467,3 +467,35 @@ def test_servers_of_several_loops_on_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+HOARD: list[dict[str, str]] = []
+
+
+class Hoarding(Recorder):
+    """Whoever looks its method up finds that the interpreter has no dictionary left to use again, and that the garbage collector is
+    to run at the second object from here, or at the third, or at the fourth."""
+
+    @property
+    def data_received(self) -> Any:  # type: ignore[override]
+        HOARD.extend({} for _ in range(1000))
+        gc.collect()
+        gc.set_threshold(len(HOARD) // 1000 % 3 + 1)
+        HOARD.extend({} for _ in range(1000))
+        return lambda data: self.transport.write(data)
+
+
+def test_the_garbage_collector_may_run_while_a_transport_is_made() -> None:
+    async def main() -> None:
+        thresholds = gc.get_threshold()
+        try:
+            async with serve("reactor", Hoarding) as served:
+                for _ in range(30):
+                    protocol, peer = await served.pair()
+                    await peer.send(b"hello")
+                    assert await peer.exactly(5) == b"hello"
+        finally:
+            gc.set_threshold(*thresholds)
+            HOARD.clear()
+
+    run(main())
