@@ -40,9 +40,7 @@ impl Receiver for ToProtocols {
     fn data(&mut self, conn: &LoopConn<'_>, data: &[u8]) -> Action {
         let py = self.locked();
         let Some(transport) = self.0.find(py, conn.id()) else { return Action::None };
-        if !transport.get().state.closing.get() {
-            give(&transport, data);
-        }
+        give(&transport, data);
         Action::None
     }
 
@@ -146,7 +144,7 @@ impl ToProtocols {
             return;
         }
         let Some(transport) = shared.remove(py, conn.id()) else { return };
-        if let Err(error) = transport.get().part_with_socket(py) {
+        if let Err(error) = transport.get().part_with_socket(py, conn) {
             shared.report(py, "a transport's socket cannot be parted with", error, Some(&transport));
         }
         transport.get().state.gone.set(true);

@@ -9,7 +9,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString, PyType};
-use reactor_core::{ConnId, Handle};
+use reactor_core::{Conn as LoopConn, ConnId, Handle};
 
 use super::addresses::name_of;
 use super::protocol::Protocol;
@@ -425,9 +425,17 @@ impl Transport {
     }
 
     /// The engine closes the descriptor next: what is known of it is kept, and nobody uses it any more.
-    pub(crate) fn part_with_socket(&self, py: Python<'_>) -> PyResult<()> {
-        self.sockname(py)?;
-        self.peername(py)?;
+    pub(crate) fn part_with_socket(&self, py: Python<'_>, conn: &LoopConn<'_>) -> PyResult<()> {
+        // By its id it is not found any more.
+        let names =
+            [(&self.state.sockname, conn.local_address()), (&self.state.peername, conn.remote_address())];
+        for (known, address) in names {
+            let unknown = known.borrow().is_none();
+            if let Some(address) = address.ok().filter(|_| unknown) {
+                let name = name_of(py, &address)?;
+                drop(known.replace(Some(name)));
+            }
+        }
         let socket = self.state.socket.borrow().as_ref().map(|(socket, _)| socket.clone_ref(py));
         socket.map(|socket| socket.call_method0(py, "detach")).transpose().map(drop)
     }

@@ -13,6 +13,7 @@ from harness import PATIENCE, Recorder, run, serve, steps
 
 import reactor
 import reactor.asyncio
+from reactor.asyncio._clients import _engine
 
 
 def connect(engine: str) -> Any:
@@ -97,6 +98,30 @@ def test_cancelling_a_connect_gives_it_up() -> None:
                     done[0][0].abort()
             for protocol in made:
                 await protocol.has("lost")
+
+    run(main())
+
+
+def test_a_cancelled_connect_to_who_never_answers_leaves_nothing() -> None:
+    async def main() -> None:
+        with socket.socket() as full:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            fillers = [socket.socket() for _ in range(4)]
+            for sock in fillers:
+                sock.setblocking(False)
+                sock.connect_ex(full.getsockname())
+            url = f"tcp://127.0.0.1:{full.getsockname()[1]}"
+            connecting = asyncio.ensure_future(reactor.asyncio.create_connection(Recorder, url))
+            await steps(20)
+            engine = _engine(asyncio.get_running_loop())
+            assert engine.connections == 1
+            connecting.cancel()
+            while engine.connections:
+                await asyncio.sleep(0.001)
+            assert isinstance((await asyncio.gather(connecting, return_exceptions=True))[0], asyncio.CancelledError)
+            for sock in fillers:
+                sock.close()
 
     run(main())
 

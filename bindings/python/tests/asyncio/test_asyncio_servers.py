@@ -418,6 +418,7 @@ def test_a_closed_server_leaves_nothing_behind_while_its_loop_runs() -> None:
                 assert await peer.rest() == b""
                 peer.sock.close()
 
+        gc.collect()
         before = descriptors()
         for _ in range(20):
             await once()
@@ -477,7 +478,7 @@ class Hoarding(Recorder):
     to run at the second object from here, or at the third, or at the fourth."""
 
     @property
-    def data_received(self) -> Any:  # type: ignore[override]
+    def data_received(self) -> Any:
         HOARD.extend({} for _ in range(1000))
         gc.collect()
         gc.set_threshold(len(HOARD) // 1000 % 3 + 1)

@@ -62,6 +62,7 @@ def test_17b_a_reset_is_told_with_its_error(engine: str) -> None:
             assert error.errno == errno.ECONNRESET
             assert protocol.names() == ["made", "lost"]
             assert not served.failures
+            assert protocol.transport.get_extra_info("sockname") == served.address()
 
     run(main())
 

@@ -146,6 +146,27 @@ def test_8_exactly_the_mark_pauses_nobody_and_one_byte_more_does(engine: str) ->
     run(main())
 
 
+def test_8_a_protocol_is_resumed_at_the_low_mark_and_not_before(engine: str) -> None:
+    async def main() -> None:
+        async with serve(engine) as served:
+            protocol, peer = await served.pair()
+            transport = protocol.transport
+            transport.set_write_buffer_limits(high=MUCH // 2, low=1000)
+            transport.write(bytes(MUCH))
+            assert protocol.names() == ["made", "pause"]
+            # The peer takes what it needs to be below the high mark, and far above the low one.
+            read = 0
+            while transport.get_write_buffer_size() > MUCH // 2:
+                read += len(await peer.some(65536))
+            await steps(10)
+            assert 1000 < transport.get_write_buffer_size() <= MUCH // 2
+            assert protocol.names() == ["made", "pause"]
+            await peer.exactly(MUCH - read)
+            await protocol.has("resume")
+
+    run(main())
+
+
 def test_8b_marks_below_what_is_buffered_pause_inside_the_call(engine: str) -> None:
     async def main() -> None:
         async with serve(engine) as served:
