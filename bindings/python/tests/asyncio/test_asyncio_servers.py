@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+import subprocess
 import sys
 import threading
 import weakref
@@ -500,3 +501,22 @@ def test_the_garbage_collector_may_run_while_a_transport_is_made() -> None:
             HOARD.clear()
 
     run(main())
+
+
+def test_the_guides_program_runs() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    program = readme.partition("## asyncio")[2].partition("```python\n")[2].partition("```")[0]
+    for at, free in (("tcp://:5000", "tcp://127.0.0.1:0"), ("unix:///tmp/echo", f"unix://@reactor-guide-{os.getpid()}")):
+        assert at in program
+        program = program.replace(at, free)
+    with subprocess.Popen([sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            told = process.stdout.readline().split()
+            assert told[:2] == ["listening", "on"]
+            with socket.create_connection(("127.0.0.1", int(told[2].rpartition(":")[2]))) as sock:
+                sock.sendall(b"hello")
+                assert sock.recv(100) == b"hello"
+            assert told[3] == f"unix://@reactor-guide-{os.getpid()}"
+        finally:
+            process.kill()
