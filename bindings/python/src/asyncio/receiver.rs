@@ -25,7 +25,7 @@ impl Delivery for ToProtocols {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: false, detach: false, turns: false }
+        Carries { datagrams: false, detach: false, turns: false, commands: false }
     }
 
     fn on_start(&self, _server: &Handle) -> Result<Action, BoxError> {
