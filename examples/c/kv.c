@@ -184,6 +184,17 @@ static int32_t on_drain(void *store, reactor_server *server, reactor_conn conn) 
     return turn.client == NULL ? REACTOR_ACTION_CLOSE : serve_backlog(&turn);
 }
 
+static void on_close(void *store, reactor_server *server, reactor_conn conn, int32_t reason, int32_t error_number) {
+    (void)reason;
+    (void)error_number;
+    struct client *client = client_of(server, conn);
+    struct session session;
+    if (client == NULL) return;
+    session_begin(&session, store);
+    session_unwatch(&session, &client->peer.watch);
+    session_end(&session);
+}
+
 static int64_t on_tick(void *store, reactor_server *server) {
     (void)server;
     store_sweep(store);
@@ -201,6 +212,7 @@ static int start(struct launch *launch) {
     launch->callbacks.on_open = on_open;
     launch->callbacks.on_data = on_data;
     launch->callbacks.on_drain = on_drain;
+    launch->callbacks.on_close = on_close;
     launch->callbacks.on_tick = on_tick;
     int code = launch_serve(launch);
     store_free(store);

@@ -56,11 +56,6 @@ static const char *introduce(struct call *call, struct bytes *out_name, bool *ou
     return out_name->data == NULL || is_name(*out_name) ? NULL : NO_NAME;
 }
 
-static void reply_pair(struct replies *replies, const char *field, const char *value) {
-    reply_text(replies, field);
-    reply_text(replies, value);
-}
-
 /* Chooses the version of the protocol, and may say who the client is. */
 const char *kv_hello(struct call *call) {
     struct replies *replies = call->replies;
@@ -106,19 +101,19 @@ const char *kv_auth(struct call *call) {
     return NULL;
 }
 
-static const char *client_id(struct call *call) {
+const char *kv_client_id(struct call *call) {
     reply_integer(call->replies, call->replies->peer->id);
     return NULL;
 }
 
-static const char *client_setname(struct call *call) {
+const char *kv_client_setname(struct call *call) {
     if (!is_name(arg(call, 2))) return NO_NAME;
     set_name(call->replies->peer, arg(call, 2));
     reply_simple(call->replies, "OK");
     return NULL;
 }
 
-static const char *client_getname(struct call *call) {
+const char *kv_client_getname(struct call *call) {
     const char *name = call->replies->peer->name;
     if (name[0] == '\0') {
         reply_null(call->replies);
@@ -128,25 +123,9 @@ static const char *client_getname(struct call *call) {
     return NULL;
 }
 
-static const char *client_setinfo(struct call *call) {
+const char *kv_client_setinfo(struct call *call) {
     reply_simple(call->replies, "OK");
     return NULL;
-}
-
-const char *kv_client(struct call *call) {
-    static const struct {
-        const char *name;
-        size_t count; /* of arguments, with both names */
-        const char *(*run)(struct call *call);
-    } all[] = {{"id", 2, client_id}, {"setname", 3, client_setname}, {"getname", 2, client_getname},
-               {"setinfo", 4, client_setinfo}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (!is_word(arg(call, 1), all[i].name)) continue;
-        if (call->request->count == all[i].count) return all[i].run(call);
-        snprintf(call->error, sizeof call->error, "wrong number of arguments for 'client|%s' command", all[i].name);
-        return call->error;
-    }
-    return unknown_subcommand(call, "CLIENT");
 }
 
 /* ---- the connection and the server ---- */
@@ -192,10 +171,9 @@ static bool is_asked(const struct call *call, const char *name) {
     return false;
 }
 
-const char *kv_config(struct call *call) {
+const char *kv_config_get(struct call *call) {
     bool asked[SETTING_COUNT];
     size_t count = 0;
-    if (!is_word(arg(call, 1), "get")) return unknown_subcommand(call, "CONFIG");
     for (size_t i = 0; i < SETTING_COUNT; i++) count += asked[i] = is_asked(call, SETTINGS[i][0]);
     reply_map(call->replies, count);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
@@ -214,77 +192,5 @@ const char *kv_info(struct call *call) {
                                   VERSION, (long)getpid(), store_age(call->session->store) / 1000);
     if (keys > 0) snprintf(text + len, sizeof text - len, "db0:keys=%zu,expires=%zu,avg_ttl=0\r\n", keys, expiring);
     reply_text(call->replies, text);
-    return NULL;
-}
-
-/* ---- COMMAND: what there is, for clients that look where keys stand ---- */
-
-static bool has_flag(const struct command *command, const char *flag) {
-    size_t len = strlen(flag);
-    for (const char *at = command->flags; (at = strstr(at, flag)) != NULL; at += len) {
-        bool is_whole = (at == command->flags || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0');
-        if (is_whole) return true;
-    }
-    return false;
-}
-
-static void reply_words(struct replies *replies, const char *words) {
-    size_t count = 0;
-    char copied[128];
-    snprintf(copied, sizeof copied, "%s", words);
-    for (const char *at = words; *at != '\0'; at += strspn(at, " ")) {
-        count++;
-        at += strcspn(at, " ");
-    }
-    reply_array(replies, count);
-    char *rest = NULL;
-    for (char *word = strtok_r(copied, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
-        reply_simple(replies, word);
-    }
-}
-
-/* As Redis 7 does, with ten members; the last three, hints, positions of keys once more, and subcommands, are empty. */
-static void describe(struct replies *replies, const struct command *command) {
-    char categories[32];
-    const char *does = has_flag(command, "write") ? "@write " : has_flag(command, "readonly") ? "@read " : "";
-    snprintf(categories, sizeof categories, "%s%s", does, has_flag(command, "fast") ? "@fast" : "@slow");
-    reply_array(replies, 10);
-    reply_text(replies, command->name);
-    reply_integer(replies, command->arity);
-    reply_words(replies, command->flags);
-    for (int i = 0; i < 3; i++) reply_integer(replies, command->keys[i]);
-    reply_words(replies, categories);
-    for (int i = 0; i < 3; i++) reply_array(replies, 0);
-}
-
-static void command_info(struct call *call) {
-    struct replies *replies = call->replies;
-    bool is_of_all = call->request->count <= 2;
-    size_t count = is_of_all ? COMMAND_COUNT : call->request->count - 2;
-    reply_array(replies, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct command *command = is_of_all ? &COMMANDS[i] : command_named(arg(call, i + 2));
-        if (command == NULL) {
-            reply_null(replies);
-        } else {
-            describe(replies, command);
-        }
-    }
-}
-
-const char *kv_command(struct call *call) {
-    size_t count = call->request->count;
-    if (count == 1 || is_word(arg(call, 1), "info")) {
-        command_info(call);
-    } else if (is_word(arg(call, 1), "count")) {
-        reply_integer(call->replies, (int64_t)COMMAND_COUNT);
-    } else if (count == 2 && is_word(arg(call, 1), "list")) {
-        reply_array(call->replies, COMMAND_COUNT);
-        for (size_t i = 0; i < COMMAND_COUNT; i++) reply_text(call->replies, COMMANDS[i].name);
-    } else if (is_word(arg(call, 1), "docs")) {
-        reply_map(call->replies, 0);
-    } else {
-        return unknown_subcommand(call, "COMMAND");
-    }
     return NULL;
 }

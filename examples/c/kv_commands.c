@@ -1,5 +1,6 @@
 #include "kv_commands.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,16 +38,18 @@ static const char *unknown(struct call *call) {
     return call->error;
 }
 
-const char *unknown_subcommand(struct call *call, const char *name) {
-    struct bytes given = arg(call, 1);
+static const char *unknown_subcommand(struct call *call) {
+    struct bytes name = arg(call, 0), given = arg(call, 1);
+    char upper[COMMAND_NAME_SIZE] = {0};
+    for (size_t i = 0; i < name.len; i++) upper[i] = (char)toupper(name.data[i]);
     snprintf(call->error, sizeof call->error, "unknown subcommand '%.*s'. Try %s HELP.", at_most(given, 128),
-             (const char *)given.data, name);
+             (const char *)given.data, upper);
     return call->error;
 }
 
 /* ---- words and numbers ---- */
 
-static char lower(uint8_t byte) { return (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte); }
+char lower(uint8_t byte) { return (char)(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte); }
 
 bool is_word(struct bytes bytes, const char *word) {
     size_t i = 0;
@@ -70,87 +73,40 @@ bool parse_integer(struct bytes bytes, int64_t *out_value) {
     return true;
 }
 
-/* ---- the table ---- */
-
-/* No keys, a single one, all arguments, every second one. */
-#define NONE {0, 0, 0}
-#define ONE {1, 1, 1}
-#define ALL {1, -1, 1}
-#define PAIRS {1, -1, 2}
-
-/* The most frequent come first. */
-const struct command COMMANDS[] = {
-    {"get", 2, "readonly fast", ONE, kv_get},
-    {"set", -3, "write denyoom", ONE, kv_set},
-    {"ping", -1, "fast", NONE, kv_ping},
-    {"incr", 2, "write denyoom fast", ONE, kv_incr},
-    {"decr", 2, "write denyoom fast", ONE, kv_decr},
-    {"incrby", 3, "write denyoom fast", ONE, kv_incrby},
-    {"decrby", 3, "write denyoom fast", ONE, kv_decrby},
-    {"setnx", 3, "write denyoom fast", ONE, kv_setnx},
-    {"setex", 4, "write denyoom", ONE, kv_setex},
-    {"mget", -2, "readonly fast", ALL, kv_mget},
-    {"mset", -3, "write denyoom", PAIRS, kv_mset},
-    {"del", -2, "write", ALL, kv_del},
-    {"unlink", -2, "write fast", ALL, kv_del},
-    {"exists", -2, "readonly fast", ALL, kv_exists},
-    {"expire", 3, "write fast", ONE, kv_expire},
-    {"pexpire", 3, "write fast", ONE, kv_pexpire},
-    {"persist", 2, "write fast", ONE, kv_persist},
-    {"ttl", 2, "readonly fast", ONE, kv_ttl},
-    {"pttl", 2, "readonly fast", ONE, kv_pttl},
-    {"multi", 1, "noscript loading stale fast allow_busy", NONE, kv_multi},
-    {"exec", 1, "noscript loading stale skip_slowlog", NONE, kv_exec},
-    {"discard", 1, "noscript loading stale fast allow_busy", NONE, kv_discard},
-    {"echo", 2, "loading stale fast", NONE, kv_echo},
-    {"scan", -2, "readonly", NONE, kv_scan},
-    {"keys", 2, "readonly", NONE, kv_keys},
-    {"dbsize", 1, "readonly fast", NONE, kv_dbsize},
-    {"flushall", -1, "write", NONE, kv_flush},
-    {"flushdb", -1, "write", NONE, kv_flush},
-    {"strlen", 2, "readonly fast", ONE, kv_strlen},
-    {"type", 2, "readonly fast", ONE, kv_type},
-    {"hello", -1, "noscript loading stale fast no_auth allow_busy", NONE, kv_hello},
-    {"auth", -2, "noscript loading stale fast no_auth allow_busy", NONE, kv_auth},
-    {"select", 2, "loading stale fast", NONE, kv_select},
-    {"config", -2, "", NONE, kv_config},
-    {"client", -2, "", NONE, kv_client},
-    {"info", -1, "loading stale", NONE, kv_info},
-    {"command", -1, "loading stale", NONE, kv_command},
-    {"quit", -1, "noscript loading stale fast no_auth allow_busy", NONE, kv_quit},
-};
-const size_t COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS;
-
-const struct command *command_named(struct bytes name) {
-    char word[COMMAND_NAME_SIZE] = {0};
-    if (name.len >= sizeof word || memchr(name.data, 0, name.len) != NULL) return NULL;
-    for (size_t i = 0; i < name.len; i++) word[i] = lower(name.data[i]);
-    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {
-        if (memcmp(COMMANDS[i].name, word, sizeof word) == 0) return &COMMANDS[i];
-    }
-    return NULL;
-}
-
-/* Whether a request of it is carried out at once, also behind MULTI. */
-static bool is_immediate(const struct command *command) {
-    return command->run == kv_multi || command->run == kv_exec || command->run == kv_discard || command->run == kv_quit;
-}
+/* ---- requests ---- */
 
 static bool fits(int arity, size_t count) { return arity < 0 ? count >= (size_t)-arity : count == (size_t)arity; }
 
+/* The command or subcommand that a request is for; NULL, and what is wrong. */
+static const struct command *asked(struct call *call, const char **out_wrong) {
+    size_t count = call->request->count;
+    const struct command *found = command_named(arg(call, 0));
+    *out_wrong = found == NULL ? unknown(call) : NULL;
+    if (found != NULL && found->subcommands != NULL && count > 1) {
+        found = subcommand_named(found, arg(call, 1));
+        *out_wrong = found == NULL ? unknown_subcommand(call) : NULL;
+    }
+    if (found == NULL) return NULL;
+    call->name = found->name;
+    if (fits(found->arity, count)) return found;
+    *out_wrong = wrong_number(call);
+    return NULL;
+}
+
 void execute(const struct request *request, struct session *session, struct replies *replies) {
     struct call call; /* most never need the room for an error, so it is not filled with zeroes */
-    const struct command *found = command_named(argument(request, 0));
     const char *wrong;
     call.request = request;
     call.session = session;
     call.replies = replies;
-    call.name = found == NULL ? "" : found->name;
-    if (found == NULL || !fits(found->arity, request->count)) {
-        transaction_spoil(&replies->peer->transaction);
-        wrong = found == NULL ? unknown(&call) : wrong_number(&call);
+    const struct command *command = asked(&call, &wrong);
+    if (command != NULL) {
+        wrong = transaction_gathers(&call, command) ? NULL : command->run(&call);
+    } else if (is_word(argument(request, 0), "exec")) {
+        transaction_abort(&call, wrong);
+        return;
     } else {
-        wrong = !is_immediate(found) && transaction_gathers(&call) ? NULL : found->run(&call);
+        transaction_spoil(&replies->peer->transaction);
     }
     if (wrong == NULL) return;
     char text[sizeof call.error + 4];

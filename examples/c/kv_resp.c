@@ -147,7 +147,8 @@ enum parsed parser_read(struct parser *parser, struct bytes input, size_t *out_t
 
 /* ---- replies ---- */
 
-void replies_begin(struct replies *replies, reactor_server *server, reactor_conn conn, struct peer *peer, int protocol) {
+void replies_begin(struct replies *replies, reactor_server *server, reactor_conn conn, struct peer *peer,
+                   int protocol) {
     /* Not the buffer. */
     replies->server = server;
     replies->conn = conn;
@@ -242,14 +243,28 @@ void reply_text(struct replies *replies, const char *text) {
     reply_bulk(replies, (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
-void reply_null(struct replies *replies) {
-    const char *null = replies->protocol == 2 ? "$-1\r\n" : "_\r\n";
-    size_t len = strlen(null);
-    memcpy(room(replies, len), null, len);
-    replies->len += len;
+void reply_pair(struct replies *replies, const char *field, const char *value) {
+    reply_text(replies, field);
+    reply_text(replies, value);
 }
 
+static void null_of(struct replies *replies, char kind) {
+    if (replies->protocol == 2) {
+        text_line(replies, kind, "-1", 2);
+    } else {
+        text_line(replies, '_', "", 0);
+    }
+}
+
+void reply_null(struct replies *replies) { null_of(replies, '$'); }
+
+void reply_null_array(struct replies *replies) { null_of(replies, '*'); }
+
 void reply_array(struct replies *replies, size_t len) { number_line(replies, '*', false, len); }
+
+void reply_set(struct replies *replies, size_t len) {
+    number_line(replies, replies->protocol == 2 ? '*' : '~', false, len);
+}
 
 void reply_map(struct replies *replies, size_t len) {
     if (replies->protocol == 2) {

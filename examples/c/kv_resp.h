@@ -5,6 +5,7 @@
 #define KV_RESP_H
 
 #include "kv_transaction.h"
+#include "kv_watch.h"
 
 #include <reactor.h>
 #include <stdint.h>
@@ -78,6 +79,7 @@ enum { PEER_NAME_SIZE = 1025 };
 struct peer {
     int64_t id; /* a number of its own */
     struct transaction transaction;
+    struct watch watch;
     char name[PEER_NAME_SIZE]; /* that it gave itself, or empty */
 };
 
@@ -89,7 +91,7 @@ struct replies {
     reactor_conn conn;
     struct peer *peer;
     size_t room; /* bytes that values may have from here on */
-    /* 2, or 3 if the client asked for it, which has words of its own for nothing and for maps. */
+    /* 2, or 3 if the client asked for it, which has words of its own for nothing, maps and sets. */
     int protocol;
     enum next next;
     size_t len;
@@ -106,9 +108,14 @@ void reply_error(struct replies *replies, const char *text);
 void reply_integer(struct replies *replies, int64_t value);
 void reply_bulk(struct replies *replies, struct bytes value);
 void reply_text(struct replies *replies, const char *text);
+/* One behind the other. */
+void reply_pair(struct replies *replies, const char *field, const char *value);
 void reply_null(struct replies *replies);
-/* So many replies follow, or pairs of them. */
+/* Where an array would be. */
+void reply_null_array(struct replies *replies);
+/* So many replies follow; different ones in any order; pairs of them. */
 void reply_array(struct replies *replies, size_t len);
+void reply_set(struct replies *replies, size_t len);
 void reply_map(struct replies *replies, size_t len);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "kv_store.h"
 #include "kv_hash.h"
+#include "kv_watch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct shard {
     size_t capacity, count;
     size_t expiring; /* entries that expire */
     size_t sweep_at; /* the slot where the next sweep begins */
+    struct watchers watchers;
 };
 
 struct store {
@@ -80,7 +82,12 @@ static bool grow(struct shard *shard) {
     return true;
 }
 
+static void touch(const struct shard *shard, const struct slot *slot) {
+    watchers_touch(&shard->watchers, slot->hash, entry_key(slot->entry));
+}
+
 static void remove_at(struct shard *shard, struct slot *slot) {
+    touch(shard, slot);
     size_t mask = shard->capacity - 1, gap = (size_t)(slot - shard->slots);
     shard->expiring -= slot->entry->expires != NEVER;
     shard->count--;
@@ -110,7 +117,11 @@ static size_t sweep(struct shard *shard, moment now, size_t slots) {
 }
 
 static void clear(struct shard *shard) {
-    for (size_t i = 0; i < shard->capacity; i++) free(shard->slots[i].entry);
+    for (size_t i = 0; i < shard->capacity; i++) {
+        if (shard->slots[i].entry == NULL) continue;
+        touch(shard, &shard->slots[i]);
+        free(shard->slots[i].entry);
+    }
     free(shard->slots);
     shard->slots = NULL;
     shard->capacity = shard->count = shard->expiring = shard->sweep_at = 0;
@@ -189,6 +200,13 @@ moment session_now(struct session *session) {
     return session->now;
 }
 
+bool session_after(struct session *session, int64_t count, int64_t unit, moment *out_moment) {
+    moment now = session_now(session);
+    if (count <= 0 || count > (INT64_MAX - 1 - now) / unit) return false;
+    *out_moment = now + count * unit;
+    return true;
+}
+
 void session_lock_all(struct session *session) {
     if (session->has_all) return;
     session_end(session); /* who holds one lock must not wait for another */
@@ -237,6 +255,7 @@ bool session_set(struct session *session, struct bytes key, struct bytes value, 
     entry->expires = expires;
     entry->value_len = value.len;
     memcpy(entry->bytes + entry->key_len, value.data, value.len);
+    touch(shard, slot);
     return true;
 }
 
@@ -246,6 +265,7 @@ bool session_expire(struct session *session, struct bytes key, moment expires) {
     if (slot == NULL) return false;
     shard->expiring += (size_t)(expires != NEVER) - (size_t)(slot->entry->expires != NEVER);
     slot->entry->expires = expires;
+    touch(shard, slot);
     return true;
 }
 
@@ -259,6 +279,30 @@ bool session_remove(struct session *session, struct bytes key) {
 void session_clear(struct session *session) {
     session_lock_all(session);
     for (size_t i = 0; i < session->store->shard_count; i++) clear(&session->store->shards[i]);
+}
+
+bool session_watch(struct session *session, struct bytes key, struct watch *watch) {
+    uint64_t hash = hash_bytes(session->store->key, key.data, key.len);
+    /* What has expired before does not change by being removed. */
+    session_get(session, key);
+    return watchers_add(&shard_of(session, hash)->watchers, hash, key, watch);
+}
+
+void session_unwatch(struct session *session, struct watch *watch) {
+    while (watch->first != NULL) {
+        struct watched *first = watch->first;
+        watch->first = first->next;
+        watchers_remove(&shard_of(session, first->hash)->watchers, first);
+    }
+    watch->has_changed = false;
+}
+
+bool session_has_changed(struct session *session, const struct watch *watch) {
+    /* What has expired is removed by looking, and has changed. */
+    for (const struct watched *watched = watch->first; watched != NULL; watched = watched->next) {
+        session_get(session, (struct bytes){watched->key, watched->key_len});
+    }
+    return watch->has_changed;
 }
 
 void session_count(struct session *session, size_t *out_keys, size_t *out_expiring) {

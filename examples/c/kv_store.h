@@ -56,6 +56,8 @@ void session_end(struct session *session);
 
 /* The present, the same for the whole session. */
 moment session_now(struct session *session);
+/* The moment after so many units of so many milliseconds; false if it is not to come, or too far away. */
+bool session_after(struct session *session, int64_t count, int64_t unit, moment *out_moment);
 
 /* From here on no other session comes between, whatever the keys. */
 void session_lock_all(struct session *session);
@@ -70,6 +72,13 @@ bool session_remove(struct session *session, struct bytes key);
 /* Removes everything, and gives the memory back. */
 void session_clear(struct session *session);
 
+/* Makes a client watch a key. false: no memory. */
+bool session_watch(struct session *session, struct bytes key, struct watch *watch);
+/* Makes it watch nothing. */
+void session_unwatch(struct session *session, struct watch *watch);
+/* Whether a watched key has changed; after session_lock_all(), for all keys at once. */
+bool session_has_changed(struct session *session, const struct watch *watch);
+
 /* Keys, and those of them that expire; what has expired and is not removed yet counts. */
 void session_count(struct session *session, size_t *out_keys, size_t *out_expiring);
 
@@ -81,7 +90,7 @@ struct walk {
 /* The values are in so many parts. */
 size_t session_parts(const struct session *session);
 /*
- * The next entry of a part that has not expired, NULL at its end. *slot is where the walk over it is, 0 in the beginning.
+ * The next entry of a part that has not expired, NULL at its end. *slot is where the walk over it is, first 0.
  * After session_lock_all(), and as long as nothing changes.
  */
 const struct entry *session_next_in(struct session *session, size_t part, size_t *slot);

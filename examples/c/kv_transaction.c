@@ -1,6 +1,7 @@
 #include "kv_transaction.h"
 #include "kv_commands.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,9 +71,15 @@ static bool gather(struct transaction *transaction, const struct request *reques
     return true;
 }
 
-bool transaction_gathers(struct call *call) {
+/* Whether a command is carried out at once, also behind MULTI. */
+static bool is_immediate(const struct command *command) {
+    return command->run == kv_multi || command->run == kv_exec || command->run == kv_discard ||
+           command->run == kv_watch || command->run == kv_quit;
+}
+
+bool transaction_gathers(struct call *call, const struct command *command) {
     struct transaction *transaction = &call->replies->peer->transaction;
-    if (!transaction->is_open) return false;
+    if (!transaction->is_open || is_immediate(command)) return false;
     if (transaction->is_spoilt || gather(transaction, call->request)) {
         reply_simple(call->replies, "QUEUED");
     } else {
@@ -80,6 +87,19 @@ bool transaction_gathers(struct call *call) {
         reply_error(call->replies, "ERR the transaction has more than 64 MiB");
     }
     return true;
+}
+
+/* Ends a transaction, and what was watched for it, without carrying it out. */
+static void end(struct call *call) {
+    transaction_free(&call->replies->peer->transaction);
+    session_unwatch(call->session, &call->replies->peer->watch);
+}
+
+void transaction_abort(struct call *call, const char *why) {
+    char text[128];
+    end(call);
+    snprintf(text, sizeof text, "EXECABORT Transaction discarded because of: %s", why);
+    reply_error(call->replies, text);
 }
 
 /* ---- the commands ---- */
@@ -92,33 +112,57 @@ const char *kv_multi(struct call *call) {
     return NULL;
 }
 
-const char *kv_exec(struct call *call) {
+static void carry_out(struct call *call, const struct transaction *transaction) {
     struct replies *replies = call->replies;
-    struct transaction transaction = replies->peer->transaction;
-    if (!transaction.is_open) return "EXEC without MULTI";
-    replies->peer->transaction = (struct transaction){0};
-    if (transaction.is_spoilt) {
-        reply_error(replies, "EXECABORT Transaction discarded because of previous errors.");
-        return NULL;
-    }
-    session_lock_all(call->session);
-    reply_array(replies, transaction.count);
+    reply_array(replies, transaction->count);
     /* Small requests can ask for one large value many times. */
     replies->room = MAX;
-    for (size_t i = 0; i < transaction.count; i++) {
-        const struct gathered *one = transaction.requests[i];
+    for (size_t i = 0; i < transaction->count; i++) {
+        const struct gathered *one = transaction->requests[i];
         struct request request = {one->bytes, one->spans, one->count};
         execute(&request, call->session, replies);
     }
     replies->room = SIZE_MAX;
+}
+
+const char *kv_exec(struct call *call) {
+    struct peer *peer = call->replies->peer;
+    struct transaction transaction = peer->transaction;
+    if (!transaction.is_open) return "EXEC without MULTI";
+    peer->transaction = (struct transaction){0};
+    session_lock_all(call->session);
+    bool has_changed = session_has_changed(call->session, &peer->watch);
+    end(call);
+    if (transaction.is_spoilt) {
+        reply_error(call->replies, "EXECABORT Transaction discarded because of previous errors.");
+    } else if (has_changed) {
+        reply_null_array(call->replies);
+    } else {
+        carry_out(call, &transaction);
+    }
     transaction_free(&transaction);
     return NULL;
 }
 
 const char *kv_discard(struct call *call) {
-    struct transaction *transaction = &call->replies->peer->transaction;
-    if (!transaction->is_open) return "DISCARD without MULTI";
-    transaction_free(transaction);
+    if (!call->replies->peer->transaction.is_open) return "DISCARD without MULTI";
+    end(call);
+    reply_simple(call->replies, "OK");
+    return NULL;
+}
+
+const char *kv_watch(struct call *call) {
+    struct peer *peer = call->replies->peer;
+    if (peer->transaction.is_open) return "WATCH inside MULTI is not allowed";
+    for (size_t i = 1; i < call->request->count; i++) {
+        if (!session_watch(call->session, arg(call, i), &peer->watch)) return NO_MEMORY;
+    }
+    reply_simple(call->replies, "OK");
+    return NULL;
+}
+
+const char *kv_unwatch(struct call *call) {
+    session_unwatch(call->session, &call->replies->peer->watch);
     reply_simple(call->replies, "OK");
     return NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * MULTI and EXEC: requests that are gathered, and carried out with nobody in between.
+ * MULTI and EXEC: requests that are gathered, and carried out with nobody in between, or not at all if a key that WATCH
+ * named has changed.
  */
 #ifndef KV_TRANSACTION_H
 #define KV_TRANSACTION_H
@@ -21,10 +22,13 @@ struct transaction {
 void transaction_free(struct transaction *transaction);
 
 struct call;
+struct command;
 
-/* Gathers a request, of a command that exists, if there is a transaction; says whether there is. */
-bool transaction_gathers(struct call *call);
+/* Gathers a request of this command, if there is a transaction and it has to wait; says whether it does. */
+bool transaction_gathers(struct call *call, const struct command *command);
 /* A request could not be understood. */
 void transaction_spoil(struct transaction *transaction);
+/* EXEC itself could not be understood. */
+void transaction_abort(struct call *call, const char *why);
 
 #endif

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+from pathlib import Path
 from typing import Iterator
 
 import pytest
 
-from harness import Example, Start
+from harness import LIMIT, Client, Example, Start, within_limit
 
 LANGUAGES = ["rust", "c", "python", "node"]
 
@@ -33,3 +37,33 @@ def start(request: pytest.FixtureRequest) -> Iterator[Start]:
     finally:
         for example in started:
             example.kill()
+
+
+# ---- of kv ----
+
+
+@pytest.fixture
+def kv(start: Start) -> Example:
+    return start("kv")
+
+
+@pytest.fixture
+def client(kv: Example) -> Iterator[Client]:
+    with kv.connect() as client:
+        yield client
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[Client]:
+    """A connection to a Redis server."""
+    path = tmp_path / "redis.sock"
+    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        with Client(socket.socket(socket.AF_UNIX)) as client:
+            # The path is there before the server listens.
+            within_limit(lambda: client.socket.connect_ex(str(path)) == 0, "listening")
+            yield client
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(LIMIT)

@@ -4,62 +4,15 @@ from __future__ import annotations
 
 import random
 import shutil
-import signal
 import socket
 import subprocess
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 import redis
 
 from harness import LIMIT, ROOT, Client, Example, Start, in_background, within_limit
-
-MIB = 1 << 20
-
-
-def request(*words: bytes | str | int) -> bytes:
-    """As a client sends it."""
-    parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
-
-
-def reply(client: Client) -> bytes:
-    """The next reply as it came, whole."""
-    line = client.line().encode("utf-8") + b"\n"
-    if line[:1] == b"$" and line != b"$-1\r\n":
-        line += client.read(int(line[1:]) + 2)
-    if line[:1] in b"*%":
-        line += b"".join(reply(client) for _ in range(int(line[1:]) * (2 if line[:1] == b"%" else 1)))
-    return line
-
-
-@pytest.fixture
-def kv(start: Start) -> Example:
-    return start("kv")
-
-
-@pytest.fixture
-def client(kv: Example) -> Iterator[Client]:
-    with kv.connect() as client:
-        yield client
-
-
-@pytest.fixture
-def real(tmp_path: Path) -> Iterator[Client]:
-    """A connection to a Redis server."""
-    path = tmp_path / "redis.sock"
-    command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        with Client(socket.socket(socket.AF_UNIX)) as client:
-            # The path is there before the server listens.
-            within_limit(lambda: client.socket.connect_ex(str(path)) == 0, "listening")
-            yield client
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(LIMIT)
-
+from kv_client import MIB, ask, reply, request
 
 # Each is sent to both servers, which have to answer the same.
 SAME = """
@@ -79,6 +32,9 @@ SETNX i 1|SETNX j 1|GET j|SETEX j 100 2|TTL j|GET j|SETEX j 0 2|SETEX j x 2|SETE
 DEL a|DEL a|DEL|SET a 1|SET b 2|DEL a b a missing|EXISTS a|SET a 1|EXISTS a|EXISTS a a missing|EXISTS
 SET x 1|EXPIRE x 100|TTL x|EXPIRE missing 100|EXPIRE x y|EXPIRE x|EXPIRE x 9223372036854775807|TTL x|EXPIRE x 0|GET x
 SET x 1|EXPIRE x -5|EXISTS x|SET x 1|PEXPIRE x 100400|TTL x|PERSIST x|PERSIST x|TTL x|PERSIST missing
+SET x 1|EXPIRE x 100 XX|EXPIRE x 100 GT|TTL x|EXPIRE x 100 LT|EXPIRE x 90 nx|EXPIRE x 90 gt|TTL x
+EXPIRE x 90 LT XX|TTL x|EXPIRE x -1 GT|EXPIRE x -1 NX|EXPIRE x -1 LT|EXISTS x|EXPIRE missing 1 LT|EXPIRE x 1 what
+EXPIRE x y what|PEXPIRE x y XX|EXPIRE x 1 NX XX|EXPIRE x 1 LT NX|EXPIRE x 1 GT LT|EXPIRE x 1 XX GT
 MSET k1 1 k2 2|MGET k1 k2 k3 k1|MSET k1|MSET k1 1 k2|MGET|MSET k1 3 k1 4|GET k1|STRLEN k1|STRLEN none|TYPE k1|TYPE none
 SELECT 0|SELECT x|CLIENT SETNAME me|CONFIG GET save|CONFIG GET appendonly|CONFIG GET none
 FLUSHALL|DBSIZE|MSET a 1 b 2|DBSIZE|FLUSHALL ASYNC|DBSIZE|FLUSHALL WHAT|FLUSHALL SYNC x
@@ -88,9 +44,19 @@ CLIENT SETNAME me|CLIENT GETNAME|CLIENT GETNAME x|CLIENT SETNAME|CLIENT SETNAME 
 AUTH|AUTH x|AUTH default x|AUTH other x|AUTH a b c|HELLO 3 AUTH other x|HELLO 2 AUTH default|HELLO 2 SETNAME
 HELLO 2 AUTH default x SETNAME you|CLIENT GETNAME|HELLO 2 SETNAME \x01|CLIENT GETNAME|HELLO 2 AUTH
 FLUSHALL|SCAN 0|SET one 1|SCAN 0 COUNT 100|SCAN 0 MATCH t* COUNT 100|SCAN 0 MATCH o* COUNT 100 TYPE string|SCAN 0 TYPE hash
-SCAN|SCAN x|SCAN 0 COUNT x|SCAN 0 COUNT 0|SCAN 0 MATCH|SCAN 0 WHAT x|SCAN 0 COUNT 5 x
+SCAN|SCAN x|SCAN 0x|SCAN +0 COUNT 100|SCAN 00 COUNT 100|SCAN 18446744073709551616
+SCAN 0 COUNT x|SCAN 0 COUNT 0|SCAN 0 MATCH|SCAN 0 WHAT x|SCAN 0 COUNT 5 x
 EXEC|DISCARD|MULTI|MULTI|SET t 1|INCR t|GET t|EXEC|GET t|EXEC|MULTI|EXEC|MULTI|SET t x|INCR t|MGET t none|EXEC
 MULTI|FOO|SET t 5|PING|EXEC|GET t|MULTI|GET|EXEC|MULTI|SET t 7|DISCARD|GET t|MULTI|FOO|DISCARD|PING
+MULTI|CLIENT WHAT|EXEC|MULTI|CLIENT ID x|EXEC|MULTI|CONFIG|EXEC|MULTI|CLIENT GETNAME|HELLO 9|EXEC|MULTI x|DISCARD x
+EXEC x|MULTI|PING|EXEC x|EXEC|MULTI|EXEC x|PING|EXEC|MULTI|MULTI x|EXEC
+WATCH|WATCH w|UNWATCH|UNWATCH x|WATCH w|SET w 1|MULTI|SET w 2|GET w|EXEC|GET w|MULTI|PING|EXEC|EXEC
+WATCH w|GET w|MULTI|INCR w|EXEC|WATCH w w|INCR w|UNWATCH|MULTI|PING|EXEC|WATCH w|INCR w|MULTI|DISCARD|MULTI|PING|EXEC
+MULTI|WATCH w|INCR w|UNWATCH|EXEC|MULTI|WATCH|EXEC|WATCH w|INCR w|MULTI|FOO|EXEC|MULTI|PING|EXEC
+WATCH w|INCR w|EXEC|MULTI|EXEC|WATCH w|INCR w|EXEC x|MULTI|EXEC|WATCH w|INCR w|DISCARD|MULTI|EXEC
+WATCH w|MULTI|INCR w|INCR w|EXEC
+HELLO 3|WATCH w|INCR w|MULTI|PING|EXEC|MULTI|PING|GET none|EXEC|COMMAND INFO none get?x|HELLO 2|COMMAND INFO none get?x
+COMMAND COUNT x|COMMAND WHAT|COMMAND DOCS none|COMMAND LIST x|CONFIG|CONFIG GET|CLIENT|command what|CLIENT WHAT x y
 FOO|foo bar|FOO 'BAR' baz|VERYLONGCOMMANDNAMETHATISNONE a b c d e f g
 """.replace("|", "\n").split("\n")
 
@@ -98,10 +64,7 @@ FOO|foo bar|FOO 'BAR' baz|VERYLONGCOMMANDNAMETHATISNONE a b c d e f g
 def test_the_answers_are_those_of_redis(client: Client, real: Client) -> None:
     for line in filter(None, SAME):
         words = line.split(" ")
-        answers = []
-        for server in (real, client):
-            server.send(request(*words))
-            answers.append(reply(server))
+        answers = [ask(server, *words) for server in (real, client)]
         # What they say of themselves is their own: the names of it are not.
         if words[0] == "HELLO" and answers[0][:1] in b"*%":
             answers = [b"".join(answer.split(b"\r\n")[:3]) for answer in answers]
@@ -110,8 +73,7 @@ def test_the_answers_are_those_of_redis(client: Client, real: Client) -> None:
 
 def fields(server: Client, version: int) -> list[bytes]:
     """What HELLO tells, without the values."""
-    server.send(request("HELLO", version))
-    answer = reply(server)
+    answer = ask(server, "HELLO", version)
     assert answer.startswith(b"*14\r\n" if version == 2 else b"%7\r\n")
     known = (b"server", b"version", b"proto", b"id", b"mode", b"role", b"modules")
     return [word for word in answer.split(b"\r\n") if word in known]
@@ -124,45 +86,13 @@ def test_hello_tells_what_redis_tells(client: Client, real: Client) -> None:
 
 def test_a_client_has_a_number_of_its_own(kv: Example, client: Client) -> None:
     def number(of: Client) -> int:
-        of.send(request("CLIENT", "ID"))
-        return int(reply(of)[1:])
+        return int(ask(of, "CLIENT", "ID")[1:])
 
     assert number(client) == number(client)
     with kv.connect() as other:
         assert number(other) != number(client)
         told = b"$2\r\nid\r\n:%d\r\n" % number(other)
-        other.send(request("HELLO", 2))
-        assert told in reply(other)
-
-
-def described(server: Client, *names: str) -> list[bytes]:
-    """COMMAND INFO: of each command the text of its answer, up to the positions of its keys."""
-    server.send(request("COMMAND", "INFO", *names))
-    assert server.line() == f"*{len(names)}\r"
-    answers = []
-    for _ in names:
-        if (count := server.line()) == "$-1\r":
-            answers.append(b"")
-            continue
-        assert count == "*10\r"
-        members = [reply(server) for _ in range(10)]
-        answers.append(b"".join([*members[:2], *sorted(members[2].split(b"\r\n")), *members[3:6]]))
-    return answers
-
-
-def test_command_info_has_the_members_of_redis(client: Client, real: Client) -> None:
-    client.send(request("COMMAND", "LIST"))
-    names = reply(client).decode().split("\r\n")[2::2]
-    # Those take options, or have subcommands, that there are not here.
-    names = sorted(set(names) - {"expire", "pexpire", "quit"}) + ["none"]
-    assert len(names) > 30
-    ours, theirs = described(client, *names), described(real, *names)
-    for name, mine, redis_s in zip(names, ours, theirs, strict=True):
-        assert mine == redis_s, name
-    client.send(request("COMMAND", "COUNT"))
-    count = int(reply(client)[1:])
-    client.send(request("COMMAND"))
-    assert reply(client).startswith(b"*%d\r\n*10\r\n" % count)
+        assert told in ask(other, "HELLO", 2)
 
 
 def test_scan_sees_what_is_there_all_the_time(start: Start) -> None:
@@ -179,32 +109,6 @@ def test_scan_sees_what_is_there_all_the_time(start: Start) -> None:
             turns += 1
         assert turns > 5
         assert sorted(seen) == sorted(b"kept:%d" % number for number in range(2000))
-
-
-def test_a_transaction_is_carried_out_with_nobody_in_between(start: Start) -> None:
-    kv = start("kv", loops=4)
-    clients = [kv.connect() for _ in range(6)]
-    asked = b"MULTI\r\nINCR a\r\nINCR b\r\nMGET a b\r\nEXEC\r\n"
-    for client in clients:
-        client.send(asked * 300)
-    for client in clients:
-        for _ in range(300):
-            assert client.read(5 + 3 * 9) == b"+OK\r\n" + b"+QUEUED\r\n" * 3
-            _, first, second, _, _, one, _, two, _ = reply(client).split(b"\r\n")
-            assert first == second and one == two == first[1:]
-        client.socket.close()
-
-
-def test_a_transaction_does_not_grow_without_bound(kv: Example, client: Client) -> None:
-    value = random.Random(5).randbytes(MIB)
-    client.ask(request("SET", "v", value) + b"MULTI\r\n", b"+OK\r\n+OK\r\n")
-    for _ in range(63):
-        client.ask(request("SET", "w", value), b"+QUEUED\r\n")
-    client.ask(request("SET", "w", value), b"-ERR the transaction has more than 64 MiB\r\n")
-    client.ask(b"PING\r\nEXEC\r\n", b"+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n")
-    client.ask(b"MULTI\r\n" + request("GET", "v") * 66 + request("INCR", "n"), b"+OK\r\n" + b"+QUEUED\r\n" * 67)
-    client.ask(b"EXEC\r\n", b"*67\r\n" + (b"$%d\r\n%b\r\n" % (MIB, value)) * 64)
-    client.ask(b"", b"-ERR the values have more than 64 MiB together\r\n" * 2 + b":1\r\n")
 
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
@@ -235,9 +139,17 @@ def test_redis_py_as_it_comes(kv: Example) -> None:
         assert pipeline.set("a", 1).incr("a").get("a").execute() == [True, 2, b"2"]
         with pytest.raises(redis.ResponseError, match="not an integer"):
             client.pipeline().set("b", "x").incr("b").execute()
+        with client.pipeline() as watching:
+            watching.watch("a")
+            client.set("a", 5)
+            watching.multi()
+            with pytest.raises(redis.WatchError):
+                watching.incr("a").execute()
         assert client.client_id() > 0
         assert sorted(client.scan_iter(count=1)) == [b"a", b"b"]
-        assert client.command()["mset"]["arity"] == -3
+        told = client.command()["mset"]
+        assert (told["arity"], told["step_count"]) == (-3, 2)
+        assert sorted(told["acl_categories"]) == ["@slow", "@string", "@write"]
 
 
 def test_what_breaks_the_protocol_is_refused_as_by_redis(kv: Example, real: Client) -> None:

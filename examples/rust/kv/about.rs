@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::commands::{integer, named, unknown_subcommand, wrong_number, Command, Outcome, COMMANDS, SYNTAX};
+use crate::commands::{integer, wrong_number, Outcome, SYNTAX};
 use crate::glob::matches;
-use crate::resp::{Arguments, Replies};
+use crate::resp::{Arguments, Next, Replies};
 use crate::store::{Session, NEVER};
 
 pub fn ping(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
@@ -13,6 +13,12 @@ pub fn ping(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>)
         2 => replies.bulk(args.at(1)),
         _ => return Err(wrong_number("ping")),
     }
+    Ok(())
+}
+
+pub fn quit(_: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
+    replies.simple("OK");
+    replies.next = Next::Close;
     Ok(())
 }
 
@@ -42,18 +48,18 @@ pub fn hello(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>
     }
     replies.map(7);
     for (field, value) in [("server", "redis"), ("version", VERSION)] {
-        replies.bulk(field.as_bytes());
-        replies.bulk(value.as_bytes());
+        replies.text(field);
+        replies.text(value);
     }
-    replies.bulk(b"proto");
+    replies.text("proto");
     replies.integer(i64::from(protocol));
-    replies.bulk(b"id");
+    replies.text("id");
     replies.integer(replies.peer.id);
     for (field, value) in [("mode", "standalone"), ("role", "master")] {
-        replies.bulk(field.as_bytes());
-        replies.bulk(value.as_bytes());
+        replies.text(field);
+        replies.text(value);
     }
-    replies.bulk(b"modules");
+    replies.text("modules");
     replies.array(0);
     Ok(())
 }
@@ -126,40 +132,41 @@ const VERSION: &str = "7.0.0";
 const SETTINGS: [(&str, &str); 4] =
     [("appendonly", "no"), ("databases", "1"), ("maxmemory", "0"), ("save", "")];
 
-pub fn config(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
-    if !args.at(1).eq_ignore_ascii_case(b"get") {
-        return unknown_subcommand("CONFIG", args);
-    }
+pub fn config_get(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
     let asked =
         |name: &str| args.from(2).any(|pattern| matches(&pattern.to_ascii_lowercase(), name.as_bytes()));
     let found: Vec<_> = SETTINGS.iter().filter(|(name, _)| asked(name)).collect();
     replies.map(found.len());
     for (name, value) in found {
-        replies.bulk(name.as_bytes());
-        replies.bulk(value.as_bytes());
+        replies.text(name);
+        replies.text(value);
     }
     Ok(())
 }
 
-pub fn client(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
-    match &*args.at(1).to_ascii_lowercase() {
-        b"id" if args.len() == 2 => replies.integer(replies.peer.id),
-        b"setname" if args.len() == 3 && !is_name(args.at(2)) => return Err(NO_NAME.into()),
-        b"setname" if args.len() == 3 => {
-            replies.peer.name = args.at(2).to_vec();
-            replies.simple("OK");
-        }
-        b"getname" if args.len() == 2 => {
-            let name = std::mem::take(&mut replies.peer.name);
-            replies.optional(Some(&*name).filter(|name| !name.is_empty()));
-            replies.peer.name = name;
-        }
-        b"setinfo" if args.len() == 4 => replies.simple("OK"),
-        known @ (b"id" | b"setname" | b"getname" | b"setinfo") => {
-            return Err(wrong_number(&format!("client|{}", String::from_utf8_lossy(known))));
-        }
-        _ => return unknown_subcommand("CLIENT", args),
+pub fn client_id(_: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
+    replies.integer(replies.peer.id);
+    Ok(())
+}
+
+pub fn client_setname(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
+    if !is_name(args.at(2)) {
+        return Err(NO_NAME.into());
     }
+    replies.peer.name = args.at(2).to_vec();
+    replies.simple("OK");
+    Ok(())
+}
+
+pub fn client_getname(_: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
+    let name = std::mem::take(&mut replies.peer.name);
+    replies.optional(Some(&*name).filter(|name| !name.is_empty()));
+    replies.peer.name = name;
+    Ok(())
+}
+
+pub fn client_setinfo(_: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
+    replies.simple("OK");
     Ok(())
 }
 
@@ -180,50 +187,4 @@ pub fn info(_: Arguments<'_>, session: &mut Session<'_>, replies: &mut Replies<'
     }
     replies.bulk(text.as_bytes());
     Ok(())
-}
-
-/// COMMAND: what there is, for clients that look where keys stand.
-pub fn list(args: Arguments<'_>, _: &mut Session<'_>, replies: &mut Replies<'_>) -> Outcome {
-    let subcommand = args.from(1).next().unwrap_or(b"info".as_slice()).to_ascii_lowercase();
-    match &*subcommand {
-        b"info" if args.len() <= 2 => {
-            replies.array(COMMANDS.len());
-            COMMANDS.iter().for_each(|command| describe(command, replies));
-        }
-        b"info" => {
-            replies.array(args.len() - 2);
-            for name in args.from(2) {
-                match named(name) {
-                    Some(command) => describe(command, replies),
-                    None => replies.null(),
-                }
-            }
-        }
-        b"count" => replies.integer(COMMANDS.len() as i64),
-        b"list" if args.len() == 2 => {
-            replies.array(COMMANDS.len());
-            COMMANDS.iter().for_each(|command| replies.bulk(command.name.as_bytes()));
-        }
-        b"docs" => replies.map(0),
-        _ => return unknown_subcommand("COMMAND", args),
-    }
-    Ok(())
-}
-
-/// As Redis 7 does, with ten members; the last three, hints, positions of keys once more, and subcommands, are empty.
-fn describe(command: &Command, replies: &mut Replies<'_>) {
-    replies.array(10);
-    replies.bulk(command.name.as_bytes());
-    replies.integer(command.arity);
-    let flags: Vec<&str> = command.flags.split_whitespace().collect();
-    replies.array(flags.len());
-    flags.iter().for_each(|flag| replies.simple(flag));
-    command.keys.iter().for_each(|position| replies.integer(*position));
-    let speed = if flags.contains(&"fast") { "@fast" } else { "@slow" };
-    let does = [("write", "@write"), ("readonly", "@read")];
-    let categories = does.iter().filter(|(flag, _)| flags.contains(flag)).map(|(_, category)| *category);
-    let categories: Vec<&str> = categories.chain([speed]).collect();
-    replies.array(categories.len());
-    categories.iter().for_each(|category| replies.simple(category));
-    (0..3).for_each(|_| replies.array(0));
 }

@@ -1,132 +1,49 @@
-//! The commands, with the replies and the error texts of Redis.
+//! How a request is carried out, and what can be wrong with it, in the words of Redis.
 
 use std::borrow::Cow;
 
-use crate::resp::{Arguments, Next, Replies};
+use crate::resp::{Arguments, Replies};
 use crate::store::Session;
-use crate::transaction::{self, gathers, spoil};
-use crate::{about, values};
+use crate::table::Command;
+use crate::transaction::{abort, gathers, spoil};
 
 pub type Outcome = Result<(), Cow<'static, str>>;
-type Run = fn(Arguments<'_>, &mut Session<'_>, &mut Replies<'_>) -> Outcome;
-
-pub struct Command {
-    /// The name as a number, to be compared at once.
-    key: u64,
-    pub name: &'static str,
-    /// The number of arguments, the name included; if negative, the least number.
-    pub arity: i64,
-    /// In Redis's words, with blanks between.
-    pub flags: &'static str,
-    /// Where keys stand among the arguments: the first, the last (counted from the end if negative), the step.
-    pub keys: [i64; 3],
-    run: Run,
-}
-
-/// No keys, a single one, all arguments, every second one.
-const NONE: [i64; 3] = [0, 0, 0];
-const ONE: [i64; 3] = [1, 1, 1];
-const ALL: [i64; 3] = [1, -1, 1];
-const PAIRS: [i64; 3] = [1, -1, 2];
-
-const fn command(name: &'static str, arity: i64, keys: [i64; 3], flags: &'static str, run: Run) -> Command {
-    Command { key: key_of(name.as_bytes()), name, arity, flags, keys, run }
-}
-
-/// The most frequent come first.
-pub static COMMANDS: [Command; 37] = [
-    command("get", 2, ONE, "readonly fast", values::get),
-    command("set", -3, ONE, "write denyoom", values::set),
-    command("ping", -1, NONE, "fast", about::ping),
-    command("incr", 2, ONE, "write denyoom fast", values::incr),
-    command("decr", 2, ONE, "write denyoom fast", values::decr),
-    command("incrby", 3, ONE, "write denyoom fast", values::incrby),
-    command("decrby", 3, ONE, "write denyoom fast", values::decrby),
-    command("setnx", 3, ONE, "write denyoom fast", values::setnx),
-    command("setex", 4, ONE, "write denyoom", values::setex),
-    command("mget", -2, ALL, "readonly fast", values::mget),
-    command("mset", -3, PAIRS, "write denyoom", values::mset),
-    command("del", -2, ALL, "write", values::del),
-    command("unlink", -2, ALL, "write fast", values::del),
-    command("exists", -2, ALL, "readonly fast", values::exists),
-    command("expire", 3, ONE, "write fast", |args, session, replies| {
-        values::expire(args, 1000, session, replies)
-    }),
-    command("pexpire", 3, ONE, "write fast", |args, session, replies| {
-        values::expire(args, 1, session, replies)
-    }),
-    command("persist", 2, ONE, "write fast", values::persist),
-    command("ttl", 2, ONE, "readonly fast", |args, session, replies| {
-        values::ttl(args, 1000, session, replies)
-    }),
-    command("pttl", 2, ONE, "readonly fast", |args, session, replies| values::ttl(args, 1, session, replies)),
-    command("multi", 1, NONE, "noscript loading stale fast allow_busy", transaction::multi),
-    command("exec", 1, NONE, "noscript loading stale skip_slowlog", transaction::exec),
-    command("discard", 1, NONE, "noscript loading stale fast allow_busy", transaction::discard),
-    command("echo", 2, NONE, "loading stale fast", about::echo),
-    command("scan", -2, NONE, "readonly", values::scan),
-    command("keys", 2, NONE, "readonly", values::keys),
-    command("dbsize", 1, NONE, "readonly fast", values::dbsize),
-    command("flushall", -1, NONE, "write", values::flush),
-    command("flushdb", -1, NONE, "write", values::flush),
-    command("strlen", 2, ONE, "readonly fast", values::strlen),
-    command("type", 2, ONE, "readonly fast", values::kind),
-    command("hello", -1, NONE, "noscript loading stale fast no_auth allow_busy", about::hello),
-    command("auth", -2, NONE, "noscript loading stale fast no_auth allow_busy", about::auth),
-    command("select", 2, NONE, "loading stale fast", about::select),
-    command("config", -2, NONE, "", about::config),
-    command("client", -2, NONE, "", about::client),
-    command("info", -1, NONE, "loading stale", about::info),
-    command("command", -1, NONE, "loading stale", about::list),
-];
-
-/// A name of at most eight letters, whatever their case. Another name gives 0.
-const fn key_of(name: &[u8]) -> u64 {
-    if name.len() > 8 {
-        return 0;
-    }
-    let (mut key, mut at) = (0, 0);
-    while at < name.len() {
-        key = key << 8 | (name[at] | 0x20) as u64;
-        at += 1;
-    }
-    key
-}
 
 /// Carries one request out.
 pub fn execute(args: Arguments<'_>, session: &mut Session<'_>, replies: &mut Replies<'_>) {
-    let key = key_of(args.at(0));
-    if key == key_of(b"quit") {
-        replies.simple("OK");
-        replies.next = Next::Close;
-        return;
-    }
-    let outcome = match COMMANDS.iter().find(|command| command.key == key) {
-        Some(command) if !fits(command.arity, args.len()) => refused(wrong_number(command.name), replies),
-        Some(command) if !command.is_of_transactions() && gathers(args, replies) => Ok(()),
-        Some(command) => (command.run)(args, session, replies),
-        None => refused(unknown(args), replies),
+    let outcome = match asked(args) {
+        Ok(command) if gathers(command, args, replies) => Ok(()),
+        Ok(command) => (command.run)(args, session, replies),
+        Err(message) if args.at(0).eq_ignore_ascii_case(b"exec") => {
+            abort(message, session, replies);
+            Ok(())
+        }
+        Err(message) => {
+            // What is no request ends a transaction.
+            spoil(replies);
+            Err(message)
+        }
     };
     if let Err(message) = outcome {
         replies.error(&format!("ERR {message}"));
     }
 }
 
-/// What is no request ends a transaction.
-fn refused(message: Cow<'static, str>, replies: &mut Replies<'_>) -> Outcome {
-    spoil(replies);
-    Err(message)
-}
-
-impl Command {
-    fn is_of_transactions(&self) -> bool {
-        matches!(self.name, "multi" | "exec" | "discard")
+/// The command or subcommand that a request is for.
+fn asked(args: Arguments<'_>) -> Result<&'static Command, Cow<'static, str>> {
+    let mut command = Command::named(args.at(0)).ok_or_else(|| unknown(args))?;
+    if !command.subcommands.is_empty() && args.len() > 1 {
+        command = command.subcommand(args.at(1)).ok_or_else(|| unknown_subcommand(args))?;
+    }
+    match fits(command.arity, args.len()) {
+        true => Ok(command),
+        false => Err(wrong_number(command.name)),
     }
 }
 
-/// The command of this name.
-pub fn named(name: &[u8]) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.key == key_of(name))
+/// Runs a command that is nothing by itself.
+pub fn only_subcommands(args: Arguments<'_>, _: &mut Session<'_>, _: &mut Replies<'_>) -> Outcome {
+    Err(unknown_subcommand(args))
 }
 
 fn fits(arity: i64, len: usize) -> bool {
@@ -163,9 +80,11 @@ fn unknown(args: Arguments<'_>) -> Cow<'static, str> {
     format!("unknown command {}, with args beginning with: {beginning}", quote(args.at(0), 128)).into()
 }
 
-pub fn unknown_subcommand(name: &str, args: Arguments<'_>) -> Outcome {
-    let given = String::from_utf8_lossy(args.at(1));
-    Err(format!("unknown subcommand '{given}'. Try {name} HELP.").into())
+fn unknown_subcommand(args: Arguments<'_>) -> Cow<'static, str> {
+    let (given, name) = (args.at(1), args.at(0).to_ascii_uppercase());
+    let (given, name) =
+        (String::from_utf8_lossy(&given[..given.len().min(128)]), String::from_utf8_lossy(&name));
+    format!("unknown subcommand '{given}'. Try {name} HELP.").into()
 }
 
 /// A number as Redis takes it: no plus sign, no spaces, no leading zeroes.

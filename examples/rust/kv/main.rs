@@ -3,21 +3,26 @@
 //! `kv --listen URL [--listen URL]... [--loops N]`; then `redis-cli -p PORT`.
 
 mod about;
+mod catalog;
 mod commands;
 mod glob;
+mod keys;
 mod resp;
 mod store;
+mod table;
 mod transaction;
 mod values;
+mod watch;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use launch::Launch;
-use reactor_core::{Action, Conn, Handle, Handler};
+use reactor_core::{Action, Closed, Conn, Handle, Handler};
 use resp::{Next, Parsed, Parser, Peer, Replies};
 use store::Store;
+use watch::Watch;
 
 /// How often what has expired is removed; nobody sees it before that either.
 const SWEEP: Duration = Duration::from_millis(100);
@@ -39,7 +44,7 @@ struct Client {
 
 impl Client {
     fn new(id: i64) -> Client {
-        let peer = Peer { id, name: Vec::new(), transaction: None };
+        let peer = Peer { id, name: Vec::new(), transaction: None, watch: Watch::default() };
         Client { parser: Parser::default(), peer, protocol: 2, backlog: Vec::new() }
     }
 
@@ -128,6 +133,10 @@ impl Handler for Kv {
     fn on_drain(&self, conn: &Conn<'_>) -> Action {
         let served = conn.with_context(|client: &mut Client| client.serve_backlog(conn, &self.store));
         served.unwrap_or(Action::Close)
+    }
+
+    fn on_close(&self, conn: &Conn<'_>, _: Closed) {
+        conn.with_context(|client: &mut Client| self.store.session().unwatch(&mut client.peer.watch));
     }
 
     fn on_tick(&self, _: &Handle) -> Option<Duration> {

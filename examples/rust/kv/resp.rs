@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use reactor_core::{Conn, Pressure};
 
 use crate::transaction::Transaction;
+use crate::watch::Watch;
 
 // Limits as in Redis: PROTO_INLINE_MAX_SIZE, proto-max-bulk-len, and the arguments of Redis 6.
 const MAX_INLINE: usize = 64 << 10;
@@ -202,6 +203,7 @@ pub struct Peer {
     /// The name that it gave itself, or none.
     pub name: Vec<u8>,
     pub transaction: Option<Transaction>,
+    pub watch: Watch,
 }
 
 /// The replies to one input.
@@ -211,7 +213,7 @@ pub struct Replies<'a> {
     buffer: Vec<u8>,
     /// Bytes that values may have from here on, if that is limited.
     pub room: Option<usize>,
-    /// 2, or 3 if the client asked for it, which has words of its own for nothing and for maps.
+    /// 2, or 3 if the client asked for it, which has words of its own for nothing, maps and sets.
     pub protocol: u8,
     pub next: Next,
 }
@@ -248,22 +250,36 @@ impl<'a> Replies<'a> {
         self.digits(value.unsigned_abs());
     }
 
+    /// So many replies follow.
     pub fn array(&mut self, len: usize) {
-        self.buffer.push(b'*');
-        self.digits(len as u64);
+        self.many(b'*', len);
     }
 
-    /// So many pairs of a key and a value follow.
+    /// So many different ones, in any order.
+    pub fn set(&mut self, len: usize) {
+        self.many(if self.protocol == 2 { b'*' } else { b'~' }, len);
+    }
+
+    /// So many pairs of a key and a value.
     pub fn map(&mut self, len: usize) {
-        if self.protocol == 2 {
-            return self.array(2 * len);
+        match self.protocol {
+            2 => self.many(b'*', 2 * len),
+            _ => self.many(b'%', len),
         }
-        self.buffer.push(b'%');
+    }
+
+    fn many(&mut self, kind: u8, len: usize) {
+        self.buffer.push(kind);
         self.digits(len as u64);
     }
 
     pub fn null(&mut self) {
         self.buffer.extend_from_slice(if self.protocol == 2 { b"$-1\r\n" } else { b"_\r\n" });
+    }
+
+    /// Where an array would be.
+    pub fn null_array(&mut self) {
+        self.buffer.extend_from_slice(if self.protocol == 2 { b"*-1\r\n" } else { b"_\r\n" });
     }
 
     pub fn bulk(&mut self, value: &[u8]) {
@@ -284,6 +300,10 @@ impl<'a> Replies<'a> {
         if self.buffer.len() >= FULL {
             self.write(&[]);
         }
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.bulk(text.as_bytes());
     }
 
     pub fn optional(&mut self, value: Option<&[u8]>) {

@@ -10,6 +10,8 @@ use hashbrown::hash_table::{Entry as Place, HashTable};
 use hashbrown::DefaultHashBuilder;
 use smallvec::SmallVec;
 
+use crate::watch::{Watch, Watchers};
+
 /// A moment, in milliseconds since the store was made.
 pub type Moment = u64;
 /// The moment at which a value without a time to live expires.
@@ -60,6 +62,7 @@ struct Shard {
     entries: HashTable<Entry>,
     /// When something expires, and its hash; also what has been removed or changed meanwhile.
     due: BinaryHeap<Reverse<(Moment, u64)>>,
+    watchers: Watchers,
 }
 
 /// All values. Used from any thread, through a [`Session`].
@@ -113,7 +116,7 @@ impl Shard {
             }
             self.due.pop();
             if let Ok(found) = self.entries.find_entry(hash, |entry| entry.expires == expires) {
-                found.remove();
+                self.watchers.touch(found.remove().0.key());
             }
         }
         true
@@ -196,7 +199,7 @@ impl Session<'_> {
         let found = shard.entries.find_entry(hash, |entry| entry.key() == key).ok()?;
         let expires = found.get().expires;
         if expires != NEVER && expires <= *self.now.get_or_insert_with(|| self.store.now()) {
-            found.remove();
+            shard.watchers.touch(found.remove().0.key());
             return None;
         }
         Some(found.into_mut())
@@ -206,6 +209,7 @@ impl Session<'_> {
         let store = self.store;
         let hash = store.hash(key);
         let shard = self.locks.shard(hash);
+        shard.watchers.touch(key);
         match shard.entries.entry(hash, |entry| entry.key() == key, |entry| store.hash(entry.key())) {
             Place::Occupied(mut found) => found.get_mut().replace(value, expires),
             Place::Vacant(place) => drop(place.insert(Entry::new(key, value, expires))),
@@ -218,21 +222,56 @@ impl Session<'_> {
         let Some(entry) = self.get(key) else { return false };
         entry.expires = expires;
         let (store, hash) = (self.store, self.store.hash(key));
-        self.locks.shard(hash).remember(expires, hash, store);
+        let shard = self.locks.shard(hash);
+        shard.watchers.touch(key);
+        shard.remember(expires, hash, store);
         true
     }
 
     /// Says whether there was something to remove.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        let exists = self.get(key).is_some();
+        // What has expired is removed by looking.
+        if self.get(key).is_none() {
+            return false;
+        }
         let hash = self.store.hash(key);
-        let found = self.locks.shard(hash).entries.find_entry(hash, |entry| entry.key() == key);
-        found.map(|found| found.remove()).is_ok() && exists
+        let shard = self.locks.shard(hash);
+        shard.watchers.touch(key);
+        shard.entries.find_entry(hash, |entry| entry.key() == key).map(|found| found.remove()).is_ok()
     }
 
     /// Removes everything, and gives the memory back.
     pub fn clear(&mut self) {
-        self.locks.all().iter_mut().for_each(|shard| **shard = Shard::default());
+        for shard in self.locks.all() {
+            shard.entries.iter().for_each(|entry| shard.watchers.touch(entry.key()));
+            (shard.entries, shard.due) = Default::default();
+        }
+    }
+
+    /// Makes a client watch a key.
+    pub fn watch(&mut self, key: &[u8], watch: &mut Watch) {
+        // What has expired before does not change by being removed.
+        self.get(key);
+        let hash = self.store.hash(key);
+        self.locks.shard(hash).watchers.add(key, watch);
+    }
+
+    /// Makes it watch nothing.
+    pub fn unwatch(&mut self, watch: &mut Watch) {
+        let watch = std::mem::take(watch);
+        for key in watch.keys() {
+            let hash = self.store.hash(key);
+            self.locks.shard(hash).watchers.remove(key, &watch);
+        }
+    }
+
+    /// Whether a watched key has changed; call `lock_all` before, for all keys at once.
+    pub fn has_changed(&mut self, watch: &Watch) -> bool {
+        // What has expired is removed by looking, and has changed.
+        for key in watch.keys() {
+            self.get(key);
+        }
+        watch.has_changed()
     }
 
     /// What has not expired in one of the parts that the values are in, from 0 on; `None` if there are fewer parts.

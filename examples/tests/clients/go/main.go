@@ -47,6 +47,17 @@ func main() {
 	check("INCR of a text", client.Incr(ctx, "b").Err() != nil, true)
 	check("CLIENT ID", must[int64]("CLIENT ID")(client.ClientID(ctx).Result()) > 0, true)
 
+	add := func(between func()) error {
+		return client.Watch(ctx, func(watching *redis.Tx) error {
+			between()
+			_, err := watching.TxPipelined(ctx, func(pipe redis.Pipeliner) error { return pipe.Incr(ctx, "a").Err() })
+			return err
+		}, "a")
+	}
+	check("WATCH of what another changes", add(func() { client.Set(ctx, "a", 5, 0) }), redis.TxFailedErr)
+	check("WATCH", add(func() {}), nil)
+	check("GET after WATCH", must[string]("GET")(client.Get(ctx, "a").Result()), "6")
+
 	keys := []string{}
 	for scan := client.Scan(ctx, 0, "*", 1).Iterator(); scan.Next(ctx); {
 		keys = append(keys, scan.Val())
