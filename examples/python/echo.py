@@ -36,13 +36,13 @@ def main() -> None:
     if not options.listen:
         parser.error("at least one --listen URL is needed")
     try:
-        server = reactor.Server(Echo(), loops=options.loops)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: server.stop())
-        for url in options.listen:
-            # Not `print`: if the output is full, Python would try and complain again at exit.
-            os.write(1, f"listening on {server.listen(url)}\n".encode())
-        server.run()
+        with reactor.Server(Echo(), loops=options.loops) as server:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: server.stop())
+            for url in options.listen:
+                # Not `print`: if the output is full, Python would try and complain again at exit.
+                os.write(1, f"listening on {server.listen(url)}\n".encode())
+            server.run()
     except reactor.StoppedError:
         pass  # A signal came before the start.
     except (reactor.Error, OSError) as error:

@@ -299,6 +299,7 @@ impl reactor_server {
     /// Stops, and waits until nobody uses the server any more.
     pub(crate) fn end(&self, call: Call) -> Result<()> {
         self.host.refuse_elsewhere(call)?;
+        self.handle().tell_if_unstarted();
         self.handle().stop();
         self.host.end();
         self.usage.wait_for_end();

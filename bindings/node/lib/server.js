@@ -39,8 +39,6 @@ const { tell } = require('./warning.js');
  *   brings the loop more work. Default: 'adaptive'.
  */
 
-/** Milliseconds after which a server that listens nowhere is told of. */
-const NOWHERE_MS = 1000;
 const SAFE = Number.MAX_SAFE_INTEGER;
 /** The numbers of actions, as the addon has them. */
 const [NONE, STOP] = ['none', 'stop'].map((name) => native.actions().indexOf(name));
@@ -136,7 +134,6 @@ class Server {
     );
     if (!failure) {
       this.#state = 'running';
-      if (this.addresses.length === 0) setTimeout(() => this.#tellIfNowhere(), NOWHERE_MS).unref();
       return;
     }
     this.#state = before;
@@ -183,12 +180,6 @@ class Server {
     this.#unstarted.end();
     if (this.#state === 'running') return this.#ended;
     this.#releaseIfStopped();
-  }
-
-  /** One that was started first listens soon, or was forgotten to. */
-  #tellIfNowhere() {
-    if (this.#state !== 'running' || this.#stopAsked || this.addresses.length > 0) return;
-    tell('a server runs that listens nowhere, and so nobody can connect: call listen', 'REACTOR_NOT_LISTENING');
   }
 
   /** A server that will never run gives its listeners back. */

@@ -121,6 +121,8 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
         .and_then(|config| Server::delivering(Logged::new(JsReader(channel.clone())), &config));
     match made {
         Ok(server) => {
+            // When the process has nothing left to do, and not when the collector finds the server.
+            server.handle().binding_tells_if_unstarted();
             let life = RefCell::new(Life::Engine(Rc::new(server)));
             let state = Rc::new(State { life, written: Cell::new(0) });
             Either::A(NativeServer { state, channel, teardown: RefCell::default() })

@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 use reactor_core::Handle;
 
 /// The servers of this process whose loops may call into Python: those that were started and whose delivery is
-/// alive.
+/// alive. And those that listen, and may have been forgotten.
 #[derive(Default)]
 struct Servers {
     by_key: Mutex<HashMap<u64, Handle>>,
@@ -41,6 +41,13 @@ impl Servers {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Handle>> {
         self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of those that listen and were never started.
+    fn tell_of_unstarted(&self) {
+        // Without the lock: the logger is user code.
+        let servers: Vec<_> = self.lock().values().cloned().collect();
+        servers.iter().for_each(Handle::tell_if_unstarted);
     }
 
     /// Stops every server, also those that were starting meanwhile, and waits until none runs, for a while; whether one
@@ -119,6 +126,10 @@ fn forget_servers() {
 fn stop_servers(py: Python<'_>) -> PyResult<()> {
     ENDING.store(true, Ordering::SeqCst);
     let Some(servers) = Servers::of_this_process() else { return Ok(()) };
+    // An exception that nobody caught has said what went wrong.
+    if !py.import("sys")?.hasattr("last_value")? {
+        servers.tell_of_unstarted();
+    }
     while py.detach(|| servers.still_run()) {
         py.check_signals()?;
     }

@@ -112,8 +112,16 @@ impl Server {
     }
 
     /// Stops the server and waits for it, if it was started.
-    #[pyo3(signature = (*_exc_info))]
-    fn __exit__(&self, py: Python<'_>, _exc_info: &Bound<'_, PyTuple>) -> PyResult<()> {
+    #[pyo3(signature = (exc_type=None, *_exc_info))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        exc_type: Option<&Bound<'_, PyAny>>,
+        _exc_info: &Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        if exc_type.is_none() {
+            self.handle.tell_if_unstarted();
+        }
         self.handle.stop();
         match self.handle.loops() {
             0 => Ok(()),

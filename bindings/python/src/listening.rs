@@ -8,6 +8,7 @@ use reactor_core::{Error, ErrorKind, ListenerId, Listening, Waiting};
 
 use crate::argument::invalid;
 use crate::errors::{exception, IntoPyResult};
+use crate::exit::register;
 use crate::server::Server;
 use crate::terms::{terms, Subject};
 
@@ -73,7 +74,10 @@ impl Server {
         let (py, text) = (url.py(), url_text(url)?);
         let terms = terms("listen", Subject::Listener, options, &[], |_| Ok(()))?;
         let listened = py.detach(|| self.handle.listen(&text, terms.listener(), terms.conns()));
-        listening(py, &listened.into_py_result(py)?)
+        let listened = listened.into_py_result(py)?;
+        // So that the end of the interpreter finds one that was never started.
+        register(self.owned(py)?.key, self.handle.clone());
+        listening(py, &listened)
     }
 
     /// Listens on every descriptor that the service manager passed on, by the LISTEN_PID and LISTEN_FDS of systemd, and

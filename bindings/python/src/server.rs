@@ -138,6 +138,8 @@ impl Server {
     /// the interpreter is half gone.
     fn release(&self) {
         if let Some(Owned { core, .. }) = self.lock().take() {
+            // Not while an exception is on its way, which logging would meet, and which says what went wrong.
+            Python::try_attach(|py| (!PyErr::occurred(py)).then(|| core.handle().tell_if_unstarted()));
             core.let_go();
         }
     }

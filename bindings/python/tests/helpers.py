@@ -200,7 +200,7 @@ def call_in_thread(call: Callable[[], object]) -> object:
 
 # ---- programs of their own ----
 
-SERVER = """
+HANDLER = """
 import reactor, signal, sys, threading, time
 
 class Handler(reactor.Handler):
@@ -210,6 +210,10 @@ class Handler(reactor.Handler):
         print("stopped", flush=True)
 
 handler = Handler()
+"""
+"""The head of a program that makes its servers itself."""
+
+SERVER = f"""{HANDLER}
 server = reactor.Server(handler, loops=2)
 url = server.listen("tcp://127.0.0.1:0")
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from helpers import SERVER, connect, exchange, finish, run_program, run_python, serving
+from helpers import HANDLER, SERVER, connect, exchange, finish, run_program, run_python, serving
 
 
 def test_a_server_does_not_start_when_the_interpreter_ends() -> None:
@@ -26,7 +26,7 @@ print(url, flush=True)
 sys.stdin.read()
 """
     first = "import atexit\natexit.register(lambda: late())\n"
-    process = run_python(first + SERVER + code)
+    process = run_python(first + HANDLER + code)
     with connect(serving(process)):
         assert finish(process) == (0, "cannot start: the interpreter ends\n" * 2, "")
 
@@ -147,7 +147,7 @@ threading.settrace(None)
 threading.setprofile(None)
 print(sorted(names), {"on_data", "on_stop"} <= traced, {"on_data", "on_stop"} <= profiled, threading.enumerate())
 """
-    process = run_python(SERVER + code)
+    process = run_python(HANDLER + code)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
     for _ in range(4):
@@ -186,7 +186,9 @@ sys.stdin.read()
 
 
 def test_the_interpreter_ends_with_servers_that_were_never_started() -> None:
-    assert finish(run_python(SERVER)) == (0, "", "")
+    status, out, told = finish(run_python(SERVER))
+    assert (status, out) == (0, "")
+    assert told.endswith(" and was never started: call start or run\n")
 
 
 def test_the_interpreter_ends_while_callbacks_are_busy() -> None:
@@ -202,7 +204,7 @@ server.start()
 print(url, flush=True)
 sys.stdin.readline()
 """
-    process = run_python(SERVER + code)
+    process = run_python(HANDLER + code)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
     clients = [connect(url) for _ in range(4)]
@@ -233,6 +235,6 @@ server.start()
 print(url, flush=True)
 dropped.wait(20)
 """
-    process = run_python(SERVER + code)
+    process = run_python(HANDLER + code)
     serving(process)
     assert finish(process) == (0, "callback ended\nstopped True\n", "")

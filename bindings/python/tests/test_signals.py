@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from helpers import SERVER, asleep, connect, finish, receive, run_python, serving
+from helpers import HANDLER, SERVER, asleep, connect, finish, receive, run_python, serving
 
 
 def signalled(code: str, *signals: signal.Signals) -> tuple[int, str, str]:
@@ -195,7 +195,7 @@ url = server.listen("tcp://127.0.0.1:0")
 print(url, flush=True)
 server.run()
 """
-    process = run_python(SERVER + code)
+    process = run_python(HANDLER + code)
     assert process.stdout is not None
     with connect(process.stdout.readline().strip()) as client:
         for _ in range(20):
@@ -247,7 +247,7 @@ server.start()
 print(url, flush=True)
 sys.stdin.read()
 """
-    process = run_python(SERVER + code)
+    process = run_python(HANDLER + code)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
     pid = str(process.pid).encode()
@@ -272,7 +272,7 @@ url = server.listen("tcp://127.0.0.1:0")
 print(url, flush=True)
 server.run()
 """
-    process = run_python(SERVER + code)
+    process = run_python(HANDLER + code)
     assert process.stdout is not None
     with connect(process.stdout.readline().strip()) as client:
         client.sendall(b"x")

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Handler,
     /// The engine itself cannot go on as it should.
     Engine,
+    /// Something was not done without which a server is of no use.
+    Forgotten,
 }
 
 /// Milliseconds between two of a kind.
@@ -31,7 +33,7 @@ pub struct Limit {
     untold: AtomicU64,
 }
 
-static LIMITS: [Limit; 4] = [const { Limit::new() }; 4];
+static LIMITS: [Limit; 5] = [const { Limit::new() }; 5];
 
 impl Limit {
     /// Of something that was never told.
@@ -88,11 +90,12 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_place() {
-        for (place, kind) in
-            [Kind::Shortage, Kind::Listener, Kind::Handler, Kind::Engine].into_iter().enumerate()
+        for (place, kind) in [Kind::Shortage, Kind::Listener, Kind::Handler, Kind::Engine, Kind::Forgotten]
+            .into_iter()
+            .enumerate()
         {
             assert_eq!(kind as usize, place);
         }
-        assert_eq!(LIMITS.len(), 4);
+        assert_eq!(LIMITS.len(), 5);
     }
 }

@@ -21,13 +21,25 @@ enum Due {
     Timeouts(ConnId),
     Deadline(ConnId),
     Attempt(ConnId),
+    Settled,
 }
+
+/// How long a server may run without anything to do before that is told: who starts it first listens soon.
+const SETTLING: Duration = Duration::from_secs(1);
 
 impl EventLoop {
     /// Ticks begin with the first turn of loop 0.
     pub(crate) fn start_ticking(&mut self) {
         if self.state.index == 0 {
             self.file_tick(Duration::ZERO);
+            self.look_whether_it_listens();
+        }
+    }
+
+    fn look_whether_it_listens(&self) {
+        if self.state.server().shared.listeners().is_empty() {
+            let at = deadline(self.state.now.get(), SETTLING);
+            drop(self.state.timers.borrow_mut().insert(at, Alarm::Settled));
         }
     }
 
@@ -51,6 +63,7 @@ impl EventLoop {
                 Due::Timeouts(id) => self.look_at_timeouts(timer, id),
                 Due::Deadline(id) => self.deadline_over(id),
                 Due::Attempt(id) => self.attempt_due(id),
+                Due::Settled => self.state.server().shared.tell_if_nowhere(),
             }
         }
     }
@@ -63,6 +76,7 @@ impl EventLoop {
             Alarm::Tick => Due::Tick,
             Alarm::Deadline(id) => Due::Deadline(*id),
             Alarm::Attempt(id) => Due::Attempt(*id),
+            Alarm::Settled => Due::Settled,
             Alarm::Timeouts(id) => return Some((timer, Due::Timeouts(*id))),
             Alarm::Conn(id, repeat) => Due::Conn(*id, *repeat),
             // It has left its place while it runs; nobody but this loop runs it.

@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Deadline(ConnId),
     /// An outgoing connection tries its next address, or the same once more.
     Attempt(ConnId),
+    /// The server has run for a while.
+    Settled,
 }
 
 /// What a loop's timer calls.
@@ -79,6 +81,7 @@ impl LoopState {
         repeat: Duration,
         call: LoopTimer,
     ) -> Result<TimerId> {
+        self.server().shared.excuses.nowhere();
         self.insert_timer(delay, Alarm::Loop(Some(call), millis_up(repeat)))
     }
 

@@ -395,6 +395,9 @@ impl Drop for Server {
         if shared.expect_own_process().is_err() || shared.phase().is_hosted() {
             return;
         }
+        if !std::thread::panicking() {
+            shared.tell_if_unstarted();
+        }
         self.handle.stop();
         match self.let_go.load(Ordering::SeqCst) {
             true => lock(&shared.threads).clear(),

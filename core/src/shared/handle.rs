@@ -155,6 +155,18 @@ impl Handle {
         self.shared.loop_metrics(on_loop)
     }
 
+    /// The server is let go: an operator is told if it listens and was never started, once.
+    #[doc(hidden)]
+    pub fn tell_if_unstarted(&self) {
+        self.shared.tell_if_unstarted();
+    }
+
+    /// A binding tells of a server that was never started.
+    #[doc(hidden)]
+    pub fn binding_tells_if_unstarted(&self) {
+        self.shared.excuses.unstarted();
+    }
+
     /// The server's handler has nothing to do before output is sent: it need not be asked again.
     #[doc(hidden)]
     pub fn has_no_pre_write(&self) {

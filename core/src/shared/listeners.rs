@@ -59,6 +59,10 @@ impl ServerState {
         options: &ListenOptions,
         conns: &ConnOptions,
     ) -> Result<Listening> {
+        self.try_listen(url, options, conns).inspect_err(|_| self.excuses.unstarted())
+    }
+
+    fn try_listen(&self, url: &str, options: &ListenOptions, conns: &ConnOptions) -> Result<Listening> {
         // Looked up and bound without the lock: that may take its time.
         self.expect_listening()?;
         self.expect_framing(conns.framing.as_ref())?;
@@ -254,6 +258,16 @@ impl Records {
             endpoints,
         });
         id
+    }
+
+    /// Of the first that there is.
+    pub(crate) fn first_address(&self) -> Option<String> {
+        self.records.first().map(|record| record.address.clone())
+    }
+
+    /// Whether there are listeners, or have been.
+    pub(crate) fn were_any(&self) -> bool {
+        self.last > 0
     }
 
     fn find(&mut self, id: ListenerId) -> Result<&mut Record> {

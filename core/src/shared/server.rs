@@ -16,6 +16,7 @@ use crate::contract::metrics::Metrics;
 use crate::dial::resolver::Resolver;
 use crate::framing::Framing;
 use crate::shared::accept_box::AcceptBox;
+use crate::shared::forgotten::Excuses;
 use crate::shared::holders::condemn;
 use crate::shared::listeners::Records;
 use crate::shared::loops::Loops;
@@ -70,6 +71,8 @@ pub(crate) struct ServerState {
     pub(crate) admissions: Arc<Admissions>,
     pub(crate) budget: Budget,
     pub(crate) resolver: Resolver,
+    /// Why nobody is told that a step was forgotten.
+    pub(crate) excuses: Excuses,
     /// How far the stop has come.
     stop: AtomicU8,
     /// Loops whose listeners are closed.
@@ -116,6 +119,7 @@ impl ServerState {
             admissions: Admissions::new(config.max_connections, config.max_connections_per_address),
             budget: Budget::new(config.byte_budget),
             resolver: Resolver::new(),
+            excuses: Excuses::none(),
             stop: AtomicU8::new(GOING),
             drained: AtomicUsize::new(0),
             drain_until: AtomicU64::new(u64::MAX),
@@ -165,7 +169,11 @@ impl ServerState {
     /// The start is over. One that failed leaves the server as it was, or, when it is to stop, for good.
     pub(crate) fn end_start(&self, started: bool) {
         self.control().phase = if started { Phase::Running } else { Phase::New };
-        if !started && self.is_stopping() {
+        if started {
+            return;
+        }
+        self.excuses.unstarted();
+        if self.is_stopping() {
             self.close_unplaced_listeners();
         }
     }

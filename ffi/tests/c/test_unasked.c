@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -99,6 +100,31 @@ static void a_closed_standard_error_kills_nobody(void) {
     CHECK(sigaction(SIGPIPE, &before, NULL) == 0);
 }
 
+/* Nobody could connect, and the program would not know why. */
+static void what_was_forgotten_is_told(void) {
+    pause_for_a_second();
+    int end = capture();
+    record_init(&record);
+    record_server(&record, NULL);
+    CHECK_OK(reactor_server_free(record.server));
+    pause_for_a_second();
+    reactor_callbacks none = {.size = sizeof none};
+    reactor_server *server;
+    CHECK_OK(reactor_server_new(&none, NULL, &server));
+    CHECK_OK(reactor_server_start(server));
+    struct pollfd told = {.fd = end, .events = POLLIN};
+    char first[256] = "";
+    CHECK(read(end, first, sizeof first - 1) > 0);
+    CHECK_EQUAL(poll(&told, 1, 20000), 1);
+    CHECK_OK(reactor_server_free(server));
+    give_back();
+    CHECK(strncmp(first, "reactor: a server listens at tcp://127.0.0.1:", 45) == 0);
+    check_contains(__FILE__, __LINE__, first, " and was never started: call start or run\n");
+    char *text = captured(end);
+    check_contains(__FILE__, __LINE__, text, "reactor: a server runs that listens nowhere, and so nobody can connect: call listen\n");
+    free(text);
+}
+
 static void note(void *user_data, int32_t level, const char *message) {
     (void)user_data;
     CHECK_EQUAL(level, REACTOR_LOG_ERROR);
@@ -124,5 +150,5 @@ static void a_function_or_none_takes_its_place(void) {
     free(text);
 }
 
-TESTS(TEST(a_failed_handler_is_told_on_standard_error_and_seldom), TEST(a_closed_standard_error_kills_nobody),
+TESTS(TEST(a_failed_handler_is_told_on_standard_error_and_seldom), TEST(a_closed_standard_error_kills_nobody), TEST(what_was_forgotten_is_told),
       TEST(a_function_or_none_takes_its_place))
