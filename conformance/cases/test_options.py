@@ -48,10 +48,15 @@ def is_listening(one: socket.socket) -> bool:
     return one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
 
 
+def is_half_of_a_pair(one: socket.socket) -> bool:
+    """Whether it is one by which signals end the wait of Python's main thread: neither end has a name."""
+    return one.family == socket.AF_UNIX and not one.getsockname() and not one.getpeername()
+
+
 def read(server: Subject, level: int, name: int, listening: bool) -> int | bytes:
     """An option of the subject's one listener, or of its one other socket."""
     with sockets(server) as found:
-        (one,) = (one for one in found if is_listening(one) == listening)
+        (one,) = (one for one in found if is_listening(one) == listening and not is_half_of_a_pair(one))
         if (level, name) == (socket.IPPROTO_TCP, socket.TCP_INFO):
             number: int = struct.unpack("=I", one.getsockopt(level, name, 104)[BACKLOG])[0]
             return number
