@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Subject, eventually, needs, promises
+from harness import Subject, eventually, needs, not_for, promises
 from harness.client import address
 from harness.subject import TCP
 
@@ -198,15 +198,29 @@ def test_a_context_is_let_go_at_a_detach(serve: Serve) -> None:
 
 
 @promises("L7", "R5")
-@needs("context", "timers")
+@needs("timers")
 def test_what_belongs_to_a_loop_is_refused_elsewhere(serve: Serve) -> None:
     server = serve(loops=2)
     client, other = server.connect(), server.connect()
     conn = client.id()
     other.id()
-    for call in ("context mine", "context", "timer 10 0", "keep 1"):
+    for call in ("timer 10 0", "keep 1"):
         assert server.control(f"call {conn} {call}") == "WRONG_THREAD"
         assert other.ask(f"call {conn} {call}") == "WRONG_THREAD"
     assert server.control("call server timer 10 0") == "WRONG_THREAD"
     assert server.control("call server current-loop") is None
+    assert client.ask("echo fine") == "fine"
+
+
+@promises("L7", "R5")
+@needs("context")
+@not_for("python", "a context is an attribute of the connection's object, which any thread may read and set")
+def test_a_context_is_refused_elsewhere(serve: Serve) -> None:
+    server = serve(loops=2)
+    client, other = server.connect(), server.connect()
+    conn = client.id()
+    other.id()
+    for call in ("context mine", "context"):
+        assert server.control(f"call {conn} {call}") == "WRONG_THREAD"
+        assert other.ask(f"call {conn} {call}") == "WRONG_THREAD"
     assert client.ask("call self context") == "none"

@@ -16,8 +16,8 @@ CONTRACT = tuple(
 
 #: Promises that must have a case for every subject; the run fails without one.
 REQUIRED = frozenset(
-    ["A1", "A2", "A4", "A5", "B2", "L1", "L2", "L3", "L4", "L5", "L8"]
-    + ["D1", "D3", "D4", "D5", "T4", "S1", "S2", "R2", "R4", "R5"]
+    ["A1", "A2", "A3", "A4", "A5", "A6", "B2", "L1", "L2", "L3", "L4", "L5", "L8"]
+    + ["D1", "D2", "D3", "D4", "D5", "T3", "T4", "S1", "S2", "R1", "R2", "R4", "R5"]
 )
 
 #: The parts of PROTOCOL.md that a subject may not have yet.
@@ -43,7 +43,8 @@ _ALL = frozenset(PARTS) - MISSING
 CAPABILITIES: dict[str, frozenset[str]] = {
     "rust": _ALL,
     "c": _ALL,
-    "python": frozenset({"budget"}),
+    # A host drives asyncio, which is another way of running.
+    "python": _ALL - {"hosted"},
     "node": frozenset({"budget"}),
 }
 

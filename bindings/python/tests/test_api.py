@@ -164,6 +164,20 @@ def test_thread_locals_last_from_callback_to_callback() -> None:
             assert receive(client, 1) == expected
 
 
+def test_any_thread_reads_and_sets_a_context_by_id() -> None:
+    recorder = Recorder()
+    recorder.act["on_data"] = lambda conn, data: writes(str(conn.context).encode())(conn)
+    with Running(recorder, loops=1) as running, connect(running.url) as client:
+        client.sendall(b"?")
+        assert receive(client, 4) == b"None"
+        (conn,) = recorder.conns
+        assert running.server.conn(conn.id).context is None
+        running.server.conn(conn.id).context = "mine"
+        client.sendall(b"?")
+        assert receive(client, 4) == b"mine"
+        assert conn.context == "mine"
+
+
 def test_a_conn_has_a_context_and_hashes_by_id() -> None:
     recorder = Recorder()
 

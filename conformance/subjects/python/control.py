@@ -1,0 +1,109 @@
+"""The commands from standard input, carried out on a thread that is no loop's."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+
+import forks
+import reactor
+from calls import Caller
+from report import complain, emit
+from text import plain, word
+from world import World
+
+
+class Control:
+    """Reads commands, also when the server has ended."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        #: Whether the main thread may wait for the server.
+        self.may_wait = threading.Event()
+
+    def run(self) -> None:
+        """Carries out one command a line; the end of standard input stops the server."""
+        for line in sys.stdin:
+            self.carry_out(line.rstrip("\n"))
+        server = self.world.server
+        if server is not None:
+            server.stop()
+        self.may_wait.set()
+
+    def carry_out(self, line: str) -> None:
+        """Carries out a command and tells its result."""
+        message = None
+        try:
+            result = self.obey(line)
+        except reactor.Error as error:
+            result, message = error.kind, str(error)
+        # Nothing here refers to the server any more: the runner may count what is left as soon as it has the reply.
+        emit("reply", command=line, result=result, **({"message": message} if line.startswith("call ") else {}))
+
+    def obey(self, line: str) -> object:
+        server = self.world.server
+        if server is None:
+            return None
+        command, rest = word(line)
+        target, text = word(rest)
+        if command in ("write", "text", "close", "hold", "release"):
+            return self.call(server, f"{target} {command} {text}")
+        if command in ("stop", "wait", "start"):
+            return self.call(server, f"server {command}")
+        if command == "call":
+            return self.call(server, rest)
+        if command == "listen":
+            return str(server.listen(rest))
+        if command == "stats":
+            return {"connections": server.connections, "queued": server.queued_bytes}
+        return self.obey_many(server, command, rest)
+
+    def obey_many(self, server: reactor.Server, command: str, rest: str) -> object:
+        """The commands that do more than one thing."""
+        first, text = word(rest)
+        second, call = word(text)
+        if command == "burst":
+            return " ".join(self.storm(server, second, "1", f"{first} write {call}"))
+        if command == "threads":
+            return Counter(self.storm(server, first, second, call))
+        if command == "fork":
+            return forks.call_in_child(lambda: plain(Caller(self.world, server).result(f"server {rest}")))
+        if command == "cycles":
+            return cycles(int(rest))
+        complain(f"unknown command {command!r}")
+        return None
+
+    def call(self, server: reactor.Server, line: str) -> object:
+        result = Caller(self.world, server).call(line)
+        if line.startswith("server start"):
+            self.may_wait.set()
+        return result
+
+    def storm(self, server: reactor.Server, count: str, times: str, call: str) -> list[str]:
+        """Has threads make a call, each so many times: their results."""
+        results: list[str] = []
+        caller = Caller(self.world, server)
+
+        def make(number: int) -> None:
+            own = call.replace("%t", str(number))
+            for at in range(int(times)):
+                results.append(plain(caller.result(own.replace("%n", str(at)))))
+
+        threads = [threading.Thread(target=make, args=(number,)) for number in range(int(count))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+
+def cycles(count: int) -> str:
+    """Whole lives of servers, one after the other."""
+    for _ in range(count):
+        server = reactor.Server(reactor.Handler())
+        server.listen("tcp://127.0.0.1:0")
+        server.start()
+        server.stop()
+        server.wait()
+    return "ok"
