@@ -525,8 +525,8 @@ typedef struct reactor_options {
      */
     size_t hard_limit;
     /**
-     * Bytes of memory that the whole server may hold for unsent output and unfinished input. A write that would go
-     * beyond it answers REACTOR_STATUS_FULL and closes nothing, unless its connection holds no more than a share with
+     * Bytes of memory that the whole server may hold for unsent output, unfinished input, datagrams and completions
+     * that wait. A write that would go beyond it answers REACTOR_STATUS_FULL and closes nothing, unless its connection holds no more than a share with
      * it: half of the budget divided by the number of connections that hold something. Above the budget, of those who
      * hold more than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed
      * with REACTOR_CLOSE_OVERFLOW, and so on. REACTOR_UNLIMITED for no budget. Default: a quarter of the memory that
@@ -885,11 +885,6 @@ typedef struct reactor_metrics {
      * Closed connections that the linger limit ended, before the peer did.
      */
     uint64_t linger_expired;
-    /**
-     * Turns in which connections were not read, because the server held more bytes than its budget allows: none any
-     * more, as those who hold too much are closed instead.
-     */
-    uint64_t reads_paused_by_budget;
 } reactor_metrics;
 
 /**

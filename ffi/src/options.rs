@@ -50,8 +50,8 @@ pub struct reactor_options {
     /// nothing of it is queued, and the connection is closed with REACTOR_CLOSE_OVERFLOW, on whatever thread it was
     /// made; keep_on_overflow keeps it. A UDP socket is not closed. Default: 64 MiB.
     pub hard_limit: usize,
-    /// Bytes of memory that the whole server may hold for unsent output and unfinished input. A write that would go
-    /// beyond it answers REACTOR_STATUS_FULL and closes nothing, unless its connection holds no more than a share with
+    /// Bytes of memory that the whole server may hold for unsent output, unfinished input, datagrams and completions
+    /// that wait. A write that would go beyond it answers REACTOR_STATUS_FULL and closes nothing, unless its connection holds no more than a share with
     /// it: half of the budget divided by the number of connections that hold something. Above the budget, of those who
     /// hold more than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed
     /// with REACTOR_CLOSE_OVERFLOW, and so on. REACTOR_UNLIMITED for no budget. Default: a quarter of the memory that

@@ -65,9 +65,6 @@ class Metrics:
     """Turns whose time in callbacks was measured."""
     linger_expired: int
     """Closed connections that the linger limit ended, before the peer did."""
-    reads_paused_by_budget: int
-    """Turns in which connections were not read, because the server held more bytes than its budget allows: none any more, as
-    those who hold too much are closed instead."""
     connections: int
     """Connections that are open now."""
     queued_bytes: int

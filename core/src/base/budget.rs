@@ -44,13 +44,17 @@ impl Budget {
         self.limit / holders.max(1) / 2
     }
 
-    /// Whether a connection that holds `own` bytes may have `len` more, of a server that holds `held`. Beyond the limit
-    /// only what leaves it with no more than a share: those who hold more are closed for it.
-    fn allows(&self, held: usize, own: usize, len: usize) -> bool {
+    /// Whether a connection that holds `own` bytes, which it is seldom asked, may have `len` more, of a server that holds
+    /// `held`. Beyond the limit only what leaves it with no more than a share: those who hold more are closed for it.
+    #[inline]
+    fn allows(&self, held: usize, own: impl FnOnce() -> usize, len: usize) -> bool {
         let sum = held.saturating_add(len);
-        if len == 0 || sum <= self.limit {
-            return true;
-        }
+        len == 0 || sum <= self.limit || self.spares(sum, own(), len)
+    }
+
+    /// The same beyond the limit.
+    #[cold]
+    fn spares(&self, sum: usize, own: usize, len: usize) -> bool {
         let holders = self.holders.load(Ordering::Acquire) + usize::from(own == 0);
         if own.saturating_add(len) > self.share(holders) {
             return false;
@@ -60,15 +64,15 @@ impl Budget {
     }
 
     /// The same on a loop that has not told of its last `change` yet.
-    pub(crate) fn allows_here(&self, change: isize, own: usize, len: usize) -> bool {
+    pub(crate) fn allows_here(&self, change: isize, own: impl FnOnce() -> usize, len: usize) -> bool {
         self.allows(self.held().saturating_add_signed(change), own, len)
     }
 
     /// Counts bytes for a connection, if [allowed](Self::allows): `len` of its own and `more` that come with them.
-    pub(crate) fn take(&self, own: usize, len: usize, more: usize) -> bool {
+    pub(crate) fn take(&self, own: impl Fn() -> usize, len: usize, more: usize) -> bool {
         // In one step: it must never look exceeded for the sake of bytes that are refused.
         let with_them = |held: usize| {
-            let allowed = self.allows(held, own, len);
+            let allowed = self.allows(held, &own, len);
             held.checked_add(len + more).filter(|_| allowed)
         };
         self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, with_them).is_ok()
@@ -114,13 +118,13 @@ mod tests {
     fn it_is_used_up_to_the_byte() {
         let budget = Budget::new(10);
         budget.count_holder(true);
-        assert!(budget.take(1, 10, 0) && !budget.take(10, 1, 0) && !budget.is_exceeded());
+        assert!(budget.take(|| 1, 10, 0) && !budget.take(|| 10, 1, 0) && !budget.is_exceeded());
         budget.change(5);
         assert!(budget.is_exceeded());
         budget.change(-5);
         assert!(!budget.is_exceeded());
-        assert!(!budget.allows_here(1, 5, 6) && budget.allows_here(-1, 10, 1));
-        assert!(budget.take(10, 0, 0), "nothing is always allowed");
+        assert!(!budget.allows_here(1, || 5, 6) && budget.allows_here(-1, || 10, 1));
+        assert!(budget.take(|| 10, 0, 0), "nothing is always allowed");
     }
 
     #[test]
@@ -129,30 +133,32 @@ mod tests {
         budget.count_holder(true);
         budget.change(1000);
         // Half of what two have, itself included.
-        assert!(!budget.take(0, 251, 0) && budget.take(0, 250, 0));
+        assert!(!budget.take(|| 0, 251, 0) && budget.take(|| 0, 250, 0));
         // Of one, which is itself.
-        assert!(!budget.take(499, 2, 0) && budget.take(499, 1, 0));
+        assert!(!budget.take(|| 499, 2, 0) && budget.take(|| 499, 1, 0));
         budget.count_holder(true);
-        assert!(!budget.take(200, 51, 0) && budget.take(200, 50, 0));
+        assert!(!budget.take(|| 200, 51, 0) && budget.take(|| 200, 50, 0));
     }
 
     #[test]
     fn what_is_spared_has_an_end() {
         let budget = Budget::new(80 << 20);
         budget.change(90 << 20);
-        assert!(!budget.take(0, (1 << 20) + 1, 0) && budget.take(0, 1 << 20, 0) && !budget.take(1, 1, 0));
+        assert!(
+            !budget.take(|| 0, (1 << 20) + 1, 0) && budget.take(|| 0, 1 << 20, 0) && !budget.take(|| 1, 1, 0)
+        );
         // But what is soon given back does not count, nor does a little.
-        assert!(!budget.take(0, SMALL + 1, 0) && budget.take(0, SMALL, 0));
+        assert!(!budget.take(|| 0, SMALL + 1, 0) && budget.take(|| 0, SMALL, 0));
         budget.condemn(10 << 20, true);
-        assert!(budget.take(0, 1 << 20, 0));
+        assert!(budget.take(|| 0, 1 << 20, 0));
         budget.condemn(10 << 20, false);
-        assert!(!budget.take(0, 1 << 20, 0));
+        assert!(!budget.take(|| 0, 1 << 20, 0));
     }
 
     #[test]
     fn without_a_limit_everything_is_allowed() {
         let budget = Budget::new(usize::MAX);
-        assert!(budget.take(7, 1 << 40, 100) && !budget.is_exceeded());
+        assert!(budget.take(|| 7, 1 << 40, 100) && !budget.is_exceeded());
         assert_eq!(budget.held(), (1 << 40) + 100);
     }
 }

@@ -78,8 +78,10 @@ struct More {
     /// A UDP socket of IPv4, which reaches no IPv6 address.
     ipv4: AtomicBool,
     handed_in: AtomicUsize,
-    /// Completions that other threads have handed in and that the loop has not taken yet.
-    awaited: AtomicU32,
+    /// Memory of completions that other threads have handed in and that the loop has not taken yet.
+    awaited: AtomicUsize,
+    /// Memory of completions that wait on the loop. Only the loop writes it.
+    completions: AtomicUsize,
     /// How many more times the user has held the connection than released it, whether its loop has heard of it or not.
     holds: AtomicU32,
 }
@@ -190,14 +192,28 @@ impl ConnShared {
         }
     }
 
-    /// A completion is on its way to the loop. With the mailbox locked.
-    pub(crate) fn await_completion(&self) {
-        self.more().awaited.fetch_add(1, Ordering::AcqRel);
+    /// A completion that takes so much memory is on its way to the loop. With the mailbox locked.
+    pub(crate) fn await_completion(&self, memory: usize) {
+        self.more().awaited.fetch_add(memory, Ordering::AcqRel);
     }
 
     /// The loop has taken a completion.
-    pub(crate) fn completion_arrived(&self) {
-        self.more().awaited.fetch_sub(1, Ordering::AcqRel);
+    pub(crate) fn completion_arrived(&self, memory: usize) {
+        self.more().awaited.fetch_sub(memory, Ordering::AcqRel);
+    }
+
+    /// So much memory is taken by the completions that wait on the loop.
+    pub(crate) fn note_completions(&self, memory: usize) {
+        if memory > 0 || self.more.get().is_some() {
+            self.more().completions.store(memory, Ordering::Release);
+        }
+    }
+
+    /// Bytes that it holds by its writes, as far as any thread can tell: what is unsent, and completions.
+    pub(crate) fn held_by_writes(&self) -> usize {
+        let completions =
+            |more: &More| more.awaited.load(Ordering::Acquire) + more.completions.load(Ordering::Acquire);
+        self.unsent() + self.more.get().map_or(0, completions)
     }
 
     pub(crate) fn awaits_completions(&self) -> bool {

@@ -109,8 +109,8 @@ options! {
         hard_limit: usize,
         /// Whether a connection goes on when a write beyond its hard limit was refused. Default: it is closed.
         keep_on_overflow: bool,
-        /// Bytes of memory that the whole server may hold for unsent output and unfinished input. A write that would go
-        /// beyond it answers [`ErrorKind::Full`] and closes nothing, unless its connection holds no more than a share with
+        /// Bytes of memory that the whole server may hold for unsent output, unfinished input, datagrams and completions
+        /// that wait. A write that would go beyond it answers [`ErrorKind::Full`] and closes nothing, unless its connection holds no more than a share with
         /// it: half of the budget divided by the number of connections that hold something. Above the budget, of those
         /// who hold more than a share the one that moved the fewest bytes per byte held in the last 5 s is closed with
         /// [`CloseReason::Overflow`](crate::CloseReason::Overflow), and so on. Default: a quarter of the memory that

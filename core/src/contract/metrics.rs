@@ -250,9 +250,6 @@ metrics! {
     turns_sampled,
     /// Closed connections that the linger limit ended, before the peer did.
     linger_expired,
-    /// Turns in which connections were not read, because the server held more bytes than its budget allows: none any more,
-    /// as those who hold too much are closed instead.
-    reads_paused_by_budget,
 }
 
 impl Metrics {

@@ -9,13 +9,16 @@ use crate::base::conn_id::ConnId;
 use crate::base::datagram::Envelope;
 use crate::base::notice::{tell, Kind};
 use crate::base::panics::report;
+use crate::conn::completions;
 use crate::conn::datagram::endpoint::{cost, Endpoint};
-use crate::conn::datagram::entry::{UdpEntry, Waiting};
+use crate::conn::datagram::entry::UdpEntry;
+use crate::conn::datagram::waiting::Waiting;
 use crate::conn::entry::Entry;
 use crate::contract::action::{CloseReason, Closed, Completed, Completion};
 use crate::delivery::event::Event;
 use crate::listen::arrival::Placement;
 use crate::loop_state::Input;
+use crate::shared::mailbox::counted;
 use crate::sys::datagram::{Datagram, RecvBatch, MAX_BUFFER};
 
 impl EventLoop {
@@ -80,20 +83,22 @@ impl EventLoop {
     /// Queues a datagram that another thread has handed in.
     pub(super) fn take_datagram(&mut self, id: ConnId, to: SocketAddr, bytes: &[u8]) {
         let conns = &mut *self.state.conns.borrow_mut();
-        conns.pool.change -= cost(bytes.len()) as isize;
+        conns.pool.change -= counted(cost(bytes.len()), None) as isize;
         self.state.queue_handed_in(conns, id, Some(to), bytes);
     }
 
     /// Queues a datagram that another thread has written to a connected socket.
     pub(super) fn take_peer_datagram(&mut self, id: ConnId, bytes: &[u8], completion: Option<Completion>) {
         let conns = &mut *self.state.conns.borrow_mut();
-        conns.pool.change -= cost(bytes.len()) as isize;
+        conns.pool.change -= counted(cost(bytes.len()), completion.as_ref()) as isize;
         if let (Some(entry), Some(_)) = (conns.slab.udp_mut(id), &completion) {
-            entry.shared.completion_arrived();
+            entry.shared.completion_arrived(completions::cost(completion.as_ref()));
         }
         let queued = self.state.queue_handed_in(conns, id, None, bytes);
         match (conns.slab.udp_mut(id), completion) {
-            (Some(entry), Some(completion)) if queued => entry.endpoint.complete_with(completion),
+            (Some(entry), Some(completion)) if queued => {
+                entry.counted(&mut conns.pool.change, |entry| entry.endpoint.complete_with(completion));
+            }
             (_, Some(completion)) => conns.done.push((completion, Completed::Cancelled)),
             _ => {}
         }
@@ -158,7 +163,7 @@ impl EventLoop {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
             if !entry.takes_input() || !entry.waiting.is_empty() {
-                return entry.waiting.push_back(Waiting { bytes: bytes.into(), envelope });
+                return entry.counted(&mut conns.pool.change, |entry| entry.waiting.push(bytes, envelope));
             }
         }
         self.deliver_datagram(id, bytes, envelope);
@@ -169,8 +174,9 @@ impl EventLoop {
         while budget > 0 {
             let next = {
                 let conns = &mut *self.state.conns.borrow_mut();
-                let entry = conns.slab.udp_mut(id).filter(|entry| entry.takes_input());
-                entry.and_then(|entry| entry.waiting.pop_front())
+                let waits = |entry: &&mut UdpEntry| !entry.waiting.is_empty() && entry.takes_input();
+                let entry = conns.slab.udp_mut(id).filter(waits);
+                entry.and_then(|entry| entry.counted(&mut conns.pool.change, |entry| entry.waiting.pop()))
             };
             let Some(Waiting { bytes, envelope }) = next else { break };
             budget = budget.saturating_sub(cost(bytes.len()));
@@ -227,7 +233,8 @@ impl EventLoop {
         let connected = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
-            entry.endpoint.cancel_completions(&mut conns.done);
+            let (change, done) = (&mut conns.pool.change, &mut conns.done);
+            entry.counted(change, |entry| entry.endpoint.cancel_completions(done));
             entry.listener.is_none()
         };
         self.call_completions();

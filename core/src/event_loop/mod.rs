@@ -12,6 +12,7 @@ use crate::contract::action::{Action, CloseReason, Completed};
 use crate::delivery::receiver::{Delivery, Receiver, Turn};
 use crate::shared::seed::{Seed, WAKER};
 
+use crate::conn::completions;
 use crate::conn::request::Request;
 use crate::listen::arrival::Accepted;
 use crate::loop_state::LoopState;
@@ -325,13 +326,15 @@ impl EventLoop {
             return conns.done.extend(completion.map(|completion| (completion, Completed::Cancelled)));
         };
         self.state.metrics().messages_written.add(writes.into());
-        completion.iter().for_each(|_| entry.machine.shared.completion_arrived());
+        if completion.is_some() {
+            entry.machine.shared.completion_arrived(completions::cost(completion.as_ref()));
+        }
         // The end of the turn notes what that really is.
         entry.holds |= bytes.len() >= MUCH;
         let was_stuck = entry.machine.is_stuck();
         let queued = entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);
         match completion {
-            Some(completion) if queued => entry.machine.complete_with(completion),
+            Some(completion) if queued => entry.machine.complete_with(completion, &mut conns.pool),
             Some(completion) => conns.done.push((completion, Completed::Cancelled)),
             None => {}
         }

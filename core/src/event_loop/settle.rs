@@ -170,7 +170,7 @@ impl EventLoop {
         let entry = conns.slab.stream_mut(id)?;
         let (config, metrics) = (self.state.config(), self.state.metrics());
         // What left at once, from within a callback, is sent, whatever comes of the connection now.
-        entry.machine.take_completed(&mut conns.done);
+        entry.machine.take_completed(&mut conns.done, &mut conns.pool);
         let mut sends = 0;
         let goes_on = loop {
             match entry.machine.next_step(entry.backlog) {
@@ -187,7 +187,7 @@ impl EventLoop {
                     if let Some(timing) = entry.timing().filter(|_| sent > 0) {
                         timing.went(self.state.moment());
                     }
-                    entry.machine.take_completed(&mut conns.done);
+                    entry.machine.take_completed(&mut conns.done, &mut conns.pool);
                 }
                 // A write that was accepted just before is still on its way: it comes first.
                 Step::ShutdownWrite if !self.state.mailbox().has_all_of(&entry.machine.shared) => {
@@ -208,7 +208,6 @@ impl EventLoop {
             entry.clocks().sent_then = entry.sent_and_held();
             self.state.set_deadline(id, entry, limit);
         }
-        entry.machine.take_completed(&mut conns.done);
         if entry.machine.relieve(config.low_water) {
             // It is read again: the read time-out begins anew.
             entry.timing().into_iter().for_each(|timing| timing.reads_again(self.state.moment()));
@@ -265,8 +264,12 @@ impl EventLoop {
         };
         let Some(descriptor) = entry.wire.detach(&self.state.poller) else { return };
         self.state.metrics().other_calls.add(1);
+        // The budget counts it until the callback, which may keep it, has returned.
+        let memory = (input.capacity() + output.capacity()) as isize;
+        self.state.conns.borrow_mut().pool.change += memory;
         let detached = Detached { descriptor, input, output };
         self.part(id, leaving, ends, |receiver, conn| receiver.event(Event::Detached(conn, detached)));
+        self.state.conns.borrow_mut().pool.change -= memory;
     }
 
     /// Takes a connection that was unregistered out of the loop: its completions are called, its timers ended.
@@ -277,8 +280,8 @@ impl EventLoop {
             self.obey_mailbox();
         }
         {
-            let Conns { slab, done, .. } = &mut *self.state.conns.borrow_mut();
-            slab.stream_mut(id)?.machine.cancel_completions(done);
+            let Conns { slab, done, pool, .. } = &mut *self.state.conns.borrow_mut();
+            slab.stream_mut(id)?.machine.cancel_completions(done, pool);
         }
         self.call_completions();
         let mut leaving = self.state.conns.borrow_mut().slab.remove(id)?;
@@ -349,7 +352,7 @@ impl EventLoop {
         while entry.machine.next_step(false) == Step::Flush {
             entry.flush(&mut conns.pool, self.state.metrics());
         }
-        entry.machine.take_completed(&mut conns.done);
+        entry.machine.take_completed(&mut conns.done, &mut conns.pool);
         if entry.machine.resets() {
             return Some(closed);
         }

@@ -36,6 +36,7 @@ impl LoopState {
         entry.endpoint.rearm(&self.poller);
         let gone = before - entry.endpoint.queued_bytes();
         entry.shared.settle(gone);
+        entry.shared.note_completions(entry.endpoint.completions_memory());
         *change += entry.endpoint.held() as isize - held as isize;
         if entry.endpoint.wants_write() != entry.polls_writable {
             let wants = entry.endpoint.wants_write();
@@ -79,9 +80,9 @@ impl LoopState {
     pub(crate) fn drop_endpoint(&self, id: ConnId) -> Option<Context> {
         let Conns { slab, pool, done, .. } = &mut *self.conns.borrow_mut();
         let Some((_, Entry::Udp(mut udp))) = slab.remove(id).map(|leaving| *leaving) else { return None };
+        pool.change -= udp.held() as isize;
         udp.endpoint.cancel_completions(done);
         self.poller.forget(udp.endpoint.as_fd());
-        pool.change -= udp.endpoint.held() as isize;
         udp.context
     }
 
@@ -101,10 +102,9 @@ impl LoopState {
             return false;
         };
         // Also when it is closing: it was accepted before.
-        let before = entry.endpoint.held();
-        let queued = entry.endpoint.queue(to, &[bytes]).is_ok();
+        let queued =
+            entry.counted(&mut conns.pool.change, |entry| entry.endpoint.queue(to, &[bytes]).is_ok());
         if queued {
-            conns.pool.change += entry.endpoint.held() as isize - before as isize;
             self.metrics().messages_written.add(1);
         } else {
             entry.shared.settle(cost(bytes.len()));

@@ -7,9 +7,11 @@ use super::LoopState;
 use crate::base::conn_id::ConnId;
 use crate::base::datagram::Source;
 use crate::base::error::Result;
-use crate::conn::datagram::endpoint::cost;
+use crate::conn::completions;
+use crate::conn::datagram::endpoint::{cost, held_for};
 use crate::conn::datagram::entry::UdpEntry;
 use crate::conn::entry::Entry;
+use crate::conn::shared::ConnShared;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::machine::Refused;
 use crate::conn::stream::queue::{fill, total, BlockPool, DIRECT};
@@ -199,7 +201,9 @@ impl LoopState {
         let was_stuck = entry.has_timing() && entry.machine.is_stuck();
         let len = total(slices);
         let (budget, change) = (&self.server().shared.budget, conns.pool.change);
-        let within_budget = |unsent| budget.allows_here(change, unsent, len);
+        let memory = len + completions::cost(completion.as_ref());
+        let within_budget =
+            |shared: &ConnShared| budget.allows_here(change, || shared.held_by_writes(), memory);
         let result = entry.machine.reserve(len, self.config(), &mut conns.pool, within_budget);
         if result.is_ok() {
             if len >= DIRECT && self.sends_at_once(entry, slices) {
@@ -225,7 +229,7 @@ impl LoopState {
                 Some(completion) if entry.machine.is_broken() => {
                     conns.done.push((completion, Completed::Cancelled));
                 }
-                Some(completion) => entry.machine.complete_with(completion),
+                Some(completion) => entry.machine.complete_with(completion, &mut conns.pool),
                 None => {}
             }
             if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
@@ -258,32 +262,33 @@ impl LoopState {
                 (Some(envelope.sender), envelope.landing.and_then(|landing| landing.source()))
             }
         };
-        let pressure = self.queue_datagram(conns, id, to, from, slices)?;
-        if let (Some(entry), Some(completion)) = (conns.slab.udp_mut(id), completion.take()) {
-            entry.endpoint.complete_with(completion);
-        }
-        Ok(pressure)
+        self.queue_datagram(conns, id, (to, from), slices, completion)
     }
 
     pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
         self.expect_own_process()?;
-        let conns = &mut *self.conns.borrow_mut();
-        match conns.slab.find_mut(id) {
-            Some(Entry::Udp(udp)) if udp.listener.is_some() => {
-                self.queue_datagram(conns, id, Some(to), None, &[bytes])
+        let sent = {
+            let conns = &mut *self.conns.borrow_mut();
+            match conns.slab.find_mut(id) {
+                Some(Entry::Udp(udp)) if udp.listener.is_some() => {
+                    self.queue_datagram(conns, id, (Some(to), None), &[bytes], &mut None)
+                }
+                Some(_) => Err(no_endpoint_error(id)),
+                None => Err(closed_error(id)),
             }
-            Some(_) => Err(no_endpoint_error(id)),
-            None => Err(closed_error(id)),
-        }
+        };
+        self.publish_much();
+        sent
     }
 
+    /// Queues a datagram `to` and `from` an address; without them, to the peer and as the system chooses.
     fn queue_datagram(
         &self,
         conns: &mut Conns,
         id: ConnId,
-        to: Option<SocketAddr>,
-        from: Option<Source>,
+        (to, from): (Option<SocketAddr>, Option<Source>),
         slices: &[&[u8]],
+        completion: &mut Option<Completion>,
     ) -> Result<Pressure> {
         let UdpEntry { endpoint, shared, .. } = conns.slab.udp_mut(id).ok_or_else(|| closed_error(id))?;
         if !shared.takes_writes() {
@@ -292,17 +297,24 @@ impl LoopState {
         let len = cost(total(slices));
         let full = || full_error(id, len, self.config().hard_limit);
         let _ = shared.pressure_with(len, self.config()).ok_or_else(full)?;
+        let memory = held_for(len) + completions::cost(completion.as_ref());
         let budget = &self.server().shared.budget;
-        if !budget.allows_here(conns.pool.change, shared.unsent(), len) {
+        if !budget.allows_here(conns.pool.change, || shared.held_by_writes(), memory) {
             return Err(budget_error(id, len, budget.limit()));
         }
         let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
-        let before = endpoint.held();
+        let before = endpoint.output_memory();
         if let Err(error) = endpoint.queue_from(to, from, slices) {
             shared.settle(len);
             return Err(error);
         }
-        conns.pool.change += endpoint.held() as isize - before as isize;
+        conns.pool.change += endpoint.output_memory() as isize - before as isize;
+        if let Some(completion) = completion.take() {
+            let before = endpoint.completions_memory();
+            endpoint.complete_with(completion);
+            shared.note_completions(endpoint.completions_memory());
+            conns.pool.change += endpoint.completions_memory() as isize - before as isize;
+        }
         self.metrics().messages_written.add(1);
         conns.mark_dirty(id);
         Ok(pressure)

@@ -219,6 +219,41 @@ mod tests {
     }
 
     #[test]
+    fn the_slowest_of_all_loops_pay_first_and_whose_share_has_grown_meanwhile_is_passed_over() {
+        // The share is 120, and grows to 150, 200 and 300 as they go: the last two hold more than the first three of these.
+        let mut one = map(&[(1, 700, 700), (2, 190, 760), (3, 240, 20_000)]);
+        let mut two = map(&[(4, 600, 60), (5, 300, 900)]);
+        assert_eq!(chosen(1200, 3000, &mut [&mut one, &mut two]), [id(4), id(1), id(5)]);
+    }
+
+    #[test]
+    fn who_was_chosen_counts_as_gone_until_its_memory_is() {
+        let (holders, budget) = (Holders::default(), Budget::new(1000));
+        for number in 1..=3 {
+            // The first has moved least.
+            let moved = 7200 * number;
+            holders.note(id(number), Holding { held: 500, input: 0, moved, age: 3_600_000 }, 0, &budget);
+        }
+        budget.change(1500);
+        assert!(budget.is_exceeded());
+        assert_eq!(choose(&mut [&mut *holders.lock()], &budget, 0), [id(1)]);
+        assert!(!budget.is_exceeded(), "the one that goes is enough");
+        // Others come to hold more meanwhile: one more has to go, besides the one that goes.
+        budget.change(100);
+        assert!(budget.is_exceeded());
+        assert_eq!(choose(&mut [&mut *holders.lock()], &budget, 0), [id(2)]);
+        assert!(!budget.is_exceeded());
+        // What both held is free, and nobody is condemned any more.
+        for number in 1..=2 {
+            budget.change(-500);
+            holders.forget(id(number), &budget);
+        }
+        assert_eq!(budget.held(), 600);
+        budget.change(500);
+        assert!(budget.is_exceeded(), "those that have gone still count as gone");
+    }
+
+    #[test]
     fn what_is_nobodys_closes_nobody_who_holds_a_share() {
         let mut one = map(&[(1, 200, 0), (2, 100, 0)]);
         assert_eq!(chosen(1000, 2000, &mut [&mut one]), []);

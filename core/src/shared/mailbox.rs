@@ -36,7 +36,7 @@ mod writing;
 pub(crate) use refusals::{
     budget_error, closed_error, full_error, no_detach_error, no_endpoint_error, no_sender_error, note_request,
 };
-pub(crate) use writing::MUCH;
+pub(crate) use writing::{counted, MUCH};
 
 /// What the lock guards.
 struct Inner {
@@ -169,9 +169,13 @@ impl Mailbox {
                     (id, bytes.len(), counted, completion)
                 }
                 Command::WriteDatagram(id, bytes, completion) => {
-                    (id, cost(bytes.len()), cost(bytes.len()), completion)
+                    let len = cost(bytes.len());
+                    (id, len, counted(len, completion.as_ref()), completion)
                 }
-                Command::SendTo(id, _, bytes) => (id, cost(bytes.len()), cost(bytes.len()), None),
+                Command::SendTo(id, _, bytes) => {
+                    let len = cost(bytes.len());
+                    (id, len, counted(len, None), None)
+                }
                 Command::Open(id, _) => {
                     self.forget(id);
                     continue;

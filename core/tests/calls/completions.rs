@@ -352,3 +352,66 @@ fn bytes_that_a_reset_connection_never_took_are_cancelled() {
         assert_eq!(next(&happened), Event::Closed(CloseReason::Reset));
     }
 }
+
+/// Answers so much that it leaves at once, and lets the connection go in the same callback. It has no `on_pre_write`, before which
+/// nothing would leave.
+struct LetsGo {
+    how: fn(&Conn<'_>) -> Action,
+    done: Mutex<Sender<Completed>>,
+}
+
+impl Handler for LetsGo {
+    fn on_data(&self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        if data == b"hello" {
+            return conn.write(data).map_or(Action::Close, |_| Action::None);
+        }
+        let done = self.done.lock().unwrap().clone();
+        let _ = conn.write_then(&[&[7; 20_000]], move |completed| done.send(completed).unwrap()).unwrap();
+        (self.how)(conn)
+    }
+}
+
+#[test]
+fn what_left_from_within_a_callback_was_sent_whatever_that_made_of_the_connection() {
+    let ways: [fn(&Conn<'_>) -> Action; 3] =
+        [|conn| conn.abort().map_or(Action::None, |()| Action::None), |_| Action::Detach, |_| Action::Stop];
+    for how in ways {
+        everywhere(|config, over| {
+            let (done, completed) = channel();
+            let (_server, address) = serve_over(over, LetsGo { how, done: Mutex::new(done) }, config);
+            let mut peer = peer(&address);
+            // From here on it is known that nobody is told before a write.
+            send(&mut peer, b"hello");
+            assert_eq!(read_exactly(&mut peer, 5), b"hello");
+            send(&mut peer, b"go");
+            assert_eq!(next(&completed), Completed::Sent);
+        });
+    }
+}
+
+#[test]
+fn what_was_accepted_just_before_a_stop_leaves_and_was_sent() {
+    everywhere(|config, over| {
+        let ((opened, ids), (done, completed)) = (channel(), channel());
+        let ((go, gate), (began, begun)) = (channel::<()>(), channel());
+        let hooks = Hooks::new().open(move |conn| {
+            opened.send(conn.id()).unwrap();
+            Action::None
+        });
+        let (server, address) = serve_over(over, hooks, config);
+        let mut peer = peer(&address);
+        let id = next(&ids);
+        let hold_up = move |_: &Conn<'_>| {
+            began.send(()).unwrap();
+            next(&gate);
+        };
+        server.handle().run_on_conn(id, hold_up).unwrap();
+        next(&begun);
+        let sent = move |completed| done.send(completed).unwrap();
+        let _ = server.handle().write_then(id, &[b"last"], sent).unwrap();
+        server.handle().stop();
+        go.send(()).unwrap();
+        assert_eq!(next(&completed), Completed::Sent);
+        assert_eq!(read_all(&mut peer), b"last");
+    });
+}

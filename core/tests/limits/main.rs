@@ -7,6 +7,7 @@ mod common;
 
 mod budget;
 mod endpoints;
+mod held;
 mod innocents;
 mod others;
 mod refusing;

@@ -1,31 +1,29 @@
 //! Completions of queued datagrams. A completion is called when its datagram has left, or was dropped.
 
-use std::collections::VecDeque;
 use std::fmt;
 
+use crate::conn::completions;
 use crate::contract::action::{Completed, Completion};
 
 #[derive(Default)]
 pub(super) struct Completions {
     /// Datagrams that have ever left the queue.
     gone: u64,
-    /// How many will have left it with this one.
-    waiting: VecDeque<(u64, Completion)>,
+    /// By how many will have left it with each.
+    waiting: completions::Completions,
     due: Vec<(Completion, Completed)>,
 }
 
 impl Completions {
     /// Of the last of so many datagrams in the queue.
     pub(super) fn push(&mut self, queued: usize, completion: Completion) {
-        self.waiting.push_back((self.gone + queued as u64, completion));
+        self.waiting.push(self.gone + queued as u64, completion);
     }
 
     /// So many datagrams have left the front of the queue.
     pub(super) fn left(&mut self, datagrams: usize, how: Completed) {
         self.gone += datagrams as u64;
-        while self.waiting.front().is_some_and(|(number, _)| *number <= self.gone) {
-            self.due.extend(self.waiting.pop_front().map(|(_, completion)| (completion, how)));
-        }
+        self.waiting.take(self.gone, how, &mut self.due);
     }
 
     /// Takes those that are due.
@@ -38,13 +36,21 @@ impl Completions {
     /// Takes all of them: the others are cancelled.
     pub(super) fn cancel(&mut self, done: &mut Vec<(Completion, Completed)>) {
         self.take(done);
-        done.extend(self.waiting.drain(..).map(|(_, completion)| (completion, Completed::Cancelled)));
+        self.waiting.cancel(done);
+    }
+
+    /// Memory of those that are not due; what is kept without any does not count.
+    pub(super) fn memory(&self) -> usize {
+        match self.waiting.is_empty() {
+            true => 0,
+            false => self.waiting.memory(),
+        }
     }
 }
 
 impl fmt::Debug for Completions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Completions").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+        f.debug_struct("Completions").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 

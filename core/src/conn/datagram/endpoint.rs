@@ -116,9 +116,19 @@ impl Endpoint {
         self.queue.memory()
     }
 
+    /// Bytes of memory that the completions of queued datagrams take; what is kept without any does not count.
+    pub(crate) fn completions_memory(&self) -> usize {
+        self.completions.memory()
+    }
+
     /// Bytes of memory that the unsent output takes, sent parts of it included.
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn output_memory(&self) -> usize {
         self.queue.held()
+    }
+
+    /// Bytes of memory that the unsent output and its completions take.
+    pub(crate) fn held(&self) -> usize {
+        self.queue.held() + self.completions_memory()
     }
 }
 
@@ -131,6 +141,11 @@ impl AsFd for Endpoint {
 /// What a queued datagram of `len` bytes counts.
 pub(crate) const fn cost(len: usize) -> usize {
     len + super::queue::RECORD
+}
+
+/// What a server's budget has to have room for before a datagram of this [`cost`]: room for a record more comes with each.
+pub(crate) const fn held_for(cost: usize) -> usize {
+    cost + super::queue::RECORD
 }
 
 /// Refuses a destination that nobody can be at, and one that a socket of IPv4 cannot reach.

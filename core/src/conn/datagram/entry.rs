@@ -1,25 +1,18 @@
 //! A UDP socket as its loop holds it.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
-use crate::base::datagram::Envelope;
 use crate::conn::datagram::endpoint::Endpoint;
+use crate::conn::datagram::waiting::Backlog;
 use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
 use crate::conn::stream::machine::Due;
 use crate::contract::action::{CloseReason, Closed};
 use crate::contract::options::{Context, ListenerId};
 use crate::listen::claim::Claim;
-
-/// A datagram that was received and waits for a handler that has paused.
-pub(crate) struct Waiting {
-    pub(crate) bytes: Box<[u8]>,
-    pub(crate) envelope: Envelope,
-}
 
 /// The end of a socket for which datagrams wait.
 #[derive(Clone, Copy)]
@@ -36,7 +29,7 @@ pub(crate) struct UdpEntry {
     pub(crate) listener: Option<ListenerId>,
     pub(crate) paused: bool,
     /// Less than a batch: up to 2 MiB of bytes, and a record for each datagram.
-    pub(crate) waiting: VecDeque<Waiting>,
+    pub(crate) waiting: Backlog,
     /// The poller reports room: only while output waits for it.
     pub(crate) polls_writable: bool,
     /// It ends when the handler was given what waits for it.
@@ -59,7 +52,7 @@ impl UdpEntry {
             shared,
             listener,
             paused: false,
-            waiting: VecDeque::new(),
+            waiting: Backlog::default(),
             polls_writable: false,
             last: None,
             closing: None,
@@ -69,6 +62,20 @@ impl UdpEntry {
             in_ready: false,
             in_dirty: false,
         }
+    }
+
+    /// Does something with it, after which it may hold more memory or less: that is added to `change`.
+    pub(crate) fn counted<T>(&mut self, change: &mut isize, act: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.held();
+        let done = act(self);
+        self.shared.note_completions(self.endpoint.completions_memory());
+        *change += self.held() as isize - before as isize;
+        done
+    }
+
+    /// Bytes of memory: unsent output, completions, and datagrams that wait for the handler.
+    pub(crate) fn held(&self) -> usize {
+        self.endpoint.held() + self.waiting.memory()
     }
 
     /// Whether there are datagrams for the handler, or a callback is due.

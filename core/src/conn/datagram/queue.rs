@@ -61,11 +61,13 @@ impl Queue {
         self.bytes + self.records.len() * RECORD
     }
 
-    /// Bytes of memory that it takes, however many of them were sent; what an empty one keeps does not count.
+    /// Bytes of memory that it takes, however many of them were sent; what an empty one keeps does not count. Room for as
+    /// many records again counts from the beginning: when the list grows, it takes it at once.
     pub(super) fn held(&self) -> usize {
+        let records = self.records.capacity().max(2 * self.records.len());
         match self.is_empty() {
             true => 0,
-            false => self.records.capacity() * RECORD + self.heap.capacity() + self.mapped_memory,
+            false => records * RECORD + self.heap.capacity() + self.mapped_memory,
         }
     }
 

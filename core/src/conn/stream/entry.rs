@@ -148,7 +148,7 @@ impl StreamEntry {
 
     /// Memory that it holds from turn to turn.
     pub(crate) fn memory(&self) -> usize {
-        self.input_held() + self.machine.out().memory()
+        self.input_held() + self.machine.out().memory() + self.machine.completions_memory()
     }
 
     /// Takes what is carried.

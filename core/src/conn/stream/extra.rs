@@ -3,7 +3,7 @@
 
 use crate::base::limits::Admission;
 use crate::base::timer::TimerId;
-use crate::conn::stream::completions::Completions;
+use crate::conn::completions::Completions;
 use crate::conn::stream::opening::Opening;
 use crate::conn::stream::timing::Timing;
 use crate::contract::options::Context;
@@ -16,7 +16,9 @@ pub(crate) struct Extra {
     /// Input that was read and is not consumed: half a frame, what was kept, or what waits for a handler that
     /// takes none now. Its capacity is counted in the pool's `change`; it has none while it is empty.
     pub(crate) carry: Vec<u8>,
-    pub(crate) completions: Completions,
+    /// Of its writes, by the number of sent bytes that each waits for; `None` without any. Their memory is counted in the
+    /// pool's `change`.
+    pub(crate) completions: Option<Box<Completions>>,
     /// How many more times the user has held it than released it.
     pub(crate) holds: i32,
     pub(crate) clocks: Option<Box<Clocks>>,
@@ -40,7 +42,7 @@ impl Extra {
     pub(crate) fn is_empty(&self) -> bool {
         let Extra { context, admission, carry, completions, holds, clocks, opening } = self;
         let has_none = context.is_none() && admission.is_none() && clocks.is_none() && opening.is_none();
-        has_none && carry.is_empty() && completions.is_empty() && *holds == 0
+        has_none && carry.is_empty() && completions.is_none() && *holds == 0
     }
 }
 

@@ -1,6 +1,5 @@
 //! A TCP or Unix stream.
 
-pub(crate) mod completions;
 pub(crate) mod entry;
 pub(crate) mod extra;
 pub(crate) mod machine;

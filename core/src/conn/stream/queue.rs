@@ -267,11 +267,20 @@ impl OutQueue {
         self.blocks.iter().flat_map(|blocks| blocks.rest.iter())
     }
 
-    /// A copy of the unsent bytes.
-    pub(crate) fn to_vec(&self, pool: &BlockPool) -> Vec<u8> {
-        let first = std::iter::once(self.first_piece(pool));
-        let blocks: Vec<&[u8]> = first.chain(self.rest().map(Block::as_slice)).collect();
-        blocks.concat()
+    /// Takes all unsent bytes out, in one piece. Each block is let go of once it was copied, and room is made bit by bit,
+    /// so that hardly more memory is taken than was held.
+    pub(crate) fn take_bytes(&mut self, pool: &mut BlockPool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while !self.is_empty() {
+            let piece = self.first_piece(pool);
+            let (taken, room) = (piece.len(), bytes.capacity() - bytes.len());
+            if taken > room {
+                bytes.reserve_exact(taken.max(bytes.len() / 8));
+            }
+            bytes.extend_from_slice(piece);
+            self.advance(taken, pool);
+        }
+        bytes
     }
 
     fn append(&mut self, block: Block, pool: &mut BlockPool) {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::base::conn_id::ConnId;
 use crate::base::error::{Error, Result};
+use crate::conn::completions;
 use crate::conn::datagram::endpoint::{check_destination, check_length, cost};
 use crate::conn::request::Request;
 use crate::conn::shared::{ConnKind, ConnShared};
@@ -23,8 +24,14 @@ use crate::shared::mailbox::cork::add_corked;
 const COPIED_LOCKED: usize = 4 << 10;
 /// A connection that has so many bytes on their way holds something already.
 pub(crate) const MUCH: usize = 16 << 10;
-/// What the budget counts for a write on top of its bytes.
-const COMMAND: usize = size_of::<Command>();
+/// What the budget counts for a write on top of its bytes: its place in a list, which may have room for as many again, and
+/// what the allocator needs for the bytes.
+const COMMAND: usize = 2 * size_of::<Command>() + 16;
+
+/// What the budget counts for a write of `len` bytes, or a datagram that costs so many, while it is on its way.
+pub(crate) fn counted(len: usize, completion: Option<&Completion>) -> usize {
+    len + COMMAND + completions::cost(completion)
+}
 
 impl Mailbox {
     /// Hands bytes in for a connection.
@@ -63,8 +70,8 @@ impl Mailbox {
         if shared.kind == ConnKind::ConnectedDatagram {
             return self.write_datagram(inner, id, slices.concat(), completion, bounds);
         }
-        let counted = len + COMMAND;
-        let pressure = match reserve(shared, len, COMMAND, bounds) {
+        let counted = counted(len, completion.as_ref());
+        let pressure = match reserve(shared, len, counted, bounds) {
             Ok(pressure) => pressure,
             Err(Refused::Overflow) if !bounds.config.keep_on_overflow => {
                 shared.close();
@@ -81,19 +88,24 @@ impl Mailbox {
             let holding = Holding { held: len, input: 0, moved, age };
             self.holders.hand_in(id, holding, now, bounds.budget);
         }
-        if completion.is_some() {
-            shared.await_completion();
+        if let Some(completion) = completion {
+            shared.await_completion(completions::cost(Some(completion)));
         } else if len == 0 {
-            bounds.budget.change(-(COMMAND as isize));
+            bounds.budget.change(-(counted as isize));
             return Ok(pressure);
         }
         let mut add = |commands: &mut Vec<Command>| {
             if let (Some(Command::Write(last, before)), None) = (commands.last_mut(), &copy) {
-                if *last == id && before.completion.is_none() && before.bytes.join(slices, COPIED_LOCKED) {
-                    before.counted += counted;
-                    before.writes += 1;
-                    before.completion = completion.take();
-                    return;
+                if *last == id && before.completion.is_none() {
+                    if let Some(grown) = before.bytes.join(slices, COPIED_LOCKED) {
+                        // It needs no command of its own, and takes what room there is.
+                        let grown = grown + completions::cost(completion.as_ref());
+                        bounds.budget.change(grown as isize - counted as isize);
+                        before.counted += grown;
+                        before.writes += 1;
+                        before.completion = completion.take();
+                        return;
+                    }
                 }
             }
             let bytes = copy.take().unwrap_or_else(|| Parcel::Small(slices.concat()));
@@ -120,8 +132,8 @@ impl Mailbox {
     ) -> Result<Pressure> {
         let shared = inner.find(id)?;
         shared.peer().iter().try_for_each(|peer| check_length(*peer, bytes.len()))?;
-        let pressure = reserve_datagram(id, shared, bytes.len(), bounds)?;
-        completion.iter().for_each(|_| shared.await_completion());
+        let pressure = reserve_datagram(id, shared, bytes.len(), completion.as_ref(), bounds)?;
+        completion.iter().for_each(|it| shared.await_completion(completions::cost(Some(it))));
         self.push(&mut inner, Command::WriteDatagram(id, bytes, completion.take()));
         drop(inner);
         self.wake();
@@ -154,7 +166,7 @@ impl Mailbox {
             }
             check_length(to, bytes.len())?;
             check_destination(to, shared.is_ipv4())?;
-            let pressure = reserve_datagram(id, shared, bytes.len(), bounds)?;
+            let pressure = reserve_datagram(id, shared, bytes.len(), None, bounds)?;
             self.push(&mut inner, Command::SendTo(id, to, bytes));
             pressure
         };
@@ -163,11 +175,11 @@ impl Mailbox {
     }
 }
 
-/// Counts bytes that are handed in against the connection's limit and the server's; for the latter `more` on top.
+/// Counts bytes that are handed in against the connection's limit, and against the server's what is `counted` for them.
 fn reserve(
     shared: &ConnShared,
     len: usize,
-    more: usize,
+    counted: usize,
     bounds: Bounds<'_>,
 ) -> std::result::Result<Pressure, Refused> {
     let Bounds { config, budget, .. } = bounds;
@@ -175,19 +187,28 @@ fn reserve(
         return Err(Refused::Closed);
     }
     let _ = shared.pressure_with(len, config).ok_or(Refused::Overflow)?;
-    if !budget.take(shared.unsent(), len, more) {
+    // A command is soon given back: the limit does not stand against it.
+    if !budget.take(|| shared.held_by_writes(), counted - COMMAND, COMMAND) {
         return Err(Refused::Budget);
     }
     shared.reserve(len, config).ok_or_else(|| {
         // The loop itself has written meanwhile.
-        budget.change(-((len + more) as isize));
+        budget.change(-(counted as isize));
         Refused::Overflow
     })
 }
 
 /// The same for a datagram of `len` bytes. Beyond the hard limit it is lost, as datagrams may be; its socket goes on.
-fn reserve_datagram(id: ConnId, shared: &ConnShared, len: usize, bounds: Bounds<'_>) -> Result<Pressure> {
-    reserve(shared, cost(len), 0, bounds).map_err(|refused| refusal(id, cost(len), refused, bounds))
+fn reserve_datagram(
+    id: ConnId,
+    shared: &ConnShared,
+    len: usize,
+    completion: Option<&Completion>,
+    bounds: Bounds<'_>,
+) -> Result<Pressure> {
+    let len = cost(len);
+    reserve(shared, len, counted(len, completion), bounds)
+        .map_err(|refused| refusal(id, len, refused, bounds))
 }
 
 fn refusal(id: ConnId, len: usize, refused: Refused, bounds: Bounds<'_>) -> Error {

@@ -1,6 +1,7 @@
 //! The output of a connection: what is queued, counted, sent and completed.
 
 use super::{Flag, Machine, Refused, Stage};
+use crate::conn::completions::Completions;
 use crate::conn::shared::ConnShared;
 use crate::conn::stream::extra::Extra;
 use crate::conn::stream::queue::{BlockPool, OutQueue, Parcel, Room, DIRECT};
@@ -34,13 +35,13 @@ impl Machine {
     }
 
     /// Counts bytes that are about to be queued, if they may be: `within_budget` says whether the server has room for
-    /// them, given what is unsent already. Beyond the hard limit the connection ends, unless it is to be kept.
+    /// them, beside what the connection holds. Beyond the hard limit the connection ends, unless it is to be kept.
     pub(crate) fn reserve(
         &mut self,
         len: usize,
         config: &Config,
         pool: &mut BlockPool,
-        within_budget: impl FnOnce(usize) -> bool,
+        within_budget: impl FnOnce(&ConnShared) -> bool,
     ) -> Result<Pressure, Refused> {
         if !self.shared.takes_writes() || self.is(Flag::Broken) {
             return Err(Refused::Closed);
@@ -51,7 +52,7 @@ impl Machine {
             }
             return Err(Refused::Overflow);
         };
-        if !within_budget(self.shared.unsent()) {
+        if !within_budget(&self.shared) {
             return Err(Refused::Budget);
         }
         self.shared.count_own(len);
@@ -101,25 +102,58 @@ impl Machine {
     }
 
     /// The last write is to be followed by this call.
-    pub(crate) fn complete_with(&mut self, completion: Completion) {
+    pub(crate) fn complete_with(&mut self, completion: Completion, pool: &mut BlockPool) {
         let at = self.shared.sent() + self.out.len() as u64;
-        self.extra().completions.push(at, completion);
+        let before = self.completions_memory();
+        self.extra().completions.get_or_insert_default().push(at, completion);
+        self.count_completions(before, pool);
+    }
+
+    /// Their memory was `before`, and may have changed.
+    fn count_completions(&self, before: usize, pool: &mut BlockPool) {
+        let memory = self.completions_memory();
+        self.shared.note_completions(memory);
+        pool.change += memory as isize - before as isize;
+    }
+
+    fn completions(&self) -> Option<&Completions> {
+        self.extra.as_ref()?.completions.as_deref()
     }
 
     pub(super) fn has_completions(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| !extra.completions.is_empty())
+        self.completions().is_some()
+    }
+
+    /// Memory of the completions that wait.
+    pub(crate) fn completions_memory(&self) -> usize {
+        self.completions().map_or(0, Completions::memory)
     }
 
     /// Takes the completions whose bytes were sent.
-    pub(crate) fn take_completed(&mut self, done: &mut Vec<(Completion, Completed)>) {
-        if let Some(extra) = &mut self.extra {
-            extra.completions.take_sent(self.shared.sent(), done);
+    #[inline]
+    pub(crate) fn take_completed(&mut self, done: &mut Vec<(Completion, Completed)>, pool: &mut BlockPool) {
+        if self.has_completions() {
+            let sent = self.shared.sent();
+            self.take_completions(pool, |completions| completions.take(sent, Completed::Sent, done));
         }
     }
 
     /// Takes all completions: they are cancelled.
-    pub(crate) fn cancel_completions(&mut self, done: &mut Vec<(Completion, Completed)>) {
-        self.extra.iter_mut().for_each(|extra| extra.completions.cancel(done));
+    pub(crate) fn cancel_completions(
+        &mut self,
+        done: &mut Vec<(Completion, Completed)>,
+        pool: &mut BlockPool,
+    ) {
+        self.take_completions(pool, |completions| completions.cancel(done));
+    }
+
+    fn take_completions(&mut self, pool: &mut BlockPool, take: impl FnOnce(&mut Completions)) {
+        let Some(extra) = &mut self.extra else { return };
+        let Some(completions) = &mut extra.completions else { return };
+        let before = completions.memory();
+        take(completions);
+        extra.completions.take_if(|completions| completions.is_empty());
+        self.count_completions(before, pool);
     }
 
     /// What few connections have: this one from now on.
@@ -142,8 +176,8 @@ impl Machine {
 
     /// Takes the queue out, for somebody else to send.
     pub(crate) fn take_output(&mut self, pool: &mut BlockPool) -> Vec<u8> {
-        let output = self.out.to_vec(pool);
-        self.shared.settle(self.out.clear(pool));
+        let output = self.out.take_bytes(pool);
+        self.shared.settle(output.len());
         output
     }
 

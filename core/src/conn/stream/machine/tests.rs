@@ -272,8 +272,8 @@ fn closing_resets_where_anything_is_dropped_and_only_there() {
 fn what_the_budget_refuses_is_refused_and_no_more() {
     let (mut conn, mut pool, config) = open();
     assert_eq!(conn.write(&[b"12345"], &config, &mut pool), Ok(Pressure::Low));
-    let refused = conn.reserve(3, &config, &mut pool, |unsent| {
-        assert_eq!(unsent, 5);
+    let refused = conn.reserve(3, &config, &mut pool, |shared| {
+        assert_eq!(shared.held_by_writes(), 5);
         false
     });
     assert_eq!((refused, conn.is_open(), conn.shared.unsent()), (Err(Refused::Budget), true, 5));

@@ -44,14 +44,15 @@ impl Parcel {
         Ok(Parcel::Large(blocks, len))
     }
 
-    /// Takes a further write in, if it has fewer bytes than `most`; says whether it did.
-    pub(crate) fn join(&mut self, slices: &[&[u8]], most: usize) -> bool {
+    /// Takes a further write in, if it has fewer bytes than `most`; says by how many bytes of memory it has grown then.
+    pub(crate) fn join(&mut self, slices: &[&[u8]], most: usize) -> Option<usize> {
         match self {
             Parcel::Small(bytes) if bytes.len() < most => {
+                let before = bytes.capacity();
                 slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
-                true
+                Some(bytes.capacity() - before)
             }
-            _ => false,
+            _ => None,
         }
     }
 

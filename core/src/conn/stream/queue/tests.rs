@@ -122,19 +122,22 @@ fn what_was_sent_of_a_large_parcel_is_held_no_more() {
     queue.push_parcel(parcel, &mut pool);
     queue.push(b"behind", &mut pool);
     let all = [b"before", &bytes[..], b"behind"].concat();
-    assert!(queue.to_vec(&pool) == all);
+    let piece = |queue: &OutQueue| queue.rest().map(Block::as_slice).collect::<Vec<_>>().concat();
+    assert!([queue.first_piece(&pool), &piece(&queue)].concat() == all);
     let sent = all.len() - 100;
     queue.advance(sent, &mut pool);
-    assert!(queue.to_vec(&pool) == all[sent..]);
     assert!(queue.memory() <= 2 * Mapped::CAPACITY, "{}", queue.memory());
+    assert!(queue.take_bytes(&mut pool) == all[sent..]);
 }
 
 #[test]
 fn few_bytes_join_a_parcel_and_many_do_not() {
     let mut parcel = Parcel::copy(&[b"one, ", b"two"], 8).unwrap();
-    assert!(parcel.join(&[b", ", b"three"], 9) && !parcel.join(&[b"four"], 9));
+    let grown = parcel.join(&[b", ", b"three"], 9).unwrap();
     assert!(matches!(&parcel, Parcel::Small(bytes) if bytes == b"one, two, three"));
+    assert!(matches!(&parcel, Parcel::Small(bytes) if bytes.capacity() == 8 + grown));
+    assert_eq!(parcel.join(&[b"four"], 9), None);
     let len = Mapped::CAPACITY + 1;
     let mut large = Parcel::copy(&[&vec![7; len]], len).unwrap();
-    assert!(matches!(large, Parcel::Large(..)) && !large.join(&[b"x"], usize::MAX));
+    assert!(matches!(large, Parcel::Large(..)) && large.join(&[b"x"], usize::MAX).is_none());
 }
