@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from socket import AF_INET, SOCK_DGRAM, socket
+from typing import Any
 
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, pattern, process, promises
+from harness import Client, Subject, eventually, needs, not_for, pattern, process, promises
+from harness.client import HANG_GUARD
 from harness.subject import TCP
 
 pytestmark = needs("budget")
@@ -154,13 +159,51 @@ def test_who_stands_still_pays_for_who_sends_much(serve: Serve) -> None:
     assert closed_otherwise(server) == set()
 
 
+# ---- the same under a hard limit of memory: beyond it the process would die ----
+
+
+def limited(
+    serve: Serve, *urls: str, loops: int, budget: int = BUDGET, threads: int = 0, **options: Any
+) -> Subject:
+    """The stacks of its threads count, too, be they the subject's own `threads`."""
+    limit = budget * 5 // 4 + 64 * MIB + (loops + 4) * 4 * MIB + threads * 8 * MIB
+    prefix = ["prlimit", f"--data={limit}"]
+    return serve(*urls, loops=loops, byte_budget=budget, prefix=prefix, **options)
+
+
+#: Under a hard limit of memory.
+OBJECTS = "each call makes objects of the interpreter's own, which no budget counts"
+
+
+def accepted(tally: dict[str, int]) -> int:
+    """Of the results of many writes at once: refused are only those for which there is no room, or no peer any more."""
+    assert set(tally) <= {"ok", "high", "FULL", "CLOSED"}
+    return tally.get("ok", 0) + tally.get("high", 0)
+
+
+@contextmanager
+def busy(server: Subject, client: Client, folder: Path) -> Iterator[None]:
+    """Meanwhile the client's loop does nothing."""
+    gate = folder / "gate"
+    os.mkfifo(gate)
+    conn = client.id()
+    client.command("note-write busy", f"block {gate}")
+    server.expect("note", id=conn)
+    yield
+    gate.write_bytes(b"")
+    assert client.line() == "busy"
+
+
+def on_loop(client: Client) -> int:
+    loop: int = json.loads(client.ask("call self info"))["loop"]
+    return loop
+
+
 @promises("D5")
 @needs("calls")
 @LOOPS
-def test_it_holds_under_a_hard_limit_of_memory(serve: Serve, loops: int) -> None:
-    """Beyond it the process would die. The stacks of its threads count, too."""
-    limit = BUDGET * 5 // 4 + 64 * MIB + (loops + 4) * 4 * MIB
-    server = serve(FRAMED, NARROW, loops=loops, byte_budget=BUDGET, prefix=["prlimit", f"--data={limit}"])
+def test_it_holds_for_half_frames_and_output(serve: Serve, loops: int) -> None:
+    server = limited(serve, FRAMED, NARROW, loops=loops)
     halves = [server.connect() for _ in range(CROWD)]
     slow = [server.connect(1, receive_buffer=1 << 14) for _ in range(CROWD)]
     all_at_once(lambda client: send(client, frame(bytes(MUCH))[:-1]), halves)
@@ -169,6 +212,149 @@ def test_it_holds_under_a_hard_limit_of_memory(serve: Serve, loops: int) -> None
         server.control(f"write {conn} {MUCH}")
     expect_service(server.connect(1))
     assert closed_otherwise(server) == set()
+
+
+@promises("D5", "D4")
+@needs("calls")
+@LOOPS
+def test_it_holds_for_input_that_is_kept(serve: Serve, loops: int) -> None:
+    """Each keeps half a line with the engine, which then comes whole."""
+    server = limited(serve, loops=loops, mode="keep")
+    before = process.resident_bytes(server.pid)
+    good = server.connect()
+    crowd = [server.connect() for _ in range(CROWD)]
+    all_at_once(lambda client: send(client, b"echo " + b"x" * MUCH), crowd)
+    for client in (good, server.connect()):
+        assert client.ask("echo alive") == "alive"
+    expect_within_the_budget(server, before)
+    eventually("most of them closed", lambda: len(server.events("close")) > CROWD - 20)
+    assert closed_otherwise(server) == set()
+
+
+@promises("D5", "D4")
+@needs("calls")
+@not_for("python", OBJECTS)
+@LOOPS
+def test_it_holds_for_completions(serve: Serve, loops: int) -> None:
+    """Small writes with a completion each, for peers that take nothing: that is far more memory than their bytes."""
+    server = limited(serve, NARROW, loops=loops, threads=2)
+    good = server.connect()
+    before = process.resident_bytes(server.pid)
+    crowd = [server.connect(receive_buffer=1 << 14) for _ in range(25)]
+    # The tag is the subject's own memory: as much again as what the engine holds.
+    tag, count = "t" * 200, 0
+    for client in crowd:
+        conn = client.id()
+        server.control(f"write {conn} 200000")
+        count += accepted(server.control(f"threads 2 6000 {conn} write-then {tag} 1"))
+    expect_within_the_budget(server, before)
+    expect_service(good)
+    expect_service(server.connect())
+    assert closed_otherwise(server) == set()
+    assert count > 10_000
+    for client in crowd:
+        client.close()
+    eventually("the end of the crowd", lambda: server.stats()["connections"] == 2)
+    eventually("each completion", lambda: len(server.events("completed")) == count)
+
+
+@promises("D5", "D4", "D6")
+@needs("calls", "udp", "metrics")
+@not_for("python", OBJECTS)
+@LOOPS
+def test_it_holds_for_datagrams(serve: Serve, loops: int, tmp_path: Path) -> None:
+    """Handed in while the endpoint's loop is busy, and then many in one turn."""
+    server = limited(serve, TCP, "udp://127.0.0.1:0", loops=loops, budget=32 * MIB, threads=4)
+    before = process.resident_bytes(server.pid)
+    listeners = server.control("call server listeners")
+    listener = next(it["listener"] for it in listeners if it["url"].startswith("udp"))
+    endpoint = server.control(f"call server endpoints {listener}")[0]
+    loop = server.control(f"call {endpoint} info")["loop"]
+    clients = [server.connect() for _ in range(2 * loops)]
+    there = next(client for client in clients if on_loop(client) == loop)
+    elsewhere = [client for client in clients if on_loop(client) != loop]
+    with closing(socket(AF_INET, SOCK_DGRAM)) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(HANG_GUARD)
+        to = f"127.0.0.1:{peer.getsockname()[1]}"
+        with busy(server, there, tmp_path):
+            count = accepted(server.control(f"threads 4 150000 {endpoint} send-to {to} x"))
+            expect_within_the_budget(server, before, 32 * MIB)
+            for client in elsewhere:
+                expect_service(client)
+        assert 50_000 < count < 32 * MIB // 100
+        assert peer.recv(10) == b"x"
+        expect_service(there)
+
+        def gone() -> bool:
+            metrics = server.control("call server metrics")
+            return bool(metrics["datagrams_written"] + metrics["datagrams_dropped"] == count)
+
+        eventually("all that were accepted", gone)
+        peer.connect(("127.0.0.1", int(server.urls[1].rsplit(":", 1)[1])))
+        peer.send(b"writes 20000 10000\n")
+        expect_service(there)
+        expect_within_the_budget(server, before, 32 * MIB)
+
+
+@promises("D5", "D4")
+@needs("calls")
+@not_for("python", OBJECTS)
+@LOOPS
+def test_it_holds_for_what_is_handed_in(serve: Serve, loops: int, tmp_path: Path) -> None:
+    """For the connections of a loop that is busy, by other threads. What was accepted arrives."""
+    server = limited(serve, loops=loops, threads=4)
+    before = process.resident_bytes(server.pid)
+    crowd = [server.connect() for _ in range(8 * loops)]
+    loop_of = {client: on_loop(client) for client in crowd}
+    first, *there = [client for client in crowd if loop_of[client] == 0]
+    elsewhere = [client for client in crowd if loop_of[client] != 0]
+    ids = {client: client.id() for client in there}
+    expected = {client: bytearray() for client in there}
+    with busy(server, first, tmp_path):
+        for client, conn in ids.items():
+            expected[client] += b"x\n" * accepted(server.control(f"threads 4 2000 {conn} text x"))
+        for client, conn in ids.items():
+            for size in [1, 3_000, 300_000, 5_000_000] * 4:
+                if server.control(f"write {conn} {size}") != "FULL":
+                    expected[client] += pattern(size)
+        expect_within_the_budget(server, before)
+        for client in elsewhere:
+            expect_service(client)
+    for client, data in expected.items():
+        assert client.exactly(len(data)) == data
+    assert sum(map(len, expected.values())) > BUDGET // 2
+    for client in crowd:
+        expect_service(client)
+    assert server.events("close") == []
+
+
+@promises("D5", "L6")
+@needs("calls", "detach")
+@not_for("python", OBJECTS)
+@LOOPS
+def test_it_holds_for_what_is_detached(serve: Serve, loops: int) -> None:
+    """What is unsent is handed out without taking its memory twice."""
+    budget = 128 * MIB
+    server = limited(serve, loops=loops, budget=budget, hard_limit=budget)
+    # In C the callback copies it, as it may use it no longer than it runs.
+    writes = (126 if server.name == "rust" else 100) // loops
+    good = server.connect()
+    expect_service(good)
+    crowd = [server.connect() for _ in range(loops)]
+    ids = [client.id() for client in crowd]
+    for conn in ids:
+        for _ in range(writes):
+            assert server.control(f"write {conn} {MIB}") in ("ok", "high")
+    expect_service(good)
+    for conn in ids:
+        server.tell(f"call {conn} detach")
+    for client in crowd:
+        for _ in range(writes):
+            assert client.exactly(MIB) == pattern(MIB)
+        assert client.line() == "detached"
+    expect_service(good)
+    assert sum(event["output"] for event in server.events("detach")) > writes * loops * MIB // 2
 
 
 # ---- the connection's hard limit ----

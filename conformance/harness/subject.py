@@ -125,12 +125,17 @@ class Subject:
         """Waits for an event with these members, and takes it: it will not be found again."""
         deadline = time.monotonic() + HANG_GUARD
         wanted = {"event": event, **members}.items()
+        looked_at = 0
         with self._news:
             while True:
-                for index, found in enumerate(self._events):
-                    if index not in self._taken and wanted <= _hashable(found).items():
+                # Each is looked at once: there may be many thousands.
+                for index in range(looked_at, len(self._events)):
+                    found = self._events[index]
+                    fits = found["event"] == event and wanted <= _hashable(found).items()
+                    if fits and index not in self._taken:
                         self._taken.add(index)
                         return found
+                looked_at = len(self._events)
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     why = "it ended" if self._ended else "it hangs"

@@ -66,8 +66,9 @@ impl Control {
             "call" => self.call(server, rest),
             "burst" => {
                 let (count, size) = word(text);
-                let results = threads::each(&self.world, server, count, "1", &format!("{id} write {size}"));
-                Ok(json!(results.join(" ")))
+                let tally = threads::each(&self.world, server, count, "1", &format!("{id} write {size}"));
+                let all = tally.iter().flat_map(|(result, count)| vec![result.as_str(); *count as usize]);
+                Ok(json!(all.collect::<Vec<_>>().join(" ")))
             }
             "threads" => Ok(self.storm(server, rest)),
             "fork" => self.fork(server, rest),
@@ -102,12 +103,7 @@ impl Control {
     fn storm(&self, server: &Handle, rest: &str) -> Value {
         let (count, rest) = word(rest);
         let (times, call) = word(rest);
-        let mut tally = serde_json::Map::new();
-        for result in threads::each(&self.world, server, count, times, call) {
-            let so_far = tally.get(&result).and_then(Value::as_u64).unwrap_or(0);
-            tally.insert(result, json!(so_far + 1));
-        }
-        Value::Object(tally)
+        json!(threads::each(&self.world, server, count, times, call))
     }
 }
 

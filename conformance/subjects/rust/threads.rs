@@ -1,5 +1,6 @@
 //! The same call from many threads at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,8 +12,14 @@ use crate::text::plain;
 use crate::world::World;
 
 /// Has `count` threads make a call `times` times each; `%t` and `%n` in it are the thread's number and the call's.
-/// The results, thread by thread.
-pub(crate) fn each(world: &Arc<World>, server: &Handle, count: &str, times: &str, call: &str) -> Vec<String> {
+/// How often each result came: no list of all of them, which would take more memory than the server.
+pub(crate) fn each(
+    world: &Arc<World>,
+    server: &Handle,
+    count: &str,
+    times: &str,
+    call: &str,
+) -> BTreeMap<String, u64> {
     let times = times.parse().unwrap_or(0);
     let one = |number: usize| {
         let call = call.replace("%t", &number.to_string());
@@ -20,11 +27,17 @@ pub(crate) fn each(world: &Arc<World>, server: &Handle, count: &str, times: &str
             let caller = Caller { world, server, own: None };
             plain(&value(caller.call(&call.replace("%n", &at.to_string()))))
         };
-        (0..times).map(make).collect::<Vec<_>>()
+        let mut tally = BTreeMap::<String, u64>::new();
+        (0..times).map(make).for_each(|result| *tally.entry(result).or_default() += 1);
+        tally
     };
+    let mut all = BTreeMap::<String, u64>::new();
     thread::scope(|scope| {
         let callers: Vec<_> =
             (0..count.parse().unwrap_or(0)).map(|number| scope.spawn(move || one(number))).collect();
-        callers.into_iter().filter_map(|caller| caller.join().ok()).flatten().collect()
-    })
+        for (result, count) in callers.into_iter().filter_map(|caller| caller.join().ok()).flatten() {
+            *all.entry(result).or_default() += count;
+        }
+    });
+    all
 }
