@@ -79,6 +79,8 @@ class Meter:
     def _latency(self, server: Server) -> Figures:
         rate = round(self.base() * self.unit.workload.share, -3)
         report = self._offered(server, int(rate))
+        if self.unit.workload.load.get("hoarders") and not report.content["cut_off"]:
+            raise Fault("failed: nobody who holds much was cut off")
         latency = report.content["latency"]
         values = {f"latency_{name}": float(latency[name]) for name in ("p50", "p99", "p999", "max")}
         return Figures(values, {"offered": rate})

@@ -65,7 +65,7 @@ def closely(language: str, examples: str, servers: str) -> System:
     """Rust or C: examples where there are some, and a program of the benchmark's own for the rest."""
     commands = {kind: example(f"{examples}/{kind}") for kind in ("echo", "http", "kv")}
     commands["udp"] = commands["echo"]
-    for kind in ("frames", "answers", "broadcast"):
+    for kind in ("frames", "answers", "broadcast", "budget"):
         commands[kind] = (servers, kind, "{url}")
     return System("reactor", language, commands, native=True)
 

@@ -66,7 +66,7 @@ class Workload:
 
     @property
     def connections(self) -> int:
-        return int(self.load.get("connections", 50)) + int(self.load.get("idle", 0))
+        return int(self.load.get("connections", 50)) + int(self.load.get("idle", 0)) + int(self.load.get("hoarders", 0))
 
     @property
     def depth(self) -> int:
@@ -174,6 +174,15 @@ WORKLOADS = (
     ),
     latency(50),
     latency(80),
+    Workload(
+        "latency-attacked",
+        "budget",
+        f"64 bytes behind a length over 50 connections, at 10 % of what {{limit}} does of {BASE}, beside 100 that begin messages "
+        "of 4 MiB and come again when the server, which may hold 16 MiB, cuts them off",
+        {"protocol": "frames", "connections": 50, "size": 64, "hoarders": 100, "sources": 4},
+        ("latency",),
+        share=0.1,
+    ),
     *(idle(connections) for connections in (100, 1_000, 10_000, 100_000)),
     *(growth(connections) for connections in (10, 50, 1_000, 10_000)),
     echo(

@@ -14,7 +14,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--mode", default="closed")
     for name in ("warmup", "duration"):
         parser.add_argument(f"--{name}", type=float, default=0.0)
-    for name in ("connections", "size", "depth", "rate", "sources", "watch", "requests"):
+    parser.add_argument("--protocol", default="raw")
+    for name in ("connections", "hoarders", "size", "depth", "rate", "sources", "watch", "requests"):
         parser.add_argument(f"--{name}", type=int, default=1)
     return parser.parse_args()
 
@@ -44,6 +45,8 @@ def main() -> None:
         "throughput": rate,
         "wrong": 0 if good else 3,
         "errors": 0,
+        # As many as it is told to make, but the first.
+        "cut_off": options.hoarders - 1,
         "connections": options.connections,
         "latency": {"p50": 10, "p90": 15, "p99": 20, "p999": 30, "max": 40, "mean": 12},
         "server_cpu_seconds": 0.004,

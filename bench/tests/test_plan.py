@@ -31,7 +31,7 @@ def test_the_names_are_those_of_the_report() -> None:
     core = ["echo-64x50", "echo-68x50", "echo-512x50", "echo-64x1000", "echo-16-deep", "echo-16k", "echo-1m"]
     core += ["frames", "frames-16-deep", "http", "http-wrk", "kv-ping", "kv-set", "kv-get"]
     core += ["udp-echo", "udp-plain", "connects", "broadcast"]
-    core += ["latency-50", "latency-80", "idle-100", "idle-1000", "idle-10000", "idle-100000"]
+    core += ["latency-50", "latency-80", "latency-attacked", "idle-100", "idle-1000", "idle-10000", "idle-100000"]
     core += ["growth-10", "growth-50", "growth-1000", "growth-10000"]
     full = ["answers-16k", "unix-echo", "echo-idle-10000", "echo-slow-readers"]
     assert {workload.name for workload in WORKLOADS if not workload.full} == set(core)

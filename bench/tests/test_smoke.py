@@ -57,6 +57,16 @@ def test_latency_without_the_limits_rate_is_a_fault(bench: Bench) -> None:
     assert {sample.fault for sample in latency.samples} == {"failed: limit-epoll has no figure for echo-64x50"}
 
 
+def test_an_attack_that_the_server_does_not_meet_is_none(bench: Bench) -> None:
+    attack = replace(named("latency-attacked"), kind="echo")
+    harmless = replace(attack, load=attack.load | {"hoarders": 1})
+    units = [unit("echo-64x50", "throughput", RIGHT)]
+    units += [Unit(workload, "latency", RIGHT[1:], Rounds(1, 1, 0.0, 0.0)) for workload in (attack, harmless)]
+    _, real, none = bench.runner.run(units)
+    assert [(sample.values["latency_max"], sample.fault) for sample in real.samples] == [(40.0, None)]
+    assert [sample.fault for sample in none.samples] == ["failed: nobody who holds much was cut off"]
+
+
 def test_who_cannot_keep_up_has_no_figure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "RATE", 200_000)
     (cost,) = bench.runner.run([unit("echo-64x50", "cost", RIGHT)])

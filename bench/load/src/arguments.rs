@@ -11,7 +11,7 @@ use crate::target::Target;
 use crate::watch::Watch;
 
 /// The largest body of a frame.
-const LARGEST_FRAME: usize = 4 * 1024 * 1024;
+pub(crate) const LARGEST_FRAME: usize = 4 * 1024 * 1024;
 
 /// The largest message that is none: more would be a matter of memory only.
 const LARGEST_MESSAGE: usize = 1024 * 1024 * 1024;
@@ -72,6 +72,9 @@ pub(crate) struct Arguments {
     /// Connections more that ask for much and read little
     #[arg(long, default_value_t = 0)]
     slow_readers: u64,
+    /// frames: connections more that begin a message and never end it, and come again when they are cut off
+    #[arg(long, default_value_t = 0)]
+    hoarders: u64,
     /// udp: how a batch of datagrams passes through the system; off as well where the kernel refuses it
     #[arg(long, value_enum, default_value = "on")]
     offload: Offload,
@@ -100,6 +103,7 @@ impl Arguments {
             depth: self.depth,
             idle: self.idle,
             slow_readers: self.slow_readers,
+            hoarders: self.hoarders,
             protocol: self.protocol,
             size: self.size,
             reply_size: self.reply_size,
@@ -118,7 +122,7 @@ impl Arguments {
 
     fn check_mode(&self) -> Result<(), Failure> {
         let datagrams = matches!(self.target, Target::Udp(_));
-        let background = self.idle > 0 || self.slow_readers > 0;
+        let background = self.idle + self.slow_readers + self.hoarders > 0;
         let wrong = match self.mode {
             Mode::Open if !self.rate.is_some_and(|rate| rate > 0.0) => "--mode open needs a --rate above 0",
             Mode::Idle if self.watch.is_none() => "--mode idle needs --watch",
@@ -126,6 +130,9 @@ impl Arguments {
             Mode::Broadcast if background => "--mode broadcast has no connections beside those that listen",
             Mode::Churn | Mode::Idle | Mode::Broadcast if datagrams => {
                 "this mode needs connections, not datagrams"
+            }
+            _ if self.hoarders > 0 && self.protocol != Protocol::Frames => {
+                "hoarders have no protocol but frames"
             }
             _ if datagrams && self.protocol != Protocol::Raw => "datagrams have no protocol but raw",
             _ if datagrams && background => "datagrams have no connections beside them",

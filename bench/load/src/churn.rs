@@ -75,7 +75,7 @@ pub(crate) fn run(
         let mut ticked = 0;
         for ready in events.iter() {
             if ready.token == TICKED {
-                background.tick();
+                background.tick()?;
                 ticked = shared.clock.now();
             } else {
                 churn.ready(ready, shared)?;

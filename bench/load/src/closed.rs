@@ -24,7 +24,7 @@ pub(crate) fn run(
         let mut ticked = 0;
         for ready in events.iter() {
             if ready.token == TICKED {
-                background.tick();
+                background.tick()?;
                 ticked = clients.tick(window.phase() == Phase::Closed, shared)?;
                 continue;
             }

@@ -12,6 +12,7 @@ mod connection;
 mod connections;
 mod datagrams;
 mod failure;
+mod hoarders;
 mod http;
 mod idle;
 mod incoming;

@@ -64,7 +64,7 @@ pub(crate) fn run(
         wait(now, &schedule, &mut events, shared)?;
         for ready in events.iter() {
             if ready.token == TICKED {
-                background.tick();
+                background.tick()?;
                 clients.tick(!asking, shared)?;
             } else {
                 clients.ready(ready, shared)?;

@@ -70,6 +70,8 @@ pub(crate) struct Plan {
     pub(crate) idle: u64,
     /// Connections more that ask for much and read little.
     pub(crate) slow_readers: u64,
+    /// Connections more that begin a message and never end it, and come again when they are cut off.
+    pub(crate) hoarders: u64,
     pub(crate) protocol: Protocol,
     /// Length of a request's body in bytes, and of an answer's where it is another.
     pub(crate) size: usize,

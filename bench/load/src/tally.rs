@@ -19,6 +19,8 @@ pub(crate) struct Tally {
     pub(crate) wrong: u64,
     /// Requests that will never be answered, or connections that failed without any.
     pub(crate) errors: u64,
+    /// How often a hoarder was cut off.
+    pub(crate) cut_off: u64,
     /// What the first error was.
     pub(crate) first_error: Option<String>,
     /// When the last answer of any kind came.
@@ -37,6 +39,7 @@ impl Tally {
             lost: 0,
             wrong: 0,
             errors: 0,
+            cut_off: 0,
             first_error: None,
             last_answer: 0,
             latencies,

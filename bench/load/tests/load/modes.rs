@@ -144,6 +144,42 @@ fn slow_readers_check_what_they_read() {
     assert!(count(&result, "requests") > 0 && count(&result, "wrong") > 0, "{result}");
 }
 
+#[test]
+fn hoarders_end_no_message_and_come_again_when_they_are_cut_off() {
+    let hoarders = Arc::new(AtomicU64::new(0));
+    let counted = hoarders.clone();
+    let target = server(move |mut stream| {
+        let mut message = [0; 4 + 64];
+        while stream.read_exact(&mut message).is_ok() {
+            // Only they have messages of another length.
+            if message[..4] != [0, 0, 0, 64] {
+                assert_eq!(message[..4], [0, 0x40, 0, 0]);
+                counted.fetch_add(1, Ordering::SeqCst);
+                return;
+            }
+            if stream.write_all(&message).is_err() {
+                return;
+            }
+        }
+    });
+    let result = measure(
+        &target,
+        "--mode open --protocol frames --rate 100 --duration 0.5 --connections 2 --hoarders 3",
+    );
+    assert!((49..=51).contains(&count(&result, "requests")), "{result}");
+    assert_eq!((count(&result, "wrong"), count(&result, "errors")), (0, 0));
+    // Each of those that came was cut off, and has found it out, but perhaps the last ones.
+    let (came, cut_off) = (hoarders.load(Ordering::SeqCst), count(&result, "cut_off"));
+    assert!(came > 3 && cut_off <= came && cut_off + 3 >= came, "{cut_off} of {came}");
+}
+
+#[test]
+fn hoarders_need_messages_with_a_length() {
+    let output = run("tcp://127.0.0.1:1", "--hoarders 1");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no protocol but frames"), "{output:?}");
+}
+
 /// Sends what any connection sends to all, and tells `change` to spoil what goes to one of them.
 fn broadcast(change: impl Fn(usize, &mut Vec<u8>) + Clone + Send + 'static) -> String {
     let all: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
