@@ -6,7 +6,7 @@ thread. A `Framing` cuts a connection's input into messages.
 """
 
 # First: at a second import it puts the other modules of the first in their places.
-from ._native import Conn, Datagram, Histogram, Server, Timer, set_log_level  # isort: skip
+from ._native import Conn, Datagram, Histogram, Hosted, Server, Timer, set_log_level  # isort: skip
 from ._errors import (
     AddressInUseError,
     ClosedError,
@@ -49,6 +49,7 @@ __all__ = [
     "HandlerFailedError",
     "Handlers",
     "Histogram",
+    "Hosted",
     "InternalError",
     "InvalidAddressError",
     "InvalidArgumentError",

@@ -26,6 +26,7 @@ __all__ = [
     "Datagram",
     "Engine",
     "Histogram",
+    "Hosted",
     "Server",
     "Timer",
     "Transport",
@@ -894,3 +895,57 @@ class Engine:
 
     def shut(self) -> None:
         """Ends it, and closes what it has. No protocol is told."""
+
+@final
+class Hosted:
+    """A server of one loop without a thread of its own. Its host, the thread that makes this, waits until the descriptor `fileno()`
+    is readable, by whatever event loop it has, and calls `turn`: all callbacks come in there, with the interpreter lock held
+    from the first to the last. Other threads go on calling the server and its connections, which makes the descriptor readable.
+
+    server: one that was made with loops=1, and was not started. It is kept alive.
+
+    Close it, or leave it as a context manager: one that is dropped on another thread cannot be closed any more. Raises
+    `InvalidArgumentError` for a server of several loops, `WrongStateError` for one that was started, `SystemCallError` when
+    descriptors have run out, `UnsupportedError` where the engine waits by poll(2).
+    """
+
+    def __new__(cls, server: Server) -> Self: ...
+    def fileno(self) -> int:
+        """The descriptor to wait for: readable whenever `turn` has something to do, timers and what was put off included. A host
+        may wait for its level, or for its edges and then call one turn for each. It stays the same. Usable on any thread.
+        Raises `WrongStateError` once this is closed.
+        """
+
+    def turn(self, timeout: float | None = 0.0) -> bool:
+        """Handles what is ready, after waiting for something for at most `timeout` seconds; None waits for ever. While it waits
+        other threads run and signals are handled. The first turn calls `on_start`. Returns whether the server goes on: False in
+        the turn that calls `on_stop`, and from then on.
+
+        KeyboardInterrupt and SystemExit that a callback raises stop the server, and are raised here when the turn is over.
+        Raises `StoppedError` and `HandlerFailedError` if on_start refuses the
+        start or fails it: the server has ended then, without on_stop; `WrongThreadError` on another thread than the host's;
+        `WrongStateError` in a callback of this server, or in a forked child.
+        """
+
+    def close(self) -> None:
+        """Ends the server at once, if it runs still: connections get one more attempt to send what is queued and are closed with
+        `CloseReason.SHUTDOWN`, then on_stop is called, all of that in this call. May be repeated. Raises `WrongThreadError`
+        and `WrongStateError` as `turn` does, and what `turn` would raise on.
+        """
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+
+    @property
+    def server(self) -> Server:
+        """The server."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...

@@ -38,7 +38,10 @@ impl Delivery for PythonDelivery {
     }
 
     fn on_stop(&self, server: &Handle) {
-        Python::attach(|py| as_thread(py, || self.state.stop(py, server)));
+        Python::attach(|py| match self.state.is_hosted() {
+            true => self.state.stop(py, server),
+            false => as_thread(py, || self.state.stop(py, server)),
+        });
     }
 
     fn around_loop(&self, run: &mut dyn FnMut()) {

@@ -8,16 +8,23 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// The hold of a loop's thread on the interpreter lock: taken at the first callback that needs it, kept for those that
-/// follow, and given back before the loop sends or sleeps. For the loop's thread alone, which `attached` keeps attached.
+/// follow, and given back before the loop sends or sleeps. For the loop's thread alone, which `attached` keeps attached. A host
+/// has it throughout a turn, and so it is not given back.
 pub(crate) struct InterpreterLock {
     /// What the interpreter calls this thread; null until the lock is first taken.
     thread: Cell<*mut ffi::PyThreadState>,
     held: Cell<bool>,
+    of_host: bool,
 }
 
 impl InterpreterLock {
     pub(crate) const fn new() -> Self {
-        InterpreterLock { thread: Cell::new(ptr::null_mut()), held: Cell::new(false) }
+        InterpreterLock { thread: Cell::new(ptr::null_mut()), held: Cell::new(false), of_host: false }
+    }
+
+    /// For a loop that its host turns with the lock held.
+    pub(crate) const fn of_host() -> Self {
+        InterpreterLock { thread: Cell::new(ptr::null_mut()), held: Cell::new(true), of_host: true }
     }
 
     /// The lock, which this thread has from here on until `give_back`.
@@ -45,7 +52,7 @@ impl InterpreterLock {
     /// Gives the lock back, if it is held.
     #[inline]
     pub(crate) fn give_back(&mut self) {
-        if self.held.replace(false) {
+        if !self.of_host && self.held.replace(false) {
             // SAFETY: this thread holds the lock, and nobody has a token of it.
             unsafe { ffi::PyEval_SaveThread() };
         }

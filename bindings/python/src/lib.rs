@@ -17,6 +17,8 @@ mod delivery;
 mod errors;
 mod exit;
 mod framing;
+mod host_thread;
+mod hosted;
 mod interpreter;
 mod life;
 mod listening;
@@ -53,6 +55,7 @@ mod _native {
     use crate::datagram::Datagram;
     #[pymodule_export]
     use crate::framing::check_framing;
+    use crate::hosted::Hosted;
     use crate::metrics::Histogram;
     use crate::server::Server;
     use crate::timer::Timer;
@@ -70,6 +73,7 @@ mod _native {
         module.add_class::<Timer>()?;
         module.add_class::<Datagram>()?;
         module.add_class::<Histogram>()?;
+        module.add_class::<Hosted>()?;
         crate::logging::install(module)?;
         crate::tables::add(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;

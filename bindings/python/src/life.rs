@@ -111,7 +111,7 @@ impl Server {
         slf
     }
 
-    /// Stops the server and waits for it, if it was started.
+    /// Stops the server and waits for it, if it was started. One that is hosted ends in its host's next turn.
     #[pyo3(signature = (exc_type=None, *_exc_info))]
     fn __exit__(
         &self,
@@ -123,8 +123,10 @@ impl Server {
             self.handle.tell_if_unstarted();
         }
         self.handle.stop();
+        let is_hosted = self.state(py).is_ok_and(|state| state.is_hosted());
         match self.handle.loops() {
             0 => Ok(()),
+            _ if is_hosted => Ok(()),
             _ => self.wait(py, None).map(drop),
         }
     }

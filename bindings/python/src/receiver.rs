@@ -88,12 +88,8 @@ impl Receiver for PythonReceiver {
 
 impl PythonReceiver {
     pub(crate) fn new(state: Arc<State>) -> Self {
-        PythonReceiver {
-            state,
-            conns: OnceCell::new(),
-            tick: Duration::from_secs(1),
-            lock: InterpreterLock::new(),
-        }
+        let lock = if state.is_hosted() { InterpreterLock::of_host() } else { InterpreterLock::new() };
+        PythonReceiver { state, conns: OnceCell::new(), tick: Duration::from_secs(1), lock }
     }
 
     fn open(&self, conn: &LoopConn<'_>) -> Action {

@@ -31,6 +31,8 @@ pub(crate) struct State {
     exit: Mutex<Option<PyErr>>,
     /// `on_stop` has returned. Changes only with the interpreter lock held.
     ended: AtomicBool,
+    /// A host drives it. Changes only with the interpreter lock held, and not while the server runs.
+    hosted: AtomicBool,
 }
 
 /// Locks what holds exceptions: only with the interpreter's lock held, and never while Python code may run.
@@ -48,7 +50,17 @@ impl State {
             start_failure: Mutex::default(),
             exit: Mutex::default(),
             ended: AtomicBool::new(false),
+            hosted: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a host drives the server: on a thread of Python's, which holds the interpreter lock throughout a turn.
+    pub(crate) fn is_hosted(&self) -> bool {
+        self.hosted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_hosted(&self, hosted: bool) {
+        self.hosted.store(hosted, Ordering::Release);
     }
 
     /// Remembers the object that `on_start` and `on_stop` are given.
