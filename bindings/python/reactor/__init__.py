@@ -25,6 +25,7 @@ from ._errors import (
 from ._framing import Custom, Delimiter, Fixed, Framing, LengthField, Line
 from ._handler import Handler
 from ._handlers import Handlers
+from ._hosting import serve_async
 from ._metrics import Metrics
 from ._native import __version__ as __version__
 from ._serve import serve
@@ -65,6 +66,7 @@ __all__ = [
     "WrongStateError",
     "WrongThreadError",
     "serve",
+    "serve_async",
     "set_log_level",
 ]
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import socket
+import typing
 
 from ._native import Conn, Datagram, Server, Timer
 from ._types import Action, CloseReason
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Coroutine as _Coroutine
+
+    # Under asyncio callbacks of connections may be coroutine functions.
+    _Answer = typing.Union[Action, None, _Coroutine[typing.Any, typing.Any, typing.Union[Action, None]]]
+    _Done = typing.Union[None, _Coroutine[typing.Any, typing.Any, None]]
 
 
 class Handler:
     """What a server calls, with the types of each method. Deriving from it is a choice: any object will do. A method of
     another name that begins with on_ is refused when the server is made: it would never be called. So is one that is
-    `async def`, which nobody would await.
+    `async def` on a server with threads of its own, where nobody would await it.
 
     The methods are looked up once, when the server is made; those that are missing, or unchanged from this class, cost
     nothing. All callbacks of a connection come in order on the thread of its loop; those of connections of other loops may
@@ -24,42 +32,52 @@ class Handler:
     `threading` had for new threads at the start. They have the signal mask of the thread that started the server: so has
     what a callback starts, a program or a thread. Signal handlers run in the main thread, as ever. A child that is forked in
     a callback, and returns from it or raises there, ends, with 0.
+
+    Under asyncio (`serve_async`, `Server.serve`) all callbacks run on the event loop's thread, those of a connection in a
+    `contextvars` context of its own, and callbacks of connections may be `async def`. While such a coroutine runs, its connection
+    is held: it is neither read nor closed at the end of the peer's side, and what happens besides, such as on_wake, waits its
+    turn: on_wake, on_drain and each timer once, however often they were due. What it returns or raises counts as that of a plain
+    callback. It is cancelled when the connection ends, and on_close comes after it. One that somebody else cancels closes its
+    connection, as one that fails does. Coroutines for datagrams run side by side, at most 1024 for one endpoint; they answer by
+    `conn.send_to`. `conn.keep` and `conn.set_timer` are for plain callbacks: when a coroutine runs, the callback has returned.
+    Before Python 3.11 what a coroutine changes in its context is gone with it. A child that is forked in a coroutine has to end
+    there, or become another program: its event loop is its parent's.
     """
 
     def on_start(self, server: Server) -> Action | None:
         """The server starts: once, before any other callback, on the thread that starts it. Returning Action.STOP refuses the
         start, raising fails it."""
 
-    def on_open(self, conn: Conn) -> Action | None:
+    def on_open(self, conn: Conn) -> _Answer:
         """A connection is open and takes writes. UDP endpoints have no such event."""
 
-    def on_data(self, conn: Conn, data: bytes) -> Action | None:
+    def on_data(self, conn: Conn, data: bytes) -> _Answer:
         """Bytes came in, cut as the network cut them; with framing, one whole frame. One datagram, too, which may be empty, if
         the handler has no `on_datagram`."""
 
-    def on_datagram(self, conn: Conn, data: bytes, datagram: Datagram) -> Action | None:
+    def on_datagram(self, conn: Conn, data: bytes, datagram: Datagram) -> _Answer:
         """A datagram came for a UDP endpoint, or an outgoing UDP connection: `datagram` says from whom, and where to. `conn.write`
         answers the sender, from the address that it was sent to; `conn.send_to` reaches anyone."""
 
-    def on_eof(self, conn: Conn) -> Action | None:
+    def on_eof(self, conn: Conn) -> _Answer:
         """The peer has shut its writing side down, and everything before was delivered. Only for connections with half_open;
         others are closed then, and so are these if the handler has no such method. The connection goes on until `conn.end` or
         close."""
 
-    def on_drain(self, conn: Conn) -> Action | None:
+    def on_drain(self, conn: Conn) -> _Answer:
         """The queue of unsent output, once above the high-water mark, has fallen to the low-water mark."""
 
-    def on_wake(self, conn: Conn) -> Action | None:
+    def on_wake(self, conn: Conn) -> _Answer:
         """`wake` was called for the connection, once or several times."""
 
-    def on_timer(self, conn: Conn, timer: Timer) -> Action | None:
+    def on_timer(self, conn: Conn, timer: Timer) -> _Answer:
         """A timer of the connection's is due: it equals the one that `conn.set_timer` returned."""
 
-    def on_detach(self, conn: Conn, sock: socket.socket, input: bytes, output: bytes) -> None:
+    def on_detach(self, conn: Conn, sock: socket.socket, input: bytes, output: bytes) -> _Done:
         """The connection was detached, and its socket is yours, non-blocking: the last callback, instead of on_close. `input`
         was read and not consumed, `output` was written and not sent. Without this method the socket is closed."""
 
-    def on_close(self, conn: Conn, reason: CloseReason, errno: int | None) -> Action | None:
+    def on_close(self, conn: Conn, reason: CloseReason, errno: int | None) -> _Answer:
         """The connection is gone: its last callback, exactly once after each on_open, and for an outgoing connection that failed
         the only one. The errno is the system's, where it was the cause."""
 

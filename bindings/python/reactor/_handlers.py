@@ -14,16 +14,19 @@ from ._types import Action, CloseReason
 CALLBACKS = tuple(name for name in vars(Handler) if name.startswith("on_"))
 """The names of all callbacks."""
 
+if typing.TYPE_CHECKING:
+    from ._handler import _Answer, _Done
+
 _Function = typing.TypeVar("_Function")
 _OnStart = typing.TypeVar("_OnStart", bound="typing.Callable[[Server], Action | None]")
 _OnServer = typing.TypeVar("_OnServer", bound="typing.Callable[[Server], None]")
 _OnTick = typing.TypeVar("_OnTick", bound="typing.Callable[[Server], float | None]")
-_OnConn = typing.TypeVar("_OnConn", bound="typing.Callable[[Conn], Action | None]")
-_OnData = typing.TypeVar("_OnData", bound="typing.Callable[[Conn, bytes], Action | None]")
-_OnDatagram = typing.TypeVar("_OnDatagram", bound="typing.Callable[[Conn, bytes, Datagram], Action | None]")
-_OnTimer = typing.TypeVar("_OnTimer", bound="typing.Callable[[Conn, Timer], Action | None]")
-_OnDetach = typing.TypeVar("_OnDetach", bound="typing.Callable[[Conn, socket.socket, bytes, bytes], None]")
-_OnClose = typing.TypeVar("_OnClose", bound="typing.Callable[[Conn, CloseReason, int | None], Action | None]")
+_OnConn = typing.TypeVar("_OnConn", bound="typing.Callable[[Conn], _Answer]")
+_OnData = typing.TypeVar("_OnData", bound="typing.Callable[[Conn, bytes], _Answer]")
+_OnDatagram = typing.TypeVar("_OnDatagram", bound="typing.Callable[[Conn, bytes, Datagram], _Answer]")
+_OnTimer = typing.TypeVar("_OnTimer", bound="typing.Callable[[Conn, Timer], _Answer]")
+_OnDetach = typing.TypeVar("_OnDetach", bound="typing.Callable[[Conn, socket.socket, bytes, bytes], _Done]")
+_OnClose = typing.TypeVar("_OnClose", bound="typing.Callable[[Conn, CloseReason, int | None], _Answer]")
 _OnError = typing.TypeVar("_OnError", bound="typing.Callable[[Conn | None, BaseException], None]")
 
 

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable, Iterable
+from asyncio import Future
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context
 from socket import socket
 from types import TracebackType
@@ -32,6 +33,7 @@ __all__ = [
     "Transport",
     "__version__",
     "check_framing",
+    "host",
     "set_log_level",
 ]
 
@@ -319,6 +321,27 @@ class Conn:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+    # ---- under asyncio ----
+
+    def drain(self) -> Coroutine[Any, Any, None]:
+        """Under asyncio: returns when the writer may go on: at once unless more is queued than the high-water mark, or else when the
+        kernel has taken all that is queued now.
+
+        Raises `ClosedError` if the connection is closed, or ends before that; `RuntimeError` if no event loop runs.
+        """
+
+    def write_async(self, data: Buffer) -> Future[None]:
+        """Under asyncio: writes like `write`, within this call, and returns a future: it is done when the kernel has taken the last
+        byte, which does not say that the peer has it; or it raises `ClosedError` if the connection ended before. Whether the queue is
+        above the high-water mark, it does not say: whoever awaits it need not know. Usable with a server on threads, too.
+
+        Raises what `write` raises; `RuntimeError` if no event loop runs.
+        """
+
+    @property
+    def _takes_events(self) -> bool:
+        """Whether callbacks before the last are still to come."""
+
 @final
 class Timer:
     """A timer. It compares and hashes by its id: the one that `Conn.set_timer` returned equals the one that `on_timer` is given."""
@@ -368,8 +391,10 @@ class Server:
 
     handler: an object with callbacks, such as an instance of a class derived from `Handler`, which describes them. A method
         on_... that is none of them is an error.
+    hosted: whether another event loop drives the server: asyncio's, by `serve`, or any, by `Hosted`. Then it has one loop and no
+        thread, and callbacks of connections may be `async def`, for asyncio. False, the default: it has threads of its own.
     loops: event loops, each on a thread of its own, at most 1024. 0, the default: one for each processor that this process
-        may use.
+        may use; or, hosted, one.
     high_water: bytes of unsent output above which a connection is no longer read, and `Conn.write` returns False. 0, the
         default: 1 MiB.
     low_water: bytes of unsent output at which `on_drain` is called and reading resumes. 0, the default: half of high_water.
@@ -405,6 +430,7 @@ class Server:
         cls,
         handler: object,
         *,
+        hosted: bool = False,
         loops: int = 0,
         balance: Literal["round-robin", "least-connections", "random", "source-hash", "reuseport"] = "round-robin",
         pin: bool = False,
@@ -611,7 +637,7 @@ class Server:
         """Calls `on_start` on this thread, then starts the loops and returns. A server can be started once.
         Raises `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if
         on_start raised an `Exception` (`KeyboardInterrupt` and its kin are raised on), `SystemCallError`, or
-        if it was started before, or the interpreter ends, `WrongStateError`.
+        if it was started before, or made to be hosted, or the interpreter ends, `WrongStateError`.
         """
 
     def run(self) -> None:
@@ -630,6 +656,27 @@ class Server:
             default: for ever.
 
         Raises `WrongThreadError` in a callback, `WrongStateError` if the server was not started.
+        """
+
+    def serve(self) -> Coroutine[Any, Any, None]:
+        """Serves in the running event loop of asyncio, and returns when the server has stopped: by `stop`, `stop_gracefully` or
+        `Action.STOP`. All callbacks come on that loop's thread, each connection's in a `contextvars` context of its own, and those
+        of connections may be `async def`: `Handler` says how. Several servers may be served in one loop. Where one is served
+        already, this waits for its end; where it has ended, it returns at once.
+
+        Cancelling it stops the server at once; CancelledError is raised when it has ended, coroutines of callbacks included. For a
+        graceful stop call `stop_gracefully`, and go on waiting.
+
+        Raises `StoppedError` and `HandlerFailedError` as `start` does; `InvalidArgumentError` for a server of several loops: make it
+        with hosted=True; `WrongStateError` if it was started elsewhere, `RuntimeError` if no event loop runs, NotImplementedError for
+        one that has no `add_reader`.
+        """
+
+    def wait_closed(self) -> Coroutine[Any, Any, None]:
+        """Under asyncio: returns when the server has stopped, coroutines of callbacks have ended and `on_stop` was called; at once if
+        that is so. Cancelling it stops nothing. So a graceful stop is `server.stop_gracefully(5)` and `await server.wait_closed()`.
+
+        Raises `WrongStateError` if no event loop serves the server, or another one than that which runs.
         """
 
     def stop(self) -> None:
@@ -901,12 +948,13 @@ class Hosted:
     """A server of one loop without a thread of its own. Its host, the thread that makes this, waits until the descriptor `fileno()`
     is readable, by whatever event loop it has, and calls `turn`: all callbacks come in there, with the interpreter lock held
     from the first to the last. Other threads go on calling the server and its connections, which makes the descriptor readable.
+    `Server.serve` and `serve_async` do all that under asyncio.
 
-    server: one that was made with loops=1, and was not started. It is kept alive.
+    server: one that was made with hosted=True, or loops=1, and was not started. It is kept alive.
 
     Close it, or leave it as a context manager: one that is dropped on another thread cannot be closed any more. Raises
     `InvalidArgumentError` for a server of several loops, `WrongStateError` for one that was started, `SystemCallError` when
-    descriptors have run out, `UnsupportedError` where the engine waits by poll(2).
+    descriptors have run out, `UnsupportedError` for callbacks that are `async def`, and where the engine waits by poll(2).
     """
 
     def __new__(cls, server: Server) -> Self: ...
@@ -933,6 +981,12 @@ class Hosted:
         and `WrongStateError` as `turn` does, and what `turn` would raise on.
         """
 
+    def _ended(self, name: str, conn: Conn, returned: object, raised: BaseException | None, told: bool) -> None:
+        """A callback that a session has run later has ended: does what it asks for. `told`: a failure is to be reported."""
+
+    def _all_ended(self) -> None:
+        """No coroutine of a callback is left: calls `on_stop`, if that waited for them. Raises what ends the program."""
+
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
@@ -949,3 +1003,10 @@ class Hosted:
         traceback: TracebackType | None = None,
         /,
     ) -> None: ...
+
+def host(server: Server, plain: Callable[[Conn], Callable[..., object]], session: Callable[[Conn], object]) -> Hosted:
+    """Makes a `Hosted` whose callbacks run in scopes.
+
+    plain: makes one for a connection if no callback is a coroutine function: a callable that calls what it is given.
+    session: makes one if some are: an object with `run(name, callback, *args)`, and `end` for the last callback.
+    """

@@ -38,9 +38,8 @@ def serve(handler: object, *urls: str, **options: _Unpack[_ServeOptions]) -> Non
 
     Raises what `Server`, `Server.listen` and `Server.run` raise; and `InvalidArgumentError` if there is nothing to listen at.
     """
-    of_listeners = {name: value for name, value in options.items() if name in LISTEN_MEMBERS}
-    of_server = {name: value for name, value in options.items() if name not in LISTEN_MEMBERS}
-    server = Server(handler, **of_server)  # type: ignore[arg-type]  # It checks them itself.
+    of_server, of_listeners = split_options(options)
+    server = Server(handler, **of_server)
     stopper = Stopper(server)
     with contextlib.ExitStack() as signals:
         if threading.current_thread() is threading.main_thread():
@@ -52,6 +51,13 @@ def serve(handler: object, *urls: str, **options: _Unpack[_ServeOptions]) -> Non
             # A signal came before the start.
             if not stopper.stops:
                 raise
+
+
+def split_options(options: _ServeOptions) -> tuple[dict[str, typing.Any], dict[str, typing.Any]]:
+    """The options of the server, and those of its listeners. `Server` checks what is left to it."""
+    of_listeners = {name: value for name, value in options.items() if name in LISTEN_MEMBERS}
+    of_server = {name: value for name, value in options.items() if name not in LISTEN_MEMBERS}
+    return of_server, of_listeners
 
 
 def listen(server: Server, urls: tuple[str, ...], options: dict[str, typing.Any]) -> None:

@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 /// The modules that the native one is tied to.
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 9] = [
     "reactor._errors",
     "reactor._types",
     "reactor._handler",
@@ -14,6 +14,8 @@ const MODULES: [&str; 7] = [
     "reactor._framing",
     "reactor._metrics",
     "reactor._serve",
+    "reactor._hosting",
+    "reactor._awaiting",
 ];
 
 /// What `sys.modules` had of them at the first import.

@@ -15,28 +15,31 @@ use crate::method::Method;
 pub(crate) struct Callback {
     pub(crate) name: &'static str,
     method: Option<Method>,
+    /// It is a coroutine function, which asyncio has to run.
+    pub(crate) is_async: bool,
     /// Of what the log is told about its failures.
     pub(crate) told: Limit,
 }
 
 impl Callback {
-    /// Looks the method up. One that the handler lacks, or has unchanged from `reactor.Handler`, is not
-    /// called.
-    pub(crate) fn of(handler: &Bound<'_, PyAny>, name: &'static str) -> PyResult<Self> {
+    /// Looks the method up. One that the handler lacks, or has unchanged from `reactor.Handler`, is not called. It may be a
+    /// coroutine function if the server is `hosted`, as asyncio may be the host.
+    pub(crate) fn of(handler: &Bound<'_, PyAny>, name: &'static str, hosted: bool) -> PyResult<Self> {
         let method = handler.getattr_opt(name)?;
         let method = match method {
             Some(method) if !is_handlers_own(&method, name)? => Some(method),
             _ => None,
         };
-        if let Some(method) = &method {
-            expect_plain(handler, name, method)?;
-        }
-        Ok(Callback { name, method: method.map(Method::of).transpose()?, told: Limit::new() })
+        let is_async = match &method {
+            Some(method) => expect_callable(handler, name, method, hosted)?,
+            None => false,
+        };
+        Ok(Callback { name, method: method.map(Method::of).transpose()?, is_async, told: Limit::new() })
     }
 
     /// What is not the handler's, and has a name for the log.
     pub(crate) fn named(name: &'static str) -> Self {
-        Callback { name, method: None, told: Limit::new() }
+        Callback { name, method: None, is_async: false, told: Limit::new() }
     }
 
     /// What there is to call.
@@ -53,11 +56,16 @@ impl Callback {
         args: [&Bound<'py, PyAny>; N],
     ) -> PyResult<Action> {
         let Some(method) = &self.method else { return Ok(Action::None) };
-        let returned = method.call(py, args)?;
-        if returned.is_none() {
-            return Ok(Action::None);
+        self.answer(&method.call(py, args)?)
+    }
+
+    /// What it asks for by what it returned.
+    #[inline]
+    pub(crate) fn answer(&self, returned: &Bound<'_, PyAny>) -> PyResult<Action> {
+        match returned.is_none() {
+            true => Ok(Action::None),
+            false => self.action(returned),
         }
-        self.action(&returned)
     }
 
     /// Turns what the method returned into an action. What `write` returns is none, so that
@@ -83,24 +91,41 @@ impl Callback {
     }
 }
 
+/// Those that are no connection's: their answer is wanted at once.
+const ALWAYS_PLAIN: [&str; 6] = ["on_start", "on_tick", "on_pre_write", "on_stopping", "on_stop", "on_error"];
+
 /// Refuses what cannot be called, and what would not run when it is called: a coroutine function makes a coroutine, which
-/// nobody awaits on a thread of ours.
-fn expect_plain(handler: &Bound<'_, PyAny>, name: &str, method: &Bound<'_, PyAny>) -> PyResult<()> {
+/// nobody awaits on a thread of ours. Says whether it is one that asyncio is to run.
+fn expect_callable(
+    handler: &Bound<'_, PyAny>,
+    name: &str,
+    method: &Bound<'_, PyAny>,
+    hosted: bool,
+) -> PyResult<bool> {
     if !method.is_callable() {
         return Err(PyTypeError::new_err(format!("{name} is not callable: {}", method.repr()?)));
     }
     let inspect = method.py().import("inspect")?;
-    for (test, what) in [("iscoroutinefunction", "async def"), ("isasyncgenfunction", "an async generator")] {
-        if inspect.call_method1(test, (method,))?.is_truthy()? {
-            let class = handler.get_type().name()?;
-            let text = format!(
-                "{class}.{name} is {what}, which a server with threads of its own cannot run: its callbacks are plain \
-                 functions. Hold the connection, and have another thread or event loop answer and release it"
-            );
-            return Err(exception(method.py(), &Error::new(ErrorKind::Unsupported, text)));
-        }
+    let is = |test| inspect.call_method1(test, (method,))?.is_truthy();
+    let (generator, coroutine) = (is("isasyncgenfunction")?, is("iscoroutinefunction")?);
+    if coroutine && hosted && !ALWAYS_PLAIN.contains(&name) {
+        return Ok(true);
     }
-    Ok(())
+    let why = match (generator, coroutine) {
+        (false, false) => return Ok(false),
+        (true, _) => "is an async generator, which nobody would run: callbacks are functions",
+        _ if hosted => {
+            "is async def, but its answer is wanted at once: only callbacks of connections are awaited. It may start a \
+             task of its own"
+        }
+        _ => {
+            "is async def, which a server with threads of its own cannot run: its callbacks are plain functions. Serve it \
+             under asyncio, by serve_async or with hosted=True; or hold the connection, and have another thread or event \
+             loop answer and release it"
+        }
+    };
+    let text = format!("{}.{name} {why}", handler.get_type().name()?);
+    Err(exception(method.py(), &Error::new(ErrorKind::Unsupported, text)))
 }
 
 /// Whether a method is the one that `reactor.Handler` defines, which does nothing.

@@ -28,9 +28,9 @@ macro_rules! callbacks {
             /// The names of the callbacks.
             pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-            fn found(handler: &Bound<'_, PyAny>) -> PyResult<Self> {
+            fn found(handler: &Bound<'_, PyAny>, hosted: bool) -> PyResult<Self> {
                 Ok(Callbacks {
-                    $($name: Callback::of(handler, stringify!($name))?,)+
+                    $($name: Callback::of(handler, stringify!($name), hosted)?,)+
                     on_complete: Callback::named("on_complete"),
                     run_on_loop: Callback::named("the function of run_on_loop"),
                     timer: Callback::named("the function of a timer"),
@@ -63,7 +63,8 @@ callbacks! {
 }
 
 impl Callbacks {
-    pub(crate) fn of(handler: &Bound<'_, PyAny>) -> PyResult<Self> {
+    /// `hosted`: they may be coroutine functions, as asyncio may run them.
+    pub(crate) fn of(handler: &Bound<'_, PyAny>, hosted: bool) -> PyResult<Self> {
         if let Ok(class) = handler.cast::<PyType>() {
             let name = class.name()?;
             let text = format!("the handler must be an instance, such as {name}(), not the class {name}");
@@ -71,14 +72,14 @@ impl Callbacks {
         }
         if handler.is_instance(handlers_class(handler.py())?)? {
             // Functions that were chosen by decorators.
-            return Self::of_object(&handler.call_method0("_take")?, handler);
+            return Self::of_object(&handler.call_method0("_take")?, handler, hosted);
         }
-        Self::of_object(handler, handler)
+        Self::of_object(handler, handler, hosted)
     }
 
     /// The callbacks of `object`, which the user knows as `handler`.
-    fn of_object(object: &Bound<'_, PyAny>, handler: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let callbacks = Self::found(object)?;
+    fn of_object(object: &Bound<'_, PyAny>, handler: &Bound<'_, PyAny>, hosted: bool) -> PyResult<Self> {
+        let callbacks = Self::found(object, hosted)?;
         refuse_unknown(object)?;
         let is_handler = object.is_instance(handler_class(object.py())?)?;
         if !is_handler && !callbacks.all().any(|callback| callback.method().is_some()) {
@@ -87,6 +88,16 @@ impl Callbacks {
             return Err(PyTypeError::new_err(text));
         }
         Ok(callbacks)
+    }
+
+    /// One that is a coroutine function.
+    pub(crate) fn any_async(&self) -> Option<&Callback> {
+        self.all().find(|callback| callback.is_async)
+    }
+
+    /// The one of this name.
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Callback> {
+        self.all().find(|callback| callback.name == name)
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -21,6 +21,8 @@ pub(crate) struct Conns(UnsafeCell<Slots>);
 struct Slots {
     objects: Vec<Option<Py<Conn>>>,
     taken: usize,
+    /// Under asyncio, for each object: what its callbacks run in.
+    scopes: Vec<Option<Py<PyAny>>>,
 }
 
 // SAFETY: the interpreter lock guards it: whoever reaches for what is inside has shown that it is held, and this module is
@@ -65,14 +67,41 @@ impl Conns {
             slots.taken -= 1;
             if slots.taken == 0 && slots.objects.len() > KEPT {
                 slots.objects = Vec::new();
+                // Those of all objects were taken before them.
+                slots.scopes = Vec::new();
             }
             Some(object.into_bound(py))
         })
     }
 
+    /// Keeps what the callbacks of a connection run in, beside its object.
+    pub(crate) fn insert_scope(&self, id: ConnId, scope: Bound<'_, PyAny>) {
+        let (py, slot) = (scope.py(), slot_of(id));
+        let before = self.with(py, |slots| {
+            if slots.scopes.len() <= slot {
+                slots.scopes.resize_with(slot + 1, || None);
+            }
+            slots.scopes[slot].replace(scope.unbind())
+        });
+        before.into_iter().for_each(|scope| drop(scope.into_bound(py)));
+    }
+
+    /// What the callbacks of a connection run in, whose object is here.
+    #[inline]
+    pub(crate) fn scope<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, PyAny>> {
+        self.with(py, |slots| Some(slots.scopes.get(slot_of(id))?.as_ref()?.bind(py).clone()))
+    }
+
+    /// The same for the last time, before the object is removed.
+    pub(crate) fn remove_scope<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, PyAny>> {
+        self.get(py, id)?;
+        self.with(py, |slots| Some(slots.scopes.get_mut(slot_of(id))?.take()?.into_bound(py)))
+    }
+
     /// Parts with all objects.
     pub(crate) fn clear(&self, py: Python<'_>) {
         let slots = self.with(py, std::mem::take);
+        slots.scopes.into_iter().flatten().for_each(|scope| drop(scope.into_bound(py)));
         slots.objects.into_iter().flatten().for_each(|object| drop(object.into_bound(py)));
     }
 }

@@ -39,7 +39,7 @@ impl Delivery for PythonDelivery {
 
     fn on_stop(&self, server: &Handle) {
         Python::attach(|py| match self.state.is_hosted() {
-            true => self.state.stop(py, server),
+            true => self.state.stopped(py, server),
             false => as_thread(py, || self.state.stop(py, server)),
         });
     }

@@ -78,12 +78,17 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let Some(servers) = Servers::of_this_process() else { return };
-        // Dropped without the lock held: the last handle of a server closes its descriptors.
-        let handle = servers.lock().remove(&self.key);
-        drop(handle);
-        servers.gone.notify_all();
+        withdraw(self.key);
     }
+}
+
+/// Takes a server off the list: its delivery is gone, or a host drives it, which has no loop that could end by itself.
+pub(crate) fn withdraw(key: u64) {
+    let Some(servers) = Servers::of_this_process() else { return };
+    // Dropped without the lock held: the last handle of a server closes its descriptors.
+    let handle = servers.lock().remove(&key);
+    drop(handle);
+    servers.gone.notify_all();
 }
 
 /// Puts a server on the list, before its start: the process that starts it has its loops, which may be a fork

@@ -11,10 +11,12 @@ use std::{io, mem};
 use pyo3::exceptions::PyResourceWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyWeakrefReference};
-use reactor_core::{Error, ErrorKind};
+use reactor_core::{Error, ErrorKind, Handle};
 
 use crate::errors::exception;
+use crate::exit::withdraw;
 use crate::host_thread::HostThread;
+use crate::scopes::Scopes;
 use crate::server::{Owned, Server};
 use crate::state::State;
 
@@ -24,12 +26,13 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// A server of one loop without a thread of its own. Its host, the thread that makes this, waits until the descriptor `fileno()`
 /// is readable, by whatever event loop it has, and calls `turn`: all callbacks come in there, with the interpreter lock held
 /// from the first to the last. Other threads go on calling the server and its connections, which makes the descriptor readable.
+/// `Server.serve` and `serve_async` do all that under asyncio.
 ///
-/// server: one that was made with loops=1, and was not started. It is kept alive.
+/// server: one that was made with hosted=True, or loops=1, and was not started. It is kept alive.
 ///
 /// Close it, or leave it as a context manager: one that is dropped on another thread cannot be closed any more. Raises
 /// `InvalidArgumentError` for a server of several loops, `WrongStateError` for one that was started, `SystemCallError` when
-/// descriptors have run out, `UnsupportedError` where the engine waits by poll(2).
+/// descriptors have run out, `UnsupportedError` for callbacks that are `async def`, and where the engine waits by poll(2).
 #[pyclass(module = "reactor", frozen, weakref)]
 pub(crate) struct Hosted {
     engine: HostThread<RefCell<Option<reactor_core::Hosted>>>,
@@ -43,10 +46,7 @@ pub(crate) struct Hosted {
 impl Hosted {
     #[new]
     fn new(server: &Bound<'_, Server>) -> PyResult<Self> {
-        let (engine, state) = start(server)?;
-        let descriptor = AtomicI32::new(engine.poll_fd());
-        let engine = HostThread::new(RefCell::new(Some(engine)));
-        Ok(Hosted { engine, descriptor, state, server: server.clone().unbind() })
+        Self::of(server, None)
     }
 
     /// The descriptor to wait for: readable whenever `turn` has something to do, timers and what was put off included. A host
@@ -123,6 +123,36 @@ impl Hosted {
 }
 
 impl Hosted {
+    /// Starts a server that the calling thread drives, with scopes for its callbacks if asyncio does.
+    pub(crate) fn of(server: &Bound<'_, Server>, scopes: Option<Scopes>) -> PyResult<Self> {
+        let (py, Owned { core, state, key }) = (server.py(), server.get().owned(server.py())?);
+        if server.get().handle.loops() > 0 {
+            return Err(wrong_state(py, "cannot start: the server was started before"));
+        }
+        match (scopes, state.callbacks.any_async()) {
+            (Some(scopes), _) => state.set_scopes(scopes),
+            (None, Some(callback)) => {
+                let message = format!("{} is async def: let asyncio serve() the server", callback.name);
+                return Err(exception(py, &Error::new(ErrorKind::Unsupported, message)));
+            }
+            (None, None) => {}
+        }
+        state.set_server(&PyWeakrefReference::new(server)?);
+        let engine = start(py, server.get(), &core, &state)?;
+        withdraw(key);
+        let descriptor = AtomicI32::new(engine.poll_fd());
+        let engine = HostThread::new(RefCell::new(Some(engine)));
+        Ok(Hosted { engine, descriptor, state, server: server.clone().unbind() })
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.server.get().handle
+    }
+
     /// The engine, for its host's thread.
     #[inline]
     fn here(&self, py: Python<'_>) -> PyResult<&RefCell<Option<reactor_core::Hosted>>> {
@@ -183,22 +213,19 @@ impl Drop for Hosted {
     }
 }
 
-/// Starts a server that the calling thread drives.
-fn start(server: &Bound<'_, Server>) -> PyResult<(reactor_core::Hosted, Arc<State>)> {
-    let (py, this) = (server.py(), server.get());
-    let Owned { core, state, .. } = this.owned(py)?;
-    if this.handle.loops() > 0 {
-        return Err(wrong_state(py, "cannot start: the server was started before"));
-    }
-    state.set_server(&PyWeakrefReference::new(server)?);
+fn start(
+    py: Python<'_>,
+    server: &Server,
+    core: &reactor_core::Server,
+    state: &State,
+) -> PyResult<reactor_core::Hosted> {
     state.set_hosted(true);
-    this.started.store(true, Ordering::Release);
-    let hosted = core.start_hosted().map_err(|error| {
+    server.started.store(true, Ordering::Release);
+    core.start_hosted().map_err(|error| {
         state.set_hosted(false);
-        this.started.store(false, Ordering::Release);
+        server.started.store(false, Ordering::Release);
         exception(py, &error)
-    })?;
-    Ok((hosted, state))
+    })
 }
 
 fn wrong_state(py: Python<'_>, message: &str) -> PyErr {

@@ -19,6 +19,7 @@ mod exit;
 mod framing;
 mod host_thread;
 mod hosted;
+mod hosting;
 mod interpreter;
 mod life;
 mod listening;
@@ -30,6 +31,7 @@ mod metrics;
 mod options;
 mod receiver;
 mod report;
+mod scopes;
 mod seconds;
 mod server;
 mod socket_options;
@@ -56,6 +58,8 @@ mod _native {
     #[pymodule_export]
     use crate::framing::check_framing;
     use crate::hosted::Hosted;
+    #[pymodule_export]
+    use crate::hosting::host;
     use crate::metrics::Histogram;
     use crate::server::Server;
     use crate::timer::Timer;

@@ -20,13 +20,17 @@ impl Server {
     /// Calls `on_start` on this thread, then starts the loops and returns. A server can be started once.
     /// Raises `StoppedError` if on_start returned STOP or stop was called before, `HandlerFailedError` if
     /// on_start raised an `Exception` (`KeyboardInterrupt` and its kin are raised on), `SystemCallError`, or
-    /// if it was started before, or the interpreter ends, `WrongStateError`.
+    /// if it was started before, or made to be hosted, or the interpreter ends, `WrongStateError`.
     fn start(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         let Owned { core, state, key } = this.owned(py)?;
         if this.handle.loops() == 0 && !register(key, this.handle.clone()) {
             let ends = Error::new(ErrorKind::WrongState, "cannot start: the interpreter ends");
             return Err(exception(py, &ends));
+        }
+        if state.for_host {
+            let message = "cannot start: the server was made with hosted=True. Let asyncio serve() it, or drive it by Hosted";
+            return Err(exception(py, &Error::new(ErrorKind::WrongState, message)));
         }
         state.set_server(&PyWeakrefReference::new(slf)?);
         this.started.store(true, Ordering::Release);

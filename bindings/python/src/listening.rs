@@ -9,7 +9,7 @@ use reactor_core::{Error, ErrorKind, ListenerId, Listening, Waiting};
 use crate::argument::invalid;
 use crate::errors::{exception, IntoPyResult};
 use crate::exit::register;
-use crate::server::Server;
+use crate::server::{Owned, Server};
 use crate::terms::{terms, Subject};
 
 #[pymethods]
@@ -76,7 +76,10 @@ impl Server {
         let listened = py.detach(|| self.handle.listen(&text, terms.listener(), terms.conns()));
         let listened = listened.into_py_result(py)?;
         // So that the end of the interpreter finds one that was never started.
-        register(self.owned(py)?.key, self.handle.clone());
+        let Owned { key, state, .. } = self.owned(py)?;
+        if !state.is_hosted() {
+            register(key, self.handle.clone());
+        }
         listening(py, &listened)
     }
 

@@ -72,6 +72,38 @@ impl Method {
         }
     }
 
+    /// The method itself.
+    pub(crate) fn bound<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.bound.bind(py)
+    }
+
+    /// Has it called by something else, which is given the method and its arguments.
+    #[inline]
+    pub(crate) fn call_by<'py, const N: usize>(
+        &self,
+        caller: &Bound<'py, PyAny>,
+        args: [&Bound<'py, PyAny>; N],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        const { assert!(N <= MOST) };
+        let py = caller.py();
+        // A place in front, the method, the arguments.
+        let mut places = [ptr::null_mut(); 2 + MOST];
+        places[1] = self.bound.as_ptr();
+        for (place, arg) in places[2..].iter_mut().zip(args) {
+            *place = arg.as_ptr();
+        }
+        let Some(vectorcall) = vectorcall() else {
+            let all = std::iter::once(self.bound(py)).chain(args);
+            return caller.call1(PyTuple::new(py, all.collect::<Vec<_>>())?);
+        };
+        // SAFETY: as in `call`, with the method in front of the arguments.
+        unsafe {
+            let number = (1 + N) | ROOM_IN_FRONT;
+            let returned = vectorcall(caller.as_ptr(), places.as_ptr().add(1), number, ptr::null_mut());
+            Bound::from_owned_ptr_or_err(py, returned)
+        }
+    }
+
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.bound)?;
         self.parts.iter().try_for_each(|(function, object)| {

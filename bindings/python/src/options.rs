@@ -6,13 +6,37 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use reactor_core::{Balance, Config, Look};
 
-use crate::argument::{each_keyword, Argument};
+use crate::argument::{each_keyword, invalid, Argument};
 
-/// Reads the options.
-pub(crate) fn config(given: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
-    let mut config = Config::default();
-    each_keyword("Server", Config::NAMES, given, |argument| set(&mut config, argument))?;
-    Ok(config)
+/// What a server is made with.
+pub(crate) struct Options {
+    pub(crate) config: Config,
+    /// Another event loop drives it.
+    pub(crate) hosted: bool,
+}
+
+impl Options {
+    /// Reads them.
+    pub(crate) fn of(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut options = Options { config: Config::default(), hosted: false };
+        let known: Vec<_> = std::iter::once("hosted").chain(Config::NAMES.iter().copied()).collect();
+        each_keyword("Server", &known, given, |argument| match argument.name {
+            "hosted" => argument.switch().map(|hosted| options.hosted = hosted).map(|()| true),
+            _ => set(&mut options.config, argument),
+        })?;
+        if options.hosted {
+            options.config.loops = one_loop(py, options.config.loops)?;
+        }
+        Ok(options)
+    }
+}
+
+/// The loops of a server that is hosted.
+fn one_loop(py: Python<'_>, asked: usize) -> PyResult<usize> {
+    match asked {
+        0 | 1 => Ok(1),
+        _ => Err(invalid(py, format!("a host can drive one loop, not {asked}"))),
+    }
 }
 
 /// Sets one option; says whether it is one.

@@ -31,6 +31,8 @@ pub(crate) struct PythonReceiver {
     /// What `on_tick` has returned last.
     tick: Duration,
     lock: InterpreterLock,
+    /// Under asyncio callbacks run in scopes.
+    is_scoped: bool,
 }
 
 impl Receiver for PythonReceiver {
@@ -42,10 +44,9 @@ impl Receiver for PythonReceiver {
         let py = self.lock.take();
         let Some(object) = self.listening(py, conn) else { return Action::None };
         let answer = match conn.has_arguments() {
-            false => callback.call(py, [object.as_any(), PyBytes::new(py, data).as_any()]),
-            true => {
-                arguments(py, conn, data).and_then(|list| callback.call(py, [object.as_any(), list.as_any()]))
-            }
+            false => self.call(callback, conn, [object.as_any(), PyBytes::new(py, data).as_any()]),
+            true => arguments(py, conn, data)
+                .and_then(|list| self.call(callback, conn, [object.as_any(), list.as_any()])),
         };
         self.action_of(callback, conn, &object, answer)
     }
@@ -89,14 +90,15 @@ impl Receiver for PythonReceiver {
 impl PythonReceiver {
     pub(crate) fn new(state: Arc<State>) -> Self {
         let lock = if state.is_hosted() { InterpreterLock::of_host() } else { InterpreterLock::new() };
-        PythonReceiver { state, conns: OnceCell::new(), tick: Duration::from_secs(1), lock }
+        let is_scoped = state.scopes().is_some();
+        PythonReceiver { state, conns: OnceCell::new(), tick: Duration::from_secs(1), lock, is_scoped }
     }
 
     fn open(&self, conn: &LoopConn<'_>) -> Action {
         let (py, callback) = (self.lock.take(), &self.state.callbacks.on_open);
         match self.admit(py, conn) {
             Ok(object) => {
-                let answer = callback.call(py, [object.as_any()]);
+                let answer = self.call(callback, conn, [object.as_any()]);
                 self.action_of(callback, conn, &object, answer)
             }
             Err(error) => {
@@ -115,7 +117,7 @@ impl PythonReceiver {
         }
         let py = self.lock.take();
         let Some(object) = self.listening(py, conn) else { return Action::None };
-        let answer = callback.call(py, [object.as_any()]);
+        let answer = self.call(callback, conn, [object.as_any()]);
         self.action_of(callback, conn, &object, answer)
     }
 
@@ -132,8 +134,8 @@ impl PythonReceiver {
         let data = PyBytes::new(py, data);
         let answer = match Datagram::of(conn).filter(|_| told) {
             Some(came) => Bound::new(py, came)
-                .and_then(|came| callback.call(py, [object.as_any(), data.as_any(), came.as_any()])),
-            None => callback.call(py, [object.as_any(), data.as_any()]),
+                .and_then(|came| self.call(callback, conn, [object.as_any(), data.as_any(), came.as_any()])),
+            None => self.call(callback, conn, [object.as_any(), data.as_any()]),
         };
         self.action_of(callback, conn, &object, answer)
     }
@@ -146,20 +148,23 @@ impl PythonReceiver {
         let py = self.lock.take();
         let Some(object) = self.listening(py, conn) else { return Action::None };
         let answer = Bound::new(py, Timer::new(timer, conn.server().clone()))
-            .and_then(|timer| callback.call(py, [object.as_any(), timer.as_any()]));
+            .and_then(|timer| self.call(callback, conn, [object.as_any(), timer.as_any()]));
         self.action_of(callback, conn, &object, answer)
     }
 
     fn closed(&self, conn: &LoopConn<'_>, closed: Closed) -> Action {
         let (py, callback) = (self.lock.take(), &self.state.callbacks.on_close);
+        let scope = self.leave_scope(py, conn);
         let Some(object) = self.dismiss(py, conn) else { return Action::None };
         if callback.method().is_none() {
+            self.end_scope(callback, scope, conn, &object);
             return Action::None;
         }
         let answer = close_reason(py, closed.reason).and_then(|reason| {
             let errno = closed.errno.into_pyobject(py)?;
-            callback.call(py, [object.as_any(), &reason, &errno])
+            self.call_last(callback, scope, [object.as_any(), &reason, &errno])
         });
+        let answer = answer.and_then(|returned| callback.answer(&returned));
         match answer {
             Ok(action) => action,
             Err(error) => {
@@ -172,12 +177,16 @@ impl PythonReceiver {
 
     fn detached(&self, conn: &LoopConn<'_>, detached: Detached) {
         let (py, callback) = (self.lock.take(), &self.state.callbacks.on_detach);
+        let scope = self.leave_scope(py, conn);
         let Some(object) = self.dismiss(py, conn) else { return };
-        let Some(method) = callback.method() else { return };
+        if callback.method().is_none() {
+            return self.end_scope(callback, scope, conn, &object);
+        }
         let Detached { descriptor, input, output } = detached;
         let (input, output) = (PyBytes::new(py, &input), PyBytes::new(py, &output));
-        let answer = socket(py, descriptor)
-            .and_then(|socket| method.call(py, [object.as_any(), &socket, input.as_any(), output.as_any()]));
+        let answer = socket(py, descriptor).and_then(|socket| {
+            self.call_last(callback, scope, [object.as_any(), &socket, input.as_any(), output.as_any()])
+        });
         if let Err(error) = answer {
             Python::attach(|py| self.state.failed(py, conn.server(), callback, Some(&object), error));
         }
@@ -225,7 +234,12 @@ impl PythonReceiver {
             Some(object) => object,
             None => self.state.new_conn(py, conn.server(), conn.id())?,
         };
-        self.conns.get_or_init(|| self.state.conns.of_new_loop(py)).insert(&object);
+        let conns = self.conns.get_or_init(|| self.state.conns.of_new_loop(py));
+        if let Some(scopes) = self.state.scopes() {
+            // First: it runs code of Python's, which may fail.
+            conns.insert_scope(conn.id(), scopes.open(&object)?);
+        }
+        conns.insert(&object);
         Ok(object)
     }
 
@@ -247,6 +261,69 @@ impl PythonReceiver {
             Some(object) => Some(object).filter(|object| object.get().takes_events()),
             None => self.admit(py, conn).ok(),
         }
+    }
+
+    /// Calls a callback of a connection's, under asyncio in its scope.
+    #[inline]
+    fn call<'py, const N: usize>(
+        &self,
+        callback: &Callback,
+        conn: &LoopConn<'_>,
+        args: [&Bound<'py, PyAny>; N],
+    ) -> PyResult<Action> {
+        let py = args[0].py();
+        match self.is_scoped {
+            true => self.call_in_scope(callback, conn, args),
+            false => callback.call(py, args),
+        }
+    }
+
+    /// Apart, so that what a server on threads calls stays short.
+    #[inline(never)]
+    fn call_in_scope<'py, const N: usize>(
+        &self,
+        callback: &Callback,
+        conn: &LoopConn<'_>,
+        args: [&Bound<'py, PyAny>; N],
+    ) -> PyResult<Action> {
+        let py = args[0].py();
+        match (self.state.scopes(), self.conns.get().and_then(|conns| conns.scope(py, conn.id()))) {
+            (Some(scopes), Some(scope)) => callback.answer(&scopes.call(&scope, callback, args)?),
+            _ => callback.call(py, args),
+        }
+    }
+
+    /// The same for a connection's last callback: what it returned.
+    fn call_last<'py, const N: usize>(
+        &self,
+        callback: &Callback,
+        scope: Option<Bound<'py, PyAny>>,
+        args: [&Bound<'py, PyAny>; N],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = args[0].py();
+        match (self.state.scopes(), scope, callback.method()) {
+            (Some(scopes), Some(scope), _) => scopes.end(&scope, callback, args),
+            (_, _, Some(method)) => method.call(py, args),
+            _ => Ok(py.None().into_bound(py)),
+        }
+    }
+
+    /// A connection is gone without a callback for that.
+    fn end_scope(
+        &self,
+        callback: &Callback,
+        scope: Option<Bound<'_, PyAny>>,
+        conn: &LoopConn<'_>,
+        object: &Bound<'_, Conn>,
+    ) {
+        if let Err(error) = self.call_last(callback, scope, [object.as_any()]) {
+            self.state.failed(object.py(), conn.server(), callback, Some(object), error);
+        }
+    }
+
+    /// The scope of a connection that is gone.
+    fn leave_scope<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> Option<Bound<'py, PyAny>> {
+        self.conns.get().filter(|_| self.is_scoped)?.remove_scope(py, conn.id())
     }
 
     /// What a callback asks for; one that failed closes its connection and is reported.

@@ -13,7 +13,7 @@ use crate::callbacks::Callbacks;
 use crate::delivery::PythonDelivery;
 use crate::errors::{exception, IntoPyResult};
 use crate::exit::Registration;
-use crate::options;
+use crate::options::Options;
 use crate::state::State;
 
 /// A server: listeners, event loops, and the handler whose methods they call. Usable from any thread. When
@@ -22,8 +22,10 @@ use crate::state::State;
 ///
 /// handler: an object with callbacks, such as an instance of a class derived from `Handler`, which describes them. A method
 ///     on_... that is none of them is an error.
+/// hosted: whether another event loop drives the server: asyncio's, by `serve`, or any, by `Hosted`. Then it has one loop and no
+///     thread, and callbacks of connections may be `async def`, for asyncio. False, the default: it has threads of its own.
 /// loops: event loops, each on a thread of its own, at most 1024. 0, the default: one for each processor that this process
-///     may use.
+///     may use; or, hosted, one.
 /// high_water: bytes of unsent output above which a connection is no longer read, and `Conn.write` returns False. 0, the
 ///     default: 1 MiB.
 /// low_water: bytes of unsent output at which `on_drain` is called and reading resumes. 0, the default: half of high_water.
@@ -76,14 +78,14 @@ impl Server {
     #[new]
     #[pyo3(signature = (handler, **options))]
     #[pyo3(
-        text_signature = "(handler, *, loops=0, balance=\"round-robin\", pin=False, high_water=0, low_water=0, \
+        text_signature = "(handler, *, hosted=False, loops=0, balance=\"round-robin\", pin=False, high_water=0, low_water=0, \
                           hard_limit=0, keep_on_overflow=False, byte_budget=0, read_budget=0, linger=0.0, \
                           stall_limit=0.0, max_connections=0, max_connections_per_address=0, stop_deadline=0.0, \
                           look=\"adaptive\")"
     )]
     fn new(handler: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let config = options::config(options)?;
-        let state = Arc::new(State::new(Callbacks::of(handler)?, Self::stand_in));
+        let Options { config, hosted } = Options::of(handler.py(), options)?;
+        let state = Arc::new(State::new(Callbacks::of(handler, hosted)?, hosted, Self::stand_in));
         let registration = Registration::new();
         let key = registration.key();
         let delivery = PythonDelivery::new(Arc::clone(&state), registration);

@@ -1,7 +1,7 @@
 //! What a server object and its loops share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -15,11 +15,14 @@ use crate::conn::Conn;
 use crate::conns::ConnsOfLoops;
 use crate::errors::exception;
 use crate::method::Method;
+use crate::scopes::Scopes;
 
 /// Makes an object for callbacks of a server whose own object is being dropped.
 type StandIn = for<'py> fn(Python<'py>, &Handle) -> PyResult<Bound<'py, PyAny>>;
 
 pub(crate) struct State {
+    /// It was made for a host: its callbacks may be coroutine functions.
+    pub(crate) for_host: bool,
     pub(crate) callbacks: Callbacks,
     pub(crate) conns: ConnsOfLoops,
     /// The server object; weak, because the object owns this.
@@ -33,6 +36,10 @@ pub(crate) struct State {
     ended: AtomicBool,
     /// A host drives it. Changes only with the interpreter lock held, and not while the server runs.
     hosted: AtomicBool,
+    /// Under asyncio; set before the server starts.
+    scopes: OnceLock<Scopes>,
+    /// Under asyncio with coroutines: `on_stop` waits for the last of them.
+    stop_is_owed: AtomicBool,
 }
 
 /// Locks what holds exceptions: only with the interpreter's lock held, and never while Python code may run.
@@ -41,8 +48,9 @@ fn lock(mutex: &Mutex<Option<PyErr>>) -> MutexGuard<'_, Option<PyErr>> {
 }
 
 impl State {
-    pub(crate) fn new(callbacks: Callbacks, stand_in: StandIn) -> Self {
+    pub(crate) fn new(callbacks: Callbacks, for_host: bool, stand_in: StandIn) -> Self {
         State {
+            for_host,
             callbacks,
             conns: ConnsOfLoops::default(),
             server: PyOnceLock::new(),
@@ -51,6 +59,8 @@ impl State {
             exit: Mutex::default(),
             ended: AtomicBool::new(false),
             hosted: AtomicBool::new(false),
+            scopes: OnceLock::new(),
+            stop_is_owed: AtomicBool::new(false),
         }
     }
 
@@ -61,6 +71,32 @@ impl State {
 
     pub(crate) fn set_hosted(&self, hosted: bool) {
         self.hosted.store(hosted, Ordering::Release);
+    }
+
+    /// What callbacks of connections run in, if that is anything.
+    #[inline]
+    pub(crate) fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.get()
+    }
+
+    pub(crate) fn set_scopes(&self, scopes: Scopes) {
+        // A server that could not be started by its host keeps those of the first attempt, which are as good.
+        let _ = self.scopes.set(scopes);
+    }
+
+    /// The server has stopped: `on_stop` is called, unless coroutines may be left, whose callbacks come before it.
+    pub(crate) fn stopped(&self, py: Python<'_>, server: &Handle) {
+        match self.scopes() {
+            Some(Scopes::Sessions(_)) => self.stop_is_owed.store(true, Ordering::Release),
+            _ => self.stop(py, server),
+        }
+    }
+
+    /// The last coroutine has ended.
+    pub(crate) fn stop_at_last(&self, py: Python<'_>, server: &Handle) {
+        if self.stop_is_owed.swap(false, Ordering::AcqRel) {
+            self.stop(py, server);
+        }
     }
 
     /// Remembers the object that `on_start` and `on_stop` are given.

@@ -35,3 +35,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     yield name
     asyncio.set_event_loop_policy(None)
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def on_each_event_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What `asyncio.run` runs."""
+    if request.param == "uvloop":
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    yield
+    asyncio.set_event_loop_policy(None)

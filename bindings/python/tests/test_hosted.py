@@ -394,6 +394,7 @@ server = reactor.Server(Handler(), loops=1)
 url = server.listen("tcp://127.0.0.1:0")
 hosted = reactor.Hosted(server)
 hosted.turn()
+server.listen("tcp://127.0.0.1:0")
 client = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
 while server.connections == 0:
     hosted.turn(None)

@@ -1,0 +1,601 @@
+"""Callbacks that are coroutine functions, under asyncio: L8."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import socket
+import sys
+from typing import Any
+
+import pytest
+import reactor
+import uvloop
+from asyncio_helpers import ask, client, run, until
+from helpers import DEADLINE, finish, run_python
+
+TCP = "tcp://127.0.0.1:0"
+
+pytestmark = pytest.mark.usefixtures("on_each_event_loop")
+
+
+class Steps:
+    """A handler whose on_data waits for a step of the test's, and remembers what happened."""
+
+    def __init__(self) -> None:
+        self.said: list[object] = []
+        self.conns: list[reactor.Conn] = []
+        self.errors: list[BaseException] = []
+        self.steps = asyncio.Semaphore(0)
+        self.tasks: list[asyncio.Task[Any] | None] = []
+
+    def on_open(self, conn: reactor.Conn) -> None:
+        self.conns.append(conn)
+
+    async def on_data(self, conn: reactor.Conn, data: bytes) -> reactor.Action | None:
+        self.tasks.append(asyncio.current_task())
+        self.said.append(("begins", data))
+        try:
+            await self.steps.acquire()
+        except asyncio.CancelledError:
+            self.said.append(("cancelled", data))
+            raise
+        self.said.append(("ends", data))
+        if data.startswith(b"fail"):
+            raise ValueError("told to")
+        conn.write(data)
+        return {b"close": reactor.Action.CLOSE, b"stop": reactor.Action.STOP}.get(data.strip())
+
+    def on_wake(self, conn: reactor.Conn) -> None:
+        self.said.append("wake")
+
+    async def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
+        await asyncio.sleep(0)
+        self.said.append(reason)
+
+    def on_stop(self, server: reactor.Server) -> None:
+        self.said.append("stop")
+
+    def on_error(self, conn: reactor.Conn | None, exc: BaseException) -> None:
+        self.errors.append(exc)
+
+
+def test_a_connection_is_held_until_its_coroutine_has_ended() -> None:
+    async def main() -> None:
+        steps = Steps()
+        async with reactor.serve_async(steps, TCP, framing=reactor.Line()) as server:
+            async with client(server.addresses[0]) as (reader, writer):
+                writer.write(b"one\ntwo\nthree\n")
+                writer.write_eof()
+                for number, line in enumerate([b"one", b"two", b"three"]):
+                    await until(lambda line=line: ("begins", line) in steps.said)  # type: ignore[misc]
+                    # Others are served, and this one is neither read nor closed at its end.
+                    other = asyncio.create_task(ask(server.addresses[0], b"other\n"))
+                    await until(lambda number=number: steps.said.count(("begins", b"other")) == number + 1)  # type: ignore[misc]
+                    assert len(steps.conns) == number + 2 and steps.conns[0].is_open
+                    steps.steps.release()
+                    steps.steps.release()
+                    await other
+                    await until(lambda line=line: ("ends", line) in steps.said)  # type: ignore[misc]
+                    assert await reader.readexactly(len(line)) == line
+                assert await reader.read() == b""
+            await until(lambda: server.connections == 0)
+            of_first = [each for each in steps.said if isinstance(each, tuple) and each[1] != b"other"]
+            assert of_first == [(how, line) for line in (b"one", b"two", b"three") for how in ("begins", "ends")]
+            assert steps.said[-1:] == [reactor.CloseReason.EOF]
+        assert steps.said[-1:] == ["stop"]
+        assert steps.errors == []
+
+    run(main())
+
+
+def test_what_happens_meanwhile_comes_after_it_in_order() -> None:
+    async def main() -> None:
+        steps = Steps()
+        async with reactor.serve_async(steps, TCP) as server, client(server.addresses[0]) as (reader, writer):
+            writer.write(b"hello")
+            await until(lambda: steps.said)
+            turns = server.metrics().turns
+            steps.conns[0].wake()
+            await until(lambda: server.metrics().turns > turns)
+            assert steps.said == [("begins", b"hello")], "never two at once"
+            steps.steps.release()
+            assert await reader.readexactly(5) == b"hello"
+            await until(lambda: len(steps.said) == 3)
+            assert steps.said == [("begins", b"hello"), ("ends", b"hello"), "wake"]
+
+    run(main())
+
+
+def test_what_is_due_again_and_again_meanwhile_comes_once() -> None:
+    class Busy(Steps):
+        def __init__(self) -> None:
+            super().__init__()
+            self.timers: list[int] = []
+
+        def on_open(self, conn: reactor.Conn) -> None:
+            super().on_open(conn)
+            conn.set_timer(0.001, repeat=0.001)
+
+        def on_timer(self, conn: reactor.Conn, timer: reactor.Timer) -> None:
+            # Those that had queued up would come in one turn.
+            self.timers.append(conn.server.metrics().turns)
+
+    async def main() -> None:
+        busy = Busy()
+        async with reactor.serve_async(busy, TCP) as server, client(server.addresses[0]) as (reader, writer):
+            writer.write(b"hello")
+            await until(lambda: busy.said)
+            before = len(busy.timers)
+            for _ in range(10):
+                turns = server.metrics().turns
+                busy.conns[0].wake()
+                await until(lambda turns=turns: server.metrics().turns > turns + 2)  # type: ignore[misc]
+            assert len(busy.timers) == before
+            busy.steps.release()
+            assert await reader.readexactly(5) == b"hello"
+            await until(lambda: len(busy.timers) > before + 2)
+            assert busy.said == [("begins", b"hello"), ("ends", b"hello"), "wake"]
+            assert len(set(busy.timers)) == len(busy.timers)
+
+    run(main())
+
+
+def test_a_coroutine_that_cannot_be_started_is_a_failure() -> None:
+    refused: list[Any] = []
+
+    def refuse(loop: asyncio.AbstractEventLoop, coroutine: Any, **_: object) -> Any:
+        refused.append(coroutine)
+        raise ValueError("no tasks here")
+
+    async def main() -> None:
+        steps = Steps()
+        loop = asyncio.get_running_loop()
+        async with reactor.serve_async(steps, TCP) as server:
+            async with client(server.addresses[0]) as (reader, writer):
+                await until(lambda: steps.conns)
+                loop.set_task_factory(refuse)
+                writer.write(b"hello")
+                assert await reader.read() == b""
+                await until(lambda: server.connections == 1 and steps.errors)
+                loop.set_task_factory(None)
+            await until(lambda: steps.said)
+        # It was neither begun nor forgotten.
+        assert [str(error) for error in steps.errors] == ["no tasks here"]
+        assert [inspect.getcoroutinestate(each) for each in refused] == [inspect.CORO_CLOSED]
+        assert steps.said == [reactor.CloseReason.HANDLER_ERROR, "stop"]
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="asyncio has no eager tasks")
+def test_coroutines_may_be_started_eagerly() -> None:
+    if type(asyncio.get_event_loop_policy()) is uvloop.EventLoopPolicy:
+        pytest.skip("uvloop calls the factory as that of Python 3.12 cannot be called")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+        steps = Steps()
+        async with reactor.serve_async(steps, TCP, framing=reactor.Line()) as server:
+            steps.steps.release()
+            steps.steps.release()
+            assert await ask(server.addresses[0], b"one\ntwo\n") == b"onetwo"
+            asking = asyncio.ensure_future(ask(server.addresses[0], b"three\n"))
+            await until(lambda: ("begins", b"three") in steps.said)
+            steps.steps.release()
+            assert await asking == b"three"
+        assert steps.errors == []
+
+    run(main())
+
+
+def test_its_exception_is_the_handlers_failure() -> None:
+    async def main() -> None:
+        steps = Steps()
+        async with reactor.serve_async(steps, TCP) as server:
+            steps.steps.release()
+            assert await ask(server.addresses[0], b"fail") == b""
+            await until(lambda: reactor.CloseReason.HANDLER_ERROR in steps.said)
+        assert [str(error) for error in steps.errors] == ["told to"]
+
+    run(main())
+
+
+def test_a_failure_goes_to_the_log_without_on_error(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            raise ValueError("told to")
+
+    async def main() -> None:
+        async with reactor.serve_async(Failing(), TCP) as server:
+            assert await ask(server.addresses[0], b"fail") == b""
+
+    with caplog.at_level(logging.ERROR, "reactor"):
+        run(main())
+    (record,) = caplog.records
+    assert record.getMessage().startswith("on_data failed (connection ")
+    assert record.exc_info is not None and str(record.exc_info[1]) == "told to"
+
+
+@pytest.mark.parametrize("action", ["close", "stop"])
+def test_the_action_that_it_returns_counts(action: str) -> None:
+    async def main() -> None:
+        steps = Steps()
+        async with reactor.serve_async(steps, TCP) as server, client(server.addresses[0]) as (reader, writer):
+            writer.write(action.encode())
+            await until(lambda: steps.said)
+            turns = server.metrics().turns
+            steps.conns[0].wake()
+            await until(lambda: server.metrics().turns > turns)
+            steps.steps.release()
+            assert await reader.read() == action.encode()
+            writer.close()
+            if action == "stop":
+                await server.serve()
+            await until(lambda: any(isinstance(each, reactor.CloseReason) for each in steps.said))
+        expected = {"close": reactor.CloseReason.LOCAL_CLOSE, "stop": reactor.CloseReason.SHUTDOWN}[action]
+        data = action.encode()
+        # What has waited for the coroutine is dropped by a close.
+        waited = ["wake"] if action == "stop" else []
+        assert steps.said == [("begins", data), ("ends", data), *waited, expected, "stop"]
+
+    run(main())
+
+
+def test_what_is_no_action_is_a_failure() -> None:
+    errors: list[BaseException] = []
+
+    class Strange(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            return 7  # type: ignore[return-value]
+
+        def on_error(self, conn: reactor.Conn | None, exc: BaseException) -> None:
+            errors.append(exc)
+
+    async def main() -> None:
+        async with reactor.serve_async(Strange(), TCP) as server:
+            assert await ask(server.addresses[0], b"x") == b""
+
+    run(main())
+    assert [str(error) for error in errors] == ["on_data returned 7, not None or a reactor.Action"]
+
+
+@pytest.mark.parametrize("how", ["reset", "close", "abort", "stop", "cancel"])
+def test_it_is_cancelled_when_its_connection_ends(how: str) -> None:
+    """And on_close comes after it, on_stop after all."""
+
+    async def main() -> None:
+        steps = Steps()
+        server = reactor.Server(steps, hosted=True)
+        url = server.listen(TCP)
+        serving = asyncio.create_task(server.serve())
+        async with client(url) as (_, writer):
+            writer.write(b"hello")
+            await until(lambda: steps.said)
+            steps.conns[0].wake()
+            if how == "reset":
+                raw = writer.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                writer.transport.abort()
+            elif how == "close":
+                steps.conns[0].close()
+                writer.close()
+            elif how == "abort":
+                steps.conns[0].abort()
+            elif how == "stop":
+                server.stop()
+            else:
+                serving.cancel()
+            await until(lambda: any(isinstance(each, reactor.CloseReason) for each in steps.said))
+        server.stop()
+        if how == "cancel":
+            with pytest.raises(asyncio.CancelledError):
+                await serving
+        else:
+            await serving
+        reason = {"reset": "RESET", "close": "LOCAL_CLOSE", "abort": "ABORT"}.get(how, "SHUTDOWN")
+        assert steps.said == [("begins", b"hello"), ("cancelled", b"hello"), reactor.CloseReason[reason], "stop"]
+        assert steps.errors == []
+
+    run(main())
+
+
+def test_one_that_will_not_be_cancelled_is_waited_for() -> None:
+    said: list[str] = []
+
+    class Stubborn(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            said.append("begins")
+            try:
+                await asyncio.sleep(DEADLINE)
+            except asyncio.CancelledError:
+                for _ in range(10):
+                    await asyncio.sleep(0.001)
+                said.append("ends")
+                with pytest.raises(reactor.ClosedError):
+                    conn.write(b"late")
+
+        def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
+            said.append("on_close")
+
+        def on_stop(self, server: reactor.Server) -> None:
+            said.append("on_stop")
+
+    async def main() -> None:
+        async with reactor.serve_async(Stubborn(), TCP) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(server.addresses[0].rpartition(":")[2]))
+            writer.write(b"hello")
+            await until(lambda: said)
+        assert said == ["begins", "ends", "on_close", "on_stop"]
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+    run(main())
+
+
+def test_one_that_somebody_else_cancels_has_failed() -> None:
+    async def main() -> None:
+        steps = Steps()
+        async with reactor.serve_async(steps, TCP) as server, client(server.addresses[0]) as (reader, writer):
+            writer.write(b"hello")
+            await until(lambda: steps.tasks)
+            (task,) = steps.tasks
+            assert task is not None
+            task.cancel()
+            assert await reader.read() == b""
+            writer.close()
+            await until(lambda: reactor.CloseReason.HANDLER_ERROR in steps.said)
+        # Whoever has cancelled it knows.
+        assert steps.errors == []
+
+    run(main())
+
+
+VALUE: contextvars.ContextVar[int] = contextvars.ContextVar("VALUE", default=0)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks take no context")
+def test_coroutines_of_a_connection_share_its_context() -> None:
+    class Counting(reactor.Handler):
+        def on_open(self, conn: reactor.Conn) -> None:
+            VALUE.set(VALUE.get() + 100)
+
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            VALUE.set(VALUE.get() + 1)
+            await asyncio.sleep(0)
+            conn.write(b"%d\n" % VALUE.get())
+
+    async def main() -> None:
+        async with reactor.serve_async(Counting(), TCP) as server:
+            async with client(server.addresses[0]) as (reader, writer), client(server.addresses[0]) as (other, one):
+                for number in range(1, 4):
+                    writer.write(b"?")
+                    assert await reader.readline() == b"%d\n" % (100 + number)
+                one.write(b"?")
+                assert await other.readline() == b"101\n"
+        assert VALUE.get() == 0
+
+    run(main())
+
+
+def test_every_callback_of_a_connection_may_be_one() -> None:
+    said: list[str] = []
+
+    class All(reactor.Handler):
+        async def on_open(self, conn: reactor.Conn) -> None:
+            await asyncio.sleep(0)
+            said.append("on_open")
+            conn.wake()
+
+        async def on_wake(self, conn: reactor.Conn) -> None:
+            await asyncio.sleep(0)
+            said.append("on_wake")
+
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            await conn.write_async(data)
+            said.append("on_data")
+
+        async def on_eof(self, conn: reactor.Conn) -> None:
+            await asyncio.sleep(0)
+            said.append("on_eof")
+            conn.end()
+
+        async def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
+            await asyncio.sleep(0)
+            said.append("on_close")
+
+    async def main() -> None:
+        async with reactor.serve_async(All(), TCP, half_open=True) as server:
+            assert await ask(server.addresses[0], b"hello") == b"hello"
+            await until(lambda: "on_close" in said)
+
+    run(main())
+    assert sorted(said) == ["on_close", "on_data", "on_eof", "on_open", "on_wake"]
+    assert said[0] == "on_open" and said[-1] == "on_close" and said.index("on_data") < said.index("on_eof")
+
+
+def test_detach_ends_it_and_hands_the_socket_out() -> None:
+    given: list[tuple[socket.socket, bytes, bytes]] = []
+
+    class Detaching(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> reactor.Action:
+            await asyncio.sleep(0)
+            return reactor.Action.DETACH
+
+        def on_detach(self, conn: reactor.Conn, sock: socket.socket, input: bytes, output: bytes) -> None:
+            given.append((sock, input, output))
+
+    async def main() -> None:
+        async with reactor.serve_async(Detaching(), TCP) as server, client(server.addresses[0]) as (reader, writer):
+            writer.write(b"hello")
+            await until(lambda: given)
+            with given[0][0] as sock:
+                sock.sendall(b"by hand")
+            assert await reader.read() == b"by hand"
+
+    run(main())
+
+
+def test_coroutines_of_datagrams_run_side_by_side_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reactor._hosting.SIDE_BY_SIDE", 8)
+    running = most = 0
+    gate: list[asyncio.Event] = []
+
+    class Handler(reactor.Handler):
+        async def on_datagram(self, conn: reactor.Conn, data: bytes, datagram: reactor.Datagram) -> None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await gate[0].wait()
+            conn.send_to(datagram.sender, data)
+            running -= 1
+
+    async def main() -> None:
+        gate.append(asyncio.Event())
+        async with reactor.serve_async(Handler(), "udp4://127.0.0.1:0") as server:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                peer.connect(("127.0.0.1", int(server.addresses[0].rpartition(":")[2])))
+                peer.settimeout(DEADLINE)
+                for number in range(20):
+                    peer.send(b"%d" % number)
+                await until(lambda: running == 8)
+                gate[0].set()
+                answers = {await asyncio.to_thread(peer.recv, 100) for _ in range(20)}
+                assert answers == {b"%d" % number for number in range(20)}
+                await until(lambda: running == 0)
+
+    run(main())
+    assert most == 8
+
+
+def test_those_of_datagrams_are_cancelled_at_the_stop() -> None:
+    said: list[str] = []
+
+    class Handler(reactor.Handler):
+        async def on_datagram(self, conn: reactor.Conn, data: bytes, datagram: reactor.Datagram) -> None:
+            said.append("begins")
+            try:
+                await asyncio.sleep(DEADLINE)
+            finally:
+                said.append("ends")
+
+        def on_stop(self, server: reactor.Server) -> None:
+            said.append("on_stop")
+
+    async def main() -> None:
+        async with reactor.serve_async(Handler(), "udp4://127.0.0.1:0") as server:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                peer.sendto(b"x", ("127.0.0.1", int(server.addresses[0].rpartition(":")[2])))
+                await until(lambda: said)
+
+    run(main())
+    assert said == ["begins", "ends", "on_stop"]
+
+
+@pytest.mark.parametrize("name", ["on_start", "on_tick", "on_pre_write", "on_stopping", "on_stop", "on_error"])
+def test_callbacks_of_the_server_are_plain(name: str) -> None:
+    async def callback(*_: object) -> None: ...
+
+    handler = type("Strange", (), {name: staticmethod(callback)})()
+    with pytest.raises(reactor.UnsupportedError, match=rf"Strange\.{name} is async def, but its answer is wanted at once"):
+        reactor.Server(handler, hosted=True)
+
+
+def test_where_nobody_awaits_them_they_are_an_error() -> None:
+    with pytest.raises(reactor.UnsupportedError, match="Steps.on_data is async def, .* serve_async or with hosted=True"):
+        reactor.Server(_steps())
+    server = reactor.Server(_steps(), hosted=True)
+    with pytest.raises(reactor.UnsupportedError, match="on_data is async def: let asyncio serve"):
+        reactor.Hosted(server)
+
+
+def _steps() -> Steps:
+    async def make() -> Steps:
+        return Steps()
+
+    return asyncio.run(make())
+
+
+def test_async_generators_are_no_callbacks() -> None:
+    class Generator:
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> Any:
+            yield data
+
+    with pytest.raises(reactor.UnsupportedError, match="async generator"):
+        reactor.Server(Generator(), hosted=True)
+
+
+def test_functions_chosen_by_decorators_may_be_coroutine_functions() -> None:
+    app = reactor.Handlers()
+
+    @app.on_data
+    async def answer(conn: reactor.Conn, data: bytes) -> None:
+        await asyncio.sleep(0)
+        conn.write(data)
+
+    async def main() -> None:
+        async with reactor.serve_async(app, TCP) as server:
+            assert await ask(server.addresses[0], b"hello") == b"hello"
+
+    run(main())
+
+
+def test_a_coroutine_that_exits_ends_the_program() -> None:
+    code = """
+import asyncio, reactor, socket
+class Handler(reactor.Handler):
+    async def on_data(self, conn, data):
+        await asyncio.sleep(0)
+        raise SystemExit(7)
+    def on_stop(self, server):
+        print("stopped")
+async def main():
+    async with reactor.serve_async(Handler(), "tcp://127.0.0.1:0") as server:
+        peer = socket.create_connection(("127.0.0.1", int(server.addresses[0].rpartition(":")[2])))
+        peer.sendall(b"x")
+        with peer:
+            await server.serve()
+asyncio.run(main())
+"""
+    assert finish(run_python(code)) == (7, "stopped\n", "")
+
+
+def test_a_coroutine_that_exits_stops_the_server_whatever_its_event_loop_does() -> None:
+    class Exiting(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            raise SystemExit(7)
+
+    async def start() -> reactor.Server:
+        server = reactor.Server(Exiting(), hosted=True)
+        server.listen(TCP)
+        serving.append(asyncio.create_task(server.serve()))
+        await until(lambda: server.loops)
+        return server
+
+    serving: list[asyncio.Task[None]] = []
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(start())
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(asyncio.wait_for(ask(server.addresses[0], b"x"), DEADLINE))
+    # If it goes on.
+    loop.run_until_complete(asyncio.wait_for(serving[0], DEADLINE))
+    assert server.is_stopping
+    loop.close()
+
+
+def test_many_connections_at_once() -> None:
+    class Slow(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            await asyncio.sleep(0.001)
+            conn.write(data)
+
+    async def main() -> None:
+        async with reactor.serve_async(Slow(), TCP) as server:
+            sent = [b"%d" % number * 10 for number in range(200)]
+            assert await asyncio.gather(*(ask(server.addresses[0], data) for data in sent)) == sent
+            await until(lambda: server.connections == 0)
+
+    run(main())
