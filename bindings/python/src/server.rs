@@ -36,9 +36,9 @@ use crate::state::State;
 ///     seconds. None: it does not wait.
 /// look: whether a busy loop polls for a moment before it sleeps: "adaptive", the default, where trials show that it brings
 ///     the loop more work; or "never".
-/// byte_budget: bytes that all connections together may hold, unsent output and unfinished input. Above it, whoever holds much
-///     and moves little is closed with `CloseReason.OVERFLOW`, and `Server.write` raises `FullError`. 0, the default: a quarter
-///     of the memory that this process may use. None: no budget.
+/// byte_budget: bytes that all connections together may hold: unsent output, unfinished input, datagrams and completions that
+///     wait. Above it, whoever holds much and moves little is closed with `CloseReason.OVERFLOW`, and `Server.write` raises
+///     `FullError`. 0, the default: a quarter of the memory that this process may use. None: no budget.
 /// stall_limit: seconds in which the peer of a connection that is being closed takes none of what is queued, after which it is
 ///     reset with `CloseReason.TIME_OUT`; at most 3600. 0.0, the default: 30 seconds.
 /// keep_on_overflow: whether a connection stays open after a write beyond hard_limit, which raises `FullError`. False, the
