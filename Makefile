@@ -11,14 +11,14 @@ VENV := target/venv
 PYTHON := $(VENV)/bin/python
 CORE := $(shell find core/src core/build.rs core/Cargo.toml Cargo.toml -type f)
 C_LIBRARY := $(CORE) $(shell find ffi/src ffi/build.rs ffi/Cargo.toml Cargo.lock -type f)
-PYTHON_PACKAGE := $(CORE) $(shell find bindings/python -type f -not -path '*/tests/*' -not -name '*.pyc')
+PYTHON_PACKAGE := $(CORE) $(shell find bindings/python -type f -not -path '*/tests/*' -not -path '*/wheels/*' -not -name '*.pyc')
 NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_modules/*' -not -name '*.node')
 
 # For ffi/install.sh and ffi/Doxyfile. PREFIX, LIBDIR, INCLUDEDIR and DESTDIR reach the former by themselves.
 export REACTOR_VERSION := $(shell sed -nE '/^\[workspace\.package\]/,/^\[/s/^version = "(.*)"$$/\1/p' Cargo.toml)
 
-.PHONY: help setup build rust c python node demo install uninstall test conformance lint uvloop-tests bench bench-full bench-quick \
-	format header docs clean
+.PHONY: help setup build rust c python node demo install uninstall test nightly wheels conformance lint uvloop-tests bench \
+	bench-full bench-quick format header docs clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
@@ -71,6 +71,12 @@ target/release/libreactor.so: $(C_LIBRARY)
 
 test: build ## run every suite of every language
 	tools/test
+
+nightly: python wheels ## run what takes too long for test: the wheel and the source distribution, installed elsewhere
+	tools/test wheels
+
+wheels: setup ## build the wheel and the source distribution of the Python package into target/wheels/dist
+	bindings/python/wheels/build
 
 conformance: build ## run the conformance cases and print the table promise × language
 	tools/test conformance

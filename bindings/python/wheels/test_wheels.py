@@ -1,0 +1,120 @@
+"""What `make wheels` has built, installed as users install it: outside of the repository."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+DIST = ROOT / "target" / "wheels" / "dist"
+OLDEST = 9
+"""The minor version of the oldest Python that the package is for."""
+
+
+def only(pattern: str) -> Path:
+    (found,) = DIST.glob(pattern)
+    return found
+
+
+def version() -> str:
+    """The version of the crates."""
+    found = re.search(r'\[workspace\.package\]\nversion = "(.*)"', (ROOT / "Cargo.toml").read_text())
+    assert found
+    return found[1]
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command that knows nothing of this repository's build."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("CARGO_TARGET", "CARGO_PROFILE"))}
+    told = {**inherited, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **environment}
+    return subprocess.run(command, cwd=cwd, env=told, capture_output=True, text=True, check=False)
+
+
+def checked(*command: str | Path, cwd: Path) -> str:
+    done = run(*command, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def environment(python: Path, folder: Path) -> Path:
+    """The interpreter of a fresh virtual environment."""
+    checked(python, "-m", "venv", folder / "venv", cwd=folder)
+    return folder / "venv" / "bin" / "python"
+
+
+def try_it(python: Path, wheel: Path, folder: Path) -> str:
+    """Installs the wheel, and serves with it."""
+    fresh = environment(python, folder)
+    checked(fresh, "-m", "pip", "install", "--no-index", "--no-deps", wheel, cwd=folder)
+    return checked(fresh, "-W", "error", HERE / "smoke.py", version(), cwd=folder)
+
+
+@functools.lru_cache
+def interpreters() -> dict[tuple[int, ...], Path]:
+    """The Pythons of this machine that the package is for, by version, oldest first: those in the PATH, and pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    folders = [Path(folder) for folder in os.get_exec_path() if "shims" not in folder]
+    candidates = [path for folder in folders for path in folder.glob("python3*")] + [*pyenv.glob("versions/*/bin/python3")]
+    found: dict[tuple[int, ...], Path] = {}
+    for path in [*candidates, Path(sys.executable)]:
+        if re.fullmatch(r"python3(\.\d+t?)?|python", path.name) and os.access(path, os.X_OK):
+            asked = "import sys, venv, ensurepip; print(*sys.version_info[:3])"
+            done = run(path, "-c", asked, cwd=ROOT)
+            if done.returncode == 0:
+                found[tuple(map(int, done.stdout.split()))] = path
+    return {number: found[number] for number in sorted(found) if number >= (3, OLDEST)}
+
+
+def ends() -> list[tuple[int, ...]]:
+    """The oldest version and the newest."""
+    versions = list(interpreters())
+    return versions[:1] + versions[1:][-1:]
+
+
+def test_the_wheel_is_for_every_python_and_for_old_systems() -> None:
+    tags = set(only("*.whl").stem.split("-", 4)[4].split("."))
+    assert only("*.whl").name.startswith(f"reactor_engine-{version()}-cp3{OLDEST}-abi3-")
+    assert any(tag.startswith("manylinux_2_17_") for tag in tags), tags
+
+
+@pytest.mark.parametrize("number", ends(), ids=lambda number: ".".join(map(str, number)))
+def test_the_wheel_serves(number: tuple[int, ...], tmp_path: Path) -> None:
+    told = try_it(interpreters()[number], only("*.whl"), tmp_path)
+    assert told == f"reactor {version()} serves on cpython {'.'.join(map(str, number))}\n"
+
+
+def test_the_source_distribution_builds_a_wheel_that_serves(tmp_path: Path) -> None:
+    shutil.copy(only("*.tar.gz"), tmp_path)
+    archive = f"reactor_engine-{version()}.tar.gz"
+    python = environment(Path(sys.executable), tmp_path)
+    checked(python, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "built", archive, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("built/*.whl")
+    (tmp_path / "other").mkdir()
+    assert try_it(Path(sys.executable), wheel, tmp_path / "other").startswith(f"reactor {version()} serves on ")
+
+
+@pytest.mark.parametrize(
+    ("commands", "missing"),
+    [
+        ([], "reactor-engine: cargo was not found: install Rust 1.88 or newer, which has it"),
+        (["cargo", "rustc"], "reactor-engine: cc was not found, and Rust links by it: install a C compiler, gcc or clang"),
+    ],
+)
+def test_pip_says_what_is_missing(tmp_path: Path, commands: list[str], missing: str) -> None:
+    python = environment(Path(sys.executable), tmp_path)
+    (tmp_path / "bin").mkdir()
+    for name in commands:
+        path = shutil.which(name)
+        assert path
+        (tmp_path / "bin" / name).symlink_to(path)
+    done = run(python, "-m", "pip", "install", only("*.tar.gz"), cwd=tmp_path, PATH=str(tmp_path / "bin"))
+    assert done.returncode == 1
+    assert missing in [line.strip() for line in (done.stdout + done.stderr).splitlines()], done.stdout + done.stderr
