@@ -70,8 +70,12 @@ __all__ = [
     "set_log_level",
 ]
 
-# Tracebacks, help() and pickles name them as programs do.
-for _public in list(vars().values()):
-    if callable(_public) and _public.__module__.startswith("reactor._"):
-        _public.__module__ = "reactor"
-del _public
+def _name_publicly() -> None:
+    """Tracebacks, help() and pickles name them as programs do."""
+    for public in list(globals().values()):
+        if callable(public) and public.__module__.startswith("reactor._"):
+            public.__module__ = "reactor"
+
+
+_name_publicly()
+del _name_publicly

@@ -37,8 +37,6 @@ SIDE_BY_SIDE = 1024
 ONCE = frozenset({"on_drain", "on_timer", "on_wake"})
 """Callbacks that wait once for a coroutine to end, however often they were due: a timer that repeats does not queue up."""
 
-TASKS_TAKE_CONTEXTS = sys.version_info >= (3, 11)
-
 _hosts: weakref.WeakKeyDictionary[Server, weakref.ref[Host] | None] = weakref.WeakKeyDictionary()
 """What drives each server that was started; None once it has ended."""
 
@@ -160,7 +158,8 @@ class Host:
 
     def start_task(self, coroutine: _Running, context: contextvars.Context) -> _Task:
         """Has a coroutine run, in a context if tasks take one."""
-        if TASKS_TAKE_CONTEXTS:
+        task: _Task
+        if sys.version_info >= (3, 11):
             task = self.loop.create_task(coroutine, context=context)
         else:
             task = context.run(self.loop.create_task, coroutine)
@@ -202,7 +201,7 @@ class Session:
         returned = self._context.run(callback, *args)
         if not isinstance(returned, collections.abc.Coroutine):
             return returned
-        self._begin(name, returned)
+        self._begin(name, returned)  # pyright: ignore[reportUnknownArgumentType]  # Of anything: asyncio looks at it.
         return None
 
     def end(self, name: str, callback: _Callback | None, *args: typing.Any) -> object:

@@ -825,7 +825,8 @@ class Transport(asyncio.Transport):
     """What asyncio.Transport is, for a connection of the engine's. It belongs to its event loop's thread."""
 
     _sendfile_compatible: ClassVar[Any]
-    def write(self, data: bytes | bytearray | memoryview[Any], /) -> None:
+    # By position alone: a call with a keyword takes longer, and uvloop's name for it is another one than asyncio's.
+    def write(self, data: bytes | bytearray | memoryview[Any], /) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Queues the bytes, and sends what the kernel takes: in a callback at its end, otherwise at once.
 
         Raises `RuntimeError` after `write_eof` and on another thread than the event loop's; after a close that has nothing left
