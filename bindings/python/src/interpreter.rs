@@ -125,3 +125,17 @@ pub(crate) fn expect_main(_attached: Python<'_>) -> PyResult<()> {
         )),
     }
 }
+
+/// Fails where no lock is ever held: on a free-threaded interpreter that was told not to switch it on for modules that need it.
+/// Without it callbacks of several loops would run in the same tables at once.
+pub(crate) fn expect_lock(py: Python<'_>) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    // Before Python 3.13 there is always one.
+    let Some(is_enabled) = sys.getattr_opt("_is_gil_enabled")? else { return Ok(()) };
+    if is_enabled.call0()?.is_truthy()? {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "reactor needs the interpreter lock, which PYTHON_GIL=0 or -X gil=0 forbids: leave that out, and importing it switches it on",
+    ))
+}

@@ -69,6 +69,7 @@ mod _native {
         let py = module.py();
         // Before anything of ours is made: it would be that interpreter's, and go with it.
         crate::interpreter::expect_main(py)?;
+        crate::interpreter::expect_lock(py)?;
         // The thread that imports it first is its main thread, which must not be a loop's.
         py.import("threading")?;
         crate::again::restore(py)?;

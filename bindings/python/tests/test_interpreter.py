@@ -238,3 +238,12 @@ dropped.wait(20)
     process = run_python(HANDLER + code)
     serving(process)
     assert finish(process) == (0, "callback ended\nstopped True\n", "")
+
+
+def test_it_does_not_run_where_the_interpreter_lock_was_switched_off() -> None:
+    # What a free-threaded interpreter answers while it imports the package, with PYTHON_GIL=0.
+    code = "import sys; sys._is_gil_enabled = lambda: False; import reactor"
+    status, out, err = finish(run_python(code))
+    last = "ImportError: reactor needs the interpreter lock, which PYTHON_GIL=0 or -X gil=0 forbids"
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1].startswith(last)
