@@ -27,9 +27,9 @@ def serve(handler: object, *urls: str, **options: _Unpack[_ServeOptions]) -> Non
 
     At the first SIGTERM or SIGINT the server stops gracefully: it listens no more, and its connections may finish until the
     deadline, which is the option `stop_deadline`. At the second it stops at once. Then the signals are as they were before, so
-    that further ones end a program whose callbacks hang. A signal that the program ignores, as a shell has it for programs in its background, stays ignored. All
-    this is so in the main thread, where Python handles signals; in another one signals are left alone, and somebody has to
-    stop the server, which `on_start` is given.
+    that further ones end a program whose callbacks hang. A signal that was ignored before, as a shell has it for programs in its
+    background, stops the server, too. All this is so in the main thread, where Python handles signals; in another one signals
+    are left alone, and somebody has to stop the server, which `on_start` is given.
 
     handler: as `Server` has it.
     urls: where to listen, as `Server.listen` has it. Without any, the sockets that the service manager passed on, as
@@ -78,11 +78,9 @@ class Stopper:
 
     def __enter__(self) -> None:
         for number in SIGNALS:
-            before = signal.getsignal(number)
-            if before is not signal.SIG_IGN:
-                # None: something else than Python has set it, and Python cannot set it again.
-                self.before[number] = signal.SIG_DFL if before is None else before
-                signal.signal(number, self.stop)
+            before = signal.signal(number, self.stop)
+            # None: something else than Python had set it, and Python cannot set it again.
+            self.before[number] = signal.SIG_DFL if before is None else before
 
     def __exit__(self, *_: object) -> None:
         self.restore()
