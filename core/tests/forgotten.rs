@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::{loops, PATIENCE};
 use log::{LevelFilter, Log, Metadata, Record};
-use reactor_core::{Action, BoxError, ConnOptions, ConnectOptions, Handle, Handler, ListenOptions, Server};
+use reactor_core::{Action, BoxError, Handle, Handler, Server};
 
 /// Remembers what was logged.
 struct Memory(Mutex<Vec<String>>);
@@ -44,8 +44,10 @@ impl Handler for Failing {
 }
 
 /// It has something to do without a socket.
+#[cfg(not(reactor_poller = "poll"))]
 struct Timed;
 
+#[cfg(not(reactor_poller = "poll"))]
 impl Handler for Timed {
     fn on_tick(&self, server: &Handle) -> Option<Duration> {
         server.start_timer(Duration::from_secs(100), Duration::ZERO, |_| ()).unwrap();
@@ -89,8 +91,10 @@ fn let_go_of_innocents() {
     drop((stopped, cut_short, failing, server()));
 }
 
-/// The same of servers that run. This thread turns them, so that what is done soon is done in time.
+/// The same of servers that run. This thread turns them, so that what is done soon is done in time. Over poll(2) nobody can.
+#[cfg(not(reactor_poller = "poll"))]
 fn turn_innocents() {
+    use reactor_core::{ConnOptions, ConnectOptions, ListenOptions};
     let (serving, address) = listening();
     serving.start().unwrap();
     let [late, connected, ended] = [(); 3].map(|()| Server::new(Nothing, &loops(1)).unwrap());
@@ -112,6 +116,7 @@ fn what_a_program_forgot_is_told_once() {
     log::set_logger(&MEMORY).unwrap();
     log::set_max_level(LevelFilter::Error);
     let_go_of_innocents();
+    #[cfg(not(reactor_poller = "poll"))]
     turn_innocents();
     // The first of its kind is told at once, so that nobody was told of and none is counted.
     let nowhere = server();
