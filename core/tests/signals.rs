@@ -39,7 +39,10 @@ impl Told {
 
 impl Handler for Told {
     fn on_start(&self, server: &Handle) -> std::result::Result<Action, BoxError> {
-        self.raises.into_iter().for_each(raise);
+        if let Some(number) = self.raises {
+            raise(number);
+            assert!(server.is_stopping(), "the signal has not stopped it");
+        }
         self.tell(server.addresses().join(" "));
         Ok(Action::None)
     }
@@ -151,9 +154,15 @@ fn signals_stop_who_serves() {
     a_server_can_be_stopped_so_without_the_short_way();
     expect_given_back();
     a_child_does_what_was_done_before();
+    a_child_that_serves_is_stopped_so_as_well();
     none_is_lost_or_late_while_servers_come_and_go();
     expect_given_back();
     what_the_program_changes_meanwhile_stays();
+    dispose(libc::SIGINT, libc::SIG_IGN);
+    who_comes_later_handles_what_the_program_has_changed();
+    dispose(libc::SIGINT, libc::SIG_IGN);
+    what_is_put_back_too_late_does_what_was_done_before();
+    expect_given_back();
     assert_eq!(disposed(libc::SIGPIPE), pipe);
 }
 
@@ -252,24 +261,60 @@ fn a_server_can_be_stopped_so_without_the_short_way() {
     assert_eq!(server.start().unwrap_err().kind(), ErrorKind::Stopped);
 }
 
-/// A child that a program forks while it serves ends by the signal; one that serves itself does as it says.
-fn a_child_does_what_was_done_before() {
-    dispose(libc::SIGTERM, libc::SIG_DFL);
-    let serving = serving(&["tcp://127.0.0.1:0"]);
+/// Runs something in a child, and says what wait says of it: 0 if it was well.
+fn in_child(run: impl FnOnce() -> bool) -> libc::c_int {
     // SAFETY: the calls take no pointers; the child has this thread alone.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        raise(libc::SIGTERM);
+        let code = if run() { 0 } else { 9 };
         // SAFETY: the call takes no pointer.
-        unsafe { libc::_exit(9) };
+        unsafe { libc::_exit(code) };
     }
     let mut status = 0;
     // SAFETY: the status outlives the call.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    status
+}
+
+/// A child that a program forks while it serves ends by the signal; one that serves itself does as it says.
+fn a_child_does_what_was_done_before() {
+    dispose(libc::SIGTERM, libc::SIG_DFL);
+    let serving = serving(&["tcp://127.0.0.1:0"]);
+    let status = in_child(|| {
+        raise(libc::SIGTERM);
+        false
+    });
     assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGTERM, "{status:#x}");
     signal(libc::SIGINT);
     serving.ends_well();
     dispose(libc::SIGTERM, counting());
+}
+
+/// With a copy of a server, and with one of its own; whatever it has done with the signals before.
+fn a_child_that_serves_is_stopped_so_as_well() {
+    let elsewhere = serving(&["tcp://127.0.0.1:0"]);
+    let server = Server::new(Told::new(None).0, &Config::default()).unwrap();
+    server.stop_on_signals().unwrap();
+    server.listen("tcp://127.0.0.1:0").unwrap();
+    for disposed_of in [None, Some(libc::SIG_DFL)] {
+        let stopped = in_child(|| {
+            disposed_of.into_iter().for_each(|handler| dispose(libc::SIGTERM, handler));
+            server.stop_on_signals().and_then(|()| server.start()).unwrap();
+            raise(libc::SIGTERM);
+            server.handle().is_stopping() && server.wait().is_ok()
+        });
+        assert_eq!(stopped, 0, "a copy, {disposed_of:?}");
+        let stopped = in_child(|| {
+            disposed_of.into_iter().for_each(|handler| dispose(libc::SIGTERM, handler));
+            let served = serve(Told::new(Some(libc::SIGTERM)).0, &["tcp://127.0.0.1:0"], &Config::default());
+            // Nobody in the child serves any more.
+            served.is_ok() && disposed(libc::SIGTERM) == disposed_of.unwrap_or(counting())
+        });
+        assert_eq!(stopped, 0, "one of its own, {disposed_of:?}");
+    }
+    drop(server);
+    signal(libc::SIGTERM);
+    elsewhere.ends_well();
 }
 
 /// Signals while servers begin and end to watch: each reaches the program's handler or a server, and nothing that is gone.
@@ -298,4 +343,29 @@ fn what_the_program_changes_meanwhile_stays() {
     signal(libc::SIGTERM);
     serving.ends_well();
     assert_eq!((disposed(libc::SIGTERM), disposed(libc::SIGINT)), (counting(), counting()));
+}
+
+fn who_comes_later_handles_what_the_program_has_changed() {
+    let first = serving(&["tcp://127.0.0.1:0"]);
+    dispose(libc::SIGINT, counting());
+    let second = serving(&["tcp://127.0.0.1:0"]);
+    signal(libc::SIGINT);
+    for serving in [first, second] {
+        assert_eq!([serving.next(), serving.next()], ["stopping", "stopped"]);
+        serving.ends_well();
+    }
+    assert_eq!((disposed(libc::SIGTERM), disposed(libc::SIGINT)), (counting(), counting()));
+}
+
+/// As system(3) does on another thread while a server ends.
+fn what_is_put_back_too_late_does_what_was_done_before() {
+    let server = Server::new(Told::new(None).0, &Config::default()).unwrap();
+    server.stop_on_signals().unwrap();
+    let engines = disposed(libc::SIGTERM);
+    dispose(libc::SIGTERM, libc::SIG_IGN);
+    drop(server);
+    dispose(libc::SIGTERM, engines);
+    let before = COUNTED.load(Ordering::SeqCst);
+    raise(libc::SIGTERM);
+    assert_eq!(COUNTED.load(Ordering::SeqCst), before + 1);
 }

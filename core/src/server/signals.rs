@@ -40,7 +40,7 @@ pub fn serve<U: AsRef<str>>(handler: impl Handler, urls: &[U], config: &Config) 
 pub(super) struct Signals {
     /// One has come.
     came: Arc<AtomicBool>,
-    _told: StopSignals,
+    told: StopSignals,
 }
 
 impl Server {
@@ -57,7 +57,8 @@ impl Server {
     /// [`ErrorKind::System`] if the system refuses.
     pub fn stop_on_signals(&self) -> Result<()> {
         let mut signals = lock(&self.signals);
-        if signals.is_some() {
+        // In a forked child it is the parent that is told.
+        if signals.as_ref().is_some_and(|signals| signals.told.is_here()) {
             return Ok(());
         }
         let (came, handle) = (Arc::new(AtomicBool::new(false)), self.handle.clone());
@@ -67,7 +68,7 @@ impl Server {
             true => handle.stop(),
         });
         let told = told.map_err(|error| Error::system("handle SIGINT and SIGTERM", &error))?;
-        *signals = Some(Signals { came, _told: told });
+        *signals = Some(Signals { came, told });
         Ok(())
     }
 

@@ -21,14 +21,22 @@ struct Watcher {
     told: Box<dyn Fn() + Send + Sync>,
 }
 
+impl Watcher {
+    fn is_here(&self) -> bool {
+        fork::is_still(self.process)
+    }
+}
+
 /// All who watch. It is never changed but replaced, since the handler may be reading it.
 struct Watchers {
-    /// What was done with the signals before anybody watched.
+    /// What was done with the signals before they had our handler.
     before: [sigaction; 2],
+    /// In a forked child those of its parent, too, until one of its own comes or goes.
     all: Vec<Arc<Watcher>>,
 }
 
-/// NULL if nobody watches.
+/// NULL if nobody has ever watched. Afterwards there are always some, be it without anybody: the handler may be called late, or
+/// be put back by somebody who found it.
 static WATCHERS: AtomicPtr<Watchers> = AtomicPtr::new(ptr::null_mut());
 /// Held while they are replaced.
 static CHANGING: Mutex<()> = Mutex::new(());
@@ -44,40 +52,41 @@ impl StopSignals {
     /// `told` is called in a signal handler, on whichever thread, and on several at once: it must be async-signal-safe.
     pub(crate) fn watch(told: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let watcher = Arc::new(Watcher { process: fork::process(), told: Box::new(told) });
-        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
-        let (before, mut all) = match current() {
-            Some(watchers) => (watchers.before, watchers.all.clone()),
-            None => (dispositions()?, Vec::new()),
-        };
-        let is_first = all.is_empty();
+        let changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = dispositions()?;
+        let mut all = others(&watcher);
         all.push(Arc::clone(&watcher));
         // Before there is a handler, which then finds them.
-        replace(Some(Watchers { before, all }));
-        match is_first {
-            true => handle().map(|()| StopSignals(watcher)).inspect_err(|_| {
-                give_back(&before);
-                replace(None);
-            }),
-            false => Ok(StopSignals(watcher)),
-        }
+        replace(Watchers { before, all });
+        let stop_signals = StopSignals(watcher);
+        // Even if others watch: the program may have changed it since.
+        let handled = handle();
+        drop(changing);
+        handled.map(|()| stop_signals)
+    }
+
+    /// Whether it was this process that began to watch: a forked child has only a copy.
+    pub(crate) fn is_here(&self) -> bool {
+        self.0.is_here()
     }
 }
 
 impl Drop for StopSignals {
     fn drop(&mut self) {
         let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(watchers) = current() else { return };
-        let others: Vec<_> =
-            watchers.all.iter().filter(|other| !Arc::ptr_eq(other, &self.0)).map(Arc::clone).collect();
-        let before = watchers.before;
-        match others.is_empty() {
-            true => {
-                give_back(&before);
-                replace(None);
-            }
-            false => replace(Some(Watchers { before, all: others })),
+        let Some(Watchers { before, .. }) = current() else { return };
+        let (before, all) = (*before, others(&self.0));
+        if all.is_empty() {
+            give_back(&before);
         }
+        replace(Watchers { before, all });
     }
+}
+
+/// Who else watches in this process. With the lock held.
+fn others(than: &Arc<Watcher>) -> Vec<Arc<Watcher>> {
+    let all = current().into_iter().flat_map(|watchers| &watchers.all);
+    all.filter(|other| other.is_here() && !Arc::ptr_eq(other, than)).map(Arc::clone).collect()
 }
 
 /// Those who watch now; with the lock held, which keeps them.
@@ -88,8 +97,8 @@ fn current<'a>() -> Option<&'a Watchers> {
 }
 
 /// Replaces those who watch; when it returns, no handler knows the former ones. With the lock held.
-fn replace(watchers: Option<Watchers>) {
-    let next = watchers.map_or(ptr::null_mut(), |watchers| Box::into_raw(Box::new(watchers)));
+fn replace(watchers: Watchers) {
+    let next = Box::into_raw(Box::new(watchers));
     let former = WATCHERS.swap(next, Ordering::SeqCst);
     // A handler takes no lock, and so ends.
     while counted(INSIDE.load(Ordering::SeqCst), fork::process()) > 0 {
@@ -131,15 +140,15 @@ extern "C" fn on_signal(number: c_int) {
 
 impl Watchers {
     fn tell(&self, number: c_int) {
-        let mut own = self.all.iter().filter(|watcher| fork::is_still(watcher.process)).peekable();
+        let mut own = self.all.iter().filter(|watcher| watcher.is_here()).peekable();
         if own.peek().is_none() {
             return self.pass_on(number);
         }
         own.for_each(|watcher| (watcher.told)());
     }
 
-    /// A child that was forked, by a callback say, and goes on: it has the handler and nobody who watches. What the signal did
-    /// before it does as soon as the handler returns.
+    /// Nobody watches: in a child that was forked, by a callback say, and goes on; or not any more. What the signal did before it
+    /// does as soon as the handler returns.
     fn pass_on(&self, number: c_int) {
         for (signal, before) in SIGNALS.iter().zip(&self.before) {
             if *signal == number {
@@ -153,10 +162,15 @@ impl Watchers {
     }
 }
 
-/// What is done with each of the signals.
+/// What is done with each of the signals but for our handler, or was before it. With the lock held.
 fn dispositions() -> io::Result<[sigaction; 2]> {
     let [interrupt, terminate] = SIGNALS.map(disposition);
-    Ok([interrupt?, terminate?])
+    let mut before = [interrupt?, terminate?];
+    if let Some(watchers) = current() {
+        let ours = before.iter_mut().zip(&watchers.before).filter(|(now, _)| now.sa_sigaction == handler());
+        ours.for_each(|(now, before)| *now = *before);
+    }
+    Ok(before)
 }
 
 fn disposition(number: c_int) -> io::Result<sigaction> {
