@@ -155,6 +155,7 @@ fn signals_stop_who_serves() {
     expect_given_back();
     a_child_does_what_was_done_before();
     a_child_that_serves_is_stopped_so_as_well();
+    a_thread_that_is_to_be_cancelled_handles_them();
     none_is_lost_or_late_while_servers_come_and_go();
     expect_given_back();
     what_the_program_changes_meanwhile_stays();
@@ -315,6 +316,29 @@ fn a_child_that_serves_is_stopped_so_as_well() {
     drop(server);
     signal(libc::SIGTERM);
     elsewhere.ends_well();
+}
+
+/// Nothing that the handler does lets a thread be cancelled.
+fn a_thread_that_is_to_be_cancelled_handles_them() {
+    extern "C" {
+        fn pthread_cancel(thread: libc::pthread_t) -> libc::c_int;
+        fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+    }
+    /// PTHREAD_CANCEL_DISABLE.
+    const DISABLE: libc::c_int = 1;
+    let serving = serving(&["tcp://127.0.0.1:0"]);
+    let asked = thread::spawn(|| {
+        let mut before = DISABLE;
+        // SAFETY: it is this thread, which forbids it before it does what could be cancelled; the number outlives the call.
+        unsafe {
+            assert_eq!(pthread_cancel(libc::pthread_self()), 0);
+            raise(libc::SIGTERM);
+            assert_eq!(pthread_setcancelstate(DISABLE, &mut before), 0);
+        }
+        before
+    });
+    assert_ne!(asked.join().unwrap(), DISABLE);
+    serving.ends_well();
 }
 
 /// Signals while servers begin and end to watch: each reaches the program's handler or a server, and nothing that is gone.

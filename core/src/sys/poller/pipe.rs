@@ -3,6 +3,7 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use crate::sys::cancel::Uncancelled;
 use crate::sys::socket::set_nonblocking;
 use crate::sys::system::errno;
 
@@ -27,6 +28,8 @@ impl Waker {
     pub(crate) fn wake(&self) {
         let one = 1_u8;
         let byte = std::ptr::from_ref(&one).cast();
+        // In write(2) a thread may be cancelled, be it in a signal handler.
+        let _thread = Uncancelled::new();
         // SAFETY: the byte outlives the write. Both ends are open as long as `self` is, so there is no SIGPIPE.
         errno::preserved(|| unsafe { libc::write(self.writer.as_raw_fd(), byte, 1) });
     }
