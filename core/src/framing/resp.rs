@@ -112,7 +112,7 @@ impl Reading<'_> {
                     Number::Part => return self.rest(at, left),
                     Number::Wrong => return wrong("invalid bulk length"),
                 },
-                Some(other) => return wrong(format!("expected '$', got '{}'", other.escape_ascii())),
+                Some(other) => return no_bulk(*other),
                 None => return self.rest(at, left),
             };
             if len > MAX_BULK.min(self.max_frame) {
@@ -172,6 +172,16 @@ impl Reading<'_> {
 #[cold]
 fn wrong<T>(what: impl Into<String>) -> Result<T, FrameError> {
     Err(FrameError::Malformed(what.into()))
+}
+
+/// Like Redis, which puts a space for what would end the line of its answer; but what is no text is escaped.
+#[cold]
+fn no_bulk<T>(found: u8) -> Result<T, FrameError> {
+    match found {
+        b'\r' | b'\n' => wrong("expected '$', got ' '"),
+        b' '..=b'~' => wrong(format!("expected '$', got '{}'", char::from(found))),
+        other => wrong(format!("expected '$', got '{}'", other.escape_ascii())),
+    }
 }
 
 #[cold]

@@ -131,7 +131,11 @@ fn what_is_malformed_is_told_in_the_words_of_redis() {
         expect(&resp, format!("*2\r\n$1\r\nx\r\n${len}"), &[], Err("invalid bulk length"));
     }
     expect(&resp, "*1\r\n:1\r\n", &[], Err("expected '$', got ':'"));
-    expect(&resp, "*1\r\n\r\n", &[], Err(r"expected '$', got '\r'"));
+    for (other, told) in
+        [("\r", " "), ("\n", " "), ("'", "'"), ("\"", "\""), ("\\", "\\"), ("\t", "\\t"), ("\x7f", "\\x7f")]
+    {
+        expect(&resp, format!("*1\r\n{other}\r\n"), &[], Err(&format!("expected '$', got '{told}'")));
+    }
     expect(&resp, "*1\r\n$1\r\nab\r\n", &[&["a"]], Ok("")); // "b" and CR stand for CR LF
 }
 
@@ -269,6 +273,10 @@ fn reference_array(within: &[u8]) -> Found {
         match within.get(at) {
             None => return Ok(None),
             Some(b'$') => {}
+            Some(b'\r' | b'\n') => return Err("expected '$', got ' '".to_owned()),
+            Some(byte) if (b' '..=b'~').contains(byte) => {
+                return Err(format!("expected '$', got '{}'", char::from(*byte)))
+            }
             Some(byte) => return Err(format!("expected '$', got '{}'", byte.escape_ascii())),
         }
         if within.get(at + 1) == Some(&b'-') {
