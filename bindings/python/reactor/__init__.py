@@ -22,7 +22,7 @@ from ._errors import (
     WrongStateError,
     WrongThreadError,
 )
-from ._framing import Custom, Delimiter, Fixed, Framing, LengthField, Line
+from ._framing import Custom, Delimiter, Fixed, Framing, LengthField, Line, Resp
 from ._handler import Handler
 from ._handlers import Handlers
 from ._hosting import serve_async
@@ -58,6 +58,7 @@ __all__ = [
     "Line",
     "Listening",
     "Metrics",
+    "Resp",
     "Server",
     "StoppedError",
     "SystemCallError",

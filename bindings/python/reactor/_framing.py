@@ -12,7 +12,8 @@ Measure = typing.Callable[[bytes], typing.Optional[int]]
 
 
 class Framing:
-    """How a byte stream is cut into frames, before `on_data` sees it: `Line`, `Fixed`, `Delimiter`, `LengthField` or `Custom`.
+    """How a byte stream is cut into frames, before `on_data` sees it: `Line`, `Fixed`, `Delimiter`, `LengthField`, `Resp`
+    or `Custom`.
     They never change, compare by what they say, and raise `InvalidArgumentError` where they contradict themselves.
 
     max_frame, which all of them have, is the size of the largest frame in bytes; 0, the default: 16 MiB. It counts all that a
@@ -105,6 +106,23 @@ class LengthField(Framing):
     offset: int = 0
     adjustment: int = 0
     strip: int | None = None
+    max_frame: int = 0
+
+
+@dataclass(frozen=True)
+class Resp(Framing):
+    """A frame is a command as Redis's clients send it, whole: an array of bulk strings, or a line of words, which may be quoted as
+    for redis-cli. It is told to `on_command` (or `on_commands`) as the list of its arguments, of which the first is its name.
+    Commands of no arguments are not told.
+
+    What is malformed or too large is answered in Redis's words (`-ERR Protocol error: ...`), behind what was written before, and
+    ends the connection with `CloseReason.PROTOCOL_ERROR`. Answers are written with `write`: `write_frame` raises.
+
+    max_arguments: how many arguments a command has at most, its name included. 0, the default: 1,048,576.
+    max_frame: bytes of the largest command. 0, the default: 16 MiB.
+    """
+
+    max_arguments: int = 0
     max_frame: int = 0
 
 

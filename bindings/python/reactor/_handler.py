@@ -53,7 +53,22 @@ class Handler:
 
     def on_data(self, conn: Conn, data: bytes) -> _Answer:
         """Bytes came in, cut as the network cut them; with framing, one whole frame. One datagram, too, which may be empty, if
-        the handler has no `on_datagram`."""
+        the handler has no `on_datagram`. A command that `Resp` has cut, as the list of its arguments, if the handler has neither
+        `on_command` nor `on_commands`."""
+
+    def on_frames(self, conn: Conn, frames: list[bytes]) -> _Answer:
+        """Frames came in: all that one read has completed, in order, at least one. Instead of `on_data`, which a handler with this
+        cannot have: many small frames cost far less so, and what is written for them can be written at once. All of them were
+        cut by the framing that was set when they came; what `conn.set_framing` sets here cuts what follows. `conn.hold`, `conn.pause`
+        and a close count from the next call on, too. Without framing the list has the bytes of one read, and `conn.keep` may
+        keep the end of it."""
+
+    def on_command(self, conn: Conn, arguments: list[bytes]) -> _Answer:
+        """A command came in, cut by `Resp`: its arguments, at least one, of which the first is its name."""
+
+    def on_commands(self, conn: Conn, commands: list[list[bytes]]) -> _Answer:
+        """Commands came in, cut by `Resp`: all that one read has completed, each the list of its arguments. As `on_frames` instead of
+        `on_data`, this is instead of `on_command`. A handler with neither is told them in `on_frames`, if it has that."""
 
     def on_datagram(self, conn: Conn, data: bytes, datagram: Datagram) -> _Answer:
         """A datagram came for a UDP endpoint, or an outgoing UDP connection: `datagram` says from whom, and where to. `conn.write`

@@ -23,6 +23,8 @@ _OnServer = typing.TypeVar("_OnServer", bound="typing.Callable[[Server], None]")
 _OnTick = typing.TypeVar("_OnTick", bound="typing.Callable[[Server], float | None]")
 _OnConn = typing.TypeVar("_OnConn", bound="typing.Callable[[Conn], _Answer]")
 _OnData = typing.TypeVar("_OnData", bound="typing.Callable[[Conn, bytes], _Answer]")
+_OnFrames = typing.TypeVar("_OnFrames", bound="typing.Callable[[Conn, list[bytes]], _Answer]")
+_OnCommands = typing.TypeVar("_OnCommands", bound="typing.Callable[[Conn, list[list[bytes]]], _Answer]")
 _OnDatagram = typing.TypeVar("_OnDatagram", bound="typing.Callable[[Conn, bytes, Datagram], _Answer]")
 _OnTimer = typing.TypeVar("_OnTimer", bound="typing.Callable[[Conn, Timer], _Answer]")
 _OnDetach = typing.TypeVar("_OnDetach", bound="typing.Callable[[Conn, socket.socket, bytes, bytes], _Done]")
@@ -60,6 +62,18 @@ class Handlers:
     def on_data(self, function: _OnData) -> _OnData:
         """Chooses the function that is called as `Handler.on_data`."""
         return self._choose("on_data", function)
+
+    def on_frames(self, function: _OnFrames) -> _OnFrames:
+        """Chooses the function that is called as `Handler.on_frames`."""
+        return self._choose("on_frames", function)
+
+    def on_command(self, function: _OnFrames) -> _OnFrames:
+        """Chooses the function that is called as `Handler.on_command`."""
+        return self._choose("on_command", function)
+
+    def on_commands(self, function: _OnCommands) -> _OnCommands:
+        """Chooses the function that is called as `Handler.on_commands`."""
+        return self._choose("on_commands", function)
 
     def on_datagram(self, function: _OnDatagram) -> _OnDatagram:
         """Chooses the function that is called as `Handler.on_datagram`."""

@@ -31,7 +31,7 @@ class Metrics:
     bytes_written: int
     """Bytes that the kernel took, of streams and of datagrams."""
     messages_read: int
-    """Calls of `on_data`."""
+    """Calls of `on_data`; with `on_frames`, `on_command` or `on_commands` the frames and commands that these were told."""
     messages_written: int
     """Writes by the user that were accepted."""
     datagrams_read: int

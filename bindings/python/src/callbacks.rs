@@ -48,6 +48,9 @@ callbacks! {
     on_start,
     on_open,
     on_data,
+    on_frames,
+    on_command,
+    on_commands,
     on_datagram,
     on_eof,
     on_drain,
@@ -81,6 +84,7 @@ impl Callbacks {
     fn of_object(object: &Bound<'_, PyAny>, handler: &Bound<'_, PyAny>, hosted: bool) -> PyResult<Self> {
         let callbacks = Self::found(object, hosted)?;
         refuse_unknown(object)?;
+        callbacks.refuse_both(handler)?;
         let is_handler = object.is_instance(handler_class(object.py())?)?;
         if !is_handler && !callbacks.all().any(|callback| callback.method().is_some()) {
             let text =
@@ -98,6 +102,30 @@ impl Callbacks {
     /// The one of this name.
     pub(crate) fn by_name(&self, name: &str) -> Option<&Callback> {
         self.all().find(|callback| callback.name == name)
+    }
+
+    /// The same input is not told twice.
+    fn refuse_both(&self, handler: &Bound<'_, PyAny>) -> PyResult<()> {
+        let pairs = [(&self.on_data, &self.on_frames), (&self.on_command, &self.on_commands)];
+        let twice = |(one, list): &(&Callback, &Callback)| one.method().is_some() && list.method().is_some();
+        let Some((one, list)) = pairs.into_iter().find(twice) else { return Ok(()) };
+        let (class, one, list) = (handler.get_type().name()?, one.name, list.name);
+        let text =
+            format!("{class} has both {one} and {list}, which take the same input: choose one of them");
+        Err(exception(handler.py(), &Error::new(ErrorKind::InvalidArgument, text)))
+    }
+
+    /// Whether frames or commands are told as lists.
+    pub(crate) fn gather(&self) -> bool {
+        self.on_frames.method().is_some() || self.on_commands.method().is_some()
+    }
+
+    /// What commands are told to: what is made for them, or else what is told of other input.
+    pub(crate) fn of_commands(&self) -> &Callback {
+        [&self.on_commands, &self.on_command, &self.on_frames]
+            .into_iter()
+            .find(|callback| callback.method().is_some())
+            .unwrap_or(&self.on_data)
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -30,7 +30,14 @@ impl Delivery for PythonDelivery {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: true, detach: true, commands: true, turns: true }
+        Carries {
+            datagrams: true,
+            detach: true,
+            commands: true,
+            turns: true,
+            lends: false,
+            gathers: self.state.callbacks.gather(),
+        }
     }
 
     fn on_start(&self, server: &Handle) -> Result<Action, BoxError> {

@@ -55,6 +55,8 @@ fn made(given: &Bound<'_, PyAny>) -> PyResult<Framing> {
         with_settings(delimited(given)?, given)?
     } else if is("LengthField")? {
         Framing::length_field(length_field(given)?)
+    } else if is("Resp")? {
+        Framing::resp().max_arguments(count(given, "max_arguments")?)
     } else if is("Custom")? {
         Framing::custom(measure(&given.getattr("measure")?)?)
     } else {
@@ -143,7 +145,7 @@ fn invalid(near: &Bound<'_, PyAny>, message: String) -> PyErr {
 fn no_framing(given: &Bound<'_, PyAny>) -> PyErr {
     let quoted = given.repr().map_or_else(|_| "this".to_owned(), |quoted| quoted.to_string());
     let forms =
-        "Line(), Fixed(...), Delimiter(...), LengthField(...), a function that measures frames, or None";
+        "Line(), Fixed(...), Delimiter(...), LengthField(...), Resp(), a function that measures frames, or None";
     PyTypeError::new_err(format!("the framing must be {forms}, not {quoted}"))
 }
 

@@ -17,6 +17,7 @@ mod delivery;
 mod errors;
 mod exit;
 mod framing;
+mod gathered;
 mod host_thread;
 mod hosted;
 mod hosting;

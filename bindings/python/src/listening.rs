@@ -51,12 +51,12 @@ impl Server {
     /// write=MS: milliseconds in which neither the kernel nor the peer took output, after which it is reset with
     ///     `CloseReason.TIME_OUT`; as an argument seconds; 0 for never. Default: never.
     /// half_open=BOOL: it goes on after the peer's end of file. Default: no, it is closed then, once everything is answered.
-    /// framing=FRAMING: how input is cut into frames, of which each on_data has one. FRAMING is line, fixed:LENGTH,
+    /// framing=FRAMING: how input is cut into frames, of which on_data gets one at a time and on_frames those of a read. FRAMING is line, fixed:LENGTH,
     ///     delimiter:BYTES (any byte as % and two hexadecimal digits: delimiter:%0D%0A), length:WIDTH (1, 2, 3, 4, 8 or
     ///     varint) or resp; behind it, after commas, max_frame=N; of lines and delimiters keep_delimiter=BOOL, deliver_rest=BOOL, and
     ///     of delimiters or=BYTES for each further one; of a length field order=big|little, offset=N, adjustment=N,
-    ///     strip=N|header; of resp max_arguments=N. With resp, which cuts the commands of Redis's clients, on_data
-    ///     gets a list of the command's arguments. Default: none, on_data gets whatever there is.
+    ///     strip=N|header; of resp max_arguments=N. resp cuts the commands of Redis's clients, which
+    ///     on_command gets as lists of arguments. Default: none, on_data gets whatever there is.
     ///
     /// Raises `InvalidAddressError`, which says what options there are, or what form one has; `InvalidArgumentError` and
     /// `TypeError` for an argument, by its name; `AddressInUseError`, `SystemCallError`, or once the server stops

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict};
 use reactor_core::binding::{Event, Receiver, Turn};
 use reactor_core::{Action, CloseReason, Closed, Conn as LoopConn, Detached, Handle, TimerId};
 
@@ -17,6 +17,7 @@ use crate::conn::Conn;
 use crate::conns::Conns;
 use crate::datagram::Datagram;
 use crate::errors::is_closed_error;
+use crate::gathered::Gathered;
 use crate::interpreter::InterpreterLock;
 use crate::state::State;
 use crate::timer::Timer;
@@ -25,30 +26,35 @@ use crate::timer::Timer;
 /// turn's output is sent; what is called after that takes it once more, until the turn ends. So other threads run Python
 /// while the loop sends and sleeps.
 pub(crate) struct PythonReceiver {
-    state: Arc<State>,
+    pub(crate) state: Arc<State>,
     /// Made with the first connection.
     conns: OnceCell<Arc<Conns>>,
+    /// The frames or commands of the read that is being delivered.
+    pub(crate) gathered: Gathered,
     /// What `on_tick` has returned last.
     tick: Duration,
-    lock: InterpreterLock,
+    pub(crate) lock: InterpreterLock,
     /// Under asyncio callbacks run in scopes.
     is_scoped: bool,
 }
 
 impl Receiver for PythonReceiver {
     fn data(&mut self, conn: &LoopConn<'_>, data: &[u8]) -> Action {
+        if conn.has_arguments() {
+            return self.command(conn, data);
+        }
         let callback = &self.state.callbacks.on_data;
         if callback.method().is_none() {
-            return Action::None;
+            return self.frame(conn, data);
         }
         let py = self.lock.take();
         let Some(object) = self.listening(py, conn) else { return Action::None };
-        let answer = match conn.has_arguments() {
-            false => self.call(callback, conn, [object.as_any(), PyBytes::new(py, data).as_any()]),
-            true => arguments(py, conn, data)
-                .and_then(|list| self.call(callback, conn, [object.as_any(), list.as_any()])),
-        };
+        let answer = self.call(callback, conn, [object.as_any(), PyBytes::new(py, data).as_any()]);
         self.action_of(callback, conn, &object, answer)
+    }
+
+    fn delivered(&mut self, conn: &LoopConn<'_>) -> Action {
+        self.tell_gathered(conn)
     }
 
     fn event(&mut self, event: Event<'_>) -> Action {
@@ -91,7 +97,14 @@ impl PythonReceiver {
     pub(crate) fn new(state: Arc<State>) -> Self {
         let lock = if state.is_hosted() { InterpreterLock::of_host() } else { InterpreterLock::new() };
         let is_scoped = state.scopes().is_some();
-        PythonReceiver { state, conns: OnceCell::new(), tick: Duration::from_secs(1), lock, is_scoped }
+        PythonReceiver {
+            state,
+            conns: OnceCell::new(),
+            gathered: Gathered::default(),
+            tick: Duration::from_secs(1),
+            lock,
+            is_scoped,
+        }
     }
 
     fn open(&self, conn: &LoopConn<'_>) -> Action {
@@ -256,7 +269,7 @@ impl PythonReceiver {
 
     /// The connection's object, if this side has not closed it.
     #[inline]
-    fn listening<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> Option<Bound<'py, Conn>> {
+    pub(crate) fn listening<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> Option<Bound<'py, Conn>> {
         match self.conns.get().and_then(|conns| conns.get(py, conn.id())) {
             Some(object) => Some(object).filter(|object| object.get().takes_events()),
             None => self.admit(py, conn).ok(),
@@ -265,7 +278,7 @@ impl PythonReceiver {
 
     /// Calls a callback of a connection's, under asyncio in its scope.
     #[inline]
-    fn call<'py, const N: usize>(
+    pub(crate) fn call<'py, const N: usize>(
         &self,
         callback: &Callback,
         conn: &LoopConn<'_>,
@@ -328,7 +341,7 @@ impl PythonReceiver {
 
     /// What a callback asks for; one that failed closes its connection and is reported.
     #[inline]
-    fn action_of(
+    pub(crate) fn action_of(
         &self,
         callback: &Callback,
         conn: &LoopConn<'_>,
@@ -384,12 +397,6 @@ impl Drop for PythonReceiver {
         }
         self.lock.give_back();
     }
-}
-
-/// The arguments of a command, a list of `bytes`.
-#[inline(never)]
-fn arguments<'py>(py: Python<'py>, conn: &LoopConn<'_>, data: &[u8]) -> PyResult<Bound<'py, PyList>> {
-    PyList::new(py, conn.arguments(data).iter().map(|argument| PyBytes::new(py, argument)))
 }
 
 /// The member of `reactor.CloseReason`, or the number if that enumeration does not know it.

@@ -97,10 +97,10 @@ impl Conn {
         self.handle().release(self.conn_id()).into_py_result(py)
     }
 
-    /// In `on_data`: the last `count` bytes of the input do not count as consumed; they come again, in front of the next. The
+    /// In `on_data`, or `on_frames`: the last `count` bytes of the input do not count as consumed; they come again, in front of the next. The
     /// last call counts. More than 16 MiB is a protocol error: a handler that waits for more than that takes the bytes itself.
     ///
-    /// Raises `InvalidArgumentError` if the input has fewer bytes, `WrongStateError` outside `on_data` of this connection, with a
+    /// Raises `InvalidArgumentError` if the input has fewer bytes, `WrongStateError` outside these callbacks of this connection, with a
     /// framing and on UDP, `WrongThreadError` elsewhere than on its loop, `ClosedError` if it is gone.
     fn keep(&self, py: Python<'_>, count: usize) -> PyResult<()> {
         let kept = self.handle().with_conn(self.conn_id(), |conn| conn.keep(count));

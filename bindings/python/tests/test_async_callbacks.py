@@ -91,6 +91,39 @@ def test_a_connection_is_held_until_its_coroutine_has_ended() -> None:
     run(main())
 
 
+def test_a_list_of_frames_has_one_coroutine() -> None:
+    told: list[object] = []
+
+    async def main() -> None:
+        step = asyncio.Semaphore(0)
+
+        class Lists(reactor.Handler):
+            async def on_frames(self, conn: reactor.Conn, frames: list[bytes]) -> None:
+                told.append(frames)
+                await step.acquire()
+                conn.write(b"+".join(frames) + b";")
+
+        async with reactor.serve_async(Lists(), TCP, framing=reactor.Line()) as server:
+            async with client(server.addresses[0]) as (reader, writer), client(server.addresses[0]) as (_, other):
+                writer.write(b"one\ntwo\nth")
+                await until(lambda: told)
+                writer.write(b"ree\nfour\n")
+                writer.write_eof()
+                # When the other's is told, the loop has been past the first one's, too.
+                other.write(b"other\n")
+                await until(lambda: [b"other"] in told)
+                assert told == [[b"one", b"two"], [b"other"]]
+                step.release()
+                assert await reader.readexactly(8) == b"one+two;"
+                await until(lambda: len(told) == 3)
+                step.release()
+                step.release()
+                assert await reader.read() == b"three+four;"
+
+    run(main())
+    assert told == [[b"one", b"two"], [b"other"], [b"three", b"four"]]
+
+
 def test_what_happens_meanwhile_comes_after_it_in_order() -> None:
     async def main() -> None:
         steps = Steps()

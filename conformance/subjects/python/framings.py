@@ -46,10 +46,8 @@ def length_field(*parts: str, **options: Any) -> reactor.Framing:
     return reactor.LengthField(width, order, **options)
 
 
-def resp(*count: str, **options: Any) -> str:
-    """A framing that has no class: text, as it stands in the query of a URL."""
-    settings = {**({"max_arguments": int(count[0])} if count else {}), **options}
-    return ",".join(["resp", *(f"{name}={value}" for name, value in settings.items())])
+def resp(*count: str, **options: Any) -> reactor.Framing:
+    return reactor.Resp(*map(int, count), **options)
 
 
 KINDS: dict[str, Callable[..., Any]] = {

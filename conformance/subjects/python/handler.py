@@ -55,8 +55,11 @@ class Subject(reactor.Handler):
         self.trace("open", conn, listener=listener, thread=thread())
         return None if listener is None else self.play(conn, self.options.on_open)
 
-    def on_data(self, conn: reactor.Conn, data: bytes | list[bytes]) -> Reply:
+    def on_data(self, conn: reactor.Conn, data: bytes) -> Reply:
         return self.scene(conn).take(data)
+
+    def on_command(self, conn: reactor.Conn, arguments: list[bytes]) -> Reply:
+        return self.scene(conn).take_command(arguments)
 
     def on_datagram(self, conn: reactor.Conn, data: bytes, datagram: reactor.Datagram) -> Reply:
         self.trace(

@@ -42,10 +42,8 @@ class Scene:
 
     # ---- input ----
 
-    def take(self, data: bytes | list[bytes], is_datagram: bool = False) -> Reply:
-        """Takes what came: a piece of a stream, a frame, a datagram, or the arguments of a command of `resp`."""
-        if isinstance(data, list):
-            return self.take_command(data)
+    def take(self, data: bytes, is_datagram: bool = False) -> Reply:
+        """Takes what came: a piece of a stream, a frame or a datagram."""
         frames = self.world.conns.get(self.conn.id, Frames.NONE)
         if frames is Frames.NONE:
             return self.take_stream(data, is_datagram)
@@ -57,6 +55,7 @@ class Scene:
         return self.turn_over(data)
 
     def take_command(self, arguments: list[bytes]) -> Reply:
+        """Takes the arguments of a command that `resp` has cut."""
         line = b" ".join(arguments)
         if self.input.is_script:
             return self.obey(line.decode(errors="replace"))

@@ -178,6 +178,14 @@ impl<'a> Conn<'a> {
         !self.state.arguments.is_empty()
     }
 
+    /// Whether a framing has cut the input that is being delivered, for carriers that gather frames.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn has_frame(&self) -> bool {
+        self.state.input.get().is_some_and(|input| !input.raw)
+    }
+
     /// As [`Handle::pause`].
     ///
     /// # Errors

@@ -11,4 +11,8 @@ pub struct Carries {
     pub commands: bool,
     /// Its receivers are told when a turn flushes and when it ends.
     pub turns: bool,
+    /// Its receivers lend memory that input is read into, and may become full within a turn.
+    pub lends: bool,
+    /// Its receivers gather frames, and are told when those of a read were delivered.
+    pub gathers: bool,
 }

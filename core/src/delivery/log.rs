@@ -78,7 +78,7 @@ impl<R: Reader> Delivery for Logged<R> {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: false, detach: false, commands: false, turns: true }
+        Carries { datagrams: false, detach: false, commands: false, turns: true, lends: true, gathers: false }
     }
 
     fn runs_user_code(&self) -> bool {

@@ -48,7 +48,7 @@ pub trait Receiver {
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action;
 
     /// Memory that input is to be read into, behind what is in it, with room for that many bytes: so that a receiver which
-    /// keeps input need not copy it. `None`: input comes by [`data`](Self::data). Only with [`Carries::turns`].
+    /// keeps input need not copy it. `None`: input comes by [`data`](Self::data). Only with [`Carries::lends`].
     fn lend(&mut self, room: usize) -> Option<&mut Vec<u8>> {
         let _ = room;
         None
@@ -57,6 +57,13 @@ pub trait Receiver {
     /// Bytes came in for a connection, which nothing has cut; they are what it lent last, from here on.
     fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
         let _ = (conn, from);
+        Action::None
+    }
+
+    /// The frames or commands of a read were all delivered, by [`data`](Self::data): those that this has gathered are to be
+    /// handled now. What comes of the same input comes after that. There may be none. Only with [`Carries::gathers`].
+    fn delivered(&mut self, conn: &Conn<'_>) -> Action {
+        let _ = conn;
         Action::None
     }
 

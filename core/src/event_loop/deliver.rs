@@ -81,7 +81,10 @@ impl EventLoop {
             return false;
         }
         if at < end {
+            // What was gathered of the frames before counts as of the rest.
             self.deliver_rest(id, at..end, true);
+        } else if self.gathers {
+            Self::tell_delivered(&self.state, &mut *self.receiver, id);
         }
         at == end
     }
@@ -141,9 +144,17 @@ impl EventLoop {
     /// a handler without framing even if it has kept some of it before.
     fn deliver(&mut self, id: ConnId, input: &[u8], mut fresh: bool) -> Range<usize> {
         let mut at = 0;
+        // The receiver may have gathered frames, which it is to handle before anything else.
+        let mut gathered = self.gathers;
         loop {
-            let backlog = match self.next_piece(id, &input[at..], fresh) {
+            let backlog = match self.next_piece(id, &input[at..], fresh, gathered) {
+                Piece::Keep { .. } if gathered => {
+                    Self::tell_delivered(&self.state, &mut *self.receiver, id);
+                    gathered = false;
+                    continue;
+                }
                 Piece::Deliver { part, consumed, raw } => {
+                    gathered = self.gathers;
                     let part = &input[at..][part];
                     let kept = Self::tell_data(&self.state, &mut *self.receiver, id, part, raw);
                     // What was shown without a framing, and kept, waits for more.
@@ -152,6 +163,7 @@ impl EventLoop {
                     continue;
                 }
                 Piece::Command(command) => {
+                    gathered = self.gathers;
                     let (state, receiver) = (&*self.state, &mut *self.receiver);
                     at += Self::tell_command(state, receiver, id, &input[at..], &command);
                     fresh = true;
@@ -190,8 +202,18 @@ impl EventLoop {
         }
     }
 
-    /// What to do with the input from here on. A framing's function is called without a borrow.
-    fn next_piece(&mut self, id: ConnId, input: &[u8], fresh: bool) -> Piece {
+    /// Has the receiver handle the frames that it has gathered.
+    #[inline(never)]
+    pub(super) fn tell_delivered(state: &LoopState, receiver: &mut dyn Receiver, id: ConnId) {
+        state.input.set(Some(Input { id, len: 0, raw: false }));
+        Self::tell_of(state, receiver, id, |receiver, conn| receiver.delivered(conn));
+        state.input.set(None);
+        Self::leave_if_forked(state, receiver);
+    }
+
+    /// What to do with the input from here on. A framing's function is called without a borrow. If frames were `gathered`, what
+    /// cannot be cut has to wait for them to be handled.
+    fn next_piece(&mut self, id: ConnId, input: &[u8], fresh: bool, gathered: bool) -> Piece {
         let mut framer = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.stream_mut(id) else { return Piece::Keep { backlog: false } };
@@ -207,7 +229,7 @@ impl EventLoop {
                 return match self.state.arguments.fill(|places| framer.command(input, places)) {
                     Ok(Command::Need) => Piece::Keep { backlog: false },
                     Ok(command) => Piece::Command(command),
-                    Err(_) if entry.machine.is_held() => {
+                    Err(_) if gathered || entry.machine.is_held() => {
                         // The commands before are answered first. Then it is cut again.
                         framer.begin_anew();
                         Piece::Keep { backlog: true }
@@ -239,7 +261,7 @@ impl EventLoop {
             entry.framer = again;
             return Piece::Keep { backlog: entry.machine.is_open() };
         }
-        if !matches!(cut, Ok(Ok(_))) && entry.machine.is_held() {
+        if !matches!(cut, Ok(Ok(_))) && (gathered || entry.machine.is_held()) {
             // The frames before are answered first. Then it is cut again.
             entry.framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
             return Piece::Keep { backlog: true };

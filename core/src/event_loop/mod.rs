@@ -78,6 +78,10 @@ pub(crate) struct EventLoop {
     tick: Duration,
     /// The receiver is told when a turn flushes and when it ends.
     tells_turns: bool,
+    /// The receiver lends memory that input is read into, and may become full within a turn.
+    lends: bool,
+    /// The receiver gathers frames, and is told when those of a read were delivered.
+    gathers: bool,
     /// When the poller returned, in a turn that is sampled.
     sampled: Option<Instant>,
     turns: u64,
@@ -95,10 +99,13 @@ impl EventLoop {
         hosted: bool,
     ) -> Self {
         let server_clock = server.shared.clock;
+        let carries = delivery.carries();
         EventLoop {
             state: LoopState::new(server, seed, index, hosted),
             receiver: delivery.receiver(),
-            tells_turns: delivery.carries().turns,
+            tells_turns: carries.turns,
+            lends: carries.lends,
+            gathers: carries.gathers,
             events: Events::new(),
             buffer: vec![0; HEADROOM + READ_BUFFER].into_boxed_slice(),
             commands: Vec::new(),

@@ -48,17 +48,18 @@ struct Left {
 impl EventLoop {
     /// Serves the connections that the poller reported: at once, unless there is more to one than input.
     pub(super) fn serve_reported(&mut self) {
-        match self.tells_turns {
-            true => self.serve_events::<true>(),
-            false => self.serve_events::<false>(),
+        match (self.lends, self.gathers) {
+            (true, _) => self.serve_events::<true, false>(),
+            (false, true) => self.serve_events::<false, true>(),
+            (false, false) => self.serve_events::<false, false>(),
         }
     }
 
-    /// `TURNS`: the receiver is told of turns, so it may lend its own memory for input, and become full within a turn. A
-    /// function of its own, so that the others do not pay for it.
-    fn serve_events<const TURNS: bool>(&mut self) {
+    /// `LENDS`: the receiver may lend its own memory for input, and become full within a turn. `GATHERS`: it gathers frames.
+    /// Functions of their own, so that the others do not pay for it.
+    fn serve_events<const LENDS: bool, const GATHERS: bool>(&mut self) {
         let mut index = 0;
-        while let Some((at, halt)) = self.serve_flowing::<TURNS>(index) {
+        while let Some((at, halt)) = self.serve_flowing::<LENDS, GATHERS>(index) {
             match halt {
                 Halt::Event => self.note(at),
                 Halt::Left(id, left) => self.serve_on(id, &left),
@@ -71,12 +72,15 @@ impl EventLoop {
     /// to it. Otherwise it says at which event there is. In a function of its own, which has the processor's registers for
     /// itself.
     #[inline(never)]
-    fn serve_flowing<const TURNS: bool>(&mut self, mut index: usize) -> Option<(usize, Halt)> {
+    fn serve_flowing<const LENDS: bool, const GATHERS: bool>(
+        &mut self,
+        mut index: usize,
+    ) -> Option<(usize, Halt)> {
         let (state, events, receiver) = (&*self.state, &self.events, &mut *self.receiver);
         let buffer = &mut self.buffer[HEADROOM..];
         let metrics = state.metrics();
         // Otherwise nothing changes within a turn whether input is taken.
-        let watched = TURNS || self.sampled.is_some() || !state.takes_input();
+        let watched = LENDS || self.sampled.is_some() || !state.takes_input();
         loop {
             let (token, is_input) = events.peek(index)?;
             if !is_input {
@@ -89,7 +93,7 @@ impl EventLoop {
                 if watched && !watch(state, self.sampled) {
                     return Some((index, Halt::Event));
                 }
-                let (lent, got) = match TURNS {
+                let (lent, got) = match LENDS {
                     true => read_once(state, receiver, buffer, entry, &mut conns.pool),
                     false => (None, entry.read_flowing(buffer, &mut conns.pool, &state.poller, metrics)),
                 };
@@ -112,6 +116,9 @@ impl EventLoop {
             if let Some(piece) = piece {
                 left.kept = Self::tell_data(state, receiver, id, piece.part, piece.raw);
                 left.delivered = piece.consumed;
+                if GATHERS && !piece.raw && left.delivered == left.read {
+                    Self::tell_delivered(state, receiver, id);
+                }
             }
             if let Some(from) = lent {
                 Self::tell_lent(state, receiver, id, from);
@@ -273,7 +280,7 @@ impl EventLoop {
             return None;
         }
         let (receiver, buffer) = (&mut *self.receiver, &mut self.buffer[HEADROOM..]);
-        let (lent, got) = match self.tells_turns && reading == Reading::Deliver {
+        let (lent, got) = match self.lends && reading == Reading::Deliver {
             true => read_once(&self.state, receiver, buffer, entry, &mut conns.pool),
             false => (None, entry.read(buffer, &mut conns.pool, &self.state.poller, self.state.metrics())),
         };

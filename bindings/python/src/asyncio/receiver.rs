@@ -25,7 +25,14 @@ impl Delivery for ToProtocols {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: false, detach: false, turns: false, commands: false }
+        Carries {
+            datagrams: false,
+            detach: false,
+            turns: false,
+            commands: false,
+            lends: false,
+            gathers: false,
+        }
     }
 
     fn on_start(&self, _server: &Handle) -> Result<Action, BoxError> {

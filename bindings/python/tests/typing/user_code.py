@@ -99,6 +99,25 @@ def answer(conn: reactor.Conn, data: bytes) -> reactor.Action | None:
     return None
 
 
+lists = reactor.Handlers()
+
+
+@lists.on_frames
+def frames(conn: reactor.Conn, frames: list[bytes]) -> None:
+    conn.write(b"".join(frames))
+
+
+@lists.on_command
+def command(conn: reactor.Conn, arguments: list[bytes]) -> reactor.Action | None:
+    return reactor.Action.CLOSE if arguments == [b"QUIT"] else None
+
+
+class Commands(reactor.Handler):
+    def on_commands(self, conn: reactor.Conn, commands: list[list[bytes]]) -> None:
+        assert_type(commands[0][0], bytes)
+        conn.set_framing(reactor.Resp(max_arguments=1000))
+
+
 # The functions stay what they are.
 greet(conn=typing.cast(reactor.Conn, None))
 
@@ -182,6 +201,9 @@ def mistakes(conn: reactor.Conn, server: reactor.Server) -> None:
     reactor.Line(max_frame=None)  # type: ignore[arg-type]
     app.on_message  # type: ignore[attr-defined]
     app.on_open(answer)  # type: ignore[type-var]
+    lists.on_frames(answer)  # type: ignore[type-var]
+    lists.on_commands(command)  # type: ignore[type-var]
+    reactor.Resp(max_arguments="many")  # type: ignore[arg-type]
 
 
 class Mistaken(reactor.Handler):
