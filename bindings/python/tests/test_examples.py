@@ -83,10 +83,10 @@ def test_echo_ends_at_a_signal_that_comes_early(number: signal.Signals) -> None:
 )
 def test_echo_quotes_a_wrong_flag_in_one_line(args: list[str], quoted: str) -> None:
     code, out, err = finish(run_example("echo.py", *args))
-    assert code != 0
+    assert code == 1
     assert out == ""
     assert err.count("\n") == 1
-    assert err.startswith("echo.py: ")
+    assert err.startswith("echo: ")
     assert quoted in err
 
 
@@ -94,7 +94,7 @@ def test_echo_names_an_address_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         code, out, err = finish(run_example("echo.py", "--listen", url))
-    assert (code, out) == (2, "")
+    assert (code, out) == (1, "")
     assert err.count("\n") == 1
     assert url in err
 
@@ -103,7 +103,7 @@ def test_echo_says_in_one_line_that_its_output_is_full() -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, str(EXAMPLES / "echo.py"), "--listen", "tcp://127.0.0.1:0"]
         echo = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE)
-    assert (echo.returncode, echo.stderr) == (2, "echo.py: [Errno 28] No space left on device\n")
+    assert (echo.returncode, echo.stderr) == (1, "echo: [Errno 28] No space left on device\n")
 
 
 def test_echo_survives_resets_in_silence() -> None:
