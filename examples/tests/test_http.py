@@ -216,6 +216,22 @@ def test_an_unknown_coding_is_refused(start: Start, coding: str) -> None:
     assert refused(start, get("/", f"Transfer-Encoding: {coding}")) == "HTTP/1.1 501 Not Implemented"
 
 
+def test_who_asks_for_another_protocol_is_answered_in_this_one(start: Start) -> None:
+    http = start("http")
+    asked = ["Connection: upgrade", "Upgrade: h2c"]
+    # A body is none of the new protocol's, and no request.
+    for headers, body in (asked, b""), ([*asked, f"Content-Length: {len(get())}"], get()):
+        with http.connect() as client:
+            client.send(get("/", *headers))
+            status, told, page = response(client)
+            assert (status, page) == ("HTTP/1.1 200 OK", PAGE)
+            if told.get("connection") != "close":
+                client.send(body + get())
+                assert response(client)[2] == PAGE
+            client.end()
+            assert client.rest() == b""
+
+
 def test_options_are_told(start: Start) -> None:
     http = start("http")
     # The first is what HAProxy's check asks when nothing else is configured.
