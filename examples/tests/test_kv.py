@@ -71,6 +71,28 @@ def test_the_answers_are_those_of_redis(client: Client, real: Client) -> None:
         assert answers[0] == answers[1], line
 
 
+PATTERNS = [
+    *["*", "h?llo", "h*llo", "h[ae]llo", "h[^e]llo", "h[a-c]llo", "h[c-a]llo", "a\\*b", "*a*b*c*", "[\\]]", "[ab", "*a", "a", ""],
+    *["**b", "a**", "[a-]", "[^a-b]*", "?", "??*", "*[a-c]", "\\a", "[a\\-c]", "*.b", "+", "(a|b)", "^a$", "*\n*", "[]a]", "h[^]"],
+]
+TEXTS = ["", "hello", "heeeello", "hallo", "hbllo", "hllo", "a*b", "aab", "xaxbxcx", "]", "b", "a", "ab", "-", "a.b", "aXb", "+"]
+TEXTS += ["(a|b)", "^a$", "\n", "a\nb", "ca", "\\", "[", "^", "B"]
+
+
+def test_patterns_fit_what_they_fit_in_redis(client: Client, real: Client) -> None:
+    for server in (real, client):
+        assert ask(server, "MSET", *[word for text in TEXTS for word in (text, 1)]) == b"+OK\r\n"
+    for pattern in PATTERNS:
+        fitting = [sorted(ask(server, "KEYS", pattern)[:-2].split(b"\r\n$")) for server in (real, client)]
+        assert fitting[0] == fitting[1], pattern
+
+
+def test_a_pattern_with_many_stars_takes_no_time(client: Client) -> None:
+    client.ask(request("SET", "b" * 10_000, 1), b"+OK\r\n")
+    for pattern in ("*a" * 30, "*a" * 30 + "b", "*b" * 30 + "a"):
+        client.ask(request("KEYS", pattern), b"*0\r\n")
+
+
 def fields(server: Client, version: int) -> list[bytes]:
     """What HELLO tells, without the values."""
     answer = ask(server, "HELLO", version)

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""A cache that speaks with the clients of Redis (RESP2, and RESP3 if they ask): strings, counters, times to live.
+
+kv.py --listen URL [--listen URL]... [--loops N]; then `redis-cli -p PORT`.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+# The commands: each module adds its own to those that kv_commands.execute knows.
+import kv_about as _about
+import kv_keys as _keys
+import kv_transaction as _transaction
+import kv_values as _values
+import launch
+import reactor
+from kv_commands import Client, execute
+from kv_replies import encode
+from kv_store import Store
+
+SWEEP = 0.1
+"""Seconds from one removal of what has expired to the next; nobody sees it before that either."""
+MAX_REQUEST = 1 << 30
+HARD_LIMIT = 2 << 30
+"""The largest value is 512 MiB, and one may be queued behind another."""
+
+
+class Kv(launch.Handler):
+    def __init__(self) -> None:
+        self.store = Store()
+        self.numbers = itertools.count(1)
+
+    def on_open(self, conn: reactor.Conn) -> None:
+        conn.context = Client(self.store, next(self.numbers))
+
+    def on_data(self, conn: reactor.Conn, args: list[bytes]) -> reactor.Action | None:  # type: ignore[override]
+        """One command: with the framing `resp` its arguments come instead of its bytes."""
+        client: Client = conn.context
+        with self.store.lock:
+            reply = execute(client, args)
+        conn.write(encode(reply, client.protocol))
+        return reactor.Action.CLOSE if client.is_over else None
+
+    def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
+        with self.store.lock:
+            self.store.unwatch(conn.context.watch)
+
+    def on_tick(self, server: reactor.Server) -> float:
+        more = True
+        while more:
+            with self.store.lock:
+                more = self.store.sweep()
+        return SWEEP
+
+
+if __name__ == "__main__":
+    flags = launch.Parser(__doc__).parse()
+    launch.serve(Kv(), flags, framing=f"resp,max_frame={MAX_REQUEST}", hard_limit=HARD_LIMIT)
