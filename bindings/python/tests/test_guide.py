@@ -24,6 +24,10 @@ def program(page: str, heading: str) -> str:
     """The first program under a heading, at any free port: its own may be taken."""
     under = re.split(rf"^#+ {heading}$", (PACKAGE / page).read_text(), flags=re.M)[1]
     code = under.partition("```python\n")[2].partition("```\n")[0]
+    return at_any_port(code)
+
+
+def at_any_port(code: str) -> str:
     return re.sub(r'"(tcp|udp)://(127\.0\.0\.1)?:\d+"', r'"\1://127.0.0.1:0"', code)
 
 
@@ -93,6 +97,20 @@ def test_the_guides_program_under_asyncio() -> None:
         one.sendall(b"a\nquit\n")
         assert receive(one, len(first) + 1) == first
     assert finish(process) == (0, "", "")
+
+
+def test_the_guides_first_program_is_the_example_room() -> None:
+    code = program("guide/first.md", "Your first protocol")
+    example = (PACKAGE.parents[1] / "examples" / "python" / "room.py").read_text()
+    assert at_any_port(example).endswith(f'"""\n\n{code}')
+    process, url = run(code)
+    # And the client below it.
+    client = (PACKAGE / "guide" / "first.md").read_text().split("```python\n")[2].partition("```\n")[0]
+    tried = run_program(sys.executable, "-c", client.replace("5000", url.rpartition(":")[2]))
+    status, out, err = finish(tried)
+    assert (status, err) == (0, "")
+    assert "WELCOME ada from 127.0.0.1:" in out
+    assert stop(process) == ""
 
 
 def derived(line: bytes) -> bytes:
