@@ -34,12 +34,16 @@ class Kv(launch.Handler):
     def on_open(self, conn: reactor.Conn) -> None:
         conn.context = Client(self.store, next(self.numbers))
 
-    def on_data(self, conn: reactor.Conn, args: list[bytes]) -> reactor.Action | None:  # type: ignore[override]
-        """One command: with the framing `resp` its arguments come instead of its bytes."""
+    def on_commands(self, conn: reactor.Conn, commands: list[list[bytes]]) -> reactor.Action | None:
+        """The commands of one read. Others' come before or after them, and they are answered by one write."""
         client: Client = conn.context
+        replies = []
         with self.store.lock:
-            reply = execute(client, args)
-        conn.write(encode(reply, client.protocol))
+            for arguments in commands:
+                replies.append(encode(execute(client, arguments), client.protocol))
+                if client.is_over:
+                    break
+        conn.write(b"".join(replies))
         return reactor.Action.CLOSE if client.is_over else None
 
     def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
@@ -56,4 +60,4 @@ class Kv(launch.Handler):
 
 if __name__ == "__main__":
     flags = launch.Parser(__doc__).parse()
-    launch.serve(Kv(), flags, framing=f"resp,max_frame={MAX_REQUEST}", hard_limit=HARD_LIMIT)
+    launch.serve(Kv(), flags, framing=reactor.Resp(max_frame=MAX_REQUEST), hard_limit=HARD_LIMIT)
