@@ -117,7 +117,7 @@ class Work(launch.Handler):
 
 def main() -> None:
     parser = launch.Parser(__doc__)
-    parser.add_argument("--threads", metavar="N", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", metavar="N", type=int, default=os.cpu_count() or 1)
     flags = parser.parse()
     if flags.threads < 1:
         parser.error("--threads: there must be at least one")

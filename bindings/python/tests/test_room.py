@@ -69,6 +69,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         assert finish(server.process) == (0, "", "")
 
 
+def is_refused(url: str) -> bool:
+    try:
+        connect(url).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def lines_of_code(program: Path) -> int:
     lines = [line.strip() for line in program.read_text().splitlines()]
     return sum(1 for line in lines if line and not line.startswith("#"))
@@ -127,8 +135,7 @@ def test_at_a_signal_who_is_there_may_finish(server: Server) -> None:
     with server.enter("ada", "lobby") as ada:
         server.process.send_signal(signal.SIGTERM)
         assert ada.hear() == "CLOSING"
-        with pytest.raises(ConnectionRefusedError):
-            connect(server.url)
+        wait_until(lambda: is_refused(server.url), "the end of listening")
         ada.say("one moment")
         assert ada.hear() == "ada: one moment"
     assert finish(server.process) == (0, "", "")
