@@ -34,16 +34,12 @@ class Kv(launch.Handler):
     def on_open(self, conn: reactor.Conn) -> None:
         conn.context = Client(self.store, next(self.numbers))
 
-    def on_commands(self, conn: reactor.Conn, commands: list[list[bytes]]) -> reactor.Action | None:
-        """The commands of one read. Others' come before or after them, and they are answered by one write."""
+    def on_command(self, conn: reactor.Conn, arguments: list[bytes]) -> reactor.Action | None:
+        # One at a time: the commands of one read may ask for more than is good to have in memory at once.
         client: Client = conn.context
-        replies = []
         with self.store.lock:
-            for arguments in commands:
-                replies.append(encode(execute(client, arguments), client.protocol))
-                if client.is_over:
-                    break
-        conn.write(b"".join(replies))
+            reply = execute(client, arguments)
+        conn.write(encode(reply, client.protocol))
         return reactor.Action.CLOSE if client.is_over else None
 
     def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
