@@ -55,6 +55,16 @@ impl Handler for Timed {
     }
 }
 
+#[cfg(not(reactor_poller = "poll"))]
+struct Ticking;
+
+#[cfg(not(reactor_poller = "poll"))]
+impl Handler for Ticking {
+    fn on_tick(&self, _: &Handle) -> Option<Duration> {
+        Some(Duration::from_secs(100))
+    }
+}
+
 fn server() -> Server {
     Server::new(Nothing, &loops(2)).unwrap()
 }
@@ -98,10 +108,11 @@ fn turn_innocents() {
     let (serving, address) = listening();
     serving.start().unwrap();
     let [late, connected, ended] = [(); 3].map(|()| Server::new(Nothing, &loops(1)).unwrap());
-    let servers = [late, connected, ended, Server::new(Timed, &loops(1)).unwrap()];
+    let (timed, ticking) = (Server::new(Timed, &loops(1)).unwrap(), Server::new(Ticking, &loops(1)).unwrap());
+    let servers = [late, connected, ended, timed, ticking];
     let mut hosts = servers.each_ref().map(|server| server.start_hosted().unwrap());
     hosts.iter_mut().for_each(|host| assert!(host.turn(Some(Duration::ZERO)).unwrap()));
-    let [late, connected, ended, _] = servers.each_ref().map(Server::handle);
+    let [late, connected, ended, _, _] = servers.each_ref().map(Server::handle);
     late.listen("tcp://127.0.0.1:0", &ListenOptions::default(), &ConnOptions::default()).unwrap();
     connected.connect(&address, ConnectOptions::default()).unwrap();
     ended.stop();

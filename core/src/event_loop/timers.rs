@@ -97,7 +97,10 @@ impl EventLoop {
         match self.call(|state, receiver| receiver.event(Event::Tick(state.server(), &mut next))) {
             Ok(_) => match next {
                 None => return,
-                Some(delay) => self.tick = delay,
+                Some(delay) => {
+                    self.state.server().shared.excuses.nowhere();
+                    self.tick = delay;
+                }
             },
             Err(panic) => report(format_args!("on_tick panicked: {panic}")),
         }

@@ -10,7 +10,7 @@ use crate::sys::fork;
 pub(crate) struct Excuses {
     /// A call has failed, which the program knows, the binding tells of it, or it was told.
     unstarted: AtomicBool,
-    /// It has timers to run.
+    /// It has timers to run, or ticks.
     nowhere: AtomicBool,
     /// How many forks there were before the server was made: a child has it since, and may have started it.
     forks: u32,
