@@ -73,6 +73,7 @@ VERSIONS: dict[str, Callable[[Path], str]] = {
     "reactor-rust": OURS,
     "reactor-c": OURS,
     "reactor-python": OURS,
+    "reactor-python-lists": OURS,
     "reactor-node": OURS,
     "limit-epoll": COMPILER,
     "limit-uring": printed("pkg-config", "--modversion", "liburing", pattern=r"([\d.]+)"),

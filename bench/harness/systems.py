@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 # The bare epoll loop, which every figure is compared with.
 LIMIT = "limit-epoll"
+# Ours in Python with a callback for each read's messages, beside the one with a callback for each message.
+LISTS = "reactor-python-lists"
 # Ours whose figures are followed most closely, and compared with each peer.
 CLOSELY = ("reactor-rust", "reactor-c")
 # Seconds of load before what an interpreter runs is measured: its first second can be five times slower than the next.
@@ -37,7 +39,7 @@ class System:
 
     @property
     def ours(self) -> bool:
-        return self.name == "reactor"
+        return self.name in ("reactor", LISTS)
 
 
 def example(*command: str) -> tuple[str, ...]:
@@ -61,6 +63,10 @@ def in_python(name: str, kinds: str) -> System:
     return System(name, "python", {kind: (*server, kind, "{url}") for kind in kinds.split()}, INTERPRETER)
 
 
+def ours_in_python(kind: str) -> tuple[str, ...]:
+    return ("target/venv/bin/python", "bench/servers/python/server.py", kind, "{url}")
+
+
 def closely(language: str, examples: str, servers: str) -> System:
     """Rust or C: examples where there are some, and a program of the benchmark's own for the rest."""
     commands = {kind: example(f"{examples}/{kind}") for kind in ("echo", "http", "kv")}
@@ -75,7 +81,16 @@ REDIS = ("redis-server", "--save", "", "--appendonly", "no", "--bind", "127.0.0.
 SYSTEMS = (
     closely("rust", "target/release", "target/release/reactor-bench-servers"),
     closely("c", "target/examples/c", "target/bench/bin/reactor-c"),
-    System("reactor", "python", {"echo": example("target/venv/bin/python", "examples/python/echo.py")}, INTERPRETER),
+    System(
+        "reactor",
+        "python",
+        {
+            "echo": example("target/venv/bin/python", "examples/python/echo.py"),
+            "frames": ours_in_python("frames"),
+        },
+        INTERPRETER,
+    ),
+    System(LISTS, "python", {"frames": ours_in_python("lists")}, INTERPRETER),
     System("reactor", "node", {"echo": example("examples/run", "node", "echo")}, INTERPRETER),
     native("limit-epoll", "c", "echo frames answers http kv udp broadcast"),
     peer("limit-uring", "c", "echo frames udp"),  # valgrind does not know io_uring.

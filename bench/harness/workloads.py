@@ -101,9 +101,11 @@ def http(tool: str, name: str, says: str, measures: tuple[str, ...], brief: bool
     return Workload(name, "http", says, {"protocol": "http", "connections": 50}, measures, tool, brief=brief)
 
 
-def frames(name: str, says: str, depth: int, measures: tuple[str, ...]) -> Workload:
-    load: dict[str, int | str] = {"protocol": "frames", "connections": 50, "size": 64, "depth": depth}
-    return Workload(name, "frames", says, load, measures)
+def frames(
+    name: str, says: str, depth: int, measures: tuple[str, ...], connections: int = 50, only: tuple[str, ...] = ()
+) -> Workload:
+    load: dict[str, int | str] = {"protocol": "frames", "connections": connections, "size": 64, "depth": depth}
+    return Workload(name, "frames", says, load, measures, only=only)
 
 
 def kv(command: str) -> Workload:
@@ -111,6 +113,16 @@ def kv(command: str) -> Workload:
     return Workload(f"kv-{command}", "kv", says, {"connections": 50}, tool="redis-benchmark")
 
 
+# Every system in Python that cuts messages.
+IN_PYTHON = (
+    "reactor-python",
+    "reactor-python-lists",
+    "asyncio",
+    "uvloop",
+    "rloop",
+    "aiofastnet-asyncio",
+    "aiofastnet-uvloop",
+)
 EVERY = ("throughput", "cost", "syscalls", "instructions")
 
 WORKLOADS = (
@@ -129,7 +141,15 @@ WORKLOADS = (
     echo("echo-16k", "16 KiB there and back, 50 connections", size=16_384),
     echo("echo-1m", "1 MiB there and back, 10 connections", connections=10, size=1_048_576),
     frames("frames", "64 bytes behind a length, 50 connections", 1, EVERY),
-    frames("frames-16-deep", "the same, 16 requests outstanding on each", 16, ("throughput",)),
+    frames("frames-16-deep", "the same, 16 requests outstanding on each", 16, ("throughput", "instructions")),
+    frames(
+        "frames-64-deep",
+        "64 bytes behind a length, 10 connections, 64 requests outstanding on each: those in Python",
+        64,
+        ("instructions",),
+        connections=10,
+        only=("limit-epoll", *IN_PYTHON),
+    ),
     Workload(
         "answers-16k",
         "answers",

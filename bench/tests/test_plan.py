@@ -29,7 +29,7 @@ def test_a_run_ends_in_time(mode: str, descriptors: int) -> None:
 
 def test_the_names_are_those_of_the_report() -> None:
     core = ["echo-64x50", "echo-68x50", "echo-512x50", "echo-64x1000", "echo-16-deep", "echo-16k", "echo-1m"]
-    core += ["frames", "frames-16-deep", "http", "http-wrk", "kv-ping", "kv-set", "kv-get"]
+    core += ["frames", "frames-16-deep", "frames-64-deep", "http", "http-wrk", "kv-ping", "kv-set", "kv-get"]
     core += ["udp-echo", "udp-plain", "connects", "broadcast"]
     core += ["latency-50", "latency-80", "latency-attacked", "idle-100", "idle-1000", "idle-10000", "idle-100000"]
     core += ["growth-10", "growth-50", "growth-1000", "growth-10000"]
@@ -56,8 +56,10 @@ def test_every_measure_and_system_is_used() -> None:
 def test_who_takes_part() -> None:
     assert labels("core", "kv-set.throughput") == ["limit-epoll", "reactor-rust", "reactor-c", "redis-server"]
     assert labels("full", "answers-16k.throughput") == ["limit-epoll", "reactor-rust", "reactor-c"]
-    instructions = ["limit-epoll", "reactor-rust", "reactor-c", "libuv", "libevent", "tokio", "mio", *IN_PYTHON]
+    ours_in_python = ["reactor-python", "reactor-python-lists"]
+    instructions = ["limit-epoll", "reactor-rust", "reactor-c", *ours_in_python, "libuv", "libevent", "tokio", "mio", *IN_PYTHON]
     assert labels("core", "frames.instructions") == instructions
+    assert labels("core", "frames-64-deep.instructions") == ["limit-epoll", *ours_in_python, *IN_PYTHON]
     assert "reactor-python" in labels("core", "echo-64x50.instructions")
     assert "reactor-node" not in labels("core", "echo-64x50.instructions")
     assert "asyncio" not in labels("core", "http.throughput")

@@ -139,3 +139,13 @@ def test_the_quick_start_is_short_and_works_when_pasted() -> None:
 def test_the_packages_readme_has_the_quick_start() -> None:
     body = quickstart().partition("\n\n")[2]
     assert f"```python\n{body}```" in (ROOT / "bindings" / "python" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("kind", ["frames", "lists"])
+def test_the_benchmarks_servers_send_messages_back(kind: str) -> None:
+    process = run_program(sys.executable, str(ROOT / "bench" / "servers" / "python" / "server.py"), kind, "tcp://127.0.0.1:0")
+    messages = [b"", b"a", b"\0\0\0\1", random.randbytes(300_000)]
+    sent = b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+    assert exchange(listening(process), sent) == sent
+    process.terminate()
+    assert finish(process) == (0, "", "")
