@@ -58,10 +58,10 @@ class Handler:
 
     def on_frames(self, conn: Conn, frames: list[bytes]) -> _Answer:
         """Frames came in: all that one read has completed, in order, at least one. Instead of `on_data`, which a handler with this
-        cannot have: many small frames cost far less so, and what is written for them can be written at once. All of them were
-        cut by the framing that was set when they came; what `conn.set_framing` sets here cuts what follows. `conn.hold`, `conn.pause`
-        and a close count from the next call on, too. Without framing the list has the bytes of one read, and `conn.keep` may
-        keep the end of it."""
+        cannot have: many small frames cost far less so, and what is written for them can be written at once; where they come one at
+        a time, `on_data` costs less. All of them were cut by the framing that was set when they came; what `conn.set_framing`
+        sets here cuts what follows. `conn.hold`, `conn.pause` and a close count from the next call on, too. Without framing the
+        list has the bytes of one read, and `conn.keep` may keep the end of it."""
 
     def on_command(self, conn: Conn, arguments: list[bytes]) -> _Answer:
         """A command came in, cut by `Resp`: its arguments, at least one, of which the first is its name."""
