@@ -885,6 +885,10 @@ typedef struct reactor_metrics {
      * Closed connections that the linger limit ended, before the peer did.
      */
     uint64_t linger_expired;
+    /**
+     * Always 0, for programs that read it: nobody waits for the byte budget, as those who hold too much are closed.
+     */
+    uint64_t reads_paused_by_budget;
 } reactor_metrics;
 
 /**

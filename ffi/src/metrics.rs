@@ -83,6 +83,8 @@ pub struct reactor_metrics {
     pub turns_sampled: u64,
     /// Closed connections that the linger limit ended, before the peer did.
     pub linger_expired: u64,
+    /// Always 0, for programs that read it: nobody waits for the byte budget, as those who hold too much are closed.
+    pub reads_paused_by_budget: u64,
 }
 
 // SAFETY: integers only, `size` first, without padding: `ends!` adds them up.
@@ -92,7 +94,7 @@ unsafe impl SizedStruct for reactor_metrics {
         refused_by_address, accept_errors, bytes_read, bytes_written, messages_read, messages_written,
         datagrams_read, datagrams_written, datagrams_dropped, datagrams_truncated, polls, reads, writes,
         accepts, other_calls, wakeups, turns, timers_fired, callback_nanos_sampled, turns_sampled,
-        linger_expired,
+        linger_expired, reads_paused_by_budget,
     );
 }
 
@@ -156,6 +158,7 @@ fn from_core(of: &Metrics) -> reactor_metrics {
         accept_errors bytes_read bytes_written messages_read messages_written datagrams_read
         datagrams_written datagrams_dropped datagrams_truncated polls reads writes accepts other_calls
         wakeups turns timers_fired callback_nanos_sampled turns_sampled linger_expired
+        reads_paused_by_budget
     };
     metrics.closed.iter_mut().zip(&of.closed).for_each(|(ours, count)| *ours = *count);
     metrics
@@ -173,8 +176,8 @@ mod tests {
     #[test]
     fn what_was_counted_arrives_by_its_name() {
         let mut metrics = Metrics::default();
-        (metrics.connections, metrics.closed[3], metrics.linger_expired) = (1, 2, 3);
+        (metrics.connections, metrics.closed[3], metrics.reads_paused_by_budget) = (1, 2, 3);
         let ours = from_core(&metrics);
-        assert_eq!((ours.connections, ours.closed[3], ours.linger_expired), (1, 2, 3));
+        assert_eq!((ours.connections, ours.closed[3], ours.reads_paused_by_budget), (1, 2, 3));
     }
 }

@@ -65,6 +65,8 @@ class Metrics:
     """Turns whose time in callbacks was measured."""
     linger_expired: int
     """Closed connections that the linger limit ended, before the peer did."""
+    reads_paused_by_budget: int
+    """Always 0, for programs that read it: nobody waits for the byte budget, as those who hold too much are closed."""
     connections: int
     """Connections that are open now."""
     queued_bytes: int

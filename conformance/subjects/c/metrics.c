@@ -15,7 +15,7 @@ static const struct {
     COUNTER(bytes_written), COUNTER(messages_read), COUNTER(messages_written), COUNTER(datagrams_read),
     COUNTER(datagrams_written), COUNTER(datagrams_dropped), COUNTER(datagrams_truncated), COUNTER(polls), COUNTER(reads),
     COUNTER(writes), COUNTER(accepts), COUNTER(other_calls), COUNTER(wakeups), COUNTER(turns), COUNTER(timers_fired),
-    COUNTER(callback_nanos_sampled), COUNTER(turns_sampled), COUNTER(linger_expired),
+    COUNTER(callback_nanos_sampled), COUNTER(turns_sampled), COUNTER(linger_expired), COUNTER(reads_paused_by_budget),
 };
 
 static void describe_closed(struct text *text, const reactor_metrics *metrics) {

@@ -250,6 +250,8 @@ metrics! {
     turns_sampled,
     /// Closed connections that the linger limit ended, before the peer did.
     linger_expired,
+    /// Always 0, for programs that read it: nobody waits for the byte budget, as those who hold too much are closed.
+    reads_paused_by_budget,
 }
 
 impl Metrics {

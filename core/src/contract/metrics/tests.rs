@@ -18,13 +18,13 @@ fn counted() -> LoopMetrics {
 
 #[test]
 fn each_counter_reaches_its_own_field_of_the_snapshot() {
-    let snapshot = Metrics { connections: 26, queued_bytes: 27, ..counted().snapshot() };
+    let snapshot = Metrics { connections: 27, queued_bytes: 28, ..counted().snapshot() };
     let counters = snapshot.counters();
-    assert_eq!(counters.len(), 27);
+    assert_eq!(counters.len(), 28);
     for (n, (name, value)) in (1..).zip(counters) {
         assert_eq!(value, n, "{name}");
     }
-    assert_eq!((snapshot.accepted, snapshot.bytes_read, snapshot.linger_expired), (1, 7, 25));
+    assert_eq!((snapshot.accepted, snapshot.bytes_read, snapshot.reads_paused_by_budget), (1, 7, 26));
     assert_eq!((snapshot.closed_total(), snapshot.delay.count()), (0, 0));
 }
 
