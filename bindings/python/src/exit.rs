@@ -104,6 +104,11 @@ pub(crate) fn register(key: u64, handle: Handle) -> bool {
     goes_on
 }
 
+/// Whether the interpreter is being taken down, or soon will be: what logs in Python may be gone.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::SeqCst)
+}
+
 /// Arranges for `stop_servers` to run before the interpreter is taken down, in this process and its forks. A further import
 /// finds that done.
 pub(crate) fn stop_servers_at_exit(py: Python<'_>) -> PyResult<()> {

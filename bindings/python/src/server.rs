@@ -12,7 +12,7 @@ use reactor_core::{ConnId, Error, ErrorKind, Handle};
 use crate::callbacks::Callbacks;
 use crate::delivery::PythonDelivery;
 use crate::errors::{exception, IntoPyResult};
-use crate::exit::Registration;
+use crate::exit::{is_ending, Registration};
 use crate::options::Options;
 use crate::state::State;
 
@@ -141,7 +141,9 @@ impl Server {
     fn release(&self) {
         if let Some(Owned { core, .. }) = self.lock().take() {
             // Not while an exception is on its way, which logging would meet, and which says what went wrong.
-            Python::try_attach(|py| (!PyErr::occurred(py)).then(|| core.handle().tell_if_unstarted()));
+            Python::try_attach(|py| {
+                (!is_ending() && !PyErr::occurred(py)).then(|| core.handle().tell_if_unstarted())
+            });
             core.let_go();
         }
     }

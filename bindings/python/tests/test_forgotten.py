@@ -60,3 +60,16 @@ with reactor.Server(Handler(), loops=1) as server:
 """
     message = "a server runs that listens nowhere, and so nobody can connect: call listen"
     assert finish(run_python(script)) == (0, f"ERROR {message}\n", "")
+
+
+def test_nobody_is_told_when_the_interpreter_is_half_gone() -> None:
+    # What is registered before the package's own function runs after it.
+    first = "import atexit\natexit.register(lambda: late())\n"
+    late = """
+def late():
+    global other
+    other = reactor.Server(Handler(), loops=1)
+    other.listen("tcp://127.0.0.1:0")
+server.stop()
+"""
+    assert finish(run_python(first + MAKE + late)) == (0, "", "")
