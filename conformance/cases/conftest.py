@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from harness.promises import CAPABILITIES, SUBJECTS
+from harness.promises import CAPABILITIES, NO_SUBJECT, ONE_LOOP, SUBJECTS
 from harness.subject import TCP, Subject
 from harness.table import TABLE
 
@@ -45,12 +45,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f"{marks.nodeid} proves no promise")
     if "subject" not in metafunc.fixturenames:
         raise pytest.UsageError(f"{marks.nodeid} runs no subject")
-    misfits = dict(mark.args for mark in marks.iter_markers("not_for"))
     subjects = metafunc.config.getoption("--subjects").split(",")
+    named = dict(mark.args for mark in marks.iter_markers("not_for"))
+    known = {subject: subject if subject in named else subject.partition("-")[0] for subject in subjects}
+    misfits = {subject: named[name] for subject, name in known.items() if name in named}
+    misfits.update({subject: NO_SUBJECT[subject] for subject in subjects if subject in NO_SUBJECT})
     table = metafunc.config.stash.get(TABLE, None)
-    for subject in set(subjects) & misfits.keys():
+    for subject in misfits:
+        case = "every case" if subject in NO_SUBJECT else metafunc.function.__name__
         if table is not None:
-            table.leave_out(numbers, subject, metafunc.function.__name__, misfits[subject])
+            table.leave_out(numbers, subject, case, misfits[subject])
     fitting = [name for name in subjects if name not in misfits]
     needed = {part for mark in marks.iter_markers("needs") for part in mark.args}
     for subject in fitting:
@@ -60,8 +64,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Drops what pytest makes of a case that fits none of the subjects."""
-    items[:] = [item for item in items if item.callspec.params["subject"] in SUBJECTS]  # type: ignore[attr-defined]
+    """Drops what pytest makes of a case that fits none of the subjects, and a case with several loops for one that has one, where
+    the same case has one loop, too."""
+    items[:] = [item for item in items if _params(item)["subject"] in SUBJECTS]
+    with_one = {_but_loops(item) for item in items if _params(item).get("loops") == 1}
+    items[:] = [item for item in items if not (_is_clamped(item) and _but_loops(item) in with_one)]
+
+
+def _params(item: pytest.Item) -> dict[str, object]:
+    return item.callspec.params  # type: ignore[attr-defined, no-any-return]
+
+
+def _is_clamped(item: pytest.Item) -> bool:
+    """Whether it asks for several loops of a subject that has one."""
+    params = _params(item)
+    return params["subject"] in ONE_LOOP and params.get("loops", 1) != 1
+
+
+def _but_loops(item: pytest.Item) -> str:
+    """The case and its parameters without the number of loops."""
+    others = {name: value for name, value in _params(item).items() if name != "loops"}
+    return f"{item.nodeid.partition('[')[0]} {others}"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Gate, Strace, Subject, not_for, promises
+from harness import Gate, Strace, Subject, not_for, promises, several_loops
 from harness.strace import Call
 from harness.subject import TCP
 
@@ -21,8 +21,8 @@ WRITES = frozenset({"write", "writev", "sendto", "sendmsg"})
 
 
 def of_loops(server: Subject) -> Callable[[Call], bool]:
-    """Calls of the engine's own threads."""
-    threads = server.loop_threads().keys()
+    """Calls of the threads that turn."""
+    threads = server.turning_threads()
     return lambda call: call.thread in threads
 
 
@@ -160,6 +160,7 @@ def test_a_sleeping_loop_is_woken_by_each_kind_of_call(serve: Serve) -> None:
 
 
 @promises("B2")
+@several_loops
 @not_for("node", ONE_THREAD)
 def test_nine_connections_over_four_loops_fall_3_2_2_2(serve: Serve) -> None:
     server = serve(loops=4)
@@ -170,6 +171,7 @@ def test_nine_connections_over_four_loops_fall_3_2_2_2(serve: Serve) -> None:
 
 
 @promises("B2")
+@several_loops
 @not_for("node", ONE_THREAD)
 def test_a_slow_callback_does_not_stop_accepting(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=2)
@@ -186,12 +188,13 @@ def test_a_slow_callback_does_not_stop_accepting(serve: Serve, tmp_path: Path) -
 
 
 @promises("B2")
+@several_loops
 def test_one_connection_wakes_who_accepts_and_one_loop(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=4, trace=False)
     server.connect().id()
     with Strace(server.pid, tmp_path / "strace") as trace:
         server.connect().id()
         trace.settle()
-    awake = {call.thread for call in trace.calls()} & server.loop_threads().keys()
+    awake = {call.thread for call in trace.calls()} & server.turning_threads()
     assert len(awake) == 2, trace.calls()
     assert trace.counts()["accept4"] <= 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Subject, eventually, needs, pattern, process, promises
+from harness import Subject, eventually, needs, pattern, process, promises, several_loops
 from harness.client import HANG_GUARD
 from harness.gate import Gate
 
@@ -333,6 +333,7 @@ def test_an_unreachable_peer_ends_nothing(serve: Serve) -> None:
 
 
 @promises("D6", "B2")
+@several_loops
 def test_with_reuseport_each_loop_has_an_endpoint(serve: Serve) -> None:
     server = serve(f"{UDP}?reuseport=true", loops=3)
     ids = endpoints(server)

@@ -17,7 +17,7 @@ from conftest import Serve
 from test_gathered import flood
 from test_outgoing import silent
 
-from harness import Client, Gate, Subject, eventually, needs, pattern, promises
+from harness import Client, Gate, Subject, eventually, needs, not_for, pattern, promises
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -177,6 +177,7 @@ def _unread(server: Subject) -> int:
 
 
 @promises("D7", "S3")
+@not_for("python-asyncio", "half a minute, for what the core does alone, and `python` shows")
 @needs("outgoing")
 def test_the_connect_timeout_and_the_stop_deadline_are_30_seconds(serve: Serve, tmp_path: Path) -> None:
     """The one slow case: both at once."""

@@ -35,7 +35,7 @@ def many_descriptors() -> Iterator[None]:
 
 
 def of_loops(server: Subject, trace: Strace) -> Counter[str]:
-    threads = server.loop_threads().keys()
+    threads = server.turning_threads()
     return trace.counts(lambda call: call.thread in threads)
 
 
@@ -140,7 +140,7 @@ def test_writes_by_id_from_another_thread_share_wakeups_and_calls(serve: Serve, 
         gate.open()
         assert client.exactly(100_000) == pattern(100) * 1000
         trace.settle()
-    threads = server.loop_threads().keys()
+    threads = server.turning_threads()
     sent = [c for c in trace.calls() if c.name in ("sendto", "sendmsg", "writev") and c.thread in threads]
     # One more for the sleeper's own line.
     assert len(sent) <= 4, sent

@@ -44,7 +44,7 @@ def test_a_connection_knows_its_listener_its_loop_and_its_bytes(
         assert loops.setdefault(info["loop"], opened["thread"]) == opened["thread"]
         assert (info["received"], info["sent"], info["queued"]) == (got, len(conn) + 1, 0)
         assert 0 <= info["age_ms"] < 60_000
-    assert loops.keys() == {0, 1, 2}
+    assert loops.keys() == ({0} if server.has_one_loop else {0, 1, 2})
 
 
 def sent_and_queued(server: Subject, conn: str) -> tuple[int, int]:
@@ -206,7 +206,7 @@ def test_what_belongs_to_a_loop_is_refused_elsewhere(serve: Serve) -> None:
     other.id()
     for call in ("timer 10 0", "keep 1"):
         assert server.control(f"call {conn} {call}") == "WRONG_THREAD"
-        assert other.ask(f"call {conn} {call}") == "WRONG_THREAD"
+        assert server.has_one_loop or other.ask(f"call {conn} {call}") == "WRONG_THREAD"
     assert server.control("call server timer 10 0") == "WRONG_THREAD"
     assert server.control("call server current-loop") is None
     assert client.ask("echo fine") == "fine"

@@ -77,7 +77,7 @@ def test_bind_fork_and_start_in_the_child_works(serve: Serve, loops: int, tmp_pa
     assert server.pid != server.process.pid
     answers(server, 0)
     answers(server, 1)
-    assert len(server.loop_threads()) >= loops
+    assert len(server.turning_threads()) >= loops
     server.tell("stop")
     server.expect("ended")
     assert not (tmp_path / "s").exists(), "the path is the child's"

@@ -115,7 +115,7 @@ def test_a_connections_callbacks_come_on_one_thread_of_a_loop(serve: Serve) -> N
         assert client.to_the_end() == b"".join(b"%d\n" % number for number in range(50))
         client.close()
     # Only now: a thread names itself, which may be later than the start of its server.
-    loop_threads = {0} if server.name == "node" else server.loop_threads().keys()
+    loop_threads = {0} if server.name == "node" else server.turning_threads()
     for _ in clients:
         begin = server.expect("open")
         end = server.expect("close", id=begin["id"])

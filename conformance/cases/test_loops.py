@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, promises
+from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, promises, several_loops
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -47,6 +47,7 @@ def client_from(url: str, source: str) -> Client:
 
 
 @promises("B1")
+@several_loops
 @pytest.mark.parametrize("count", range(1, len(CPUS) + 1))
 def test_by_default_there_is_a_loop_for_each_processor_of_the_process(serve: Serve, count: int) -> None:
     server = serve(prefix=cpus(CPUS[:count]))
@@ -62,6 +63,7 @@ def expect_threads(server: Subject, names: set[str]) -> None:
 
 
 @promises("B1")
+@several_loops
 @pytest.mark.parametrize("loops", [1, 2, 5])
 def test_the_threads_are_named(serve: Serve, loops: int) -> None:
     server = serve(loops=loops)
@@ -75,6 +77,7 @@ def test_the_threads_are_named(serve: Serve, loops: int) -> None:
 
 
 @promises("B1")
+@several_loops
 @pytest.mark.parametrize("usable", [CPUS[:1], CPUS[-1:], CPUS], ids=["first", "last", "all"])
 def test_loops_are_pinned_if_asked_each_to_one_processor(serve: Serve, usable: list[int]) -> None:
     loops = len(usable) + 1
@@ -93,6 +96,7 @@ def test_loops_are_pinned_if_asked_each_to_one_processor(serve: Serve, usable: l
 
 
 @promises("B1")
+@several_loops
 def test_pinning_is_the_loops_alone(serve: Serve) -> None:
     """Neither the thread that starts the server nor one that somebody else starts is bound."""
     server = serve(loops=2, pin=True)
@@ -120,6 +124,7 @@ def test_every_balance_serves_every_kind(serve: Serve, balance: str, loops: int,
 
 
 @promises("B2")
+@several_loops
 def test_round_robin_goes_round_whoever_leaves(serve: Serve) -> None:
     server = serve(loops=3, balance="round-robin")
     for turn in range(9):
@@ -130,6 +135,7 @@ def test_round_robin_goes_round_whoever_leaves(serve: Serve) -> None:
 
 
 @promises("B2")
+@several_loops
 def test_least_connections_fills_the_emptiest(serve: Serve) -> None:
     server = serve(loops=3, balance="least-connections")
     clients = []
@@ -148,6 +154,7 @@ def test_least_connections_fills_the_emptiest(serve: Serve) -> None:
 
 
 @promises("B2")
+@several_loops
 @not_for("node", NO_THREADS)
 def test_least_connections_counts_those_on_their_way(serve: Serve, tmp_path: Path) -> None:
     """A loop whose callback is held up takes nobody in: who was dealt to it counts all the same."""
@@ -169,6 +176,7 @@ def test_least_connections_counts_those_on_their_way(serve: Serve, tmp_path: Pat
 
 
 @promises("B2")
+@several_loops
 def test_random_meets_every_loop_but_not_in_turn(serve: Serve) -> None:
     server = serve(loops=2, balance="random", trace=False)
     met = []
@@ -181,6 +189,7 @@ def test_random_meets_every_loop_but_not_in_turn(serve: Serve) -> None:
 
 
 @promises("B2")
+@several_loops
 def test_source_hash_leads_an_address_to_the_same_loop(serve: Serve) -> None:
     server = serve(loops=4, balance="source-hash", trace=False)
     met: dict[str, set[int]] = {}
@@ -195,6 +204,7 @@ def test_source_hash_leads_an_address_to_the_same_loop(serve: Serve) -> None:
 
 
 @promises("B2")
+@several_loops
 @not_for("node", NO_THREADS)
 def test_with_reuseport_each_loop_accepts_for_itself(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=3, balance="reuseport", trace=False)
@@ -215,6 +225,7 @@ def test_with_reuseport_each_loop_accepts_for_itself(serve: Serve, tmp_path: Pat
 
 
 @promises("B2")
+@several_loops
 @not_for("node", NO_THREADS)
 @pytest.mark.parametrize("loops", [2, 4])
 def test_a_burst_of_connections_wakes_each_loop_once_per_batch(
@@ -241,6 +252,7 @@ def test_a_burst_of_connections_wakes_each_loop_once_per_batch(
 
 
 @promises("B2")
+@several_loops
 @not_for("node", NO_THREADS)
 def test_a_connection_wakes_one_loop_and_leaves_the_others_asleep(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=4, trace=False)
@@ -253,6 +265,7 @@ def test_a_connection_wakes_one_loop_and_leaves_the_others_asleep(serve: Serve, 
 
 
 @promises("B2")
+@several_loops
 @not_for("node", NO_THREADS)
 @pytest.mark.parametrize("balance", [name for name in BALANCES if name != "reuseport"])
 def test_a_blocked_callback_does_not_stop_accepting(serve: Serve, balance: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, eventually, needs, pattern, promises
+from harness import Client, eventually, needs, pattern, promises, several_loops
 from harness.client import HANG_GUARD
 
 pytestmark = needs("calls", "outgoing")
@@ -78,6 +78,7 @@ def test_an_outgoing_connection_is_like_any_other(
 
 
 @promises("D7")
+@several_loops
 def test_the_loop_can_be_chosen_and_is_the_callers_by_default(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=3)
     with listener("tcp", tmp_path) as (url, found):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import Serve
 
-from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, process, promises
+from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, process, promises, several_loops
 from harness.poller import WAIT
 from harness.subject import TCP
 
@@ -101,6 +101,7 @@ def address(server: Subject) -> tuple[str, int]:
 
 
 @promises("M1")
+@several_loops
 @needs("metrics")
 def test_the_loops_sum_up_to_the_server(serve: Serve) -> None:
     server = serve(loops=3, mode="echo")
@@ -146,7 +147,7 @@ def test_system_calls_are_counted_as_the_system_counts_them(serve: Serve, tmp_pa
     client = server.connect()
     client.send(b"warm")
     assert client.exactly(4) == b"warm"
-    loop = next(iter(server.loop_threads()))
+    loop = next(iter(server.turning_threads()))
     with Strace(server.pid, tmp_path / "strace") as trace:
         before = metrics(server)
         trace.settle()

@@ -2,7 +2,7 @@
 
 from harness.client import HANG_GUARD, Client, pattern
 from harness.gate import Gate
-from harness.promises import needs, not_for, promises
+from harness.promises import needs, not_for, promises, several_loops
 from harness.strace import Strace
 from harness.subject import Subject, eventually
 
@@ -17,4 +17,5 @@ __all__ = [
     "not_for",
     "pattern",
     "promises",
+    "several_loops",
 ]

@@ -6,7 +6,10 @@ import pytest
 
 from harness.poller import MISSING
 
-SUBJECTS = ("rust", "c", "python", "node")
+SUBJECTS = ("rust", "c", "python", "python-asyncio", "node")
+
+#: Subjects whose server has one loop, on the thread of its host, however many a case asks for.
+ONE_LOOP = frozenset({"python-asyncio"})
 
 CONTRACT = tuple(
     f"{chapter}{number}"
@@ -43,8 +46,8 @@ _ALL = frozenset(PARTS) - MISSING
 CAPABILITIES: dict[str, frozenset[str]] = {
     "rust": _ALL,
     "c": _ALL,
-    # A host drives asyncio, which is another way of running.
-    "python": _ALL - {"hosted"},
+    "python": _ALL,
+    "python-asyncio": _ALL,
     "node": frozenset({"budget"}),
 }
 
@@ -66,7 +69,14 @@ def needs(*parts: str) -> pytest.MarkDecorator:
 
 
 def not_for(subject: str, reason: str) -> pytest.MarkDecorator:
-    """Leaves a subject out of a case, for a reason that the table prints."""
+    """Leaves a subject out of a case, for a reason that the table prints; and with a language its other subjects."""
     if subject not in SUBJECTS:
         raise ValueError(f"no subject: {subject}")
     return pytest.mark.not_for(subject, reason)
+
+
+#: Why whole subjects are left out.
+NO_SUBJECT = dict.fromkeys(ONE_LOOP, "poll(2) has no descriptor that a host could poll") if "hosted" in MISSING else {}
+
+#: Leaves subjects out of a case of which the promise is about several loops.
+several_loops = not_for("python-asyncio", "an event loop hosts a server of one loop")

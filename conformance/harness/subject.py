@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from harness import process
 from harness.client import HANG_GUARD, Client
+from harness.promises import ONE_LOOP
 
 ROOT = Path(__file__).resolve().parents[2]
 TCP = "tcp://127.0.0.1:0"
@@ -25,6 +26,7 @@ COMMANDS: dict[str, list[str]] = {
     "rust": ["target/release/reactor-subject"],
     "c": ["target/conformance/subject-c"],
     "python": ["target/venv/bin/python", "conformance/subjects/python/subject.py"],
+    "python-asyncio": ["target/venv/bin/python", "conformance/subjects/python/subject.py", "--asyncio"],
     "node": ["node", "conformance/subjects/node/subject.mjs"],
 }
 LOOP_THREAD = re.compile(r"reactor-(\d+|accept)")
@@ -90,6 +92,8 @@ class Subject:
         )
         self.pid = self.process.pid
         self.forks = "--fork" in arguments
+        self.has_one_loop = name in ONE_LOOP
+        self.is_hosted = "--hosted" in arguments or self.has_one_loop
         self._readers = [
             threading.Thread(target=self._read_events, args=(self.process.stdout,), daemon=True),
             threading.Thread(target=self._read_stderr, args=(self.process.stderr,), daemon=True),
@@ -252,6 +256,10 @@ class Subject:
         """The engine's threads."""
         found = process.threads(self.pid).items()
         return {thread: name for thread, name in found if LOOP_THREAD.fullmatch(name)}
+
+    def turning_threads(self) -> set[int]:
+        """Those that run loops, or accept for them: the engine's, or the main thread, which is a host's."""
+        return {self.pid} if self.is_hosted else set(self.loop_threads())
 
     def _expect_exit(self, code: int) -> None:
         self.end_commands()

@@ -83,9 +83,10 @@ class Table:
         path.write_text(json.dumps(self.as_dict(), indent=2) + "\n")
 
     def text(self) -> str:
-        lines = ["      " + "".join(f"{subject:<10}" for subject in self.subjects)]
+        width = 2 + max(map(len, ("python", *self.subjects)))
+        lines = ["      " + "".join(f"{subject:<{width}}" for subject in self.subjects)]
         for promise, row in self.as_dict().items():
-            lines.append(f"{promise:<6}" + "".join(f"{row[subject]:<10}" for subject in self.subjects))
+            lines.append(f"{promise:<6}" + "".join(f"{row[subject]:<{width}}" for subject in self.subjects))
         lines = [line.rstrip() for line in lines]
         if self.reasons:
             lines += ["", "cases that do not fit a subject:"]

@@ -1,8 +1,8 @@
-"""The commands from standard input, carried out on a thread that is no loop's."""
+"""The commands from standard input, carried out on a thread that is no loop's, or between the turns of a host."""
 
 from __future__ import annotations
 
-import sys
+import os
 import threading
 from collections import Counter
 
@@ -21,11 +21,38 @@ class Control:
         self.world = world
         #: Whether the main thread may wait for the server.
         self.may_wait = threading.Event()
+        self._partial = b""
+        self._reader: threading.Thread | None = None
 
-    def run(self) -> None:
-        """Carries out one command a line; the end of standard input stops the server."""
-        for line in sys.stdin:
-            self.carry_out(line.rstrip("\n"))
+    def begin(self, may_wait: bool) -> None:
+        """Has a thread of its own carry the commands out."""
+        if may_wait:
+            self.may_wait.set()
+        self._reader = threading.Thread(target=self._read_on)
+        self._reader.start()
+
+    def finish(self) -> None:
+        """Carries out whatever still comes."""
+        if self._reader is None:
+            self._read_on()
+        else:
+            self._reader.join()
+
+    def _read_on(self) -> None:
+        while self.read():
+            pass
+
+    def read(self) -> bool:
+        """Carries out the commands of one read, one a line; False at the end of standard input, which stops the server."""
+        data = os.read(0, 1 << 16)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            self.carry_out(line.decode())
+        if not data:
+            self._stop()
+        return bool(data)
+
+    def _stop(self) -> None:
         server = self.world.server
         if server is not None:
             server.stop()
@@ -70,7 +97,9 @@ class Control:
         if command == "fork":
             return forks.call_in_child(lambda: plain(Caller(self.world, server).result(f"server {rest}")))
         if command == "cycles":
-            return cycles(int(rest))
+            for _ in range(int(rest)):
+                self.world.way.cycle()
+            return "ok"
         complain(f"unknown command {command!r}")
         return None
 
@@ -96,14 +125,3 @@ class Control:
         for thread in threads:
             thread.join()
         return results
-
-
-def cycles(count: int) -> str:
-    """Whole lives of servers, one after the other."""
-    for _ in range(count):
-        server = reactor.Server(reactor.Handler())
-        server.listen("tcp://127.0.0.1:0")
-        server.start()
-        server.stop()
-        server.wait()
-    return "ok"

@@ -14,7 +14,7 @@ NUMBERS = (
 )
 SCRIPTS = ("start", "open", "drain", "close", "eof", "wake", "timer")
 TEXTS = ("listen-options", "ticks", *(f"on-{name}" for name in SCRIPTS))
-FLAGS = ("keep-on-overflow", "pin", "no-trace", "listen-inherited", "fork", "signals")
+FLAGS = ("keep-on-overflow", "pin", "no-trace", "listen-inherited", "hosted", "fork", "signals", "asyncio")
 
 
 def number_or_none(text: str) -> int | None:
@@ -42,11 +42,17 @@ def parse() -> argparse.Namespace:
 def of_server(options: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of the server."""
     plain = (
-        *("loops", "balance", "pin", "high_water", "low_water", "hard_limit", "keep_on_overflow", "byte_budget"),
+        *("balance", "pin", "high_water", "low_water", "hard_limit", "keep_on_overflow", "byte_budget"),
         *("read_budget", "max_connections", "max_connections_per_address"),
     )
+    loops = options.loops
+    if options.asyncio and not options.hosted:
+        # The cases that run anywhere do not know that an event loop has one.
+        loops = 1
     times = {name: getattr(options, f"{name}_ms") for name in ("linger", "stall_limit", "stop_deadline")}
     return {
         **{name: getattr(options, name) for name in plain},
+        "loops": loops,
+        "hosted": options.hosted or options.asyncio,
         **{name: None if time is None else time / 1000 for name, time in times.items()},
     }

@@ -6,10 +6,14 @@ import collections
 import contextlib
 import itertools
 import threading
+import typing
 
 import reactor
 from framings import Frames
 from report import emit, thread
+
+if typing.TYPE_CHECKING:
+    from control import Control
 
 
 class Context:
@@ -24,10 +28,27 @@ class Context:
             emit("context-destroyed", text=self.text, thread=thread())
 
 
+class Way(typing.Protocol):
+    """What waits for a server."""
+
+    def start(self, server: reactor.Server) -> None:
+        """Starts one that listens nowhere yet, or says why it cannot."""
+
+    def wait(self, server: reactor.Server) -> object:
+        """Waits for its end, or says why it cannot."""
+
+    def run(self, server: reactor.Server, control: Control, at_once: bool) -> bool:
+        """Starts the server, at once or when a command asks for it, and returns when it has ended; False if it was never started."""
+
+    def cycle(self) -> None:
+        """The whole life of a server."""
+
+
 class World:
     """What callbacks and control commands share."""
 
-    def __init__(self) -> None:
+    def __init__(self, way: Way) -> None:
+        self.way = way
         #: The server, until it has ended.
         self.server: reactor.Server | None = None
         #: How input comes: by the listener's number, and by the connection's id.
