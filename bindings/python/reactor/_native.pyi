@@ -140,7 +140,7 @@ class Conn:
 
         on_complete: called exactly once if the write is accepted, on the connection's loop and never from inside the call: with
             True after the kernel took the last byte, which does not say that the peer has it; or with False before `on_close` and
-            `on_detach` if it did not.
+            `on_detach` if it did not. No `async def`: nobody would await it.
 
         Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the
         hard limit, which closes the connection unless `keep_on_overflow` is set, or the server its byte budget;
@@ -246,7 +246,8 @@ class Conn:
         """Has a function called on the connection's loop, with this object; also if the connection has closed meanwhile. What
         it raises is reported, and ends nothing. Never blocks; usable on any thread.
 
-        Raises `ClosedError` if the connection is closed or closing; then the function is not called.
+        Raises `ClosedError` if the connection is closed or closing; then the function is not called. `TypeError` for what cannot be
+        called, and for a coroutine function, which nobody would await.
         """
 
     def set_timer(self, delay: float, repeat: float = 0.0) -> Timer:
@@ -714,22 +715,22 @@ class Server:
         dropped. One that raises is reported to the handler's `on_error`, with None for the connection, or without that to the
         logger "reactor". Usable on any thread; it never blocks. A function that a loop has not come to when it ends is not run.
 
-        loop: from 0. function: any callable. args: its arguments.
+        loop: from 0. function: any callable but an `async def`, which nobody would await. args: its arguments.
 
         Raises `InvalidArgumentError` for a loop that there is not, `WrongStateError` before the start and after the loop's end,
-        `TypeError` for what cannot be called.
+        `TypeError` for what cannot be called, and for a coroutine function.
         """
     def set_timer(self, delay: float, function: Callable[..., object], *args: object, repeat: float = 0.0) -> Timer:
         """Calls a function on the calling loop's thread after a time, and returns its `Timer`. One that raises is reported as by
         `run_on_loop`; a timer that repeats goes on all the same. Only on the thread of a loop of this server, which is where
         callbacks run; from elsewhere, let `run_on_loop` call it.
 
-        delay: seconds, to the millisecond, rounded up, counted from the beginning of the loop's turn. function: any callable.
-        args: its arguments.
+        delay: seconds, to the millisecond, rounded up, counted from the beginning of the loop's turn. function: any callable
+        but an `async def`, which nobody would await. args: its arguments.
         repeat: seconds between further calls. 0.0, the default: it is called once.
 
         Raises `WrongThreadError` elsewhere, `InvalidArgumentError` for a time that is none, and beyond 16,777,216 timers on a
-        loop.
+        loop, `TypeError` for what cannot be called, and for a coroutine function.
         """
     def current_loop(self) -> int | None:
         """The loop, from 0, whose thread the calling one is, as in callbacks; None elsewhere."""

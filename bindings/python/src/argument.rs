@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyCFunction, PyDict, PyFloat, PyInt, PyString};
 use reactor_core::{Error, ErrorKind};
 
 use crate::errors::exception;
@@ -28,6 +29,19 @@ impl<'py> Argument<'_, 'py> {
             Ok(quoted) => PyTypeError::new_err(format!("{} must be {what}, not {quoted}", self.name)),
             Err(error) => error,
         }
+    }
+
+    /// A function to be called, which is not `async def`: it would make a coroutine, and nobody awaits that.
+    pub(crate) fn function(&self) -> PyResult<Py<PyAny>> {
+        if !self.value.is_callable() {
+            return Err(self.no("a callable"));
+        }
+        if is_async(self.value)? {
+            return Err(self.no(
+                "a plain function, as nobody would await it (it may have asyncio.create_task run a coroutine)",
+            ));
+        }
+        Ok(self.value.clone().unbind())
     }
 
     /// The error for a value of the right type that is outside what the call takes.
@@ -120,4 +134,32 @@ pub(crate) fn each_keyword<'py>(
         }
     }
     Ok(())
+}
+
+/// The flags of code objects that make coroutines and asynchronous generators (CO_COROUTINE, CO_ASYNC_GENERATOR).
+const ASYNC: u32 = 0x80 | 0x200;
+
+/// Whether calling it makes a coroutine, or an asynchronous generator. Functions and methods, which are most of all, are known by
+/// their code.
+pub(crate) fn is_async(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = function.py();
+    if function.is_instance_of::<PyCFunction>() {
+        return Ok(false);
+    }
+    let flags = |code: Bound<'_, PyAny>| {
+        code.getattr(intern!(py, "co_flags")).and_then(|flags| flags.extract::<u32>())
+    };
+    if let Some(Ok(flags)) = function.getattr_opt(intern!(py, "__code__"))?.map(flags) {
+        return Ok(flags & ASYNC != 0);
+    }
+    let inspect = py.import(intern!(py, "inspect"))?;
+    let call = function.get_type().getattr(intern!(py, "__call__"))?;
+    for one in [function, &call] {
+        for test in [intern!(py, "iscoroutinefunction"), intern!(py, "isasyncgenfunction")] {
+            if inspect.call_method1(test, (one,))?.is_truthy()? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

@@ -9,6 +9,7 @@ use pyo3::types::{PyBool, PyBytes, PyString, PyTuple, PyType};
 use reactor_core::binding::{check_framing as check, Limit};
 use reactor_core::{BoxError, ByteOrder, Error, ErrorKind, Framing, LengthField, Width};
 
+use crate::argument::Argument;
 use crate::bytes::with_bytes;
 use crate::errors::{exception, IntoPyResult};
 use crate::report::log_of;
@@ -157,7 +158,8 @@ fn measure(
     if function.is_instance_of::<PyType>() || !function.is_callable() {
         return Err(no_framing(function));
     }
-    let function = Arc::new(Measured { function: function.clone().unbind(), told: Limit::new() });
+    let function = Argument { name: "the function that measures frames", value: function }.function()?;
+    let function = Arc::new(Measured { function, told: Limit::new() });
     Ok(move |input: &[u8]| Python::attach(|py| function.ask(py, input)))
 }
 

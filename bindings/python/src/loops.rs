@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use reactor_core::Handle;
@@ -20,10 +19,10 @@ impl Server {
     /// dropped. One that raises is reported to the handler's `on_error`, with None for the connection, or without that to the
     /// logger "reactor". Usable on any thread; it never blocks. A function that a loop has not come to when it ends is not run.
     ///
-    /// loop: from 0. function: any callable. args: its arguments.
+    /// loop: from 0. function: any callable but an `async def`, which nobody would await. args: its arguments.
     ///
     /// Raises `InvalidArgumentError` for a loop that there is not, `WrongStateError` before the start and after the loop's end,
-    /// `TypeError` for what cannot be called.
+    /// `TypeError` for what cannot be called, and for a coroutine function.
     #[pyo3(signature = (r#loop, function, *args))]
     fn run_on_loop(
         &self,
@@ -43,12 +42,12 @@ impl Server {
     /// `run_on_loop`; a timer that repeats goes on all the same. Only on the thread of a loop of this server, which is where
     /// callbacks run; from elsewhere, let `run_on_loop` call it.
     ///
-    /// delay: seconds, to the millisecond, rounded up, counted from the beginning of the loop's turn. function: any callable.
-    /// args: its arguments.
+    /// delay: seconds, to the millisecond, rounded up, counted from the beginning of the loop's turn. function: any callable
+    /// but an `async def`, which nobody would await. args: its arguments.
     /// repeat: seconds between further calls. 0.0, the default: it is called once.
     ///
     /// Raises `WrongThreadError` elsewhere, `InvalidArgumentError` for a time that is none, and beyond 16,777,216 timers on a
-    /// loop.
+    /// loop, `TypeError` for what cannot be called, and for a coroutine function.
     #[pyo3(signature = (delay, function, *args, repeat=None))]
     #[pyo3(text_signature = "($self, delay, function, *args, repeat=0.0)")]
     fn set_timer(
@@ -82,11 +81,8 @@ struct Job {
 
 impl Job {
     fn of(state: Arc<State>, function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>) -> PyResult<Self> {
-        if !function.is_callable() {
-            let quoted = function.repr()?;
-            return Err(PyTypeError::new_err(format!("function must be a callable, not {quoted}")));
-        }
-        Ok(Job { state, function: function.clone().unbind(), args: args.clone().unbind() })
+        let function = Argument { name: "function", value: function }.function()?;
+        Ok(Job { state, function, args: args.clone().unbind() })
     }
 
     /// Runs it, on a loop's thread; `name` is what its failure is told under.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use reactor_core::{Handle, Timeouts};
 
+use crate::argument::Argument;
 use crate::conn::Conn;
 use crate::errors::IntoPyResult;
 use crate::framing::framing;
@@ -118,7 +118,8 @@ impl Conn {
     /// Has a function called on the connection's loop, with this object; also if the connection has closed meanwhile. What
     /// it raises is reported, and ends nothing. Never blocks; usable on any thread.
     ///
-    /// Raises `ClosedError` if the connection is closed or closing; then the function is not called.
+    /// Raises `ClosedError` if the connection is closed or closing; then the function is not called. `TypeError` for what cannot be
+    /// called, and for a coroutine function, which nobody would await.
     fn run_on_loop(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>) -> PyResult<()> {
         run_on_loop(&slf.get().state(slf.py())?, slf, function)
     }
@@ -171,11 +172,9 @@ pub(crate) fn run_on_loop(
     conn: &Bound<'_, Conn>,
     function: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    if !function.is_callable() {
-        return Err(PyTypeError::new_err(format!("the function must be callable, not {}", function.repr()?)));
-    }
+    let function = Argument { name: "function", value: function }.function()?;
     let (py, state) = (conn.py(), Arc::downgrade(state));
-    let (object, function) = (conn.clone().unbind(), function.clone().unbind());
+    let object = conn.clone().unbind();
     let job = move |conn: &reactor_core::Conn<'_>| {
         Python::attach(|py| {
             let (object, function) = (object.into_bound(py), function.into_bound(py));

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use reactor_core::{Completed, ConnId, Error, ErrorKind, Handle, Pressure};
 
+use crate::argument::Argument;
 use crate::bytes::{with_bytes, Gathered};
 use crate::conn::Conn;
 use crate::errors::{exception, IntoPyResult};
@@ -35,7 +35,7 @@ impl Conn {
     ///
     /// on_complete: called exactly once if the write is accepted, on the connection's loop and never from inside the call: with
     ///     True after the kernel took the last byte, which does not say that the peer has it; or with False before `on_close` and
-    ///     `on_detach` if it did not.
+    ///     `on_detach` if it did not. No `async def`: nobody would await it.
     ///
     /// Raises `ClosedError` if the connection is closed or closing, `FullError` if the queue would exceed the
     /// hard limit, which closes the connection unless `keep_on_overflow` is set, or the server its byte budget;
@@ -140,10 +140,7 @@ fn completion(
     id: ConnId,
     function: &Bound<'_, PyAny>,
 ) -> PyResult<impl FnOnce(Completed) + Send + 'static> {
-    if !function.is_callable() {
-        return Err(PyTypeError::new_err(format!("on_complete must be callable, not {}", function.repr()?)));
-    }
-    let function = function.clone().unbind();
+    let function = Argument { name: "on_complete", value: function }.function()?;
     Ok(move |completed| {
         Python::attach(|py| {
             let called = function.into_bound(py).call1((completed == Completed::Sent,));
@@ -156,7 +153,7 @@ fn completion(
 }
 
 /// An IP address and port, as text or as the socket module has them.
-fn socket_address(given: &Bound<'_, PyAny>) -> PyResult<SocketAddr> {
+pub(crate) fn socket_address(given: &Bound<'_, PyAny>) -> PyResult<SocketAddr> {
     let wrong = || match given.repr() {
         Ok(quoted) => {
             let text = format!(

@@ -113,7 +113,7 @@ def test_a_completion_that_fails_is_reported_and_ends_nothing() -> None:
         assert conn is recorder.conns[0]
         assert str(error) == "deliberate"
         assert conn.is_open
-        with pytest.raises(TypeError, match="on_complete must be callable, not 5"):
+        with pytest.raises(TypeError, match="on_complete must be a callable, not 5"):
             conn.write(b"x", on_complete=5)  # type: ignore[arg-type]
 
 
