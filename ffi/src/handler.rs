@@ -129,6 +129,7 @@ impl Receiver for CHandler {
             Event::Wake(conn) => return self.on_conn(conn, callbacks.on_wake, Action::None),
             Event::Timer(conn, timer) => return self.on_timer(conn, timer),
             Event::Completed(completion, completed) => completion.call(completed),
+            Event::Undelivered(..) => {}
             Event::Detached(conn, detached) => self.on_detach(conn, detached),
             Event::Closed(conn, closed) => self.on_close(conn, closed),
             Event::Tick(_, next) => *next = self.on_tick(),

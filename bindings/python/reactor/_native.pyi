@@ -907,9 +907,42 @@ class Engine:
         """Handles what is ready. Raises what ends a program and was raised in a callback."""
 
     def connect(
-        self, url: str, factory: Callable[[], Any], context: Context, waiter: asyncio.Future[Any], timeout: float
+        self, url: str, factory: Callable[[], Any] | None, context: Context, waiter: asyncio.Future[Any], timeout: float
     ) -> int:
-        """Connects; the waiter, a future, becomes the transport and the protocol."""
+        """Connects; the waiter, a future, becomes the transport and the protocol. Without a factory it is a datagram endpoint, and the
+        waiter becomes its id.
+        """
+
+    def open_endpoint(self, url: str, reuse_port: bool | None, broadcast: bool | None) -> tuple[int, int]:
+        """Opens an endpoint: the listener's number, and the endpoint's. What comes for it waits until it is `attach`ed."""
+
+    def attach(self, id: int, received: Callable[[bytes, Any], object], transport: Any, context: Context) -> None:
+        """Gives what comes for an endpoint to `received`, in the context, beginning with what has come before; and what else happens to
+        the methods `_undelivered` and `_ended` of the transport.
+        """
+
+    def detach(self, id: int) -> None:
+        """Nothing more is received."""
+
+    def send(self, id: int, data: Buffer, address: tuple[Any, ...] | None, high: int) -> int | None:
+        """Sends a datagram, to the peer without an address: how much has not left. It is tried at once if that is above `high`. None: the
+        address has a name that is to be looked up.
+        """
+
+    def unsent(self, id: int) -> int:
+        """How much has not left, when that was tried."""
+
+    def look_after(self, transport: Any) -> None:
+        """Has `_look_after` of a transport called after each turn, until that is false."""
+
+    def end_endpoint(self, id: int, listener: int, abort: bool) -> None:
+        """Closes an endpoint: of a listener, or 0. What has not left is dropped."""
+
+    def address_of(self, id: int, of_peer: bool) -> tuple[Any, ...]:
+        """An address of an endpoint: its own, or the peer's."""
+
+    def descriptor_of(self, id: int) -> int:
+        """The number of its descriptor, which is good until it ends."""
 
     def enroll(self, descriptor: int, factory: Callable[[], Any], context: Context, waiter: asyncio.Future[Any]) -> int:
         """Takes a connected socket over, whose descriptor is the engine's from now on; the waiter as with `connect`."""

@@ -73,6 +73,7 @@ impl Receiver for PythonReceiver {
                 self.lock.take();
                 completion.call(completed);
             }
+            Event::Undelivered(..) => {}
             Event::Tick(server, next) => *next = self.tick(server),
             Event::PreWrite(server) => self.pre_write(server),
             Event::Stopping(server) => self.tell_of_server(&callbacks.on_stopping, server),

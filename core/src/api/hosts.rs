@@ -10,8 +10,8 @@ use crate::shared::handle::Handle;
 
 /// For bindings.
 impl Handle {
-    /// Sends what is queued for a stream of the calling loop's, as far as the kernel takes it now, and says how many bytes are
-    /// left. On another thread, and for a connection that is gone: nothing, and 0.
+    /// Sends what is queued for a connection of the calling loop's, as far as the kernel takes it now, and says how many bytes
+    /// are left; without an `on_drain` for a UDP endpoint. On another thread, and for a connection that is gone: nothing, and 0.
     #[doc(hidden)]
     #[must_use]
     pub fn send_now(&self, id: ConnId) -> usize {

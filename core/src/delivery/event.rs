@@ -16,6 +16,9 @@ pub enum Event<'a> {
     Open(&'a Conn<'a>),
     /// A datagram came for a UDP endpoint or an outgoing UDP connection.
     Datagram(&'a Conn<'a>, &'a [u8]),
+    /// What the system says of a datagram that was sent, by the number of its error: it refused it, or the network reported
+    /// that it did not arrive. UDP promises nothing, so a carrier may keep it to itself.
+    Undelivered(&'a Conn<'a>, i32),
     /// The peer has shut its writing side down; only with `half_open`.
     Eof(&'a Conn<'a>),
     /// The queue of unsent output has fallen to the low-water mark.

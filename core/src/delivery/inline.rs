@@ -52,6 +52,7 @@ impl<H: Handler> Receiver for Inline<H> {
             Event::Wake(conn) => return self.0.on_wake(conn),
             Event::Timer(conn, timer) => return self.0.on_timer(conn, timer),
             Event::Completed(completion, completed) => completion.call(completed),
+            Event::Undelivered(..) => {}
             Event::Detached(conn, detached) => self.0.on_detach(conn, detached),
             Event::Closed(conn, closed) => self.0.on_close(conn, closed),
             Event::Tick(server, next) => *next = self.0.on_tick(server),

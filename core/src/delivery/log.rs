@@ -237,7 +237,7 @@ impl<R: Reader> Receiver for Logger<R> {
             Event::Completed(completion, completed) => completion.call(completed),
             Event::PreWrite(server) => server.has_no_pre_write(),
             // Refused when they are asked for: see `carries`.
-            Event::Datagram(..) | Event::Detached(..) => {}
+            Event::Datagram(..) | Event::Undelivered(..) | Event::Detached(..) => {}
         }
         Action::None
     }

@@ -134,7 +134,7 @@ impl EventLoop {
     /// Receives a batch and gives it to the handler; how much of the budget that took, `None` if nothing came.
     pub(super) fn receive(&mut self, id: ConnId, batch: &mut RecvBatch, budget: usize) -> Option<usize> {
         let metrics = self.state.metrics();
-        {
+        let failed = {
             let conns = &mut *self.state.conns.borrow_mut();
             let entry =
                 conns.slab.udp_mut(id).filter(|entry| entry.takes_input() && entry.endpoint.is_readable())?;
@@ -143,10 +143,14 @@ impl EventLoop {
             entry.endpoint.rearm(&self.state.poller);
             match received {
                 Ok(0) => return None,
-                Ok(_) => {}
-                // An ICMP error of an earlier datagram: UDP promises nothing, and nobody is told.
-                Err(_) => return Some(cost(0)),
+                Ok(_) => None,
+                // An ICMP error of an earlier datagram.
+                Err(error) => Some(error.raw_os_error().unwrap_or(0)),
             }
+        };
+        if let Some(errno) = failed {
+            self.tell(id, |receiver, conn| receiver.event(Event::Undelivered(conn, errno)));
+            return Some(cost(0));
         }
         let mut taken = 0;
         for Datagram { bytes, envelope } in batch.iter() {
@@ -207,15 +211,18 @@ impl EventLoop {
 
     /// Sends what a UDP socket has queued, and closes it if that is what is left to do.
     pub(super) fn settle_endpoint(&mut self, id: ConnId) {
-        let (closed, drained) = {
+        let (closed, drained, undelivered) = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };
             let drained = self.state.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
             // A datagram that was accepted from another thread just before comes first.
             let finished = entry.endpoint.queued_bytes() == 0
                 && (entry.closing.is_none() || self.state.mailbox().has_all_of(&entry.shared));
-            (entry.closing.filter(|_| finished), drained)
+            (entry.closing.filter(|_| finished), drained, entry.undelivered.take())
         };
+        if let Some(errno) = undelivered {
+            self.tell(id, |receiver, conn| receiver.event(Event::Undelivered(conn, errno)));
+        }
         if drained {
             self.tell(id, |receiver, conn| receiver.event(Event::Drain(conn)));
         }

@@ -32,6 +32,7 @@ impl LoopState {
             metrics.datagrams_dropped.add(flushed.dropped as u64);
             metrics.bytes_written.add(flushed.sent_bytes as u64);
             entry.shared.count_sent(flushed.sent_bytes);
+            entry.undelivered = flushed.errno.or(entry.undelivered);
         }
         entry.endpoint.rearm(&self.poller);
         let gone = before - entry.endpoint.queued_bytes();

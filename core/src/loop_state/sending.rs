@@ -2,12 +2,13 @@
 
 use super::LoopState;
 use crate::base::conn_id::ConnId;
+use crate::loop_state::conns::Conns;
 
 impl LoopState {
-    /// Sends what a stream has queued until the kernel takes no more, and says how many bytes are left.
+    /// Sends what a stream or an endpoint has queued until the kernel takes no more, and says how many bytes are left.
     pub(crate) fn send_now(&self, id: ConnId) -> usize {
         let conns = &mut *self.conns.borrow_mut();
-        let Some(entry) = conns.slab.peek_stream(id) else { return 0 };
+        let Some(entry) = conns.slab.peek_stream(id) else { return self.send_datagrams_now(id, conns) };
         if !entry.machine.sends_at_once() || entry.machine.out().is_empty() {
             return entry.machine.shared.unsent();
         }
@@ -19,6 +20,14 @@ impl LoopState {
             }
         }
         let left = entry.machine.shared.unsent();
+        conns.mark_dirty(id);
+        left
+    }
+
+    fn send_datagrams_now(&self, id: ConnId, conns: &mut Conns) -> usize {
+        let Some(entry) = conns.slab.udp_mut(id) else { return 0 };
+        self.flush_endpoint(id, entry, &mut conns.pool.change, &mut conns.done);
+        let left = entry.shared.unsent();
         conns.mark_dirty(id);
         left
     }

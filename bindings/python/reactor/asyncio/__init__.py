@@ -12,13 +12,16 @@ from asyncio.constants import _SendfileMode
 from reactor._native import Transport
 
 from ._clients import create_connection, create_unix_connection
+from ._datagrams import DatagramTransport, create_datagram_endpoint
 from ._servers import Server, create_server, create_unix_server
 from ._streams import open_connection, open_unix_connection, start_server, start_unix_server
 
 __all__ = [
+    "DatagramTransport",
     "Server",
     "Transport",
     "create_connection",
+    "create_datagram_endpoint",
     "create_server",
     "create_unix_connection",
     "create_unix_server",

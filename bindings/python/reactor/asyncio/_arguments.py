@@ -45,6 +45,17 @@ def stream_url(url: object) -> str:
     return url
 
 
+def datagram_url(url: object) -> str:
+    """The URL, if that is what it is, and one of datagrams; without a scheme it becomes one."""
+    if not isinstance(url, str):
+        raise TypeError(f'a URL is a string, such as "udp://127.0.0.1:5000", not {url!r}')
+    if "://" not in url:
+        return f"udp://{url}"
+    if url[:3].lower() != "udp":
+        raise UnsupportedError(f"{url!r}: an endpoint of datagrams is UDP")
+    return url
+
+
 async def urls_to_listen(
     given: typing.Sequence[str | int | None], host: Host, port: int | str | None, family: int, flags: int
 ) -> list[str]:
@@ -77,12 +88,12 @@ async def _resolved(host: str | None, port: int | str, family: int, flags: int) 
     return urls
 
 
-def url_of(family: int, address: tuple[object, ...]) -> str:
+def url_of(family: int, address: tuple[object, ...], scheme: str = "tcp") -> str:
     """An address of Python's sockets as a URL."""
     if family == socket.AF_INET:
-        return f"tcp4://{address[0]}:{address[1]}"
+        return f"{scheme}4://{address[0]}:{address[1]}"
     zone = f"%{address[3]}" if len(address) == 4 and address[3] and "%" not in str(address[0]) else ""
-    return f"tcp6://[{address[0]}{zone}]:{address[1]}"
+    return f"{scheme}6://[{address[0]}{zone}]:{address[1]}"
 
 
 def url_of_path(path: Path) -> str:

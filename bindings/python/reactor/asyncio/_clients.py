@@ -123,10 +123,22 @@ async def _enrolled(factory: typing.Callable[[], P], sock: socket.socket) -> tup
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     engine, waiter = _engine(loop), loop.create_future()
     id = engine.enroll(sock.detach(), factory, contextvars.copy_context(), waiter)
-    return await _wait(engine, id, waiter)
+    made: tuple[Transport, P] = await _wait(engine, id, waiter)
+    return made
 
 
 async def _connected(factory: typing.Callable[[], P], url: str, timeout: float | None) -> tuple[Transport, P]:
+    made: tuple[Transport, P] = await _made(factory, url, timeout)
+    return made
+
+
+async def _connected_endpoint(url: str) -> int:
+    """The id of a datagram endpoint that has its peer at a URL."""
+    id: int = await _made(None, url, None)
+    return id
+
+
+async def _made(factory: typing.Callable[[], typing.Any] | None, url: str, timeout: float | None) -> typing.Any:
     loop = asyncio.get_running_loop()
     engine, waiter = _engine(loop), loop.create_future()
     id = engine.connect(url, factory, contextvars.copy_context(), waiter, float("inf") if timeout is None else timeout)
@@ -146,11 +158,15 @@ def _explained(error: OSError, url: str) -> OSError:
     return OSError(error.errno, f"cannot connect to {url!r}: {os.strerror(error.errno)}")
 
 
-async def _wait(engine: Engine, id: int, waiter: asyncio.Future[tuple[Transport, P]]) -> tuple[Transport, P]:
+async def _wait(engine: Engine, id: int, waiter: asyncio.Future[typing.Any]) -> typing.Any:
     try:
         return await waiter
     except asyncio.CancelledError:
         engine.give_up(id)
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-            waiter.result()[0].abort()
+            made = waiter.result()
+            if isinstance(made, int):
+                engine.end_endpoint(made, 0, True)
+            else:
+                made[0].abort()
         raise

@@ -18,7 +18,7 @@ use crate::errors::IntoPyResult;
 /// The engine of one server, or of an event loop's outgoing connections.
 #[pyclass(module = "reactor.asyncio", frozen, weakref)]
 pub(crate) struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     owned: Owned,
 }
 
@@ -101,7 +101,7 @@ impl Engine {
     }
 
     /// Handles what is ready. Raises what ends a program and was raised in a callback.
-    fn turn(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn turn(&self, py: Python<'_>) -> PyResult<()> {
         let shared = &self.shared;
         if shared.turning.get() || !shared.is_here() {
             return Err(PyRuntimeError::new_err(
@@ -118,6 +118,7 @@ impl Engine {
             }
         };
         shared.look_after_waiting(py)?;
+        shared.look_after_blocked(py);
         if let Some(raised) = shared.raised.take() {
             return Err(raised);
         }
@@ -127,17 +128,18 @@ impl Engine {
         }
     }
 
-    /// Connects; the waiter, a future, becomes the transport and the protocol.
+    /// Connects; the waiter, a future, becomes the transport and the protocol. Without a factory it is a datagram endpoint, and the
+    /// waiter becomes its id.
     fn connect(
         &self,
         py: Python<'_>,
         url: &str,
-        factory: Py<PyAny>,
+        factory: Option<Py<PyAny>>,
         context: Py<PyAny>,
         waiter: Py<PyAny>,
         timeout: f64,
     ) -> PyResult<u64> {
-        let conn = ConnOptions { half_open: true, ..ConnOptions::default() };
+        let conn = ConnOptions { half_open: factory.is_some(), ..ConnOptions::default() };
         let timeout = Duration::try_from_secs_f64(timeout).unwrap_or(Duration::MAX);
         let options = ConnectOptions { conn, timeout, on_loop: Some(0), ..ConnectOptions::default() };
         let id = self.shared.with_loop(|server| server.connect(url, options))?.into_py_result(py)?;
@@ -162,7 +164,8 @@ impl Engine {
         let conn = ConnOptions { half_open: true, ..ConnOptions::default() };
         let options = ConnectOptions { conn, on_loop: Some(0), ..ConnectOptions::default() };
         let id = self.shared.with_loop(|server| server.enroll(descriptor, options))?.into_py_result(py)?;
-        self.shared.pending.borrow_mut().insert(id, Pending { factory, context, waiter });
+        let pending = Pending { factory: Some(factory), context, waiter };
+        self.shared.pending.borrow_mut().insert(id, pending);
         Ok(id.to_u64())
     }
 
@@ -234,6 +237,9 @@ impl Engine {
                 visit.call(told)?;
             }
         }
+        if let Ok(endpoints) = self.shared.endpoints.try_borrow() {
+            endpoints.values().try_for_each(|place| place.visit(&visit))?;
+        }
         self.shared.each(|transport| visit.call(transport))
     }
 
@@ -254,7 +260,7 @@ impl Engine {
         }
         let shared = &self.shared;
         let gone = (shared.waiting.take(), shared.pending.take(), shared.idle.take(), shared.ended.take());
-        drop((gone, shared.accepting.take()));
+        drop((gone, shared.accepting.take(), shared.endpoints.take(), shared.blocked.take()));
     }
 }
 
@@ -264,7 +270,7 @@ impl Drop for Engine {
     }
 }
 
-fn known(listener: u32) -> PyResult<ListenerId> {
+pub(crate) fn known(listener: u32) -> PyResult<ListenerId> {
     let none = || PyRuntimeError::new_err("0 is no listener");
     ListenerId::from_u32(listener).ok_or_else(none)
 }

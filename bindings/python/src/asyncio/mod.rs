@@ -2,6 +2,7 @@
 //! Python, has what is called seldom.
 
 mod addresses;
+mod endpoints;
 mod engine;
 mod found;
 mod losing;

@@ -26,7 +26,7 @@ impl Delivery for ToProtocols {
 
     fn carries(&self) -> Carries {
         Carries {
-            datagrams: false,
+            datagrams: true,
             detach: false,
             turns: false,
             commands: false,
@@ -60,7 +60,11 @@ impl Receiver for ToProtocols {
             Event::PreWrite(server) => server.has_no_pre_write(),
             // Of nobody's asking.
             Event::Drain(_) | Event::Wake(_) | Event::Timer(..) => {}
-            Event::Datagram(..) | Event::Detached(..) => {}
+            Event::Datagram(conn, data) => self.0.datagram(self.locked(), conn, data),
+            Event::Undelivered(conn, errno) => {
+                self.0.tell_endpoint(self.locked(), conn.id(), "_undelivered", Some(errno));
+            }
+            Event::Detached(..) => {}
             Event::Tick(..) | Event::Stopping(_) => {}
         }
         Action::None
@@ -82,10 +86,13 @@ impl ToProtocols {
             return;
         }
         match pending {
-            Some(pending) => {
-                let made = self.made(py, conn, &pending.factory, &pending.context);
-                settle(py, shared, &pending, made);
-            }
+            Some(pending) => match &pending.factory {
+                Some(factory) => {
+                    let made = self.made(py, conn, factory, &pending.context);
+                    settle(py, shared, &pending, made);
+                }
+                None => shared.endpoint_connected(py, conn, &pending),
+            },
             None => {
                 let accepting = shared
                     .accepting
@@ -150,7 +157,9 @@ impl ToProtocols {
             }
             return;
         }
-        let Some(transport) = shared.remove(py, conn.id()) else { return };
+        let Some(transport) = shared.remove(py, conn.id()) else {
+            return shared.tell_endpoint(py, conn.id(), "_ended", closed.errno);
+        };
         if let Err(error) = transport.get().part_with_socket(py, conn) {
             shared.report(py, "a transport's socket cannot be parted with", error, Some(&transport));
         }

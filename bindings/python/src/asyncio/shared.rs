@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use reactor_core::binding::slot_of;
 use reactor_core::{ConnId, Handle, Hosted};
 
+use super::endpoints::Place;
 use super::transport::Transport;
 
 /// Slots that are kept when nothing is in them.
@@ -31,7 +32,8 @@ pub(crate) struct Accepting {
 
 /// An outgoing connection that is being made.
 pub(crate) struct Pending {
-    pub(crate) factory: Py<PyAny>,
+    /// None of a datagram endpoint: whoever waits is given its id, and makes the protocol.
+    pub(crate) factory: Option<Py<PyAny>>,
     pub(crate) context: Py<PyAny>,
     /// The future that waits for it.
     pub(crate) waiter: Py<PyAny>,
@@ -48,6 +50,10 @@ pub(crate) struct Shared {
     taken: Cell<usize>,
     /// Those that wait for their output to become less.
     pub(crate) waiting: RefCell<Vec<Py<Transport>>>,
+    /// Who gets what comes for datagram endpoints.
+    pub(crate) endpoints: RefCell<HashMap<ConnId, Place>>,
+    /// The transports of those whose output is blocked.
+    pub(crate) blocked: RefCell<Vec<Py<PyAny>>>,
     pub(crate) hosted: RefCell<Option<Hosted>>,
     /// It is lent out: a turn goes on.
     pub(crate) turning: Cell<bool>,
@@ -80,6 +86,8 @@ impl Shared {
             transports: RefCell::default(),
             taken: Cell::new(0),
             waiting: RefCell::default(),
+            endpoints: RefCell::default(),
+            blocked: RefCell::default(),
             hosted: RefCell::default(),
             turning: Cell::new(false),
             raised: RefCell::default(),

@@ -34,6 +34,8 @@ pub(crate) struct UdpEntry {
     pub(crate) polls_writable: bool,
     /// It ends when the handler was given what waits for it.
     pub(crate) last: Option<Last>,
+    /// The last error of sending, which the carrier is to be told.
+    pub(crate) undelivered: Option<i32>,
     /// To be closed once its queue is sent.
     pub(crate) closing: Option<Closed>,
     pub(crate) context: Option<Context>,
@@ -55,6 +57,7 @@ impl UdpEntry {
             waiting: Backlog::default(),
             polls_writable: false,
             last: None,
+            undelivered: None,
             closing: None,
             context: None,
             _claim: None,
