@@ -1,5 +1,5 @@
 /* The machinery of the tests. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -337,4 +338,31 @@ void client_reset(int client) {
 void sleep_ms(long milliseconds) {
     struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     nanosleep(&time, NULL);
+}
+
+void thread_is_mine(atomic_int *thread) {
+    *thread = (int)syscall(SYS_gettid);
+}
+
+/* Whether the thread is in poll(2), which every wait for a server ends in. */
+static bool is_in_poll(int thread) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
+    FILE *file = fopen(path, "r");
+    long number = -1;
+    if (file != NULL) {
+        if (fscanf(file, "%ld", &number) != 1) number = -1;
+        fclose(file);
+    }
+#ifdef SYS_poll
+    if (number == SYS_poll) return true;
+#endif
+    return number == SYS_ppoll;
+}
+
+void thread_waits(atomic_int *thread) {
+    for (int tries = 0; *thread == 0 || !is_in_poll(*thread); tries++) {
+        CHECK(tries < LIMIT_SECONDS * 1000);
+        sleep_ms(1);
+    }
 }

@@ -6,6 +6,7 @@
 #define TEST_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <reactor.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -112,5 +113,9 @@ void client_expect_eof(int client);
 void client_reset(int client);
 
 void sleep_ms(long milliseconds);
+/* Notes the calling thread, which is about to wait for a server. */
+void thread_is_mine(atomic_int *thread);
+/* Returns when it waits: only then may the server be freed on another thread. */
+void thread_waits(atomic_int *thread);
 
 #endif

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static atomic_int cleaned, entered;
+static atomic_int cleaned, entered, waiting;
 
 static void clean(void *unused) {
     (void)unused;
@@ -23,6 +23,7 @@ static void *run(void *server) {
 
 static void *wait_for(void *server) {
     pthread_cleanup_push(clean, NULL);
+    thread_is_mine(&waiting);
     entered++;
     reactor_server_wait(server);
     pthread_cleanup_pop(0);
@@ -70,6 +71,7 @@ static void cancelling_a_thread_that_waits(void) {
     sleep_ms(50);
     expect_cancelled(sleeping);
     pthread_t other = thread_of(wait_for, record.server);
+    thread_waits(&waiting);
     expect_echo(record.server);
     expect_end(&record);
     CHECK_EQUAL(pthread_join(other, NULL), 0);

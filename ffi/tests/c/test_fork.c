@@ -41,7 +41,10 @@ static void *run(void *server) {
     return NULL;
 }
 
+static atomic_int waiting;
+
 static void *wait_for(void *server) {
+    thread_is_mine(&waiting);
     CHECK_OK(reactor_server_wait(server));
     return NULL;
 }
@@ -61,6 +64,7 @@ static void a_child_ends_its_copy_while_the_parent_serves(void) {
     int client = client_connect(server, 0);
     record_wait(&record, &record.opens, 1);
     CHECK_EQUAL(pthread_create(&waiter, NULL, wait_for, server), 0);
+    thread_waits(&waiting);
     fork_and_join(&record, free_as_child);
     fork_and_join(&record, end_as_child);
     expect_echo(client);
