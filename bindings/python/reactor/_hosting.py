@@ -90,13 +90,16 @@ class Host:
             os._exit(0)
 
     def _turn(self) -> None:
-        """The descriptor is readable. What ends the program is raised on, as the loop expects it; the server is stopping then, and
-        its last turn is still to come."""
+        """The descriptor is readable. What ends the program is raised on, as the loop expects it; the server is stopping then, or has
+        stopped in this turn, which an event loop that goes on is told next."""
         if self.is_parents:
             self._lose()
             return
         try:
             goes_on = self.hosted.turn()
+        except BaseException:
+            self.loop.call_soon(self._turn)
+            raise
         finally:
             self.leave_child()
         if not goes_on:
@@ -157,13 +160,23 @@ class Host:
         await asyncio.shield(self.ended)
 
     def start_task(self, coroutine: _Running, context: contextvars.Context) -> _Task:
-        """Has a coroutine run, in a context if tasks take one."""
+        """Has a coroutine run, in a context if tasks take one. Where tasks can start at once it has run until it waited for the first
+        time, and one that never waits has ended: the event loop has nothing to do with that."""
         task: _Task
-        if sys.version_info >= (3, 11):
+        if sys.version_info >= (3, 12) and self.loop.get_task_factory() is None:
+            import asyncio
+
+            task = asyncio.Task.__new__(asyncio.Task)
+            try:
+                asyncio.Task.__init__(task, coroutine, loop=self.loop, context=context, eager_start=True)
+            except (KeyboardInterrupt, SystemExit):
+                # It is raised on, and need not be told of as the task's as well.
+                task.exception()
+                raise
+        elif sys.version_info >= (3, 11):
             task = self.loop.create_task(coroutine, context=context)
         else:
             task = context.run(self.loop.create_task, coroutine)
-        self.tasks.add(task)
         return task
 
 
@@ -201,8 +214,7 @@ class Session:
         returned = self._context.run(callback, *args)
         if not isinstance(returned, collections.abc.Coroutine):
             return returned
-        self._begin(name, returned)  # pyright: ignore[reportUnknownArgumentType]  # Of anything: asyncio looks at it.
-        return None
+        return self._begin(name, returned)  # pyright: ignore[reportUnknownArgumentType]  # Of anything: asyncio looks at it.
 
     def end(self, name: str, callback: _Callback | None, *args: typing.Any) -> object:
         """Calls the last callback, if there is one, when the coroutine that runs has been cancelled."""
@@ -217,8 +229,8 @@ class Session:
             task.cancel()
         return None
 
-    def _begin(self, name: str, coroutine: _Running) -> None:
-        held = self._hold()
+    def _begin(self, name: str, coroutine: _Running) -> object:
+        """Has a coroutine run: what it returned if it has ended at once, or None."""
         try:
             # While a coroutine runs the host lives, whoever else has let go of it.
             host = self._living_host()
@@ -227,6 +239,10 @@ class Session:
             # Its connection is closed for that.
             coroutine.close()
             raise
+        if task.done() and not task.cancelled():
+            return task.result()
+        held = self._hold()
+        host.tasks.add(task)
         if self._crowd is not None and not self._is_over:
             self._crowd.add(task)
             host.of_datagrams.add(task)
@@ -235,6 +251,7 @@ class Session:
         else:
             self._task = task
         task.add_done_callback(functools.partial(self._done, host, name, held))
+        return None
 
     def _living_host(self) -> Host:
         host = self._host()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import inspect
 import logging
 import socket
@@ -596,13 +597,28 @@ asyncio.run(main())
     assert finish(run_python(code)) == (7, "stopped\n", "")
 
 
-def test_a_coroutine_that_exits_stops_the_server_whatever_its_event_loop_does() -> None:
-    class Exiting(reactor.Handler):
-        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
-            raise SystemExit(7)
+class ExitsAtOnce(reactor.Handler):
+    async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+        raise SystemExit(7)
 
+
+class ExitsLater(reactor.Handler):
+    async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+        await asyncio.sleep(0)
+        raise SystemExit(7)
+
+
+class ExitsPlainly(reactor.Handler):
+    def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+        raise SystemExit(7)
+
+
+@pytest.mark.parametrize("exiting", [ExitsAtOnce, ExitsLater, ExitsPlainly])
+def test_a_callback_that_exits_stops_the_server_whatever_its_event_loop_does(
+    exiting: type[reactor.Handler], caplog: pytest.LogCaptureFixture
+) -> None:
     async def start() -> reactor.Server:
-        server = reactor.Server(Exiting(), hosted=True)
+        server = reactor.Server(exiting(), hosted=True)
         server.listen(TCP)
         serving.append(asyncio.create_task(server.serve()))
         await until(lambda: server.loops)
@@ -617,6 +633,81 @@ def test_a_coroutine_that_exits_stops_the_server_whatever_its_event_loop_does() 
     loop.run_until_complete(asyncio.wait_for(serving[0], DEADLINE))
     assert server.is_stopping
     loop.close()
+    # Nobody is told that a task's exception was not asked for.
+    serving.clear()
+    gc.collect()
+    assert caplog.records == []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks do not start at once")
+def test_a_coroutine_begins_in_the_turn_and_costs_the_event_loop_nothing_if_it_does_not_wait() -> None:
+    seen: list[object] = []
+    made: list[object] = []
+
+    class Answering(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> reactor.Action:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(seen.append, "the event loop")
+            task = asyncio.current_task()
+            assert isinstance(task, asyncio.Task)
+            made.append(task)
+            async with asyncio.timeout(DEADLINE):
+                conn.write(data)
+            seen.append("the coroutine")
+            return reactor.Action.CLOSE
+
+        def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
+            seen.append(reason)
+
+    async def main() -> None:
+        async with reactor.serve_async(Answering(), TCP) as server:
+            assert await ask(server.addresses[0], b"hello") == b"hello"
+            await until(lambda: len(seen) == 3)
+        assert seen[0] == "the coroutine"
+        assert reactor.CloseReason.LOCAL_CLOSE in seen
+        # It was done before the event loop came round.
+        assert made[0].done()  # type: ignore[attr-defined]
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks do not start at once")
+def test_what_ends_at_once_ends_as_any_other_does() -> None:
+    """By an exception, by a cancellation of its own, and behind callbacks that have waited."""
+    errors: list[BaseException] = []
+    order: list[bytes] = []
+
+    class Ending(reactor.Handler):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            order.append(data)
+            if data == b"wait":
+                await asyncio.sleep(0.01)
+            if data == b"fail":
+                raise ZeroDivisionError("deliberate")
+            if data == b"cancel":
+                raise asyncio.CancelledError
+            conn.write(data)
+
+        def on_error(self, conn: reactor.Conn | None, exc: BaseException) -> None:
+            errors.append(exc)
+
+        def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
+            order.append(str(reason).encode())
+
+    async def main() -> None:
+        async with reactor.serve_async(Ending(), TCP, framing="line") as server:
+            url = server.addresses[0]
+            assert await ask(url, b"wait\none\nwait\ntwo\nfail\nnever\n") == b"waitonewaittwo"
+            await until(lambda: len(order) == 6)
+            assert order == [b"wait", b"one", b"wait", b"two", b"fail", b"handler error"]
+            assert [str(error) for error in errors] == ["deliberate"]
+            order.clear()
+            assert await ask(url, b"one\ncancel\nnever\n") == b"one"
+            await until(lambda: len(order) == 3)
+            assert order == [b"one", b"cancel", b"handler error"]
+            assert len(errors) == 1
+
+    run(main())
 
 
 def test_many_connections_at_once() -> None:
