@@ -132,7 +132,7 @@ async def _connected(factory: typing.Callable[[], P], url: str, timeout: float |
     return made
 
 
-async def _connected_endpoint(url: str) -> int:
+async def connected_endpoint(url: str) -> int:
     """The id of a datagram endpoint that has its peer at a URL."""
     id: int = await _made(None, url, None)
     return id

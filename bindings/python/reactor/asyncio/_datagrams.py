@@ -13,7 +13,7 @@ from reactor._errors import InvalidArgumentError
 from reactor._native import Engine
 
 from ._arguments import datagram_url, url_of
-from ._clients import _connected_endpoint, _engine
+from ._clients import _engine, connected_endpoint
 from ._sockets import borrow
 
 P = typing.TypeVar("P", bound=asyncio.BaseProtocol)
@@ -66,7 +66,7 @@ class DatagramTransport(asyncio.DatagramTransport):
         that refuses. Raises `TypeError` for what is no bytes-like object, `ValueError` for an address of an endpoint that has
         another peer, or none where there is no peer. After a close that has nothing left to send, nothing happens.
         """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
+        if not isinstance(data, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]  # Without types.
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
         if self._peername is None and addr is None:
             raise ValueError("sendto needs an address: the endpoint was made without remote")
@@ -249,7 +249,7 @@ async def create_datagram_endpoint(
     loop = asyncio.get_running_loop()
     engine = _engine(loop)
     if remote is not None:
-        id, listener = await _connected_endpoint(_to(remote, local, reuse_port, allow_broadcast)), 0
+        id, listener = await connected_endpoint(_to(remote, local, reuse_port, allow_broadcast)), 0
     elif local is not None:
         listener, id = engine.open_endpoint(local, reuse_port, allow_broadcast)
     else:
