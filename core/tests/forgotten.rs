@@ -5,30 +5,12 @@
 
 mod common;
 
-use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use common::memory::{remember_errors, MEMORY};
 use common::{loops, PATIENCE};
-use log::{LevelFilter, Log, Metadata, Record};
 use reactor_core::{Action, BoxError, Handle, Handler, Server};
-
-/// Remembers what was logged.
-struct Memory(Mutex<Vec<String>>);
-
-static MEMORY: Memory = Memory(Mutex::new(Vec::new()));
-
-impl Log for Memory {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        self.0.lock().unwrap().push(format!("{}: {}", record.level(), record.args()));
-    }
-
-    fn flush(&self) {}
-}
 
 struct Nothing;
 
@@ -124,8 +106,7 @@ fn turn_innocents() {
 
 #[test]
 fn what_a_program_forgot_is_told_once() {
-    log::set_logger(&MEMORY).unwrap();
-    log::set_max_level(LevelFilter::Error);
+    remember_errors();
     let_go_of_innocents();
     #[cfg(not(reactor_poller = "poll"))]
     turn_innocents();

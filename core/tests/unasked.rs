@@ -5,30 +5,12 @@
 
 mod common;
 
-use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::memory::{remember_errors, MEMORY};
 use common::{loops, serve, tcp};
-use log::{LevelFilter, Log, Metadata, Record};
 use reactor_core::{Action, Config, Conn, Handler};
-
-/// Remembers what was logged.
-struct Memory(Mutex<Vec<String>>);
-
-static MEMORY: Memory = Memory(Mutex::new(Vec::new()));
-
-impl Log for Memory {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        self.0.lock().unwrap().push(format!("{}: {}", record.level(), record.args()));
-    }
-
-    fn flush(&self) {}
-}
 
 struct Failing;
 
@@ -50,8 +32,7 @@ fn fail(count: usize) {
 
 #[test]
 fn a_flood_of_failures_is_told_once_a_second() {
-    log::set_logger(&MEMORY).unwrap();
-    log::set_max_level(LevelFilter::Error);
+    remember_errors();
     let began = Instant::now();
     fail(50);
     let seconds = began.elapsed().as_secs() as usize;

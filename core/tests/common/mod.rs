@@ -3,6 +3,7 @@
 
 pub(crate) mod hooks;
 pub(crate) mod icmp;
+pub(crate) mod memory;
 pub(crate) mod net;
 pub(crate) mod peer;
 
