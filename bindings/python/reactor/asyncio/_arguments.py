@@ -16,7 +16,7 @@ Path = typing.Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 def refuse_tls(ssl: object, **of_tls: object) -> None:
     """Raises for what needs TLS, which the engine does not have yet."""
     if ssl:
-        raise NotImplementedError("ssl: this engine has no TLS yet; leave the argument out, or let a proxy do it")
+        raise UnsupportedError("ssl: this engine has no TLS yet; leave the argument out, or let a proxy do it")
     for name, value in of_tls.items():
         if value is not None:
             raise ValueError(f"{name} is only meaningful with ssl")

@@ -172,7 +172,7 @@ async def create_server(
     reuse_port: other sockets may be bound to the same address. family and flags: for looking a host up. The default of
     `reuse_address`, True, is all there is. start_serving: False binds, and leaves accepting to `Server.start_serving`.
 
-    Raises `reactor.InvalidAddressError`, `reactor.AddressInUseError` or another `OSError`, and for ssl `NotImplementedError`.
+    Raises `reactor.InvalidAddressError`, `reactor.AddressInUseError` or another `OSError`, and for ssl `reactor.UnsupportedError`.
     """
     refuse_tls(
         ssl, ssl_handshake_timeout=ssl_handshake_timeout, ssl_shutdown_timeout=ssl_shutdown_timeout

@@ -357,7 +357,7 @@ def test_tls_is_refused_by_its_name(call: str) -> None:
     async def main() -> None:
         function: Any = getattr(reactor.asyncio, call)
         arguments = (echo, "tcp://127.0.0.1:0") if call != "open_connection" else ("tcp://127.0.0.1:0",)
-        with pytest.raises(NotImplementedError, match="TLS"):
+        with pytest.raises(reactor.UnsupportedError, match="TLS"):
             await function(*arguments, ssl=True)
 
     run(main())
