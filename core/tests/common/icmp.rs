@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::net::{SocketAddr, SocketAddrV4};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::PATIENCE;
 
@@ -15,13 +15,15 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// `None` without the right to do it, CAP_NET_RAW.
-    pub(crate) fn new() -> Option<Router> {
+    /// Of what goes to one port only: the packets of all tests are more than its socket holds. `None` without the right to do
+    /// it, CAP_NET_RAW.
+    pub(crate) fn new(port: u16) -> Option<Router> {
         let raw = |protocol| Socket::new(Domain::IPV4, Type::RAW, Some(protocol));
         let (packets, icmp) = (raw(Protocol::TCP), raw(Protocol::ICMPV4));
         let (Ok(packets), Ok(icmp)) = (packets, icmp) else {
             return None;
         };
+        packets.attach_filter(&only(port)).unwrap();
         packets.set_read_timeout(Some(PATIENCE)).unwrap();
         Some(Router { packets, icmp })
     }
@@ -46,6 +48,21 @@ impl Router {
         let message = unreachable(from, to, sequence);
         self.icmp.send_to(&message, &SocketAddr::V4(SocketAddrV4::new(*from.ip(), 0)).into()).unwrap();
     }
+}
+
+/// Takes what begins with an IPv4 header and goes to this TCP port; man 7 socket, SO_ATTACH_FILTER.
+fn only(port: u16) -> [SockFilter; 5] {
+    const HEADER_LENGTH: u16 = 0xb1; // Into X: four times the lower half of the byte at k.
+    const HALF_BEHIND_X: u16 = 0x48; // The two bytes at X + k.
+    const IF_EQUAL: u16 = 0x15;
+    const TAKE: u16 = 0x06; // At most k bytes.
+    [
+        SockFilter::new(HEADER_LENGTH, 0, 0, 0),
+        SockFilter::new(HALF_BEHIND_X, 0, 0, 2),
+        SockFilter::new(IF_EQUAL, 0, 1, u32::from(port)),
+        SockFilter::new(TAKE, 0, 0, u32::MAX),
+        SockFilter::new(TAKE, 0, 0, 0),
+    ]
 }
 
 /// Type 3, code 1, with the beginning of the packet that it is about, RFC 792.

@@ -239,9 +239,9 @@ fn a_thousand_at_once_from_several_threads_are_all_served() {
 /// The error is told by SO_ERROR; the connection is made all the same.
 #[test]
 fn what_a_router_says_of_a_connection_does_not_keep_it_from_being_made() {
-    let Some(router) = Router::new() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap();
+    let Some(router) = Router::new(to.port()) else { return };
     let (probe, seen) = Probe::new();
     let server = started(probe, 1);
     // The loop is kept from looking between the connect and its end.
