@@ -48,9 +48,9 @@ def bars(rows: Sequence[Row]) -> list[Bar]:
     found = []
     for row in rows:
         if not proportional(rows) and row.value is not None:
-            found.append(Bar(row.label, row.system == "reactor", row.value, row.value, row.value))
+            found.append(Bar(row.label, row.ours, row.value, row.value, row.value))
         elif row.vs_limit is not None and row.low is not None and row.high is not None:
-            found.append(Bar(row.label, row.system == "reactor", row.vs_limit, row.low, row.high))
+            found.append(Bar(row.label, row.ours, row.vs_limit, row.low, row.high))
     return found
 
 

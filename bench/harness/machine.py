@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .systems import HOSTED
+
 UNKNOWN = "unknown"
 
 
@@ -74,6 +76,7 @@ VERSIONS: dict[str, Callable[[Path], str]] = {
     "reactor-c": OURS,
     "reactor-python": OURS,
     "reactor-python-lists": OURS,
+    **dict.fromkeys(HOSTED, OURS),
     "reactor-node": OURS,
     "limit-epoll": COMPILER,
     "limit-uring": printed("pkg-config", "--modversion", "liburing", pattern=r"([\d.]+)"),
@@ -88,6 +91,8 @@ VERSIONS: dict[str, Callable[[Path], str]] = {
     "mio": crate("mio"),
     "asyncio": PYTHON,
     "uvloop": package("uvloop"),
+    "uvloop-split": package("uvloop"),
+    "uvloop-hiredis": package("hiredis"),
     "rloop": package("rloop"),
     "aiofastnet-asyncio": package("aiofastnet"),
     "aiofastnet-uvloop": package("aiofastnet"),

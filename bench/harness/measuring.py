@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .cores import RESERVED
 from .counting import per_request
-from .loads import KV_REQUESTS, KV_WARM_UP, Load, Report, redis_benchmark, wrk
+from .loads import KV_SECONDS, Load, Report, kv_requests, redis_benchmark, wrk
 from .plan import Unit
 from .probe import PROBES
 from .samples import Fault
@@ -53,7 +53,8 @@ class Meter:
         if workload.kind in PROBES:
             PROBES[workload.kind](server.url)
         if workload.tool == "redis-benchmark":
-            redis_benchmark(workload, server.url, server.pid, KV_WARM_UP)
+            requests = kv_requests(server.system.language, server.system.warm_up)
+            redis_benchmark(workload, server.url, server.pid, requests)
         elif workload.tool == "wrk":
             wrk(server.url, server.pid, max(1, round(server.system.warm_up)))
         else:
@@ -64,7 +65,8 @@ class Meter:
         if workload.tool == "wrk":
             report = wrk(server.url, server.pid, 1)
         elif workload.tool == "redis-benchmark":
-            report = redis_benchmark(workload, server.url, server.pid, KV_REQUESTS)
+            requests = kv_requests(server.system.language, KV_SECONDS)
+            report = redis_benchmark(workload, server.url, server.pid, requests)
         else:
             report = self.load.timed(workload, server.url, server.pid, rounds.warm_up, rounds.seconds)
         if not report.requests:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from . import charts
+from .goals import GOALS, Goal
 from .machine import Run
-from .rows import Pair, Row, Trouble, noise, pairs, rows, troubles
+from .rows import Pair, Row, Trouble, noise, pair, pairs, rows, troubles
 from .runner import Measured
-from .systems import CLOSELY, LIMIT
+from .systems import CLOSELY, IN_PYTHON, LIMIT
 from .workloads import MEASURES, METRICS, Workload
 
 
@@ -70,7 +71,7 @@ class Page:
         return [row for row in self.rows if row.workload == workload.name]
 
     def text(self) -> str:
-        parts = ["# Every system in one run\n\n", self._conditions(), self._behind(), self._troubles()]
+        parts = ["# Every system in one run\n\n", self._conditions(), self._goals(), self._behind(), self._troubles()]
         parts += [self._workload(workload) for workload in self.workloads()]
         return "".join([*parts, self._all_rows()])
 
@@ -82,6 +83,38 @@ class Page:
             + table(["run", ""], ([name, value] for name, value in facts.items()))
             + table(["system", "version"], ([label, version] for label, version in self.run.versions.items()))
         )
+
+    def _goals(self) -> str:
+        lines = [self._goal(goal) for goal in GOALS if any(row.label == goal.ours for row in self._throughputs(goal))]
+        if not lines:
+            return ""
+        head = ["", "workload", "ours", "peer", "throughput, ours of the peer's", "asked"]
+        head += ["instructions, ours", "asked", "the peer's"]
+        return (
+            "## Python\n\nWhat is asked of ours in Python, and what they do. `uvloop` cuts messages in the tight loop and walks "
+            "commands, `uvloop-split` cuts them at line ends, and `uvloop-hiredis` has them read by hiredis.\n\n" + table(head, lines)
+        )
+
+    def _throughputs(self, goal: Goal) -> list[Row]:
+        return [row for row in self.rows if (row.workload, row.metric) == (goal.workload, "throughput")]
+
+    def _goal(self, goal: Goal) -> list[str]:
+        counted = {
+            row.label: figure(row.value)
+            for row in self.rows
+            if (row.workload, row.metric) == (goal.workload, "instructions_per_request") and row.value is not None
+        }
+        asked = [f"≥ {goal.ratio:.2f}" if goal.ratio else "", f"≤ {goal.instructions:,}" if goal.instructions else ""]
+        line = [goal.says, goal.workload, goal.ours, goal.peer, self._share(goal), asked[0]]
+        return [*line, counted.get(goal.ours, ""), asked[1], counted.get(goal.peer, "")]
+
+    def _share(self, goal: Goal) -> str:
+        """The ratio of throughputs: of the limit by the runs beside, of a peer round by round."""
+        if goal.peer == LIMIT:
+            (ours,) = [row for row in self._throughputs(goal) if row.label == goal.ours]
+            return ratio(ours.vs_limit, ours.low, ours.high)
+        (measured,) = [one for one in self.measured if one.unit.name == f"{goal.workload}.throughput"]
+        return over(pair(measured, "throughput", goal.ours, goal.peer)) or "–"
 
     def _behind(self) -> str:
         behind = [pair for pair in self.pairs if pair.behind]
@@ -126,10 +159,11 @@ class Page:
         mine = [row for row in self.rows if row.workload == measured.unit.workload.name and row.metric == metric]
         same = [pair for pair in self.pairs if (pair.workload, pair.metric) == (mine[0].workload, metric)]
         against = {(pair.ours, pair.peer): pair for pair in same}
-        head = ["system", said.unit, f"against {LIMIT}", *(f"{ours} against it" for ours in CLOSELY)]
+        compared = (*CLOSELY, *(ours for ours in IN_PYTHON if any(pair.ours == ours for pair in same)))
+        head = ["system", said.unit, f"against {LIMIT}", *(f"{ours} against it" for ours in compared)]
         lines = [
             [row.label, self._value(row, measured), ratio(row.vs_limit, row.low, row.high)]
-            + [over(against.get((ours, row.label))) for ours in CLOSELY]
+            + [over(against.get((ours, row.label))) for ours in compared]
             for row in ranked(mine)
         ]
         better = "more" if said.higher_is_better else "less"

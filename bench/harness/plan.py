@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .counting import REQUESTS
 from .cores import RESERVED
+from .goals import compared
+from .loads import KV_SECONDS
 from .schedule import Turn, alternating, in_order
 from .systems import CLOSELY, LIMIT, SYSTEMS, System
 from .workloads import BASE, WORKLOADS, Workload, named
@@ -20,18 +22,20 @@ QUICK_MEASURES = ("throughput", "syscalls", "instructions")
 # under strace or callgrind; a server under callgrind, or one in Java, until it listens; one in Python under callgrind;
 # memory until it is steady; the report.
 PROCESS, CONNECTION, TRACED = 0.05, 100e-6, 100e-6
-WINDOWS = {"wrk": 1.0, "redis-benchmark": 0.45}  # They take no fraction of a second, or no time at all.
+WINDOWS = {"wrk": 1.0, "redis-benchmark": KV_SECONDS}  # They take no fraction of a second, or no time at all.
 CALLGRIND, JAVA, INTERPRETED, SETTLING, REPORT = 0.4, 0.5, 4.5, 0.3, 15.0
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """Runs of the systems followed most closely, runs of the others, and each run's seconds."""
+    """Runs of the systems followed most closely, runs of the others, and each run's seconds; and how many of those that a goal is
+    about, if that is more."""
 
     closely: int
     others: int
     seconds: float
     warm_up: float = 0.1
+    goals: int = 0
 
     def of(self, system: System) -> int:
         return self.closely if system.label in CLOSELY else self.others
@@ -39,7 +43,7 @@ class Rounds:
 
 # By mode and measure; a workload marked `brief` has a line of its own. What is measured once has no line.
 ROUNDS = {
-    ("core", "throughput"): Rounds(20, 6, 0.3),
+    ("core", "throughput"): Rounds(20, 6, 0.3, goals=9),
     ("core", "throughput", "brief"): Rounds(12, 5, 0.3),
     ("core", "cost"): Rounds(6, 3, 0.4),
     ("core", "cost", "brief"): Rounds(4, 3, 0.3),
@@ -84,8 +88,12 @@ class Unit:
     def turns(self, seed: int) -> list[Turn]:
         if not self.repeats:
             return in_order({system.label: self.counts(system) for system in self.systems})
-        counts = {system.label: self.rounds.of(system) for system in self.systems if system.label != LIMIT}
+        counts = {system.label: self.runs(system) for system in self.systems if system.label != LIMIT}
         return alternating(counts, self.limit, seed)
+
+    def runs(self, system: System) -> int:
+        """How often it is timed."""
+        return max(self.rounds.of(system), self.rounds.goals if system.label in compared(self.workload.name) else 0)
 
     def counts(self, system: System) -> int:
         """How often it is counted."""
@@ -132,6 +140,7 @@ def members(workload: Workload, measure: str, mode: str, systems: Sequence[Syste
         for system in systems
         if workload.kind in system.commands
         and (not workload.only or system.label in workload.only)
+        and (not system.only or f"{workload.name}.{measure}" in system.only)
         and (mode != "quick" or system.label in QUICK_SYSTEMS)
         and (measure != "instructions" or system.countable)
     ]

@@ -8,7 +8,7 @@ from statistics import median
 
 from .ratios import paired, spread
 from .runner import Measured
-from .systems import CLOSELY, LIMIT, System
+from .systems import CLOSELY, IN_PYTHON, LIMIT, System
 from .workloads import MEASURES, METRICS
 
 # Ratios that differ from one by no more than this are no difference.
@@ -34,6 +34,10 @@ class Row:
     @property
     def label(self) -> str:
         return System(self.system, self.language, {}).label
+
+    @property
+    def ours(self) -> bool:
+        return System(self.system, self.language, {}).ours
 
     def content(self) -> dict[str, object]:
         return asdict(self)
@@ -132,15 +136,20 @@ def pair(measured: Measured, metric: str, ours: str, peer: str) -> Pair | None:
     return Pair(measured.unit.workload.name, metric, ours, peer, *spread(ratios), len(ratios))
 
 
+def rivals(peer: System) -> tuple[str, ...]:
+    """Who of ours is compared with a peer."""
+    return (*CLOSELY, *IN_PYTHON) if peer.language == "python" else CLOSELY
+
+
 def pairs(all_measured: Sequence[Measured]) -> list[Pair]:
-    """Those followed closely against every system that is neither ours nor the limit."""
+    """Those followed closely against every system that is neither ours nor the limit, and ours in Python against those in Python."""
     found = [
         pair(measured, metric, ours, system.label)
         for measured in all_measured
         for metric in MEASURES[measured.unit.measure]
         for system in measured.unit.systems
         if not system.ours and system.label != LIMIT
-        for ours in CLOSELY
+        for ours in rivals(system)
     ]
     return [one for one in found if one is not None]
 

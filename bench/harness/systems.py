@@ -9,8 +9,12 @@ from dataclasses import dataclass
 LIMIT = "limit-epoll"
 # Ours in Python with a callback for each read's messages, beside the one with a callback for each message.
 LISTS = "reactor-python-lists"
+# Ours inside the event loop of asyncio and of uvloop: with callbacks of ours, and with the peers' own protocols.
+HOSTED = tuple(f"reactor-{way}-{loop}" for way in ("python", "protocol") for loop in ("asyncio", "uvloop"))
 # Ours whose figures are followed most closely, and compared with each peer.
 CLOSELY = ("reactor-rust", "reactor-c")
+# Ours in Python, compared with each peer in Python.
+IN_PYTHON = ("reactor-python", LISTS)
 # Seconds of load before what an interpreter runs is measured: its first second can be five times slower than the next.
 # A virtual machine that compiles on the way needs longer.
 INTERPRETER, VIRTUAL_MACHINE = 1.5, 3.0
@@ -26,6 +30,8 @@ class System:
     warm_up: float = 0.2
     # Compiled ahead of time, and at home under valgrind.
     native: bool = False
+    # The units that it takes part in, as "echo-64x50.throughput", where they are not all that it offers the kind of.
+    only: tuple[str, ...] = ()
 
     @property
     def countable(self) -> bool:
@@ -39,7 +45,7 @@ class System:
 
     @property
     def ours(self) -> bool:
-        return self.name in ("reactor", LISTS)
+        return self.name == "reactor" or self.name.startswith("reactor-")
 
 
 def example(*command: str) -> tuple[str, ...]:
@@ -63,8 +69,29 @@ def in_python(name: str, kinds: str) -> System:
     return System(name, "python", {kind: (*server, kind, "{url}") for kind in kinds.split()}, INTERPRETER)
 
 
+def uvloop_kv(name: str, kind: str, only: tuple[str, ...] = ()) -> System:
+    """A peer in Python that cuts commands in a way of its own."""
+    command = in_python("uvloop", kind).commands[kind]
+    return System(name, "python", {"kv": command}, INTERPRETER, only=only)
+
+
+def example_in_python(name: str) -> tuple[str, ...]:
+    return example("target/venv/bin/python", f"examples/python/{name}.py")
+
+
 def ours_in_python(kind: str) -> tuple[str, ...]:
     return ("target/venv/bin/python", "bench/servers/python/server.py", kind, "{url}")
+
+
+def hosted(name: str) -> System:
+    """Ours inside the event loop of another, in the few units that tell it from ours alone."""
+    _, way, loop = name.split("-")
+    server = ("target/venv/bin/python", "bench/servers/python/hosted.py", loop)
+    if way == "protocol":
+        commands = {kind: (*server, "protocols", kind, "{url}") for kind in ("echo", "frames")}
+    else:
+        commands = {"echo": (*server, "callbacks", "echo", "{url}")}
+    return System(name, "python", commands, INTERPRETER, only=("echo-64x50.throughput", "echo-64x50.instructions", "frames.throughput"))
 
 
 def closely(language: str, examples: str, servers: str) -> System:
@@ -85,12 +112,16 @@ SYSTEMS = (
         "reactor",
         "python",
         {
-            "echo": example("target/venv/bin/python", "examples/python/echo.py"),
-            "frames": ours_in_python("frames"),
+            "echo": example_in_python("echo"),
+            "udp": example_in_python("echo"),
+            "http": example_in_python("http_server"),
+            "kv": example_in_python("kv"),
+            **{kind: ours_in_python(kind) for kind in ("frames", "answers", "broadcast", "budget")},
         },
         INTERPRETER,
     ),
-    System(LISTS, "python", {"frames": ours_in_python("lists")}, INTERPRETER),
+    System(LISTS, "python", {"frames": ours_in_python("lists"), "kv": ours_in_python("kv")}, INTERPRETER),
+    *(hosted(name) for name in HOSTED),
     System("reactor", "node", {"echo": example("examples/run", "node", "echo")}, INTERPRETER),
     native("limit-epoll", "c", "echo frames answers http kv udp broadcast"),
     peer("limit-uring", "c", "echo frames udp"),  # valgrind does not know io_uring.
@@ -104,7 +135,9 @@ SYSTEMS = (
     native("tokio", "rust", "echo frames http udp broadcast"),
     native("mio", "rust", "echo frames udp broadcast"),
     in_python("asyncio", "echo frames udp broadcast"),
-    in_python("uvloop", "echo frames udp broadcast"),
+    in_python("uvloop", "echo frames udp broadcast kv"),
+    uvloop_kv("uvloop-split", "kv-split", only=("kv-set.throughput", "kv-get.throughput")),
+    uvloop_kv("uvloop-hiredis", "kv-hiredis"),
     in_python("rloop", "echo frames udp broadcast"),
     in_python("aiofastnet-asyncio", "echo frames udp broadcast"),
     in_python("aiofastnet-uvloop", "echo frames udp broadcast"),

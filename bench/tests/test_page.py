@@ -20,7 +20,7 @@ from harness.plan import ONCE, Rounds, Unit
 from harness.rows import Row
 from harness.runner import Measured
 from harness.samples import Sample
-from harness.systems import SYSTEMS
+from harness.systems import HOSTED, SYSTEMS
 from harness.workloads import named
 
 HERE = Path(__file__).resolve().parent
@@ -131,6 +131,48 @@ def test_instructions_of_python_are_the_interpreters() -> None:
     assert said[0][0].startswith("Instructions in Python are its interpreter's, of the build named above")
 
 
+def goals_of(workload: str, throughputs: dict[str, list[float]], counts: dict[str, float]) -> str:
+    """The page of rounds in which these systems ran beside each other, and of counts."""
+    by_label = {system.label: system for system in SYSTEMS}
+    systems = tuple(by_label[label] for label in throughputs)
+    width = len(systems)
+    timed = [
+        Sample(label, number, number * width + place, {"throughput": values[number]})
+        for place, (label, values) in enumerate(throughputs.items())
+        for number in range(len(values))
+    ]
+    counted = [Sample(label, 0, place, {"instructions_per_request": value}) for place, (label, value) in enumerate(counts.items())]
+    of_throughput = Measured(Unit(named(workload), "throughput", systems, TIMED), sorted(timed, key=lambda one: one.place))
+    return Page(RUN, [of_throughput, Measured(Unit(named(workload), "instructions", systems, ONCE), counted)]).text()
+
+
+def test_what_is_asked_of_ours_in_python() -> None:
+    rates = {"limit-epoll": [100.0] * 6, "reactor-python": [50.0] * 5 + [90.0], "reactor-python-lists": [80.0] * 6}
+    rates["uvloop"] = [25.0] * 6
+    counts = {"limit-epoll": 169.0, "reactor-python": 1_205.0, "uvloop": 2_674.0}
+    said = goals_of("frames-64-deep", rates, counts)
+    lines = [line.strip("|").split(" | ") for line in section(said, "Python").splitlines() if "| frames-64-deep |" in line]
+    assert [[cell.strip() for cell in line] for line in lines] == [
+        ["frames, a callback and a write for each", "frames-64-deep", "reactor-python", "uvloop",
+         "2.00 (2.00 – 3.60)", "≥ 1.40", "1,205", "≤ 1,350", "2,674"],
+        ["frames as a list for each read", "frames-64-deep", "reactor-python-lists", "uvloop", "3.20", "≥ 1.80", "", "≤ 750", "2,674"],
+    ]
+    timed = section(said, "frames-64-deep").split("**throughput**")[1]
+    assert cells(timed, "uvloop")[3:] == ["", "", "2.00 (2.00 – 3.60)", "3.20"]
+
+
+def test_a_goal_may_be_about_the_limit_and_needs_its_peer() -> None:
+    rates = {"limit-epoll": [100.0] * 6, "reactor-python": [90.0] * 6, **{name: [80.0] * 6 for name in HOSTED}}
+    lines = section(goals_of("echo-64x50", rates, {}), "Python").splitlines()
+    assert "| raw echo | echo-64x50 | reactor-python | limit-epoll | 0.90 | ≥ 1.00 |  | ≤ 1,400 |  |" in lines
+    assert "| raw echo inside an event loop | echo-64x50 | reactor-python-uvloop | uvloop | – | ≥ 1.10 |  |  |  |" in lines
+
+
+def test_without_python_nothing_is_asked_of_it(text: str) -> None:
+    assert "## Python" not in text
+    assert "reactor-python against it" not in text
+
+
 def test_idle_tells_what_was_held(text: str) -> None:
     idle = section(text, "idle-100000")
     assert "100,000 connections asked for" in idle
@@ -207,6 +249,12 @@ def test_every_system_has_a_version() -> None:
     assert found["evio"] == evio
 
 
+def test_every_system_in_python_has_the_same_packages() -> None:
+    """Ours run in another environment than the peers, on the same uvloop."""
+    pinned = [matched(path, r"^uvloop==(\S+)")(ROOT) for path in ("bench/requirements.txt", "tools/requirements.txt")]
+    assert pinned[0] == pinned[1] != "unknown"
+
+
 def test_a_module_is_not_taken_for_another_whose_path_ends_or_begins_alike(tmp_path: Path) -> None:
     folder = tmp_path / "bench/peers/go/gev"
     folder.mkdir(parents=True)
@@ -258,3 +306,10 @@ def test_where_the_limit_is_zero_a_chart_shows_the_values(tmp_path: Path) -> Non
     assert charts.order(rows) == ["netty", "gnet", "limit-epoll"]
     assert [bar.length for bar in charts.bars(rows)] == [0.0, 640.0, 6_400.0]
     assert charts.order([replace(rows[1], value=None), rows[2]]) == ["gnet", "netty"]
+
+
+def test_all_of_ours_have_the_colour_of_ours() -> None:
+    plain = Row("echo-64x50", "", "", "throughput", 1.0, "requests/s", 1.0, 1.0, 1.0)
+    rows = [replace(plain, system=system.name, language=system.language) for system in SYSTEMS]
+    ours = {"reactor-rust", "reactor-c", "reactor-python", "reactor-python-lists", "reactor-node", *HOSTED}
+    assert {bar.label for bar in charts.bars(rows) if bar.ours} == ours

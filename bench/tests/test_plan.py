@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.cores import WANTED
+from harness.goals import GOALS, compared
 from harness.plan import ALLOWED, QUICK_SYSTEMS, Unit, seconds, units
-from harness.systems import SYSTEMS
+from harness.ratios import rank
+from harness.systems import HOSTED, LIMIT, SYSTEMS
 from harness.workloads import MEASURES, METRICS, WORKLOADS
 
 
@@ -54,23 +56,70 @@ def test_every_measure_and_system_is_used() -> None:
 
 
 def test_who_takes_part() -> None:
-    assert labels("core", "kv-set.throughput") == ["limit-epoll", "reactor-rust", "reactor-c", "redis-server"]
-    assert labels("full", "answers-16k.throughput") == ["limit-epoll", "reactor-rust", "reactor-c"]
     ours_in_python = ["reactor-python", "reactor-python-lists"]
+    ours = ["reactor-rust", "reactor-c", *ours_in_python]
+    assert labels("core", "kv-ping.throughput") == ["limit-epoll", *ours, "uvloop", "uvloop-hiredis", "redis-server"]
+    assert labels("core", "kv-set.throughput") == [
+        "limit-epoll", *ours, "uvloop", "uvloop-split", "uvloop-hiredis", "redis-server",
+    ]
+    assert labels("full", "answers-16k.throughput") == ["limit-epoll", "reactor-rust", "reactor-c", "reactor-python"]
     instructions = ["limit-epoll", "reactor-rust", "reactor-c", *ours_in_python, "libuv", "libevent", "tokio", "mio", *IN_PYTHON]
     assert labels("core", "frames.instructions") == instructions
-    assert labels("core", "frames-64-deep.instructions") == ["limit-epoll", *ours_in_python, *IN_PYTHON]
+    for measure in ("throughput", "instructions"):
+        assert labels("core", f"frames-64-deep.{measure}") == ["limit-epoll", *ours_in_python, *IN_PYTHON]
     assert "reactor-python" in labels("core", "echo-64x50.instructions")
     assert "reactor-node" not in labels("core", "echo-64x50.instructions")
     assert "asyncio" not in labels("core", "http.throughput")
-    assert "reactor-python" in labels("core", "echo-64x50.throughput")
+
+
+def test_python_takes_part_in_every_workload() -> None:
+    assert {one.workload.name for one in units("full") if "reactor-python" in {system.label for system in one.systems}} == {
+        workload.name for workload in WORKLOADS
+    }
+
+
+def test_ours_in_an_event_loop_take_part_where_a_goal_is_about_them_and_in_one_count() -> None:
+    found = {
+        one.name: [system.label for system in one.systems if system.label in HOSTED]
+        for one in units("full")
+        if any(system.label in HOSTED for system in one.systems)
+    }
+    assert found == {
+        "echo-64x50.throughput": list(HOSTED),
+        "echo-64x50.instructions": list(HOSTED),
+        "frames.throughput": ["reactor-protocol-asyncio", "reactor-protocol-uvloop"],
+    }
 
 
 def test_ours_in_rust_and_c_run_twenty_times_and_the_rest_six() -> None:
-    found = unit("core", "echo-64x50.throughput")
+    found = unit("core", "echo-16k.throughput")
     runs = [turn.system for turn in found.turns(1)]
     assert (runs.count("reactor-rust"), runs.count("reactor-c")) == (20, 20)
     assert {runs.count(system.label) for system in found.systems[3:]} == {6}
+
+
+@pytest.mark.parametrize("name", sorted({goal.workload for goal in GOALS}))
+def test_those_that_goals_are_about_run_as_often_as_their_bounds_need(name: str) -> None:
+    found = unit("core", f"{name}.throughput")
+    turns = found.turns(1)
+    runs = {
+        system.label: {turn.round for turn in turns if turn.system == system.label}
+        for system in found.systems
+        if system.label != LIMIT
+    }
+    about = compared(name) - {LIMIT}
+    assert about and all(len(runs[label]) == 9 for label in about)
+    # Of 9, unlike of 6, the lowest and the highest are no bounds; and all of them ran in the same rounds.
+    assert (rank(6), rank(9)) == (1, 2)
+    assert len({frozenset(runs[label]) for label in about}) == 1
+    others = [system.label for system in found.systems[3:] if system.label not in about]
+    assert all(len(runs[label]) == 6 for label in others if label in runs)
+
+
+def test_every_goal_is_about_those_who_take_part_and_counted_where_instructions_are_asked() -> None:
+    for goal in GOALS:
+        assert {goal.ours, goal.peer} <= set(labels("core", f"{goal.workload}.throughput"))
+        assert goal.instructions is None or goal.ours in labels("core", f"{goal.workload}.instructions")
 
 
 def test_latency_brings_the_rate_that_it_is_a_share_of() -> None:
@@ -96,13 +145,15 @@ def test_instructions_are_counted_three_times_in_python_once() -> None:
 def test_more_than_64_bytes_are_echoed_by_all_who_echo_64() -> None:
     base, *others = (unit("core", f"{name}.throughput") for name in ("echo-64x50", "echo-68x50", "echo-512x50"))
     assert [one.workload.load for one in others] == [base.workload.load | {"size": size} for size in (68, 512)]
-    assert [one.systems for one in others] == [base.systems] * 2
+    everywhere = tuple(system for system in base.systems if system.label not in HOSTED)
+    assert [one.systems for one in others] == [everywhere] * 2
 
 
 def test_every_peer_in_python_takes_part_where_uvloop_does() -> None:
     for one in units("full"):
         here = {system.label for system in one.systems}
-        assert here.issuperset(IN_PYTHON) == ("uvloop" in here), one.name
+        # The cache is written once for each way to cut commands, and not for each loop.
+        assert here.issuperset(IN_PYTHON) == ("uvloop" in here and one.workload.kind != "kv"), one.name
 
 
 def test_what_interprets_or_compiles_while_it_runs_warms_up() -> None:

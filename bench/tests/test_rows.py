@@ -86,6 +86,13 @@ def test_ours_is_compared_with_a_peer_round_by_round() -> None:
     assert (cost.low, cost.high) == (0.5, 1.0)
 
 
+def test_ours_in_python_are_compared_with_peers_in_python_only() -> None:
+    ours, uvloop = fake("reactor", "python", "right"), fake("uvloop", "python", "right")
+    samples = [run(label, 0, place, rate) for place, (label, rate) in enumerate([("reactor-python", 6.0), ("uvloop", 4.0), ("gnet", 2.0)])]
+    found = [one for one in pairs([made(samples, [ours, uvloop, GNET])]) if one.metric == "throughput"]
+    assert found == [Pair("echo-64x50", "throughput", "reactor-python", "uvloop", 1.5, 1.5, 1.5, 1)]
+
+
 @pytest.mark.parametrize(
     ("metric", "ratio", "low", "high", "behind", "clearly"),
     [

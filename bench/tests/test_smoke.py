@@ -132,7 +132,10 @@ def test_finished_units_are_not_measured_again(bench: Bench, monkeypatch: pytest
     assert bench.progress.finished == [(echo.name, False), (echo.name, True), (connects.name, False)]
 
 
-@pytest.mark.parametrize("name", ["bench/requirements.txt", "target/venv/pyvenv.cfg", "target/bench/venv/pyvenv.cfg"])
+@pytest.mark.parametrize("name", [
+    "bench/requirements.txt", "tools/requirements.txt", "target/venv/pyvenv.cfg", "target/bench/venv/pyvenv.cfg",
+    "bench/servers/python/hosted.py", "examples/python/kv_store.py", "target/venv/lib/python3/site-packages/reactor/asyncio/_servers.py",
+])
 def test_other_packages_or_interpreters_are_another_build(tmp_path: Path, name: str) -> None:
     before = fingerprint(tmp_path)
     (tmp_path / name).parent.mkdir(parents=True)
