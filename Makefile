@@ -93,7 +93,7 @@ bench: ## measure every system beside the others and write bench/report (an hour
 	@bench/build
 	@$(BENCH) --mode core --fresh
 
-bench-full: ## the same with more rounds and workloads (two and a half hours); interrupted, it goes on where it was
+bench-full: ## the same with more rounds and workloads (two and three quarter hours); interrupted, it goes on where it was
 	@bench/build
 	@$(BENCH) --mode full
 
