@@ -106,6 +106,8 @@ def test_answers(peer: System, tmp_path: Path) -> None:
         assert taken(connection, 70_004) == (70_000).to_bytes(4, "big") + b"a" * 70_000
         connection.sendall(too_much)
         assert taken(connection, 1) == b""
+    # It was refused, and not made first.
+    assert (tmp_path / f"{peer.label}-answers.log").read_text() == ""
 
 
 @offering("budget")
@@ -230,7 +232,7 @@ def test_nothing_is_answered_before_a_command_is_complete(cutter: Cutter) -> Non
 
 @pytest.mark.parametrize("cutter", [resp.Walked, resp.Split])
 @pytest.mark.parametrize(
-    "sent", [b"PING\r\n", b"*0\r\n", b"*-1\r\n", b"*x\r\n", b"*1\r\n$-9\r\n", b"*1\r\n$99999999\r\n"]
+    "sent", [b"PING\r\n", b"*0\r\n", b"*-1\r\n", b"*x\r\n", b"*1\r\n$-12\r\n", b"*1\r\n$99999999\r\n"]
 )
 def test_what_cannot_be_a_command_is_an_error(cutter: type[resp.Walked], sent: bytes) -> None:
     session, transport = speaking(cutter)
