@@ -36,7 +36,7 @@ Event = dict[str, Any]
 ANY_TIME = frozenset({"reply", "failed", "log", "forked"})
 KINDS = frozenset(
     {"listening", "start", "stopping", "stop", "error", "ended", "note"}
-    | {"open", "data", "datagram", "eof", "drain", "wake", "timer", "detach", "close"}
+    | {"open", "data", "frames", "commands", "datagram", "eof", "drain", "wake", "timer", "detach", "close"}
     | {"tick", "pre-write", "completed", "ran", "context-destroyed"}
 )
 

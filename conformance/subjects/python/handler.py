@@ -15,7 +15,7 @@ from world import Context, World
 
 
 class Subject(reactor.Handler):
-    """Every callback but on_error: what fails is told to the log."""
+    """Every callback but on_error, without which what fails is told to the log, and those of a stream's input."""
 
     def __init__(self, options: argparse.Namespace, world: World) -> None:
         self.options, self.world = options, world
@@ -54,12 +54,6 @@ class Subject(reactor.Handler):
         self.inputs[conn.id] = Input(self.options.outgoing_mode if listener is None else self.options.mode)
         self.trace("open", conn, listener=listener, thread=thread())
         return None if listener is None else self.play(conn, self.options.on_open)
-
-    def on_data(self, conn: reactor.Conn, data: bytes) -> Reply:
-        return self.scene(conn).take(data)
-
-    def on_command(self, conn: reactor.Conn, arguments: list[bytes]) -> Reply:
-        return self.scene(conn).take_command(arguments)
 
     def on_datagram(self, conn: reactor.Conn, data: bytes, datagram: reactor.Datagram) -> Reply:
         self.trace(
@@ -138,11 +132,42 @@ class Subject(reactor.Handler):
         emit("stop")
 
 
+class OneByOne(Subject):
+    """Input comes in pieces, frames and commands one at a time."""
+
+    def on_data(self, conn: reactor.Conn, data: bytes) -> Reply:
+        return self.scene(conn).take(data)
+
+    def on_command(self, conn: reactor.Conn, arguments: list[bytes]) -> Reply:
+        return self.scene(conn).take_command(arguments)
+
+
+class AsLists(Subject):
+    """The frames and commands of a read come at once."""
+
+    def on_frames(self, conn: reactor.Conn, frames: list[bytes]) -> Reply:
+        self.trace("frames", conn, frames=[frame.hex() for frame in frames], thread=thread())
+        return self.scene(conn).take_each(frames)
+
+    def on_commands(self, conn: reactor.Conn, commands: list[list[bytes]]) -> Reply:
+        listed = [[argument.hex() for argument in arguments] for arguments in commands]
+        self.trace("commands", conn, commands=listed, thread=thread())
+        return self.scene(conn).take_each_command(commands)
+
+
 class Reporting(Subject):
-    """The same with an error hook."""
+    """An error hook."""
 
     def on_error(self, conn: reactor.Conn | None, exc: BaseException) -> None:
         emit("failed", id=None if conn is None else str(conn.id), message=str(exc))
+
+
+def make(options: argparse.Namespace, world: World) -> Subject:
+    """The handler that the command line asks for. With an error hook the log is not told of what fails."""
+    hook = (Reporting,) if options.log is None else ()
+    kind = type("Subject", (*hook, AsLists if options.lists else OneByOne), {})
+    handler: Subject = kind(options, world)
+    return handler
 
 
 def serve_detached(sock: socket.socket, output: bytes) -> None:

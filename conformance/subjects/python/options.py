@@ -14,7 +14,7 @@ NUMBERS = (
 )
 SCRIPTS = ("start", "open", "drain", "close", "eof", "wake", "timer")
 TEXTS = ("listen-options", "ticks", *(f"on-{name}" for name in SCRIPTS))
-FLAGS = ("keep-on-overflow", "pin", "no-trace", "listen-inherited", "hosted", "fork", "signals", "asyncio")
+FLAGS = ("keep-on-overflow", "pin", "no-trace", "listen-inherited", "hosted", "fork", "signals", "asyncio", "lists")
 
 
 def number_or_none(text: str) -> int | None:

@@ -45,8 +45,9 @@ class Scene:
     def take(self, data: bytes, is_datagram: bool = False) -> Reply:
         """Takes what came: a piece of a stream, a frame or a datagram."""
         frames = self.world.conns.get(self.conn.id, Frames.NONE)
-        if frames is Frames.NONE:
-            return self.take_stream(data, is_datagram)
+        return self.take_stream(data, is_datagram) if frames is Frames.NONE else self.take_frame(frames, data)
+
+    def take_frame(self, frames: Frames, data: bytes) -> Reply:
         if self.input.is_script:
             return self.obey(frames.command(data))
         if self.input.mode == "echo" and frames is Frames.PLAIN:
@@ -63,6 +64,19 @@ class Scene:
             emit("data", id=str(self.conn.id), arguments=[argument.hex() for argument in arguments])
             return None
         return self.turn_over(line + b"\r\n")
+
+    def take_each(self, pieces: list[bytes]) -> Reply:
+        """Takes the frames of a read until one ends the callback. They were cut before the first of them is obeyed."""
+        frames = self.world.conns.get(self.conn.id, Frames.NONE)
+        if frames is Frames.NONE:
+            return self.take_stream(b"".join(pieces), is_datagram=False)
+        replies = (self.take_frame(frames, piece) for piece in pieces)
+        return next((reply for reply in replies if reply is not None), None)
+
+    def take_each_command(self, commands: list[list[bytes]]) -> Reply:
+        """The same of commands."""
+        replies = map(self.take_command, commands)
+        return next((reply for reply in replies if reply is not None), None)
 
     def take_stream(self, data: bytes, is_datagram: bool) -> Reply:
         while self.input.is_script:

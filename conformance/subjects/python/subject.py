@@ -9,13 +9,13 @@ import gc
 import sys
 
 import forks
+import handler
 import options
 import reactor
 import report
 import server_calls
 import ways
 from control import Control
-from handler import Reporting, Subject
 from report import emit
 from world import World
 
@@ -35,9 +35,7 @@ def listen(world: World, server: reactor.Server, given: argparse.Namespace) -> b
 def serve(given: argparse.Namespace) -> None:
     """Serves until the server has stopped, and carries commands out until standard input ends."""
     world = World(ways.of(given))
-    # With an error hook the log is not told of what fails.
-    handler = Reporting(given, world) if given.log is None else Subject(given, world)
-    server = world.server = reactor.Server(handler, **options.of_server(given))
+    server = world.server = reactor.Server(handler.make(given, world), **options.of_server(given))
     control = Control(world)
     if world.way.run(server, control, at_once=listen(world, server, given)):
         world.end()

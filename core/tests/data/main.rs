@@ -9,6 +9,7 @@ mod batched;
 mod commands;
 mod echo;
 mod framing;
+mod gathered;
 mod log;
 mod reading;
 mod unix_room;
