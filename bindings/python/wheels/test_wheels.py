@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,22 @@ def test_the_wheel_is_for_every_python_and_for_old_systems() -> None:
     tags = set(only("*.whl").stem.split("-", 4)[4].split("."))
     assert only("*.whl").name.startswith(f"reactor_engine-{version()}-cp3{OLDEST}-abi3-")
     assert any(tag.startswith("manylinux_2_17_") for tag in tags), tags
+
+
+def paths_of_the_machine() -> set[bytes]:
+    """Where the wheel was built, and of what."""
+    sysroot = checked("rustc", "--print", "sysroot", cwd=ROOT).strip()
+    cargo = os.environ.get("CARGO_HOME", Path.home() / ".cargo")
+    # A folder as short as / says nothing.
+    return {f"{path}".encode() for path in (ROOT, Path.home(), cargo, sysroot) if len(Path(path).parts) > 1}
+
+
+def test_the_wheel_does_not_tell_where_it_was_built() -> None:
+    paths = paths_of_the_machine()
+    with zipfile.ZipFile(only("*.whl")) as wheel:
+        found = {name: {path for path in paths if path in wheel.read(name)} for name in wheel.namelist()}
+    assert "reactor/_native.abi3.so" in found
+    assert {name: told for name, told in found.items() if told} == {}
 
 
 @pytest.mark.parametrize("number", ends(), ids=lambda number: ".".join(map(str, number)))
