@@ -15,7 +15,7 @@ import pytest
 import reactor
 import uvloop
 from asyncio_helpers import ask, client, run, until
-from helpers import DEADLINE, finish, run_python
+from helpers import DEADLINE, connect, finish, run_python
 
 TCP = "tcp://127.0.0.1:0"
 
@@ -305,17 +305,16 @@ def test_it_is_cancelled_when_its_connection_ends(how: str) -> None:
         server = reactor.Server(steps, hosted=True)
         url = server.listen(TCP)
         serving = asyncio.create_task(server.serve())
-        async with client(url) as (_, writer):
-            writer.write(b"hello")
+        with connect(url) as peer:
+            peer.sendall(b"hello")
             await until(lambda: steps.said)
             steps.conns[0].wake()
             if how == "reset":
-                raw = writer.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                writer.transport.abort()
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                peer.close()
             elif how == "close":
                 steps.conns[0].close()
-                writer.close()
+                peer.close()
             elif how == "abort":
                 steps.conns[0].abort()
             elif how == "stop":
@@ -613,6 +612,7 @@ class ExitsPlainly(reactor.Handler):
         raise SystemExit(7)
 
 
+@pytest.mark.not_on_rloop("rloop tells its exception handler of SystemExit and goes on")
 @pytest.mark.parametrize("exiting", [ExitsAtOnce, ExitsLater, ExitsPlainly])
 def test_a_callback_that_exits_stops_the_server_whatever_its_event_loop_does(
     exiting: type[reactor.Handler], caplog: pytest.LogCaptureFixture

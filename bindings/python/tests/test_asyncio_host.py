@@ -152,6 +152,7 @@ def test_whoever_waits_for_the_end_may_be_cancelled() -> None:
     run(main())
 
 
+@pytest.mark.not_on_rloop("rloop's remove_signal_handler fails")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_handler_of_the_event_loops_stops_it(number: signal.Signals) -> None:
     recorder = Recorder(on_data=echo)
@@ -174,6 +175,7 @@ def test_a_signal_handler_of_the_event_loops_stops_it(number: signal.Signals) ->
     run(main())
 
 
+@pytest.mark.not_on_rloop("a client of rloop's own is not closed before the event loop ends")
 def test_a_graceful_stop_lets_connections_finish() -> None:
     recorder = Recorder(on_data=echo)
 
@@ -343,6 +345,7 @@ def test_a_failed_callback_is_reported_and_closes_its_connection() -> None:
     run(main())
 
 
+@pytest.mark.not_on_rloop("rloop tells its exception handler of SystemExit and goes on")
 def test_what_ends_the_program_leaves_the_event_loop() -> None:
     def leave(conn: reactor.Conn, data: bytes) -> None:
         raise SystemExit(7)
@@ -414,6 +417,7 @@ print("over")
 VALUE: contextvars.ContextVar[str] = contextvars.ContextVar("VALUE", default="none")
 
 
+@pytest.mark.not_on_rloop("a client of rloop's own is not closed before the event loop ends")
 def test_each_connection_has_a_context_of_its_own() -> None:
     seen: list[str] = []
 
@@ -619,6 +623,7 @@ def test_a_child_that_is_forked_in_a_callback_ends_when_that_returns(where: str)
     run(main())
 
 
+@pytest.mark.not_on_rloop("the child's rloop and its parent's wait on one epoll, and what the one is told the other is not")
 def test_a_child_that_goes_on_with_the_event_loop_has_no_server() -> None:
     async def main() -> None:
         async with reactor.serve_async(Recorder(on_data=echo), TCP) as server:
