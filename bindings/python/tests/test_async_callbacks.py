@@ -642,17 +642,22 @@ def test_a_callback_that_exits_stops_the_server_whatever_its_event_loop_does(
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks do not start at once")
 def test_a_coroutine_begins_in_the_turn_and_costs_the_event_loop_nothing_if_it_does_not_wait() -> None:
     seen: list[object] = []
-    made: list[object] = []
+    made: list[asyncio.Task[object]] = []
 
     class Answering(reactor.Handler):
-        async def on_data(self, conn: reactor.Conn, data: bytes) -> reactor.Action:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(seen.append, "the event loop")
+        def on_open(self, conn: reactor.Conn) -> None:
+            seen.append("open")
+
+        def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            asyncio.get_running_loop().call_soon(seen.append, "the event loop")
+            seen.append(data)
+
+        async def on_eof(self, conn: reactor.Conn) -> reactor.Action:
             task = asyncio.current_task()
             assert isinstance(task, asyncio.Task)
             made.append(task)
             async with asyncio.timeout(DEADLINE):
-                conn.write(data)
+                conn.write(b"answer")
             seen.append("the coroutine")
             return reactor.Action.CLOSE
 
@@ -660,13 +665,17 @@ def test_a_coroutine_begins_in_the_turn_and_costs_the_event_loop_nothing_if_it_d
             seen.append(reason)
 
     async def main() -> None:
-        async with reactor.serve_async(Answering(), TCP) as server:
-            assert await ask(server.addresses[0], b"hello") == b"hello"
-            await until(lambda: len(seen) == 3)
-        assert seen[0] == "the coroutine"
-        assert reactor.CloseReason.LOCAL_CLOSE in seen
-        # It was done before the event loop came round.
-        assert made[0].done()  # type: ignore[attr-defined]
+        async with reactor.serve_async(Answering(), TCP, half_open=True) as server:
+            with connect(server.addresses[0]) as peer:
+                await until(lambda: seen)
+                # One turn finds both.
+                peer.sendall(b"hello")
+                peer.shutdown(socket.SHUT_WR)
+                await until(lambda: reactor.CloseReason.LOCAL_CLOSE in seen)
+                assert peer.recv(100) == b"answer"
+        # It had ended before the event loop came round.
+        assert seen == ["open", b"hello", "the coroutine", reactor.CloseReason.LOCAL_CLOSE, "the event loop"]
+        assert made[0].done()
 
     run(main())
 
