@@ -82,6 +82,31 @@ def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
         assert response(client) == ("HTTP/1.1 200 OK", response_headers(), PAGE)
 
 
+# What some parser knows, what none does, what other protocols begin with, and what is as short or long as can be.
+METHODS = ["DELETE", "QUERY", "CONNECT", "BREW", "get", "SETUP", "PRI", "G", "OPTIONSX", "!#$%&'*+-.^_`|~09Az", "X" * 300]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_any_other_method_is_not_allowed_and_the_connection_goes_on(start: Start, method: str) -> None:
+    with start("http").connect() as client:
+        # Behind another request, and with a body that looks like one.
+        client.send(get() + get("/", f"Content-Length: {len(get())}", method=method) + get() + get("/none", method=method) + get())
+        assert response(client)[2] == PAGE
+        status, headers, body = response(client)
+        assert (status, headers["allow"]) == ("HTTP/1.1 405 Method Not Allowed", "GET, HEAD, OPTIONS")
+        assert (headers.get("connection"), body) == (None, b"405 Method Not Allowed")
+        assert response(client)[0] == "HTTP/1.1 404 Not Found"
+        assert response(client) == ("HTTP/1.1 200 OK", response_headers(), PAGE)
+
+
+@pytest.mark.parametrize("target", ["http://a/", "HTTP://a:80/?q", "http://a", "http://a?q/x", "/?q", "/?" + "x" * 3000])
+def test_the_page_may_be_asked_for_by_its_url(start: Start, target: str) -> None:
+    with start("http").connect() as client:
+        client.send(get(target) + get("http://a/none"))
+        assert response(client)[2] == PAGE
+        assert response(client)[0] == "HTTP/1.1 404 Not Found"
+
+
 def response_headers(**more: str) -> dict[str, str]:
     return {"content-type": "text/plain", "content-length": str(len(PAGE)), **more}
 
@@ -129,6 +154,14 @@ def test_a_body_that_is_announced_is_asked_for(start: Start) -> None:
         get("/", "Content-Length: 99999999999999999999"),
         get("/", "Content-Length: 1", "Content-Length: 2"),
         get("/", "no colon"),
+        get(method="A(B"),
+        get(method=""),
+        get(version="1.2"),
+        get(version="2.0"),
+        get("/a b"),
+        get(""),
+        b"GET /\r\n\r\n",
+        b" " + get(),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     ],
 )
@@ -147,6 +180,7 @@ def test_what_is_no_request_is_refused(start: Start, request_: bytes) -> None:
         get()[:-2] + b"\n",
         get()[:-2] + b"\rX",
         b"\n" + get(),
+        b"\r" + get(),
         get("/", "A: b\r\n c"),
         get("/", "A: b\r\n\tc"),
         # Lengths, and what could be taken for one.
@@ -175,7 +209,7 @@ def test_an_empty_line_in_front_of_a_request_is_passed_over(start: Start) -> Non
 
 
 # It looks like a request, and is none.
-CHUNKS = b'5\r\nGET /\r\n00b;a="b";c\r\n HTTP/1.1\r\n\r\n0\r\nTrailer: x\r\nA: b\r\n\r\n'
+CHUNKS = b'5\r\nGET /\r\n00b;a="b";c\r\n HTTP/1.1\r\n\r\n0;\r\nTrailer: x\r\nno colon\r\n\r\n'
 
 
 @pytest.mark.parametrize("is_split", [False, True])

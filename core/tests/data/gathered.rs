@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::{loops, next, read_exactly, tcp};
 use reactor_core::binding::{Carries, Delivery, Event, Receiver};
-use reactor_core::{Action, BoxError, CloseReason, Conn, ConnOptions, Framing, Handle, ListenOptions, Server};
+use reactor_core::{
+    Action, BoxError, CloseReason, Conn, ConnOptions, Framing, Handle, ListenOptions, Server,
+};
 
 /// What is told: what nothing has cut, the frames of a read, and the ends.
 #[derive(Debug, PartialEq)]

@@ -86,8 +86,12 @@ const TOO_LARGE: Refused = Refused("431 Request Header Fields Too Large");
 
 fn status(method: &str, target: &str) -> &'static str {
     // A proxy may send the whole URL.
-    let path =
-        target.strip_prefix("http://").map_or(target, |url| url.find('/').map_or("/", |at| &url[at..]));
+    let path = match target.split_at_checked(7) {
+        Some((scheme, url)) if scheme.eq_ignore_ascii_case("http://") => {
+            url.find(['/', '?']).filter(|&at| url[at..].starts_with('/')).map_or("/", |at| &url[at..])
+        }
+        _ => target,
+    };
     let path = path.split('?').next();
     match method {
         // Of the server as a whole.
