@@ -3,7 +3,8 @@
  *
  *     kv --listen URL [--listen URL]... [--loops N]
  *
- * Then redis-cli -p PORT.
+ * Then redis-cli -p PORT. It cuts requests itself, so that there is an example of that: a line that a person types has no quotes.
+ * The order of COMMAND and the cursors of SCAN are its own in each language.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -110,13 +110,14 @@ static enum parsed begin_request(struct parser *parser, struct bytes input, cons
 
 static bool is_space(uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
 
-/* A request as a person types it: words on a line. */
+/* A request as a person types it: words on a line. Unlike in Redis, and in Python, quotes are part of them. */
 static enum parsed read_inline(struct parser *parser, struct bytes input, const char **out_wrong) {
     const uint8_t *found = memchr(input.data + parser->at, '\n', input.len - parser->at);
     if (found == NULL) {
         parser->at = input.len;
         return input.len <= MAX_INLINE ? PARSED_PARTIAL : wrong("too big inline request", out_wrong);
     }
+    if ((size_t)(found - input.data) > MAX_INLINE) return wrong("too big inline request", out_wrong);
     clear(parser);
     parser->at = (size_t)(found - input.data) + 1;
     for (size_t i = 0; i < parser->at;) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A cache that speaks with the clients of Redis (RESP2, and RESP3 if they ask): strings, counters, times to live.
 
-kv.py --listen URL [--listen URL]... [--loops N]; then `redis-cli -p PORT`.
+kv.py --listen URL [--listen URL]... [--loops N]; then `redis-cli -p PORT`. The engine cuts the requests: a line that a
+person types may have quotes, which it has not in C and Rust. The order of COMMAND and the cursors of SCAN are its own in each language.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def expire_after(client: Client, args: list[bytes], unit: int) -> Reply:
         raise CommandError("GT and LT options at the same time are not compatible")
     time = integer(args[2]) * unit
     moment = store.now() + time if time > 0 else 0
-    if moment > MAX_MOMENT or time < -MAX_MOMENT:
+    if moment > MAX_MOMENT or time < -MAX_MOMENT - 1:
         raise invalid_expire(name)
     if store.get(key) is None or not may_follow(words, moment, store.expires.get(key)):
         return 0

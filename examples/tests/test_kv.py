@@ -32,6 +32,7 @@ SETNX i 1|SETNX j 1|GET j|SETEX j 100 2|TTL j|GET j|SETEX j 0 2|SETEX j x 2|SETE
 DEL a|DEL a|DEL|SET a 1|SET b 2|DEL a b a missing|EXISTS a|SET a 1|EXISTS a|EXISTS a a missing|EXISTS
 SET x 1|EXPIRE x 100|TTL x|EXPIRE missing 100|EXPIRE x y|EXPIRE x|EXPIRE x 9223372036854775807|TTL x|EXPIRE x 0|GET x
 SET x 1|EXPIRE x -5|EXISTS x|SET x 1|PEXPIRE x 100400|TTL x|PERSIST x|PERSIST x|TTL x|PERSIST missing
+SET x 1|PEXPIRE x -9223372036854775808|EXISTS x|SET x 1|EXPIRE x -9223372036854775|EXISTS x|EXPIRE x -9223372036854776
 SET x 1|EXPIRE x 100 XX|EXPIRE x 100 GT|TTL x|EXPIRE x 100 LT|EXPIRE x 90 nx|EXPIRE x 90 gt|TTL x
 EXPIRE x 90 LT XX|TTL x|EXPIRE x -1 GT|EXPIRE x -1 NX|EXPIRE x -1 LT|EXISTS x|EXPIRE missing 1 LT|EXPIRE x 1 what
 EXPIRE x y what|PEXPIRE x y XX|EXPIRE x 1 NX XX|EXPIRE x 1 LT NX|EXPIRE x 1 GT LT|EXPIRE x 1 XX GT
@@ -197,6 +198,13 @@ def test_what_breaks_the_protocol_is_refused_as_by_redis(kv: Example, real: Clie
                 answers.append(client.rest())
         assert answers[0] == answers[1], text[:50]
         assert b"-ERR Protocol error: " in answers[1]
+
+
+def test_a_line_may_not_be_too_long_however_it_comes(kv: Example) -> None:
+    for rest in (b"", b"\r\n"):
+        with kv.connect() as client:
+            client.send(b"x" * 70_000 + rest)
+            assert client.rest() == b"-ERR Protocol error: too big inline request\r\n"
 
 
 def test_empty_requests_and_inline_ones(client: Client) -> None:

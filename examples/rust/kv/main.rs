@@ -1,6 +1,8 @@
 //! A cache that speaks with the clients of Redis (RESP2, and RESP3 if they ask): strings, counters, times to live.
 //!
-//! `kv --listen URL [--listen URL]... [--loops N]`; then `redis-cli -p PORT`.
+//! `kv --listen URL [--listen URL]... [--loops N]`; then `redis-cli -p PORT`. It cuts requests itself, so that there
+//! is an example of that: a line that a person types has no quotes. The order of COMMAND and the cursors of SCAN are its own in each
+//! language.
 
 mod about;
 mod catalog;

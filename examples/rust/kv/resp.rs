@@ -103,13 +103,16 @@ impl Parser {
         Ok(true)
     }
 
-    /// A request as a person types it: words on a line.
+    /// A request as a person types it: words on a line. Unlike in Redis, and in Python, quotes are part of them.
     fn inline(&mut self, input: &[u8]) -> Result<bool, String> {
         let searched = self.at;
         let Some(found) = input[searched..].iter().position(|byte| *byte == b'\n') else {
             self.at = input.len();
             return if self.at <= MAX_INLINE { Ok(false) } else { Err("too big inline request".to_owned()) };
         };
+        if searched + found > MAX_INLINE {
+            return Err("too big inline request".to_owned());
+        }
         self.clear();
         self.at = searched + found + 1;
         let line = &input[..self.at];
