@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
-import subprocess
 import sys
-import threading
-import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import PATIENCE, Recorder, run, serve, steps
-
 import reactor
 import reactor.asyncio
+from echoing import echo, exchange
+from harness import PATIENCE, Recorder, run, serve, steps
 
 
 def create(engine: str) -> Any:
@@ -27,19 +23,6 @@ def create(engine: str) -> Any:
 def create_unix(engine: str) -> Any:
     loop = asyncio.get_running_loop()
     return loop.create_unix_server if engine == "asyncio" else reactor.asyncio.create_unix_server
-
-
-def echo() -> Recorder:
-    return Recorder(data=lambda protocol, data: protocol.transport.write(data))
-
-
-async def exchange(family: int, address: Any) -> None:
-    loop = asyncio.get_running_loop()
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setblocking(False)
-        await asyncio.wait_for(loop.sock_connect(sock, address), PATIENCE)
-        await loop.sock_sendall(sock, b"hello")
-        assert await asyncio.wait_for(loop.sock_recv(sock, 100), PATIENCE) == b"hello"
 
 
 def test_14_extra_info(engine: str) -> None:
@@ -304,219 +287,3 @@ def test_29b_a_backlog_of_nothing_is_the_least_that_there_is() -> None:
             await exchange(socket.AF_INET, server.sockets[0].getsockname())
 
     run(main())
-
-
-# ---- what asyncio does not have ----
-
-
-def test_a_server_at_several_urls_tells_them() -> None:
-    async def main() -> None:
-        name = f"unix://@reactor-test-{os.getpid()}"
-        async with await reactor.asyncio.create_server(echo, "tcp://127.0.0.1:0", "tcp6://[::1]:0?backlog=8", name) as server:
-            ports = [sock.getsockname()[1] for sock in server.sockets[:2]]
-            assert server.addresses == [f"tcp://127.0.0.1:{ports[0]}", f"tcp6://[::1]:{ports[1]}", name]
-            for sock in server.sockets:
-                await exchange(sock.family, sock.getsockname())
-        assert server.addresses == []
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("urls", "error", "text"),
-    [
-        (("tcp://127.0.0.1:0?unknown=1",), reactor.InvalidAddressError, "unknown"),
-        (("udp://127.0.0.1:0",), reactor.UnsupportedError, "UDP"),
-        ((("127.0.0.1", 0),), TypeError, "tcp://"),
-    ],
-)
-def test_urls_that_cannot_be(urls: tuple[Any, ...], error: type[Exception], text: str) -> None:
-    async def main() -> None:
-        with pytest.raises(error, match=text):
-            await reactor.asyncio.create_server(echo, *urls)
-
-    run(main())
-
-
-def test_a_second_url_that_fails_leaves_nothing_of_the_first() -> None:
-    async def main() -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            name = f"unix://@reactor-test-{os.getpid()}"
-            with pytest.raises(reactor.AddressInUseError):
-                await reactor.asyncio.create_server(echo, name, f"tcp://127.0.0.1:{taken.getsockname()[1]}")
-            server = await reactor.asyncio.create_server(echo, name)
-            server.close()
-
-    run(main())
-
-
-@pytest.mark.parametrize("call", ["create_server", "start_server", "create_connection", "open_connection"])
-def test_tls_is_refused_by_its_name(call: str) -> None:
-    async def main() -> None:
-        function: Any = getattr(reactor.asyncio, call)
-        arguments = (echo, "tcp://127.0.0.1:0") if call != "open_connection" else ("tcp://127.0.0.1:0",)
-        with pytest.raises(reactor.UnsupportedError, match="TLS"):
-            await function(*arguments, ssl=True)
-
-    run(main())
-
-
-def test_reuse_address_cannot_be_switched_off() -> None:
-    async def main() -> None:
-        with pytest.raises(ValueError, match="reuse_address"):
-            await reactor.asyncio.create_server(echo, "tcp://127.0.0.1:0", reuse_address=False)
-
-    run(main())
-
-
-def test_a_frame_comes_at_a_time_if_the_url_says_so() -> None:
-    async def main() -> None:
-        protocol = Recorder()
-        server = await reactor.asyncio.create_server(lambda: protocol, "tcp://127.0.0.1:0?framing=line")
-        with socket.create_connection(server.sockets[0].getsockname()) as sock:
-            sock.sendall(b"one\ntwo\nthr")
-            await protocol.has("data", 2)
-            assert protocol.told[1:] == [("data", b"one"), ("data", b"two")]
-        await protocol.has("lost")
-        server.close()
-
-    run(main())
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_loop_that_ended_leaves_nothing_behind() -> None:
-    async def main() -> None:
-        server = await reactor.asyncio.create_server(echo, "tcp://127.0.0.1:0")
-        made = Recorder()
-        transport, _ = await reactor.asyncio.create_connection(lambda: made, server.addresses[0])
-        transport.write(b"hello")
-        await made.has("data")
-        # Neither the server nor the connections are closed.
-
-    asyncio.run(main())
-    gc.collect()
-    before = descriptors()
-    for _ in range(20):
-        asyncio.run(main())
-    gc.collect()
-    assert descriptors() == before
-
-
-def test_a_closed_server_leaves_nothing_behind_while_its_loop_runs() -> None:
-    async def main() -> None:
-        async def once() -> None:
-            async with serve("reactor", echo) as served:
-                protocol, peer = await served.pair()
-                await peer.send(b"hello")
-                await peer.exactly(5)
-                protocol.transport.close()
-                assert await peer.rest() == b""
-                peer.sock.close()
-
-        gc.collect()
-        before = descriptors()
-        for _ in range(20):
-            await once()
-        # The last connections wait for their peers' ends.
-        while descriptors() != before:
-            await asyncio.sleep(0.001)
-            gc.collect()
-
-    run(main())
-
-
-def test_protocols_and_transports_go_with_their_connections() -> None:
-    async def main() -> None:
-        async with serve("reactor", echo) as served:
-            protocol, peer = await served.pair()
-            gone = weakref.ref(protocol), weakref.ref(protocol.transport)
-            protocol.transport.close()
-            assert await peer.rest() == b""
-            peer.sock.close()
-            await protocol.has("lost")
-            served.protocols.clear()
-            del protocol
-            while gone[0]() is not None or gone[1]() is not None:
-                await asyncio.sleep(0.001)
-                gc.collect()
-
-    run(main())
-
-
-def test_servers_of_several_loops_on_several_threads() -> None:
-    failures: list[BaseException] = []
-
-    def serve_one() -> None:
-        async def main() -> None:
-            async with await reactor.asyncio.create_server(echo, "tcp://127.0.0.1:0") as server:
-                for _ in range(50):
-                    await exchange(socket.AF_INET, server.sockets[0].getsockname())
-
-        try:
-            asyncio.run(main())
-        except BaseException as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=serve_one) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-
-
-HOARD: list[dict[str, str]] = []
-
-
-class Hoarding(Recorder):
-    """Whoever looks its method up finds that the interpreter has no dictionary left to use again, and that the garbage collector is
-    to run at the second object from here, or at the third, or at the fourth."""
-
-    @property
-    def data_received(self) -> Any:
-        HOARD.extend({} for _ in range(1000))
-        gc.collect()
-        gc.set_threshold(len(HOARD) // 1000 % 3 + 1)
-        HOARD.extend({} for _ in range(1000))
-        return lambda data: self.transport.write(data)
-
-
-def test_the_garbage_collector_may_run_while_a_transport_is_made() -> None:
-    async def main() -> None:
-        thresholds = gc.get_threshold()
-        try:
-            async with serve("reactor", Hoarding) as served:
-                for _ in range(30):
-                    protocol, peer = await served.pair()
-                    await peer.send(b"hello")
-                    assert await peer.exactly(5) == b"hello"
-        finally:
-            gc.set_threshold(*thresholds)
-            HOARD.clear()
-
-    run(main())
-
-
-def test_the_guides_program_runs() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    program = readme.partition("## asyncio")[2].partition("```python\n")[2].partition("```")[0]
-    for at, free in (("tcp://:5000", "tcp://127.0.0.1:0"), ("unix:///tmp/echo", f"unix://@reactor-guide-{os.getpid()}")):
-        assert at in program
-        program = program.replace(at, free)
-    with subprocess.Popen([sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            told = process.stdout.readline().split()
-            assert told[:2] == ["listening", "on"]
-            with socket.create_connection(("127.0.0.1", int(told[2].rpartition(":")[2]))) as sock:
-                sock.sendall(b"hello")
-                assert sock.recv(100) == b"hello"
-            assert told[3] == f"unix://@reactor-guide-{os.getpid()}"
-        finally:
-            process.kill()
