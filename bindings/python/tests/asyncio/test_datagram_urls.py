@@ -14,22 +14,15 @@ from typing import Any
 import pytest
 import reactor
 import reactor.asyncio
-import uvloop
 from datagram_endpoints import Datagrams, endpoint, make, peer, received
 from harness import run, steps
+
+pytestmark = pytest.mark.usefixtures("on_each_event_loop")
 
 HERE = "127.0.0.1"
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_of(request: pytest.FixtureRequest) -> Any:
-    if request.param == "uvloop":
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    yield request.param
-    asyncio.set_event_loop_policy(None)
-
-
-def test_urls_and_their_options(event_loop_of: str) -> None:
+def test_urls_and_their_options() -> None:
     async def main() -> None:
         first, second = Datagrams(), Datagrams()
         one, _ = await reactor.asyncio.create_datagram_endpoint(lambda: first, f"udp://{HERE}:0?reuseport=true&rcvbuf=300000")
@@ -55,7 +48,7 @@ def test_urls_and_their_options(event_loop_of: str) -> None:
     run(main())
 
 
-def test_a_socket_of_both_families_tells_each_as_it_is(event_loop_of: str) -> None:
+def test_a_socket_of_both_families_tells_each_as_it_is() -> None:
     async def main() -> None:
         protocol = Datagrams()
         transport, _ = await reactor.asyncio.create_datagram_endpoint(lambda: protocol, "udp://:0")
@@ -77,7 +70,7 @@ def test_a_socket_of_both_families_tells_each_as_it_is(event_loop_of: str) -> No
 
 
 @pytest.mark.parametrize("connected", [True, False])
-def test_what_comes_before_there_is_a_protocol_waits_for_it(event_loop_of: str, connected: bool) -> None:
+def test_what_comes_before_there_is_a_protocol_waits_for_it(connected: bool) -> None:
     async def main() -> None:
         sent = [b"%d" % number for number in range(100)]
         protocol = Datagrams()
@@ -107,7 +100,7 @@ def test_what_comes_before_there_is_a_protocol_waits_for_it(event_loop_of: str, 
     run(main())
 
 
-def test_broadcast_needs_leave(event_loop_of: str) -> None:
+def test_broadcast_needs_leave() -> None:
     async def main() -> None:
         protocol = Datagrams()
         transport, _ = await reactor.asyncio.create_datagram_endpoint(lambda: protocol, local_addr=(HERE, 0), allow_broadcast=True)
@@ -117,7 +110,7 @@ def test_broadcast_needs_leave(event_loop_of: str) -> None:
     run(main())
 
 
-def test_wrong_use_says_what_is_wrong(event_loop_of: str) -> None:
+def test_wrong_use_says_what_is_wrong() -> None:
     create: Any = reactor.asyncio.create_datagram_endpoint
 
     async def main() -> None:
@@ -191,7 +184,7 @@ async def turn(transport: Any) -> None:
         await transport.get_protocol().has("datagram", seen + 1)
 
 
-def test_a_socket_that_takes_no_more_pauses_its_protocol(event_loop_of: str) -> None:
+def test_a_socket_that_takes_no_more_pauses_its_protocol() -> None:
     async def main() -> None:
         async with endpoint("reactor") as (transport, protocol):
             full = transport._engine = Full(transport._engine)
@@ -219,7 +212,7 @@ def test_a_socket_that_takes_no_more_pauses_its_protocol(event_loop_of: str) -> 
     run(main())
 
 
-def test_a_close_waits_for_what_the_socket_did_not_take(event_loop_of: str) -> None:
+def test_a_close_waits_for_what_the_socket_did_not_take() -> None:
     async def main() -> None:
         other = Datagrams()
         turning = await make("reactor", other, (HERE, 0))
@@ -242,7 +235,7 @@ def test_a_close_waits_for_what_the_socket_did_not_take(event_loop_of: str) -> N
     run(main())
 
 
-def test_callbacks_run_in_the_context_of_who_made_the_endpoint(event_loop_of: str) -> None:
+def test_callbacks_run_in_the_context_of_who_made_the_endpoint() -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     seen: list[str] = []
 
@@ -260,7 +253,8 @@ def test_callbacks_run_in_the_context_of_who_made_the_endpoint(event_loop_of: st
     assert seen == ["of the maker"]
 
 
-def test_nothing_is_left_of_endpoints(event_loop_of: str) -> None:
+@pytest.mark.not_on_rloop("what rloop still polled at its end, it keeps for ever")
+def test_nothing_is_left_of_endpoints() -> None:
     gone: list[weakref.ref[object]] = []
 
     async def main() -> None:
@@ -278,7 +272,7 @@ def test_nothing_is_left_of_endpoints(event_loop_of: str) -> None:
     assert [reference() for reference in gone] == [None] * len(gone)
 
 
-def test_a_connect_that_is_cancelled_leaves_nothing(event_loop_of: str) -> None:
+def test_a_connect_that_is_cancelled_leaves_nothing() -> None:
     async def main() -> None:
         made: list[Datagrams] = []
 
