@@ -50,6 +50,8 @@ fn write(py: Python<'_>, level: i64, message: &str) -> PyResult<()> {
 
 /// Makes it the logger of the engine, and adds what sets its level: one function, also for a second import.
 pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // An import opens files: when descriptors have run out, which is what there is to tell, it would be too late.
+    module.py().import("logging")?;
     static SET_LEVEL: PyOnceLock<Py<PyCFunction>> = PyOnceLock::new();
     if log::set_logger(&LOGGER).is_ok() {
         log::set_max_level(LevelFilter::Error);

@@ -17,7 +17,20 @@ from typing import Any
 
 import pytest
 import reactor
-from helpers import DEADLINE, Recorder, Running, connect, echo, exchange, receive, receive_all, wait_until, writes
+from helpers import (
+    DEADLINE,
+    Recorder,
+    Running,
+    connect,
+    echo,
+    exchange,
+    finish,
+    receive,
+    receive_all,
+    run_python,
+    wait_until,
+    writes,
+)
 
 
 def fail(*_: object) -> None:
@@ -189,6 +202,33 @@ def test_what_an_operator_must_know_is_logged(caplog: pytest.LogCaptureFixture) 
                 assert receive(client, 10) == b"in the end"
     assert [(record.name, record.levelname) for record in caplog.records] == [("reactor", "ERROR")]
     assert re.search(r"cannot accept, trying again: .*\(os error 24\)", caplog.records[0].getMessage())
+
+
+def test_a_first_report_needs_no_descriptor() -> None:
+    """The module that tells it was imported before, as an import opens files."""
+    program = """
+import contextlib, os, resource, socket, time, reactor
+
+server = reactor.Server(type("Silent", (), {"on_data": lambda *_: None})(), loops=1)
+url = server.listen("tcp://127.0.0.1:0")
+server.start()
+client = socket.socket()
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, before[1]))
+with contextlib.suppress(OSError):
+    while True:
+        os.dup(0)
+client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+while not server.metrics().accept_errors:
+    time.sleep(0.002)
+server.stop()
+resource.setrlimit(resource.RLIMIT_NOFILE, before)
+server.wait()
+client.close()
+"""
+    code, _, err = finish(run_python(program))
+    assert code == 0, err
+    assert re.fullmatch(r"(tcp://\S+: cannot accept, trying again: .*\(os error 24\)\n)+", err), err
 
 
 def test_a_failing_on_error_is_logged_with_what_it_was_told(caplog: pytest.LogCaptureFixture) -> None:
