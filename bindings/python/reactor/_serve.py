@@ -34,7 +34,8 @@ def serve(handler: object, *urls: str, **options: _Unpack[_ServeOptions]) -> Non
     handler: as `Server` has it.
     urls: where to listen, as `Server.listen` has it. Without any, the sockets that the service manager passed on, as
         `Server.listen_inherited` has them. Where that really is, `Server.listeners` says in on_start.
-    options: those of `Server`, and those of `Server.listen` for every URL.
+    options: those of `Server`, and those of `Server.listen` for every URL. What one URL alone is to have, such as the framing of TCP
+        beside UDP, stands in its query: `"tcp://:5000?framing=line", "udp://:5000"`.
 
     Raises what `Server`, `Server.listen` and `Server.run` raise; and `InvalidArgumentError` if there is nothing to listen at.
     """

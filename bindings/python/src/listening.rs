@@ -85,7 +85,8 @@ impl Server {
 
     /// Listens on every descriptor that the service manager passed on, by the LISTEN_PID and LISTEN_FDS of systemd, and
     /// returns what `listen` would for each: an empty list if there are no such variables, or they are another process's. The
-    /// engine owns the descriptors from then on. The options are those of `listen`, for all of them.
+    /// engine owns the descriptors from then on. The options are those of `listen`, for all of them; where they
+    /// differ, such as streams beside datagrams, `listen("fd://3?framing=line")`, `listen("fd://4")` and so on take one each.
     ///
     /// Raises what `listen` raises, and `InvalidArgumentError` if the variables are malformed; the descriptors before the one
     /// that failed stay.

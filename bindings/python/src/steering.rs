@@ -130,9 +130,12 @@ impl Conn {
     ///
     /// Raises `WrongThreadError` elsewhere, `ClosedError` if the connection is closed or closing, `WrongStateError` before
     /// `on_open`, `InvalidArgumentError` for a negative time and beyond 16,777,216 timers on one loop.
-    #[pyo3(signature = (delay, repeat=0.0))]
-    fn set_timer(&self, py: Python<'_>, delay: f64, repeat: f64) -> PyResult<Timer> {
-        let (delay, repeat) = (seconds(py, "delay", delay)?, seconds(py, "repeat", repeat)?);
+    #[pyo3(signature = (delay, repeat=None), text_signature = "($self, delay, repeat=0.0)")]
+    fn set_timer(&self, delay: &Bound<'_, PyAny>, repeat: Option<&Bound<'_, PyAny>>) -> PyResult<Timer> {
+        let py = delay.py();
+        let delay = Argument { name: "delay", value: delay }.seconds()?;
+        let repeat =
+            repeat.map(|value| Argument { name: "repeat", value }.seconds()).transpose()?.unwrap_or_default();
         let started = self.handle().with_conn(self.conn_id(), |conn| conn.start_timer(delay, repeat));
         let id = started.and_then(|started| started).into_py_result(py)?;
         Ok(Timer::new(id, self.handle().clone()))

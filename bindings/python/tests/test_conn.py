@@ -193,6 +193,8 @@ def test_timers_come_and_are_cancelled() -> None:
                 call()
         with pytest.raises(reactor.InvalidArgumentError, match="delay must be a number of seconds, 0 or more, not -1"):
             recorder.conns[0].set_timer(-1.0)
+        with pytest.raises(TypeError, match="repeat must be a number of seconds, not <built-in function print>"):
+            recorder.conns[0].set_timer(1.0, print)  # type: ignore[arg-type]
     assert recorder.errors == []
 
 

@@ -61,7 +61,8 @@ impl Handle {
     pub(crate) fn current_state(&self, call: &str) -> Result<Rc<LoopState>> {
         let current = self.mailboxes().iter().find_map(|mailbox| LoopState::current(mailbox));
         current.ok_or_else(|| {
-            let message = format!("cannot {call}: the calling thread is no loop of this server; use run_on");
+            let message =
+                format!("cannot {call}: the calling thread is no loop of this server, as in its callbacks");
             Error::new(ErrorKind::WrongThread, message)
         })
     }

@@ -81,7 +81,7 @@ impl ConnOptions {
     pub(crate) fn refuse_for_datagrams(&self, url: &str) -> Result<()> {
         let asks = [
             (self.framing.is_some(), "a framing"),
-            (self.timeouts != Timeouts::default(), "time-outs"),
+            (self.timeouts != Timeouts::default(), "a time-out"),
             (self.half_open, "half_open"),
         ];
         match asks.iter().find(|(asked, _)| *asked) {

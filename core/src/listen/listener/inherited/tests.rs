@@ -87,7 +87,7 @@ fn anything_else_is_refused_and_left_as_it_was() {
         (listening().into(), "?join=224.0.0.1", "multicast does not apply to the scheme tcp"),
         (listening().into(), "?backlog=1", "unknown option \"backlog=1\""),
         (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "?nodelay=true", "nodelay does not apply"),
-        (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "?idle=5", "time-outs is for streams"),
+        (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "?idle=5", "a time-out is for streams"),
         (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "?join=224.0.0.1@reactor-none", "reactor-none"),
     ];
     // A kernel may be without it.
