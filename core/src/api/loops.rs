@@ -61,8 +61,8 @@ impl Handle {
     pub(crate) fn current_state(&self, call: &str) -> Result<Rc<LoopState>> {
         let current = self.mailboxes().iter().find_map(|mailbox| LoopState::current(mailbox));
         current.ok_or_else(|| {
-            let message =
-                format!("cannot {call}: the calling thread is no loop of this server, as in its callbacks");
+            let why = "the calling thread is no loop of this server; callbacks are called on one";
+            let message = format!("cannot {call}: {why}");
             Error::new(ErrorKind::WrongThread, message)
         })
     }
