@@ -16,13 +16,14 @@ import kv_transaction as _transaction
 import kv_values as _values
 import launch
 import reactor
-from kv_commands import Client, execute
-from kv_replies import encode
+from kv_commands import Client, answer
 from kv_store import Store
 
 SWEEP = 0.1
 """Seconds from one removal of what has expired to the next; nobody sees it before that either."""
 MAX_REQUEST = 1 << 30
+ENOUGH = 1 << 20
+"""Bytes of replies that are sent together: the commands of one read may ask for more than is good to have in memory."""
 HARD_LIMIT = 2 << 30
 """The largest value is 512 MiB, and one may be queued behind another."""
 
@@ -35,13 +36,33 @@ class Kv(launch.Handler):
     def on_open(self, conn: reactor.Conn) -> None:
         conn.context = Client(self.store, next(self.numbers))
 
-    def on_command(self, conn: reactor.Conn, arguments: list[bytes]) -> reactor.Action | None:
-        # One at a time: the commands of one read may ask for more than is good to have in memory at once.
+    def on_commands(self, conn: reactor.Conn, commands: list[list[bytes]]) -> reactor.Action | None:
+        conn.context.commands = iter(commands)
+        return self.go_on(conn)
+
+    def on_drain(self, conn: reactor.Conn) -> reactor.Action | None:
         client: Client = conn.context
-        with self.store.lock:
-            reply = execute(client, arguments)
-        conn.write(encode(reply, client.protocol))
-        return reactor.Action.CLOSE if client.is_over else None
+        if not client.waits:
+            return None
+        client.waits = False
+        conn.release()
+        return self.go_on(conn)
+
+    def go_on(self, conn: reactor.Conn) -> reactor.Action | None:
+        """Answers as long as the client reads; the rest waits, and nothing more is read."""
+        client: Client = conn.context
+        while True:
+            with self.store.lock:
+                replies = answer(client, ENOUGH)
+            has_room = not replies or conn.write(replies)
+            if client.is_over:
+                return reactor.Action.CLOSE
+            if len(replies) < ENOUGH:
+                return None
+            if not has_room:
+                client.waits = True
+                conn.hold()
+                return None
 
     def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
         with self.store.lock:

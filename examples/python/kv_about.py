@@ -7,7 +7,7 @@ import re
 
 from kv_commands import COMMANDS, SYNTAX, Client, Command, Keys, command, integer, text, unknown_subcommand, wrong_number
 from kv_glob import matcher
-from kv_replies import CommandError, Reply, Set
+from kv_replies import OK, CommandError, Reply, Set
 
 VERSION = b"7.0.0"
 """The Redis whose ways these are."""
@@ -39,14 +39,14 @@ def echo(client: Client, args: list[bytes]) -> Reply:
 @command("quit", -1, GREETING, "@fast @connection", is_immediate=True)
 def quit_(client: Client, args: list[bytes]) -> Reply:
     client.is_over = True
-    return "OK"
+    return OK
 
 
 @command("select", 2, "loading stale fast", "@fast @connection")
 def select(client: Client, args: list[bytes]) -> Reply:
     if integer(args[1]) != 0:
         raise CommandError("DB index is out of range")
-    return "OK"
+    return OK
 
 
 @command("auth", -2, GREETING, "@fast @connection")
@@ -60,7 +60,7 @@ def auth(client: Client, args: list[bytes]) -> Reply:
         raise CommandError(SYNTAX)
     if args[1] != DEFAULT_USER:
         raise WRONG_PASS
-    return "OK"
+    return OK
 
 
 def checked(name: bytes) -> bytes:
@@ -119,7 +119,7 @@ def client_id(client: Client, args: list[bytes]) -> Reply:
 @command("client|setname", 3, LOADING, "@slow @connection")
 def client_setname(client: Client, args: list[bytes]) -> Reply:
     client.name = checked(args[2])
-    return "OK"
+    return OK
 
 
 @command("client|getname", 2, LOADING, "@slow @connection")
@@ -129,7 +129,7 @@ def client_getname(client: Client, args: list[bytes]) -> Reply:
 
 @command("client|setinfo", 4, LOADING, "@slow @connection")
 def client_setinfo(client: Client, args: list[bytes]) -> Reply:
-    return "OK"
+    return OK
 
 
 @command("config|get", -3, f"admin {LOADING}", "@admin @slow @dangerous")

@@ -6,7 +6,7 @@ import dataclasses
 import re
 import typing
 
-from kv_replies import CommandError, Reply
+from kv_replies import CommandError, Reply, encode
 from kv_store import Store, Watch
 
 if typing.TYPE_CHECKING:
@@ -30,6 +30,10 @@ class Client:
         self.watch = Watch()
         self.is_over = False
         """Nothing may follow."""
+        self.commands: typing.Iterator[typing.List[bytes]] = iter(())
+        """Those of the last read that are not carried out yet."""
+        self.waits = False
+        """They wait until it has read what is queued for it."""
 
 
 Run = typing.Callable[[Client, typing.List[bytes]], Reply]
@@ -77,6 +81,8 @@ class Command:
 
 
 COMMANDS: dict[bytes, Command] = {}
+IN_CAPITALS: dict[bytes, Command] = {}
+"""The same, by their names as most programs write them."""
 
 
 def command(
@@ -93,10 +99,25 @@ def command(
     def add(run: Run) -> Run:
         parent, _, own_name = name.rpartition("|")
         commands = COMMANDS[parent.encode()].subcommands if parent else COMMANDS
-        commands[own_name.encode()] = Command(name, arity, flags, categories, keys, tips, run, is_immediate)
+        made = Command(name, arity, flags, categories, keys, tips, run, is_immediate)
+        commands[own_name.encode()] = made
+        if not parent:
+            IN_CAPITALS[own_name.upper().encode()] = made
         return run
 
     return add
+
+
+def answer(client: Client, enough: int) -> bytes:
+    """Carries out what the client has asked for until the replies are that many bytes, or more by one; empty at the end."""
+    replies, size = [], 0
+    for args in client.commands:
+        reply = encode(execute(client, args), client.protocol)
+        replies.append(reply)
+        size += len(reply)
+        if size >= enough or client.is_over:
+            break
+    return b"".join(replies)
 
 
 def execute(client: Client, args: list[bytes]) -> Reply:
@@ -121,7 +142,7 @@ def execute(client: Client, args: list[bytes]) -> Reply:
 
 def find(args: list[bytes]) -> Command:
     """The command or subcommand that is asked for."""
-    found = COMMANDS.get(args[0].lower())
+    found = IN_CAPITALS.get(args[0]) or COMMANDS.get(args[0].lower())
     if found is None:
         raise unknown(args)
     if found.subcommands and len(args) > 1:

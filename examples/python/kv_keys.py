@@ -6,7 +6,7 @@ import re
 
 from kv_commands import SYNTAX, Client, command, every, integer, invalid_expire, one, text
 from kv_glob import matcher
-from kv_replies import CommandError, Reply
+from kv_replies import OK, CommandError, Reply
 from kv_store import MAX_MOMENT
 
 CURSOR = re.compile(rb"\+?0*([0-9]{1,20})")
@@ -165,4 +165,4 @@ def flush(client: Client, args: list[bytes]) -> Reply:
     if len(args) > 2 or not all(word.lower() in (b"sync", b"async") for word in args[1:]):
         raise CommandError(SYNTAX)
     client.store.clear()
-    return "OK"
+    return OK

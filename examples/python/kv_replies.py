@@ -20,6 +20,9 @@ class Raw(bytes):
     """A reply as it is sent."""
 
 
+OK = Raw(b"+OK\r\n")
+
+
 class NullArray:
     """Nothing, where an array would be."""
 
@@ -27,7 +30,7 @@ class NullArray:
 Reply = typing.Union[
     None, int, str, bytes, typing.Sequence["Reply"], typing.Mapping[bytes, "Reply"], CommandError, NullArray
 ]
-"""What a command answers: a `str` is a short text, such as OK, `bytes` are a value."""
+"""What a command answers: a `str` is a short text, such as PONG, `bytes` are a value."""
 
 
 def encode(reply: Reply, protocol: int) -> bytes:

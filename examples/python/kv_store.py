@@ -46,7 +46,8 @@ class Store:
 
     def set(self, key: bytes, value: bytes, moment: int | None = None) -> None:
         self.values[key] = value
-        self.expire(key, moment)
+        if moment is not None or key in self.expires or key in self.watches:
+            self.expire(key, moment)
 
     def expire(self, key: bytes, moment: int | None) -> None:
         """Changes when a key expires that there is; None: never."""

@@ -4,7 +4,7 @@ changed."""
 from __future__ import annotations
 
 from kv_commands import Client, command, end_transaction, every, execute
-from kv_replies import CommandError, NullArray, Raw, Reply, encode
+from kv_replies import OK, CommandError, encode, NullArray, Raw, Reply
 
 MAX = 64 << 20
 """Bytes that the commands of a transaction may take, and the values of its replies."""
@@ -58,7 +58,7 @@ def multi(client: Client, args: list[bytes]) -> Reply:
     if client.transaction is not None:
         raise CommandError("MULTI calls can not be nested")
     client.transaction = Transaction()
-    return "OK"
+    return OK
 
 
 @command("exec", 1, "noscript loading stale skip_slowlog", "@slow @transaction", is_immediate=True)
@@ -83,7 +83,7 @@ def discard(client: Client, args: list[bytes]) -> Reply:
     if client.transaction is None:
         raise CommandError("DISCARD without MULTI")
     end_transaction(client)
-    return "OK"
+    return OK
 
 
 @command("watch", -2, FLAGS, "@fast @transaction", every("RO"), is_immediate=True)
@@ -92,10 +92,10 @@ def watch(client: Client, args: list[bytes]) -> Reply:
         raise CommandError("WATCH inside MULTI is not allowed")
     for key in args[1:]:
         client.store.watch(key, client.watch)
-    return "OK"
+    return OK
 
 
 @command("unwatch", 1, FLAGS, "@fast @transaction")
 def unwatch(client: Client, args: list[bytes]) -> Reply:
     client.store.unwatch(client.watch)
-    return "OK"
+    return OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kv_commands import (
     MAX, MIN, SYNTAX, Client, command, every, integer, invalid_expire, one, wrong_number
 )
-from kv_replies import CommandError, Reply
+from kv_replies import OK, CommandError, Reply
 from kv_store import MAX_MOMENT, Store
 
 MAX_MGET = 64 << 20
@@ -34,7 +34,7 @@ def set_(client: Client, args: list[bytes]) -> Reply:
     store, key = client.store, args[1]
     if len(args) == 3:
         store.set(key, args[2])
-        return "OK"
+        return OK
     options: set[bytes] = set()
     moment = None
     words = iter(args[3:])
@@ -56,7 +56,7 @@ def set_(client: Client, args: list[bytes]) -> Reply:
         store.set(key, args[2], store.expires.get(key) if b"keepttl" in options else moment)
     if b"get" in options:
         return old
-    return "OK" if writes else None
+    return OK if writes else None
 
 
 @command("setnx", 3, "write denyoom fast", "@write @string @fast", one("OW insert"))
@@ -70,7 +70,7 @@ def setnx(client: Client, args: list[bytes]) -> Reply:
 @command("setex", 4, "write denyoom", "@write @string @slow", one("OW update"))
 def setex(client: Client, args: list[bytes]) -> Reply:
     client.store.set(args[1], args[3], moment_after(client.store, args[2], 1000, "setex"))
-    return "OK"
+    return OK
 
 
 def add(client: Client, key: bytes, by: int) -> Reply:
@@ -124,7 +124,7 @@ def mset(client: Client, args: list[bytes]) -> Reply:
         raise wrong_number("mset")
     for key, value in zip(args[1::2], args[2::2]):
         client.store.set(key, value)
-    return "OK"
+    return OK
 
 
 @command("strlen", 2, "readonly fast", "@read @string @fast", one("RO"))
