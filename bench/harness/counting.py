@@ -50,5 +50,5 @@ def _count(measure: str, fleet: Fleet, load: Load, system: System, workload: Wor
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "counted"
         with fleet.own(system, tool(measure, out)) as server:
-            load.counted(workload if measure == "syscalls" else workload.as_counted, server.url, requests)
+            load.counted(workload, server.url, requests)
         return (calls if measure == "syscalls" else instructions)(out.read_text())

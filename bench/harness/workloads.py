@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 # Requests a second that cost (processor time per request) is measured at: the same for all.
 RATE = 40_000
@@ -63,12 +63,6 @@ class Workload:
     share: float = 0.0
     # Systems by label, where not every one that offers the kind takes part.
     only: tuple[str, ...] = ()
-    # Connections while instructions are counted, where as many as otherwise say something else.
-    counted: int = 0
-
-    @property
-    def as_counted(self) -> Workload:
-        return replace(self, load=self.load | {"connections": self.counted}) if self.counted else self
 
     @property
     def connections(self) -> int:
@@ -107,11 +101,9 @@ def http(tool: str, name: str, says: str, measures: tuple[str, ...], brief: bool
     return Workload(name, "http", says, {"protocol": "http", "connections": 50}, measures, tool, brief=brief)
 
 
-def frames(
-    name: str, says: str, depth: int, measures: tuple[str, ...], counted: int = 0, only: tuple[str, ...] = ()
-) -> Workload:
+def frames(name: str, says: str, depth: int, measures: tuple[str, ...], only: tuple[str, ...] = ()) -> Workload:
     load: dict[str, int | str] = {"protocol": "frames", "connections": 50, "size": 64, "depth": depth}
-    return Workload(name, "frames", says, load, measures, only=only, counted=counted)
+    return Workload(name, "frames", says, load, measures, only=only)
 
 
 def kv(command: str) -> Workload:
@@ -150,10 +142,9 @@ WORKLOADS = (
     frames("frames-16-deep", "the same, 16 requests outstanding on each", 16, ("throughput", "instructions")),
     frames(
         "frames-64-deep",
-        "the same, 64 requests outstanding on each, those in Python; over 10 connections where instructions are counted",
+        "the same, 64 requests outstanding on each: those in Python",
         64,
         ("throughput", "instructions"),
-        counted=10,
         only=("limit-epoll", *IN_PYTHON),
     ),
     Workload(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from harness import counting, loads
 from harness.counting import calls, instructions, tool
-from harness.loads import Load, Report, kv_requests, redis_benchmark, wrk
+from harness.loads import Load, kv_requests, redis_benchmark, wrk
 from harness.samples import Fault, WrongAnswer
-from harness.servers import ALONE, Fleet, Server, Under
+from harness.servers import Fleet
 from harness.systems import SYSTEMS, System
 from harness.workloads import Workload, named
 
@@ -132,36 +130,6 @@ def test_the_server_becomes_callgrind_with_hashes_that_are_the_same_every_time()
     assert not under.parent
     assert list(under.command[:4]) == ["env", "PYTHONHASHSEED=0", "valgrind", "--quiet"]
     assert under.command[-1] == "--callgrind-out-file=counted"
-
-
-def test_instructions_are_counted_with_the_connections_that_are_for_that() -> None:
-    deep = named("frames-64-deep")
-    assert (deep.connections, deep.as_counted.connections, deep.as_counted.depth) == (50, 10, 64)
-    assert named("frames").as_counted == named("frames")
-
-
-@pytest.mark.parametrize(("measure", "connections"), [("instructions", 10), ("syscalls", 50)])
-def test_a_count_asks_for_them(monkeypatch: pytest.MonkeyPatch, measure: str, connections: int) -> None:
-    asked: list[int] = []
-
-    class Started:
-        url = ""
-
-    class Counting(Load):
-        def counted(self, workload: Workload, url: str, requests: int) -> Report:
-            asked.append(workload.connections)
-            return Report(requests, 1.0, 1.0, None, {})
-
-    class Counted(Fleet):
-        @contextmanager
-        def own(self, system: System, under: Under = ALONE) -> Iterator[Server]:
-            out = under.command[-1].rpartition("=")[2]
-            Path(out).write_text("summary: 89" if measure == "instructions" else STRACE.format(errors=""))
-            yield cast(Server, Started)
-
-    fleet = Counted("frames", "tcp", Path(), Path())
-    assert counting.per_request(measure, fleet, Counting([]), SYSTEMS[0], named("frames-64-deep")) == 0.0
-    assert asked == [connections] * 2
 
 
 @pytest.mark.parametrize(("name", "runs"), [("echo-64x50", [1_000, 11_000]), ("echo-16-deep", [16_000, 176_000])])

@@ -32,12 +32,13 @@ pub(crate) struct Conns {
 }
 
 impl Conns {
-    pub(crate) fn new() -> Self {
+    /// Those of a server that may hold so many bytes.
+    pub(crate) fn new(byte_budget: usize) -> Self {
         Conns {
             slab: Slab::new(),
             leaving: None,
             left: Ends::default(),
-            pool: BlockPool::default(),
+            pool: BlockPool::under(byte_budget),
             ready: VecDeque::new(),
             discard: VecDeque::new(),
             dirty: Vec::with_capacity(USUAL_DIRTY),

@@ -91,6 +91,7 @@ impl LoopState {
     pub(crate) fn new(server: Handle, seed: Seed, index: usize, hosted: bool) -> Rc<Self> {
         let Seed { poller, mailbox } = seed;
         let now = Cell::new(server.shared.clock.now());
+        let conns = Conns::new(server.shared.budget.limit());
         Rc::new(LoopState {
             timers: RefCell::new(Wheel::new(mailbox.lease())),
             server,
@@ -99,7 +100,7 @@ impl LoopState {
             mailbox,
             index,
             poller,
-            conns: RefCell::new(Conns::new()),
+            conns: RefCell::new(conns),
             delivery_is_full: Cell::new(false),
             now,
             input: Cell::new(None),

@@ -141,3 +141,58 @@ fn few_bytes_join_a_parcel_and_many_do_not() {
     let mut large = Parcel::copy(&[&vec![7; len]], len).unwrap();
     assert!(matches!(large, Parcel::Large(..)) && large.join(&[b"x"], usize::MAX).is_none());
 }
+
+/// A turn in which each of these queues writes `size` bytes, in messages of up to 1,000: how many stay out of blocks.
+fn turn_of(queues: &mut [OutQueue], size: usize, pool: &mut BlockPool) -> usize {
+    for queue in &mut *queues {
+        vec![7; size].chunks(1_000).for_each(|message| queue.push(message, pool));
+    }
+    queues.iter().filter(|queue| queue.blocks.is_none()).count()
+}
+
+fn end_turn(queues: &mut [OutQueue], pool: &mut BlockPool) {
+    queues.iter_mut().for_each(|queue| queue.advance(queue.len(), pool));
+    pool.end_turn();
+}
+
+#[test]
+fn a_turn_with_many_answers_has_room_for_all_of_them_until_none_has_been_for_a_while() {
+    let mut pool = BlockPool::default();
+    let mut queues: Vec<OutQueue> = (0..100).map(|_| OutQueue::default()).collect();
+    assert_eq!(turn_of(&mut queues, 5_000, &mut pool), 100);
+    assert!(queues.iter().all(|queue| queue.first_piece(&pool) == [7; 5_000]));
+    end_turn(&mut queues, &mut pool);
+    for _ in 1..turn::SMALL_TURNS {
+        turn_of(&mut queues, 64, &mut pool);
+        end_turn(&mut queues, &mut pool);
+    }
+    let room = |pool: &mut BlockPool| OutQueue::default().room_in_turn(true, turn::TURN + 1, pool).is_some();
+    assert!(room(&mut pool));
+    turn_of(&mut queues, 64, &mut pool);
+    end_turn(&mut queues, &mut pool);
+    assert!(!room(&mut pool));
+}
+
+#[test]
+fn the_room_for_a_turn_is_bounded_and_by_the_byte_budget_too() {
+    for (mut pool, most) in [(BlockPool::default(), turn::MOST), (BlockPool::under(8 << 20), 128 << 10)] {
+        let mut queues: Vec<OutQueue> = (0..400).map(|_| OutQueue::default()).collect();
+        assert_eq!(turn_of(&mut queues, 5_000, &mut pool), most / 5_000);
+        for queue in &queues {
+            assert!(unsent(queue, &pool) == [7; 5_000]);
+        }
+    }
+}
+
+#[test]
+fn much_of_a_turn_that_is_not_sent_moves_to_blocks_whole() {
+    let (mut queue, mut pool) = (OutQueue::default(), BlockPool::default());
+    let bytes: Vec<u8> = (0..600_000).map(|index| (index % 251) as u8).collect();
+    bytes.chunks(1_000).for_each(|message| queue.push(message, &mut pool));
+    assert_eq!(queue.pieces(), 1);
+    queue.advance(10, &mut pool);
+    queue.set_aside(&mut pool);
+    pool.end_turn();
+    queue.push(b"behind", &mut pool);
+    assert!(queue.take_bytes(&mut pool) == [&bytes[10..], b"behind"].concat());
+}

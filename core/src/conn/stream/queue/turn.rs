@@ -3,7 +3,7 @@
 //! ```text
 //!   a connection's queue       another's
 //!  +--------------------+ +-----------------+
-//!  |   what it wrote    | |  what it wrote  | room, up to TURN
+//!  |   what it wrote    | |  what it wrote  | room
 //!  +--------------------+ +-----------------+
 //!  ^ head          head + len
 //! ```
@@ -11,22 +11,61 @@
 //! A queue that has no block is such a range. What does not fit here or is not sent moves to blocks of its own. Whoever
 //! writes here stands in the loop's list of connections that changed: when that is empty at the end of a turn, no queue
 //! refers to the buffer.
+//!
+//! The buffer is 64 KiB. One turn's answers can be more: many connections, or many requests at once of each. Then it grows,
+//! for the turns that follow as well. When none has needed that for a while it is let go of.
 
 use super::{BlockPool, OutQueue, SMALL};
 
 /// Size of the buffer for the replies of a turn: as much as is read in one go.
-const TURN: usize = 64 << 10;
+pub(super) const TURN: usize = 64 << 10;
+/// It grows to so much at most: 4 KiB for each connection that a poll reports.
+pub(super) const MOST: usize = 1 << 20;
+/// And to this part of the byte budget, which does not count it.
+const PART: usize = 64;
+/// After so many turns in a row that did not need more than [`TURN`], a buffer that has grown is let go of.
+pub(super) const SMALL_TURNS: u32 = 64;
 
 /// The buffer, and how much of it is written.
-#[derive(Default)]
 pub(super) struct Turn {
     /// Made for the first write.
-    bytes: Box<[u8]>,
-    /// At most [`TURN`]. In 32 bits: adding to it cannot overflow.
+    bytes: Vec<u8>,
+    /// At most [`MOST`]. In 32 bits: adding to it cannot overflow.
     end: u32,
+    most: usize,
+    /// If it has grown: turns since that was needed.
+    small_turns: u32,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Turn { bytes: Vec::new(), end: 0, most: MOST, small_turns: 0 }
+    }
 }
 
 impl Turn {
+    /// Has room for `len` bytes more, if that is allowed, and there is memory for it.
+    fn make_room(&mut self, len: usize) {
+        let needed = self.end as usize + len;
+        if needed <= self.bytes.len() || needed > self.most {
+            return;
+        }
+        let size = needed.next_power_of_two().clamp(TURN, self.most);
+        if self.bytes.try_reserve_exact(size - self.bytes.len()).is_ok() {
+            self.bytes.resize(size, 0);
+        }
+        self.small_turns = 0;
+    }
+
+    /// A turn ends whose buffer has grown at some time.
+    #[inline(never)]
+    fn count_small(&mut self) {
+        self.small_turns = if self.end as usize > TURN { 0 } else { self.small_turns + 1 };
+        if self.small_turns == SMALL_TURNS {
+            self.bytes = Vec::new();
+        }
+    }
+
     /// What a queue refers to.
     #[inline(always)]
     pub(super) fn piece(&self, head: u32, len: u32) -> Option<&[u8]> {
@@ -62,8 +101,17 @@ pub(crate) fn fill(mut room: &mut [u8], slices: &[&[u8]]) {
 }
 
 impl BlockPool {
+    /// One for a loop of a server that may hold so many bytes.
+    pub(crate) fn under(byte_budget: usize) -> Self {
+        let most = (byte_budget / PART).clamp(TURN, MOST);
+        BlockPool { turn: Turn { most, ..Turn::default() }, ..BlockPool::default() }
+    }
+
     /// No queue refers to the turn's buffer any more: the next turn's writes have all of it.
     pub(crate) fn end_turn(&mut self) {
+        if self.turn.bytes.len() > TURN {
+            self.turn.count_small();
+        }
         self.turn.end = 0;
     }
 }
@@ -72,12 +120,11 @@ impl OutQueue {
     /// Appends a copy to what was written in this turn; false if that is not where it can go. What is still there
     /// at the end of the turn has to be sent, or [kept](Self::keep).
     pub(super) fn push_in_turn(&mut self, bytes: &[u8], pool: &mut BlockPool) -> bool {
-        if self.blocks.is_some() || bytes.len() > TURN {
+        let is_last = self.in_turn == 0 || self.head + self.in_turn == pool.turn.end;
+        if self.blocks.is_some() || bytes.len() > TURN || !is_last {
             return false;
         }
-        if pool.turn.bytes.is_empty() {
-            pool.turn.bytes = vec![0; TURN].into();
-        }
+        pool.turn.make_room(bytes.len());
         let Some(room) = self.room_in_turn(self.in_turn == 0, bytes.len(), pool) else { return false };
         self.take_room(room).copy_from_slice(bytes);
         true
@@ -124,15 +171,18 @@ impl OutQueue {
         pool.turn.piece(self.head, self.in_turn)
     }
 
-    /// Moves what was written in this turn, and is not sent, to a block.
+    /// Moves what was written in this turn, and is not sent, to blocks.
     pub(crate) fn set_aside(&mut self, pool: &mut BlockPool) {
-        if self.blocks.is_some() || self.in_turn == 0 {
+        if self.blocks.is_some() {
             return;
         }
-        let mut block = if self.in_turn as usize <= SMALL { pool.small() } else { pool.large() };
-        // Less than a turn's bytes fit either.
-        block.extend(pool.turn.piece(self.head, self.in_turn).unwrap_or_default());
-        self.in_turn = 0;
-        self.append(block, pool);
+        let end = self.head + std::mem::take(&mut self.in_turn);
+        let mut at = self.head;
+        while at < end {
+            let left = end - at;
+            let mut block = if left as usize <= SMALL { pool.small() } else { pool.large() };
+            at += block.extend(pool.turn.piece(at, left).unwrap_or_default()) as u32;
+            self.append(block, pool);
+        }
     }
 }
