@@ -8,6 +8,7 @@ import contextvars
 import functools
 import os
 import sys
+import types
 import typing
 import weakref
 
@@ -159,25 +160,34 @@ class Host:
         self.close()
         await asyncio.shield(self.ended)
 
-    def start_task(self, coroutine: _Running, context: contextvars.Context) -> _Task:
+
+if sys.version_info >= (3, 12):
+
+    def _start(loop: _asyncio.AbstractEventLoop, coroutine: _Running, context: contextvars.Context) -> _Task:
         """Has a coroutine run, in a context if tasks take one. Where tasks can start at once it has run until it waited for the first
         time, and one that never waits has ended: the event loop has nothing to do with that."""
-        task: _Task
-        if sys.version_info >= (3, 12) and self.loop.get_task_factory() is None:
-            import asyncio
+        if loop.get_task_factory() is not None:
+            return loop.create_task(coroutine, context=context)
+        import asyncio
 
-            task = asyncio.Task.__new__(asyncio.Task)
-            try:
-                asyncio.Task.__init__(task, coroutine, loop=self.loop, context=context, eager_start=True)
-            except (KeyboardInterrupt, SystemExit):
-                # It is raised on, and need not be told of as the task's as well.
-                task.exception()
-                raise
-        elif sys.version_info >= (3, 11):
-            task = self.loop.create_task(coroutine, context=context)
-        else:
-            task = context.run(self.loop.create_task, coroutine)
+        task: _Task = asyncio.Task.__new__(asyncio.Task)
+        try:
+            asyncio.Task.__init__(task, coroutine, loop=loop, context=context, eager_start=True)
+        except (KeyboardInterrupt, SystemExit):
+            # It is raised on, and need not be told of as the task's as well.
+            task.exception()
+            raise
         return task
+
+elif sys.version_info >= (3, 11):
+
+    def _start(loop: _asyncio.AbstractEventLoop, coroutine: _Running, context: contextvars.Context) -> _Task:
+        return loop.create_task(coroutine, context=context)
+
+else:
+
+    def _start(loop: _asyncio.AbstractEventLoop, coroutine: _Running, context: contextvars.Context) -> _Task:
+        return context.run(loop.create_task, coroutine)
 
 
 def _run_in_context(conn: _Conn) -> _Callback:
@@ -212,7 +222,8 @@ class Session:
                 self._waiting.append(waits)
             return None
         returned = self._context.run(callback, *args)
-        if not isinstance(returned, collections.abc.Coroutine):
+        # What nearly every coroutine is can be told without asking an abstract class.
+        if type(returned) is not types.CoroutineType and not isinstance(returned, collections.abc.Coroutine):
             return returned
         return self._begin(name, returned)  # pyright: ignore[reportUnknownArgumentType]  # Of anything: asyncio looks at it.
 
@@ -233,8 +244,10 @@ class Session:
         """Has a coroutine run: what it returned if it has ended at once, or None."""
         try:
             # While a coroutine runs the host lives, whoever else has let go of it.
-            host = self._living_host()
-            task = host.start_task(coroutine, self._context)
+            host = self._host()
+            if host is None:
+                raise WrongStateError("the event loop that served the connection is gone")
+            task = _start(host.loop, coroutine, self._context)
         except BaseException:
             # Its connection is closed for that.
             coroutine.close()
@@ -253,12 +266,6 @@ class Session:
         task.add_done_callback(functools.partial(self._done, host, name, held))
         return None
 
-    def _living_host(self) -> Host:
-        host = self._host()
-        if host is None:
-            raise WrongStateError("the event loop that served the connection is gone")
-        return host
-
     def _hold(self) -> bool:
         try:
             self._conn.hold()
@@ -270,18 +277,22 @@ class Session:
         return True
 
     def _done(self, host: Host, name: str, held: bool, task: _Task) -> None:
-        """A coroutine has ended."""
-        host.leave_child()
+        """A coroutine has ended. What seldom is to be done is looked for here: a call to find that out would cost as much."""
+        if host.forks != _forks:
+            host.leave_child()
         host.tasks.discard(task)
         if task is self._task:
             self._task = None
         elif self._crowd is not None:
             self._leave_crowd(host, self._crowd, task)
-        self._tell(host, name, task)
-        self._go_on(host)
+        if task.cancelled() or task.exception() is not None or task.result() is not None:
+            self._tell(host, name, task)
+        if self._waiting:
+            self._go_on(host)
         if held:
             self._release()
-        host.end_if_idle()
+        if host.is_closing:
+            host.end_if_idle()
 
     def _leave_crowd(self, host: Host, crowd: set[_Task], task: _Task) -> None:
         if len(crowd) == SIDE_BY_SIDE and not self._is_over:
