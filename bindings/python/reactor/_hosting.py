@@ -93,7 +93,8 @@ class Host:
     def _turn(self) -> None:
         """The descriptor is readable. What ends the program is raised on, as the loop expects it; the server is stopping then, or has
         stopped in this turn, which an event loop that goes on is told next."""
-        if self.is_parents:
+        # As `is_parents` says; a property costs as much as half a turn's other work here.
+        if self.forks != _forks:
             self._lose()
             return
         try:
@@ -102,7 +103,8 @@ class Host:
             self.loop.call_soon(self._turn)
             raise
         finally:
-            self.leave_child()
+            if self.forks != _forks:
+                self.leave_child()
         if not goes_on:
             self.close()
 
