@@ -31,6 +31,7 @@ if typing.TYPE_CHECKING:
     _Task = _asyncio.Task[typing.Any]
     _Callback = _Callable[..., typing.Any]
     _Running = _Coroutine[typing.Any, typing.Any, typing.Any]
+    _Waiting = tuple[str, _Callback, tuple[typing.Any, ...]]
 
 SIDE_BY_SIDE = 1024
 """Coroutines of one UDP endpoint's callbacks that run at once; it is not read while there are so many."""
@@ -213,15 +214,14 @@ class Session:
         self._context = contextvars.copy_context()
         self._task: _Task | None = None
         self._crowd: set[_Task] | None = None
-        self._waiting: collections.deque[tuple[str, _Callback, tuple[typing.Any, ...]]] = collections.deque()
+        # There only while something waits: an empty deque takes more memory than all else here.
+        self._waiting: collections.deque[_Waiting] | None = None
         self._is_over = False
 
     def run(self, name: str, callback: _Callback, *args: typing.Any) -> object:
         """Calls a callback, or lets it wait: what it returned, or None."""
         if self._task is not None:
-            waits = (name, callback, args)
-            if name not in ONCE or waits not in self._waiting:
-                self._waiting.append(waits)
+            self._let_wait((name, callback, args))
             return None
         returned = self._context.run(callback, *args)
         # What nearly every coroutine is can be told without asking an abstract class.
@@ -232,15 +232,22 @@ class Session:
     def end(self, name: str, callback: _Callback | None, *args: typing.Any) -> object:
         """Calls the last callback, if there is one, when the coroutine that runs has been cancelled."""
         self._is_over = True
-        self._waiting.clear()
+        self._waiting = None
         running = [task for task in (self._task, *(self._crowd or ())) if task is not None]
         if not running:
             return None if callback is None else self.run(name, callback, *args)
         if callback is not None:
-            self._waiting.append((name, callback, args))
+            self._let_wait((name, callback, args))
         for task in running:
             task.cancel()
         return None
+
+    def _let_wait(self, waits: _Waiting) -> None:
+        """Has a callback wait: once, if it says the same each time."""
+        if self._waiting is None:
+            self._waiting = collections.deque()
+        if waits[0] not in ONCE or waits not in self._waiting:
+            self._waiting.append(waits)
 
     def _begin(self, name: str, coroutine: _Running) -> object:
         """Has a coroutine run: what it returned if it has ended at once, or None."""
@@ -335,6 +342,7 @@ class Session:
         """Calls what has waited, until a further coroutine runs."""
         while self._waiting and self._task is None and not (self._is_over and self._crowd):
             name, callback, args = self._waiting.popleft()
+            self._waiting = self._waiting or None
             if not self._is_over and not self._conn._takes_events:
                 continue
             ended = host.hosted._ended
