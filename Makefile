@@ -72,8 +72,8 @@ target/release/libreactor.so: $(C_LIBRARY)
 test: build ## run every suite of every language
 	tools/test
 
-nightly: python wheels ## run what takes too long for test: the wheel and the source distribution, installed elsewhere
-	tools/test wheels
+nightly: python wheels ## run what takes too long for test: the wheel and the source distribution, and ten minutes of use
+	tools/test wheels soak
 
 wheels: setup ## build the wheel and the source distribution of the Python package into target/wheels/dist
 	bindings/python/wheels/build
