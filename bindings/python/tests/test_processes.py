@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import multiprocessing
 import socket
 import sys
@@ -10,7 +12,9 @@ from typing import Any
 
 import pytest
 import reactor
-from helpers import connect, receive
+from helpers import Running, connect, receive, receive_all
+
+METHODS = pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 
 
 class Handler(reactor.Handler):
@@ -41,7 +45,7 @@ def is_served(url: str) -> bool:
 
 # From 3.12 on a fork beside other threads is warned of; what runs here beside is pytest's own.
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@METHODS
 def test_children_serve_what_the_parent_has_bound(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
     context: Any = multiprocessing.get_context(method)
@@ -67,6 +71,70 @@ def test_a_server_that_is_bound_in_the_parent_starts_in_a_forked_child() -> None
     with server:
         server.start()
         assert is_served(url)
+
+
+def serve_alone(url: str, told: Connection) -> None:
+    """A child: serves on a server of its own, and says where."""
+    server = reactor.Server(Handler(), loops=2)
+    told.send(str(server.listen(url)))
+    serve_until_told(server, told)
+
+
+def serve_alone_under_asyncio(url: str, told: Connection) -> None:
+    async def serve() -> None:
+        async with reactor.serve_async(Handler(), url) as server:
+            told.send(str(server.addresses[0]))
+            told.send("started")
+            await asyncio.get_running_loop().run_in_executor(None, told.recv)
+        told.send("stopped")
+
+    asyncio.run(serve())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@METHODS
+@pytest.mark.parametrize("target", [serve_alone, serve_alone_under_asyncio])
+def test_a_child_of_a_running_server_has_one_of_its_own(method: str, target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    with Running(Handler(), loops=2) as running, connect(running.url) as client:
+        here, there = multiprocessing.Pipe()
+        context: Any = multiprocessing.get_context(method)
+        child = context.Process(target=target, args=("tcp://127.0.0.1:0", there), daemon=True)
+        child.start()
+        there.close()
+        url = here.recv()
+        assert here.recv() == "started"
+        assert url != running.url
+        assert is_served(url) and is_served(running.url)
+        stop(child, here)
+        # What was the parent's is so still, and nobody's else: its end is seen.
+        client.sendall(b"still there")
+        assert receive(client, 11) == b"still there"
+        running.server.stop()
+        assert receive_all(client) == b""
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@METHODS
+def test_a_child_is_started_by_a_callback(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool of processes, whose children come when there is work: on the loop's thread."""
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+    context: Any = multiprocessing.get_context(method)
+
+    class Pooling(reactor.Handler):
+        def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            def answer(length: concurrent.futures.Future[int]) -> None:
+                conn.write(b"%d" % length.result())
+                conn.release()
+
+            conn.hold()
+            pool.submit(len, data).add_done_callback(answer)
+
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool, Running(Pooling(), loops=2) as running:
+        for text, length in ((b"four", b"4"), (b"seven..", b"7"), (b"x", b"1")):
+            with connect(running.url) as client:
+                client.sendall(text)
+                assert receive(client, 1) == length
 
 
 def start(context: Any, target: Any, what: object) -> tuple[Any, Connection]:
