@@ -6,18 +6,19 @@ import json
 import os
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from socket import AF_INET, SOCK_DGRAM, socket
+from socket import AF_INET, AF_UNIX, SOCK_DGRAM, socket
 from typing import Any
 
 import pytest
 from conftest import Serve
 
 from harness import Client, Subject, eventually, needs, not_for, pattern, process, promises
-from harness.client import HANG_GUARD
+from harness.client import HANG_GUARD, accept
 from harness.subject import TCP
 
 pytestmark = needs("budget")
@@ -171,10 +172,6 @@ def limited(
     return serve(*urls, loops=loops, byte_budget=budget, prefix=prefix, **options)
 
 
-#: Under a hard limit of memory.
-OBJECTS = "each call makes objects of the interpreter's own, which no budget counts"
-
-
 def accepted(tally: dict[str, int]) -> int:
     """Of the results of many writes at once: refused are only those for which there is no room, or no peer any more."""
     assert set(tally) <= {"ok", "high", "FULL", "CLOSED"}
@@ -233,7 +230,6 @@ def test_it_holds_for_input_that_is_kept(serve: Serve, loops: int) -> None:
 
 @promises("D5", "D4")
 @needs("calls")
-@not_for("python", OBJECTS)
 @LOOPS
 def test_it_holds_for_completions(serve: Serve, loops: int) -> None:
     """Small writes with a completion each, for peers that take nothing: that is far more memory than their bytes."""
@@ -260,7 +256,6 @@ def test_it_holds_for_completions(serve: Serve, loops: int) -> None:
 
 @promises("D5", "D4", "D6")
 @needs("calls", "udp", "metrics")
-@not_for("python", OBJECTS)
 @LOOPS
 def test_it_holds_for_datagrams(serve: Serve, loops: int, tmp_path: Path) -> None:
     """Handed in while the endpoint's loop is busy, and then many in one turn."""
@@ -299,7 +294,6 @@ def test_it_holds_for_datagrams(serve: Serve, loops: int, tmp_path: Path) -> Non
 
 @promises("D5", "D4")
 @needs("calls")
-@not_for("python", OBJECTS)
 @LOOPS
 def test_it_holds_for_what_is_handed_in(serve: Serve, loops: int, tmp_path: Path) -> None:
     """For the connections of a loop that is busy, by other threads. What was accepted arrives."""
@@ -329,9 +323,49 @@ def test_it_holds_for_what_is_handed_in(serve: Serve, loops: int, tmp_path: Path
     assert server.events("close") == []
 
 
+@promises("D5", "L1")
+@needs("calls", "outgoing")
+@LOOPS
+def test_it_holds_for_what_waits_for_a_connect(serve: Serve, loops: int, tmp_path: Path) -> None:
+    """Written to connections that nobody takes yet. What was accepted arrives."""
+    server = limited(serve, loops=loops, outgoing_mode="script")
+    good = server.connect()
+    expect_service(good)
+    before = process.resident_bytes(server.pid)
+    with ExitStack() as sockets:
+        full = [sockets.enter_context(full_listener(f"{tmp_path}/{number}")) for number in range(CROWD)]
+        ids = [server.control(f"call server connect unix://{tmp_path}/{number}") for number in range(CROWD)]
+        results = [server.control(f"write {conn} {MUCH}") for conn in ids]
+        expect_within_the_budget(server, before)
+        expect_service(good)
+        expect_service(server.connect())
+        assert 2 < accepted(dict(Counter(results))) < 20
+        assert closed_otherwise(server) == set()
+        gone = {event["id"] for event in server.events("close")}
+        for listener in full:
+            listener.accept()[0].close()
+        for listener, conn, result in zip(full, ids, results):
+            if conn not in gone:
+                with accept(listener) as client:
+                    data = b"" if result == "FULL" else pattern(MUCH)
+                    assert client.exactly(len(data)) == data
+                    assert client.id() == conn
+        expect_service(good)
+
+
+@contextmanager
+def full_listener(path: str) -> Iterator[socket]:
+    """A server whose queue has room for one, who is there already."""
+    with closing(socket(AF_UNIX)) as listener, closing(socket(AF_UNIX)) as first:
+        listener.settimeout(HANG_GUARD)
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)
+        yield listener
+
+
 @promises("D5", "L6")
 @needs("calls", "detach")
-@not_for("python", OBJECTS)
 @LOOPS
 def test_it_holds_for_what_is_detached(serve: Serve, loops: int) -> None:
     """What is unsent is handed out without taking its memory twice."""

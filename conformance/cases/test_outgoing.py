@@ -15,7 +15,7 @@ import pytest
 from conftest import Serve
 
 from harness import Client, eventually, needs, pattern, promises, several_loops
-from harness.client import HANG_GUARD
+from harness.client import HANG_GUARD, accept
 
 pytestmark = needs("calls", "outgoing")
 
@@ -38,15 +38,6 @@ def listener(kind: str, directory: Path) -> Iterator[tuple[str, socket.socket]]:
             url = f"{kind}://{host}:{port}" if kind == "tcp" else f"tcp6://[{host}]:{port}"
         found.listen()
         yield url, found
-
-
-def accept(found: socket.socket) -> Client:
-    """The connection that the server makes, as a client speaks to it."""
-    client = Client.__new__(Client)
-    client._read = b""
-    client.socket, _ = found.accept()
-    client.socket.settimeout(HANG_GUARD)
-    return client
 
 
 @promises("D7", "L1")

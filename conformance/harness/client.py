@@ -113,3 +113,12 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def accept(found: socket.socket) -> Client:
+    """The next connection that the subject makes, as a client speaks to it."""
+    client = Client.__new__(Client)
+    client._read = b""
+    client.socket, _ = found.accept()
+    client.socket.settimeout(HANG_GUARD)
+    return client

@@ -3,6 +3,7 @@
 pub use crate::address::{given, OptionRow, Terms, OPTIONS};
 pub use crate::base::notice::Limit;
 pub use crate::conn::stream::queue::DIRECT as LONG_WRITE;
+pub use crate::contract::action::Complete;
 pub use crate::contract::carries::Carries;
 pub use crate::delivery::event::{Event, Pending};
 pub use crate::delivery::log;

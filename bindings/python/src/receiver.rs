@@ -197,7 +197,7 @@ impl PythonReceiver {
             return self.end_scope(callback, scope, conn, &object);
         }
         let Detached { descriptor, input, output } = detached;
-        let (input, output) = (PyBytes::new(py, &input), PyBytes::new(py, &output));
+        let (input, output) = (moved(py, input), moved(py, output));
         let answer = socket(py, descriptor).and_then(|socket| {
             self.call_last(callback, scope, [object.as_any(), &socket, input.as_any(), output.as_any()])
         });
@@ -406,6 +406,11 @@ pub(crate) fn close_reason(py: Python<'_>, reason: CloseReason) -> PyResult<Boun
     let number = (reason as i32).into_pyobject(py)?.into_any();
     let known = KNOWN.import(py, "reactor._types", "KNOWN_REASONS")?.get_item(&number)?;
     Ok(known.unwrap_or(number))
+}
+
+/// Bytes of the interpreter's: the memory where they were is free when this returns, before the callback has them.
+fn moved(py: Python<'_>, bytes: Vec<u8>) -> Bound<'_, PyBytes> {
+    PyBytes::new(py, &bytes)
 }
 
 /// A socket object for a descriptor, which it owns from here on, and which is non-blocking.

@@ -175,7 +175,9 @@ def serve_detached(sock: socket.socket, output: bytes) -> None:
     with sock:
         sock.setblocking(True)
         try:
-            sock.sendall(output + b"detached\n")
+            # One after the other: it may be much.
+            sock.sendall(output)
+            sock.sendall(b"detached\n")
             while data := sock.recv(1 << 16):
                 sock.sendall(data)
         except ConnectionError:

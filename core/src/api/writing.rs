@@ -71,6 +71,12 @@ impl Handle {
         self.write_all(id, slices, Some(Box::new(completion)))
     }
 
+    /// The same with what says itself how much memory it takes.
+    #[doc(hidden)]
+    pub fn write_completing(&self, id: ConnId, slices: &[&[u8]], completion: Completion) -> Result<Pressure> {
+        self.write_all(id, slices, Some(completion))
+    }
+
     /// Writes one frame, as the connection's framing cuts them: with its length in front, or its delimiter
     /// behind.
     ///

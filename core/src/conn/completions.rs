@@ -5,14 +5,14 @@ use std::fmt;
 
 use crate::contract::action::{Completed, Completion};
 
-/// Bytes that the allocator adds to what a completion has captured, or thereabouts.
+/// Bytes that the allocator adds to what a completion takes, or thereabouts.
 const ALLOCATED: usize = 16;
 /// Completions that an emptier list keeps room for.
 const KEPT: usize = 16;
 
-/// Memory of what a completion has captured.
+/// Memory of what a completion has captured, or says that it takes.
 fn captured(completion: &Completion) -> usize {
-    size_of_val(&**completion) + ALLOCATED
+    completion.memory() + ALLOCATED
 }
 
 /// What a server's budget has to have room for before a write with a completion, for that alone.
@@ -79,7 +79,7 @@ mod tests {
     fn the_memory_is_what_they_take_and_a_burst_gives_its_own_back() {
         let (mut completions, mut done) = (Completions::default(), Vec::new());
         let bytes = [7_u8; 200];
-        let completion = || -> Completion { Box::new(move |_| assert_eq!(bytes[0], 7)) };
+        let completion = || -> Completion { Box::new(move |_: Completed| assert_eq!(bytes[0], 7)) };
         for number in 0..1000 {
             completions.push(number, completion());
         }
@@ -94,5 +94,26 @@ mod tests {
         assert!(done[990..].iter().all(|(_, how)| *how == Completed::Cancelled) && done.len() == 1000);
         assert!(completions.is_empty() && completions.memory() == 0, "{}", completions.memory());
         assert_eq!(cost(None), 0);
+    }
+
+    struct Much;
+
+    impl crate::contract::action::Complete for Much {
+        fn call(self: Box<Self>, _: Completed) {}
+
+        fn memory(&self) -> usize {
+            1000
+        }
+    }
+
+    #[test]
+    fn one_that_says_what_it_takes_counts_for_that() {
+        let (mut completions, mut done) = (Completions::default(), Vec::new());
+        let much: Completion = Box::new(Much);
+        assert_eq!(cost(Some(&much)), 1000 + ALLOCATED + 2 * size_of::<Waiting>());
+        completions.push(1, much);
+        assert_eq!(completions.captured, 1000 + ALLOCATED);
+        completions.cancel(&mut done);
+        assert_eq!(completions.captured, 0);
     }
 }

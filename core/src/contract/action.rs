@@ -110,4 +110,25 @@ pub enum Completed {
 
 /// What a write with a completion calls, exactly once, on the connection's loop and never from inside the
 /// write.
-pub type Completion = Box<dyn FnOnce(Completed) + Send>;
+pub type Completion = Box<dyn Complete>;
+
+/// A function for the end of a write, and what it takes while it waits. Whoever has more on the heap than the closure, and
+/// wants that counted, says so.
+pub trait Complete: Send + 'static {
+    /// Calls it.
+    fn call(self: Box<Self>, completed: Completed);
+
+    /// Bytes of memory, the same whenever it is asked.
+    fn memory(&self) -> usize;
+}
+
+impl<F: FnOnce(Completed) + Send + 'static> Complete for F {
+    fn call(self: Box<Self>, completed: Completed) {
+        (*self)(completed);
+    }
+
+    /// What it has captured.
+    fn memory(&self) -> usize {
+        size_of::<F>()
+    }
+}

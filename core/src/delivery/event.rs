@@ -47,7 +47,7 @@ pub struct Pending(pub(crate) Completion);
 impl Pending {
     /// Calls it.
     pub fn call(self, completed: Completed) {
-        (self.0)(completed);
+        self.0.call(completed);
     }
 }
 

@@ -184,7 +184,7 @@ impl Mailbox {
             };
             let shared = self.lock().conns.get(id).cloned();
             uncount(id, shared.as_deref(), len, counted);
-            if let Some(Err(panic)) = completion.map(|call| catch(|| call(Completed::Cancelled))) {
+            if let Some(Err(panic)) = completion.map(|it| catch(|| it.call(Completed::Cancelled))) {
                 report(format_args!("a completion panicked: {panic}"));
             }
         }

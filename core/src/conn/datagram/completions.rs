@@ -69,7 +69,7 @@ mod tests {
         let call = |completions: &mut Completions| {
             let mut done = Vec::new();
             completions.take(&mut done);
-            done.into_iter().for_each(|(completion, how)| completion(how));
+            done.into_iter().for_each(|(completion, how)| completion.call(how));
             called.try_iter().collect::<Vec<_>>()
         };
         // Of five datagrams in the queue, the second, the third and the last have one.
@@ -86,7 +86,7 @@ mod tests {
         completions.left(2, Completed::Sent);
         let mut done = Vec::new();
         completions.cancel(&mut done);
-        done.into_iter().for_each(|(completion, how)| completion(how));
+        done.into_iter().for_each(|(completion, how)| completion.call(how));
         let called: Vec<_> = called.try_iter().collect();
         assert_eq!(called, [(5, Completed::Sent), (6, Completed::Cancelled)]);
     }
