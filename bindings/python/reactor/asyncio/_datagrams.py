@@ -107,7 +107,7 @@ class DatagramTransport(asyncio.DatagramTransport):
         if left > self._high and not self._paused:
             self._paused = True
             self._wait()
-            self._call("pause_writing")
+            self._run("pause_writing")
 
     def _wait(self) -> None:
         if not self._blocked:
@@ -170,10 +170,14 @@ class DatagramTransport(asyncio.DatagramTransport):
         return self._peername if name == "peername" else default
 
     def _call(self, name: str, *args: object) -> None:
-        """Calls a method of the protocol that asks for nothing: its failure is told, and changes nothing."""
+        """As `_run`, in the context of callbacks, where none is running."""
+        self._context.run(self._run, name, *args)
+
+    def _run(self, name: str, *args: object) -> None:
+        """Calls a method of the protocol that asks for nothing, in the context that there is: its failure is told, and changes nothing."""
         protocol = self._protocol
         try:
-            self._context.run(getattr(protocol, name), *args)
+            getattr(protocol, name)(*args)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:

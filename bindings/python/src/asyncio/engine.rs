@@ -82,7 +82,8 @@ impl Engine {
     /// Stops listening.
     fn close_listener(&self, py: Python<'_>, listener: u32) -> PyResult<()> {
         let listener = known(listener)?;
-        match self.shared.hosted.borrow().is_some() || self.shared.turning.get() {
+        // First whether a turn goes on: then the engine is lent out.
+        match self.shared.turning.get() || self.shared.hosted.borrow().is_some() {
             true => self.shared.with_loop(|server| server.close_listener(listener))?.into_py_result(py),
             false => self.shared.server().close_listener(listener).into_py_result(py),
         }
@@ -119,8 +120,15 @@ impl Engine {
         };
         shared.look_after_waiting(py)?;
         shared.look_after_blocked(py);
+        if shared.over.get() {
+            // A callback has shut it: what was lent out then goes now.
+            self.end();
+        }
         if let Some(raised) = shared.raised.take() {
             return Err(raised);
+        }
+        if shared.over.get() {
+            return Ok(());
         }
         match turned.into_py_result(py)? {
             true => Ok(()),

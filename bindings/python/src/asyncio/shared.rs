@@ -118,8 +118,8 @@ impl Shared {
         if self.turning.get() {
             return Ok(run(self.server()));
         }
-        let mut hosted = self.hosted.borrow_mut();
-        let Some(hosted) = hosted.as_mut() else {
+        let mut lent = self.hosted.borrow_mut();
+        let Some(hosted) = lent.as_mut() else {
             return Err(PyRuntimeError::new_err(
                 "the engine of this transport has ended with its event loop",
             ));
@@ -127,6 +127,9 @@ impl Shared {
         self.turning.set(true);
         let done = hosted.between(|| run(self.server()));
         self.turning.set(false);
+        // A callback may have shut it.
+        let gone = if self.over.get() { lent.take() } else { None };
+        drop((lent, gone));
         done.map_err(|error| PyRuntimeError::new_err(error.message().to_owned()))
     }
 
