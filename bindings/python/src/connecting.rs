@@ -10,10 +10,11 @@ use pyo3::types::{PyDict, PyInt};
 use reactor_core::binding::Terms;
 use reactor_core::{ConnId, ConnectOptions, Error};
 
-use crate::argument::{invalid, Argument};
+use crate::argument::{invalid, is_integer, Argument};
 use crate::errors::{exception, IntoPyResult};
 use crate::listening::url_text;
 use crate::server::Server;
+use crate::state::State;
 use crate::terms::{terms, Subject};
 
 #[pymethods]
@@ -49,8 +50,9 @@ impl Server {
         let mut own = Own::default();
         let terms =
             terms("connect", Subject::Connect, options, Own::OF_CONNECT, |argument| own.take(argument))?;
+        let state = self.state(py)?;
         let id = self.handle.connect_on(&text, &terms, own.options(&terms)).into_py_result(py)?;
-        self.give_context(py, id, own.context)?;
+        self.give_context(id, own.context, &state);
         Ok(id.to_u64())
     }
 
@@ -71,22 +73,19 @@ impl Server {
         let mut own = Own::default();
         let terms = terms("enroll", Subject::Conn, options, Own::OF_ENROLL, |argument| own.take(argument))?;
         let number = descriptor(socket)?;
-        let id = self.handle.enroll(copy(py, number)?, own.options(&terms)).into_py_result(py)?;
-        self.give_context(py, id, own.context)?;
+        let (state, copied) = (self.state(py)?, copy(py, number)?);
+        let id = self.handle.enroll(copied, own.options(&terms)).into_py_result(py)?;
+        self.give_context(id, own.context, &state);
         let_go(socket)?;
         Ok(id.to_u64())
     }
 }
 
 impl Server {
-    /// Gives a connection its context, before its loop can tell anything of it: that takes the interpreter's lock.
-    fn give_context(&self, py: Python<'_>, id: ConnId, context: Option<Bound<'_, PyAny>>) -> PyResult<()> {
-        let Some(context) = context else { return Ok(()) };
-        let state = self.state(py)?;
-        let conn = state.new_conn(py, &self.handle, id)?;
-        conn.get().replace_context(Some(context.unbind()));
-        state.conns.expect(&conn);
-        Ok(())
+    /// Gives a connection its context, before its loop can tell anything of it: that takes the interpreter's lock, which nothing
+    /// here gives up. Making an object could: the garbage collector may run then, and so any code.
+    fn give_context(&self, id: ConnId, context: Option<Bound<'_, PyAny>>, state: &State) {
+        context.into_iter().for_each(|context| state.conns.expect_context(id, context));
     }
 }
 
@@ -137,7 +136,7 @@ fn timeout(argument: Argument<'_, '_>) -> PyResult<Duration> {
 
 /// The number of the descriptor that a program gives away.
 fn descriptor(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    if socket.is_instance_of::<PyInt>() {
+    if is_integer(socket) {
         let number = socket.extract::<RawFd>().ok().filter(|number| *number >= 0);
         return number.ok_or_else(|| invalid(socket.py(), format!("{socket} is not a descriptor's number")));
     }

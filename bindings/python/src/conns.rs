@@ -110,8 +110,15 @@ impl Conns {
 #[derive(Default)]
 pub(crate) struct ConnsOfLoops {
     loops: Mutex<Vec<Arc<Conns>>>,
-    /// Objects of connections of which their loops have told nothing yet.
-    expected: Mutex<HashMap<ConnId, Py<Conn>>>,
+    expected: Mutex<Expected>,
+}
+
+/// What there is of connections of which their loops have told nothing yet.
+#[derive(Default)]
+struct Expected {
+    objects: HashMap<ConnId, Py<Conn>>,
+    /// What their objects, which nobody has made yet, will have.
+    contexts: HashMap<ConnId, Py<PyAny>>,
 }
 
 /// The locks are taken only with the interpreter's held, so that no fork leaves them locked in a child; and never held
@@ -130,25 +137,46 @@ impl ConnsOfLoops {
 
     pub(crate) fn get<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
         let known = lock(&self.loops).iter().find_map(|conns| conns.get(py, id));
-        known.or_else(|| lock(&self.expected).get(&id).map(|object| object.bind(py).clone()))
+        known.or_else(|| self.expected(py, id))
+    }
+
+    /// The object that was made for a connection before its loop told anything.
+    pub(crate) fn expected<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
+        lock(&self.expected).objects.get(&id).map(|object| object.bind(py).clone())
+    }
+
+    /// Keeps the context of a connection whose object is still to be made.
+    pub(crate) fn expect_context(&self, id: ConnId, context: Bound<'_, PyAny>) {
+        lock(&self.expected).contexts.insert(id, context.unbind());
+    }
+
+    /// The same for the object that has been made.
+    pub(crate) fn take_context(&self, id: ConnId) -> Option<Py<PyAny>> {
+        let mut expected = lock(&self.expected);
+        // Of most connections nobody expects anything.
+        (!expected.contexts.is_empty()).then(|| expected.contexts.remove(&id)).flatten()
     }
 
     /// Keeps the object of a connection until its loop tells something of it, which cannot be before the interpreter's lock
     /// is given up.
     pub(crate) fn expect(&self, conn: &Bound<'_, Conn>) {
-        let before = lock(&self.expected).insert(conn.get().conn_id(), conn.clone().unbind());
+        let before = lock(&self.expected).objects.insert(conn.get().conn_id(), conn.clone().unbind());
         before.into_iter().for_each(|object| drop(object.into_bound(conn.py())));
     }
 
-    /// The object that was made for a connection before its loop told anything.
-    pub(crate) fn take_expected<'py>(&self, py: Python<'py>, id: ConnId) -> Option<Bound<'py, Conn>> {
-        let object = lock(&self.expected).remove(&id);
-        object.map(|object| object.into_bound(py))
+    /// Its loop has told something of a connection, or never will: it keeps the object itself.
+    pub(crate) fn expect_no_more(&self, py: Python<'_>, id: ConnId) {
+        let object = {
+            let mut expected = lock(&self.expected);
+            (!expected.objects.is_empty()).then(|| expected.objects.remove(&id)).flatten()
+        };
+        object.into_iter().for_each(|object| drop(object.into_bound(py)));
     }
 
     /// No loop runs any more: nothing is to be expected.
     pub(crate) fn forget_expected(&self, py: Python<'_>) {
-        let objects = std::mem::take(&mut *lock(&self.expected));
+        let Expected { objects, contexts } = std::mem::take(&mut *lock(&self.expected));
         objects.into_values().for_each(|object| drop(object.into_bound(py)));
+        contexts.into_values().for_each(|context| drop(context.into_bound(py)));
     }
 }

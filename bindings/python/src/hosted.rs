@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use pyo3::exceptions::PyResourceWarning;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyWeakrefReference};
 use reactor_core::{Error, ErrorKind, Handle};
@@ -119,6 +120,11 @@ impl Hosted {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let state = if self.closed() { "closed" } else { "open" };
         Ok(format!("<reactor.Hosted {state} {}>", self.server.bind(py).repr()?))
+    }
+
+    /// The handler may have this, and the server has the handler: it is that which the garbage collector takes apart.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.server)
     }
 }
 

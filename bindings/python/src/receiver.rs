@@ -8,11 +8,11 @@ use std::time::Duration;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBool, PyBytes, PyDict};
 use reactor_core::binding::{Event, Receiver, Turn};
 use reactor_core::{Action, CloseReason, Closed, Conn as LoopConn, Detached, Handle, TimerId};
 
-use crate::callback::Callback;
+use crate::callback::{is_action, Callback};
 use crate::conn::Conn;
 use crate::conns::Conns;
 use crate::datagram::Datagram;
@@ -244,16 +244,16 @@ impl PythonReceiver {
     /// The object of a connection that begins, or that was not heard of yet: an endpoint's.
     #[inline(never)]
     fn admit<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> PyResult<Bound<'py, Conn>> {
-        let object = match self.state.conns.take_expected(py, conn.id()) {
-            Some(object) => object,
-            None => self.state.new_conn(py, conn.server(), conn.id())?,
-        };
         let conns = self.conns.get_or_init(|| self.state.conns.of_new_loop(py));
-        if let Some(scopes) = self.state.scopes() {
-            // First: it runs code of Python's, which may fail.
-            conns.insert_scope(conn.id(), scopes.open(&object)?);
-        }
+        let object = self.state.first_conn(py, conn.server(), conn.id())?;
+        // At once: whoever asks for the object from here on is to find this one.
         conns.insert(&object);
+        self.state.conns.expect_no_more(py, conn.id());
+        if let Some(scopes) = self.state.scopes() {
+            // It runs code of Python's, which may fail.
+            let scope = scopes.open(&object).inspect_err(|_| drop(conns.remove(py, conn.id())))?;
+            conns.insert_scope(conn.id(), scope);
+        }
         Ok(object)
     }
 
@@ -261,11 +261,15 @@ impl PythonReceiver {
     /// none of ours.
     fn dismiss<'py>(&self, py: Python<'py>, conn: &LoopConn<'_>) -> Option<Bound<'py, Conn>> {
         let known = self.conns.get().and_then(|conns| conns.remove(py, conn.id()));
-        let known = known.or_else(|| self.state.conns.take_expected(py, conn.id()));
-        if known.is_some() || conn.info().is_ok_and(|info| info.listener.is_some()) {
-            return known;
-        }
-        self.state.new_conn(py, conn.server(), conn.id()).ok()
+        known.or_else(|| {
+            let is_accepted = conn.info().is_ok_and(|info| info.listener.is_some());
+            let object = match is_accepted {
+                true => self.state.conns.expected(py, conn.id()),
+                false => self.state.first_conn(py, conn.server(), conn.id()).ok(),
+            };
+            self.state.conns.expect_no_more(py, conn.id());
+            object
+        })
     }
 
     /// The connection's object, if this side has not closed it.
@@ -435,6 +439,10 @@ fn delay(returned: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
         }
         Err(_) => error,
     };
+    // Both are numbers to Python, and neither is meant as seconds.
+    if returned.is_instance_of::<PyBool>() || is_action(returned)? {
+        return Err(wrong(PyTypeError::new_err(())));
+    }
     let seconds = returned.extract::<f64>().map_err(wrong)?;
     let negative = |_| PyValueError::new_err(format!("on_tick returned {seconds}, not a number of seconds"));
     Duration::try_from_secs_f64(seconds).map(Some).map_err(negative)

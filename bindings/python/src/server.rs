@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use reactor_core::{ConnId, Error, ErrorKind, Handle};
 
+use crate::argument::Argument;
 use crate::callbacks::Callbacks;
 use crate::delivery::PythonDelivery;
 use crate::errors::{exception, IntoPyResult};
@@ -103,7 +104,7 @@ impl Server {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &*self.lock() {
             Some(Owned { state, .. }) if !self.started.load(Ordering::Acquire) || state.has_ended() => {
-                state.callbacks.visit(&visit)
+                state.visit(&visit)
             }
             _ => Ok(()),
         }
@@ -139,7 +140,9 @@ impl Server {
     /// Gives up what the object owns: the server stops. Nobody waits for that in a destructor, which may run anywhere, and when
     /// the interpreter is half gone.
     fn release(&self) {
-        if let Some(Owned { core, .. }) = self.lock().take() {
+        // The lock is free again when what was owned goes.
+        let owned = self.lock().take();
+        if let Some(Owned { core, .. }) = owned {
             // Not while an exception is on its way, which logging would meet, and which says what went wrong.
             Python::try_attach(|py| {
                 (!is_ending() && !PyErr::occurred(py)).then(|| core.handle().tell_if_unstarted())
@@ -161,6 +164,6 @@ pub(crate) fn conn_id(id: &Bound<'_, PyAny>) -> PyResult<ConnId> {
     match id.extract::<u64>() {
         Ok(number) => ConnId::from_u64(number).ok_or_else(closed),
         Err(error) if error.is_instance_of::<PyOverflowError>(id.py()) => Err(closed()),
-        Err(error) => Err(error),
+        Err(_) => Err(Argument { name: "id", value: id }.no("a connection's id, an integer")),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyBaseException, PyException};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
@@ -31,7 +32,7 @@ pub(crate) struct State {
     /// What `on_start` raised, until the start raises an exception because of it.
     start_failure: Mutex<Option<PyErr>>,
     /// What a callback raised to end the program, until whoever waits for the server raises it.
-    exit: Mutex<Option<PyErr>>,
+    exit: Mutex<Option<Py<PyBaseException>>>,
     /// `on_stop` has returned. Changes only with the interpreter lock held.
     ended: AtomicBool,
     /// A host drives it. Changes only with the interpreter lock held, and not while the server runs.
@@ -43,7 +44,7 @@ pub(crate) struct State {
 }
 
 /// Locks what holds exceptions: only with the interpreter's lock held, and never while Python code may run.
-fn lock(mutex: &Mutex<Option<PyErr>>) -> MutexGuard<'_, Option<PyErr>> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -120,24 +121,53 @@ impl State {
         if let Some(object) = self.conns.get(py, id) {
             return Ok(object);
         }
+        let made = self.new_conn(py, server, id)?;
+        // Meanwhile any code may have run, and its loop, too.
+        if let Some(object) = self.conns.get(py, id) {
+            return Ok(object);
+        }
         // Whatever is no connection's: it would be expected for ever.
         if server.info(id).is_err() {
             let closed = Error::new(ErrorKind::Closed, format!("connection {id} is closed"));
             return Err(exception(py, &closed));
         }
-        let object = self.new_conn(py, server, id)?;
-        self.conns.expect(&object);
-        Ok(object)
+        self.give_context(&made);
+        self.conns.expect(&made);
+        Ok(made)
     }
 
-    /// A new object for a connection.
-    pub(crate) fn new_conn<'py>(
+    /// The object of a connection of which its loop tells the first thing, or the last: the one that is expected, or a new one.
+    pub(crate) fn first_conn<'py>(
+        self: &Arc<Self>,
+        py: Python<'py>,
+        server: &Handle,
+        id: ConnId,
+    ) -> PyResult<Bound<'py, Conn>> {
+        if let Some(object) = self.conns.expected(py, id) {
+            return Ok(object);
+        }
+        let made = self.new_conn(py, server, id)?;
+        // As above.
+        Ok(self.conns.expected(py, id).unwrap_or_else(|| {
+            self.give_context(&made);
+            made
+        }))
+    }
+
+    /// A new object for a connection. Making one may run the garbage collector, and so any code.
+    fn new_conn<'py>(
         self: &Arc<Self>,
         py: Python<'py>,
         server: &Handle,
         id: ConnId,
     ) -> PyResult<Bound<'py, Conn>> {
         Bound::new(py, Conn::new(id, server.clone(), Arc::downgrade(self)))
+    }
+
+    /// Gives a new object the context that was kept for it.
+    fn give_context(&self, made: &Bound<'_, Conn>) {
+        let context = self.conns.take_context(made.get().conn_id());
+        context.into_iter().for_each(|context| made.get().replace_context(Some(context)));
     }
 
     /// Calls `on_start`; what it raises is kept for `start_error`, too.
@@ -204,18 +234,25 @@ impl State {
             true => Some(error),
             false => self.callbacks.report(py, callback, conn, error).err(),
         };
-        let Some(exit) = exit else { return };
+        let Some(exit) = exit.map(|exit| exit.into_value(py)) else { return };
         // The first counts.
         let second = match &mut *lock(&self.exit) {
             Some(_) => Some(exit),
             none => none.replace(exit),
         };
-        drop(second);
+        second.into_iter().for_each(|second| drop(second.into_bound(py)));
         server.stop();
     }
 
     /// What a callback raised to end the program: once.
-    pub(crate) fn take_exit(&self, _locked: Python<'_>) -> Option<PyErr> {
-        lock(&self.exit).take()
+    pub(crate) fn take_exit(&self, py: Python<'_>) -> Option<PyErr> {
+        let exit = lock(&self.exit).take();
+        exit.map(|exit| PyErr::from_value(exit.into_bound(py).into_any()))
+    }
+
+    /// Shows the garbage collector what this has, when no loop has it, too.
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&*lock(&self.exit))?;
+        self.callbacks.visit(visit)
     }
 }
