@@ -331,12 +331,12 @@ class Session:
         error = task.exception()
         if error is None:
             ended(name, self._conn, task.result(), None, True)
-        elif isinstance(error, Exception):
-            ended(name, self._conn, None, error, True)
-        else:
+        elif isinstance(error, (KeyboardInterrupt, SystemExit)):
             # The event loop has raised it on already.
             ended(name, self._conn, None, error, False)
             host.server.stop()
+        else:
+            ended(name, self._conn, None, error, True)
 
     def _go_on(self, host: Host) -> None:
         """Calls what has waited, until a further coroutine runs."""
