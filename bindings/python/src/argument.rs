@@ -54,13 +54,19 @@ impl<'py> Argument<'_, 'py> {
 
     /// An integer that counts something.
     pub(crate) fn count(&self, max: usize) -> PyResult<usize> {
-        if !self.value.is_instance_of::<PyInt>() {
-            return Err(self.no("an integer"));
-        }
+        self.integer("an integer")?;
         match self.value.extract::<usize>() {
             Ok(count) if count <= max => Ok(count),
             Err(error) if !error.is_instance_of::<PyOverflowError>(self.py()) => Err(error),
             _ => Err(self.outside(format_args!("between 0 and {max}"))),
+        }
+    }
+
+    /// Nothing, if it is an integer. True and False are none.
+    pub(crate) fn integer(&self, what: impl Display) -> PyResult<()> {
+        match is_integer(self.value) {
+            true => Ok(()),
+            false => Err(self.no(what)),
         }
     }
 
@@ -74,18 +80,17 @@ impl<'py> Argument<'_, 'py> {
         self.value.cast::<PyString>().map_err(|_| self.no(what))?.extract()
     }
 
-    /// A number of seconds, which may be no number at all, or negative.
-    fn number(&self) -> PyResult<f64> {
-        let is_number = self.value.is_instance_of::<PyFloat>() || self.value.is_instance_of::<PyInt>();
-        match is_number {
+    /// A number, which may be negative, infinite, or the one that is none.
+    pub(crate) fn number(&self, what: impl Display) -> PyResult<f64> {
+        match self.value.is_instance_of::<PyFloat>() || is_integer(self.value) {
             true => self.value.extract::<f64>(),
-            false => Err(self.no("a number of seconds")),
+            false => Err(self.no(what)),
         }
     }
 
     /// Seconds, 0 or more. What is above 0 is no less than a nanosecond: zero is something else to the engine.
     pub(crate) fn seconds(&self) -> PyResult<Duration> {
-        let seconds = self.number()?;
+        let seconds = self.number("a number of seconds")?;
         let wrong = |what: &str| self.outside(format_args!("a number of seconds, {what}"));
         let duration = Duration::try_from_secs_f64(seconds).map_err(|_| wrong("0 or more"))?;
         match duration.is_zero() && seconds > 0.0 {
@@ -103,6 +108,11 @@ impl<'py> Argument<'_, 'py> {
             invalid(self.py(), format!("{} must be {}, not {name:?}", self.name, one_of(&known())))
         })
     }
+}
+
+/// Whether it is an integer that stands for a number.
+pub(crate) fn is_integer(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>()
 }
 
 /// `"a", "b" or "c"`.

@@ -17,7 +17,7 @@ pub(crate) fn with_bytes<T>(data: &Bound<'_, PyAny>, use_bytes: impl FnOnce(&[u8
         // resizes the array meanwhile.
         return Ok(use_bytes(unsafe { array.as_bytes() }));
     }
-    let view = PyMemoryView::from(data).map_err(|_| not_bytes(data))?;
+    let view = PyMemoryView::from(data).map_err(|error| not_bytes(data, error))?;
     let copy = data.py().get_type::<PyBytes>().call1((view,))?;
     Ok(use_bytes(copy.cast::<PyBytes>()?.as_bytes()))
 }
@@ -67,7 +67,11 @@ fn contents<'a>(data: &'a Bound<'_, PyAny>) -> &'a [u8] {
     })
 }
 
-fn not_bytes(data: &Bound<'_, PyAny>) -> PyErr {
+/// The error for what has no buffer. One that has, and fails to give it, says why itself.
+fn not_bytes(data: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyTypeError>(data.py()) {
+        return error;
+    }
     match data.get_type().name() {
         Ok(name) => PyTypeError::new_err(format!("a bytes-like object is required, not '{name}'")),
         Err(error) => error,

@@ -72,11 +72,10 @@ impl Callback {
     /// `return conn.write(data)` works.
     #[inline(never)]
     fn action(&self, returned: &Bound<'_, PyAny>) -> PyResult<Action> {
-        static ACTION: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         if returned.is_instance_of::<PyBool>() {
             return Ok(Action::None);
         }
-        if returned.is_instance(ACTION.import(returned.py(), "reactor._types", "Action")?)? {
+        if is_action(returned)? {
             let number = returned.extract::<i32>()?;
             if let Some(action) = Action::ALL.into_iter().find(|action| *action as i32 == number) {
                 return Ok(action);
@@ -126,6 +125,12 @@ fn expect_callable(
     };
     let text = format!("{}.{name} {why}", handler.get_type().name()?);
     Err(exception(method.py(), &Error::new(ErrorKind::Unsupported, text)))
+}
+
+/// Whether it is a member of `reactor.Action`.
+pub(crate) fn is_action(returned: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static ACTION: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    returned.is_instance(ACTION.import(returned.py(), "reactor._types", "Action")?)
 }
 
 /// Whether a method is the one that `reactor.Handler` defines, which does nothing.

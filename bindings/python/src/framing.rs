@@ -122,7 +122,10 @@ fn order(given: &Bound<'_, PyAny>) -> PyResult<ByteOrder> {
 /// A member that is a number of bytes.
 fn count(given: &Bound<'_, PyAny>, name: &str) -> PyResult<usize> {
     let value = given.getattr(name)?;
-    value.extract().map_err(|error| named(given, name, error))
+    // True is no number of bytes, though Python counts with it.
+    let number =
+        if value.is_instance_of::<PyBool>() { Err(PyTypeError::new_err(())) } else { value.extract() };
+    number.map_err(|error| named(given, name, error))
 }
 
 fn truth(given: &Bound<'_, PyAny>, name: &str) -> PyResult<bool> {

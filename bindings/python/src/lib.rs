@@ -33,7 +33,6 @@ mod options;
 mod receiver;
 mod report;
 mod scopes;
-mod seconds;
 mod server;
 mod socket_options;
 mod state;

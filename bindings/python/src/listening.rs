@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
 use reactor_core::{Error, ErrorKind, ListenerId, Listening, Waiting};
 
-use crate::argument::invalid;
+use crate::argument::{invalid, Argument};
 use crate::errors::{exception, IntoPyResult};
 use crate::exit::register;
 use crate::server::{Owned, Server};
@@ -164,14 +164,11 @@ fn listener_id(listener: &Bound<'_, PyAny>) -> PyResult<ListenerId> {
         false => listener.clone(),
     };
     let none = || invalid(py, format!("there is no listener {number}"));
+    Argument { name: "listener", value: &number }.integer("a listener's number, or what listen returned")?;
     match number.extract::<u32>() {
         Ok(number) => ListenerId::from_u32(number).ok_or_else(none),
         Err(error) if error.is_instance_of::<PyOverflowError>(py) => Err(none()),
-        Err(_) => {
-            let quoted = number.repr()?;
-            let text = format!("listener must be a listener's number, or what listen returned, not {quoted}");
-            Err(PyTypeError::new_err(text))
-        }
+        Err(error) => Err(error),
     }
 }
 

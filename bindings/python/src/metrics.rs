@@ -32,13 +32,21 @@ impl Histogram {
     /// A delay, in seconds, that at least the fraction `q` of all did not exceed: `percentile(0.99)`. It is the upper bound of
     /// a magnitude, so up to twice the true one. A `q` outside 0 to 1 counts as the nearer of the two. 0.0 if nothing was
     /// counted.
-    fn percentile(&self, q: f64) -> f64 {
-        seconds(self.0.percentile(q))
+    fn percentile(&self, q: &Bound<'_, PyAny>) -> PyResult<f64> {
+        Ok(seconds(self.0.percentile(fraction(q)?)))
     }
 
     fn __repr__(&self) -> String {
-        format!("<reactor.Histogram of {}, half of them within {} s>", self.count(), self.percentile(0.5))
+        format!(
+            "<reactor.Histogram of {}, half of them within {} s>",
+            self.count(),
+            seconds(self.0.percentile(0.5))
+        )
     }
+}
+
+fn fraction(q: &Bound<'_, PyAny>) -> PyResult<f64> {
+    Argument { name: "q", value: q }.number("a number from 0 to 1")
 }
 
 fn seconds(nanos: u64) -> f64 {
@@ -68,8 +76,9 @@ impl Server {
     ///
     /// q: from 0 to 1. loop: as `metrics` has it.
     #[pyo3(signature = (q, r#loop=None))]
-    fn delay_percentile(&self, py: Python<'_>, q: f64, r#loop: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
-        Ok(seconds(self.snapshot(py, r#loop)?.delay.percentile(q)))
+    fn delay_percentile(&self, q: &Bound<'_, PyAny>, r#loop: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
+        let fraction = fraction(q)?;
+        Ok(seconds(self.snapshot(q.py(), r#loop)?.delay.percentile(fraction)))
     }
 
     /// The number of event loops; 0 before the start.

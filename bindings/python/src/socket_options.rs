@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTuple};
 use reactor_core::{Error, ErrorKind, KeepAlive, Multicast, SocketOption};
 
+use crate::argument::Argument;
 use crate::conn::Conn;
 use crate::errors::{exception, IntoPyResult};
-use crate::seconds::seconds;
 
 #[pymethods]
 impl Conn {
@@ -33,25 +33,25 @@ impl Conn {
     fn set_options(
         &self,
         py: Python<'_>,
-        nodelay: Option<bool>,
+        nodelay: Option<&Bound<'_, PyAny>>,
         keepalive: Option<&Bound<'_, PyAny>>,
-        recv_buffer: Option<usize>,
-        send_buffer: Option<usize>,
-        ttl: Option<u32>,
-        broadcast: Option<bool>,
-        multicast_ttl: Option<u32>,
-        multicast_loop: Option<bool>,
+        recv_buffer: Option<&Bound<'_, PyAny>>,
+        send_buffer: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        broadcast: Option<&Bound<'_, PyAny>>,
+        multicast_ttl: Option<&Bound<'_, PyAny>>,
+        multicast_loop: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let keepalive = keepalive.map(self::keepalive).transpose()?;
         let given = [
-            nodelay.map(SocketOption::NoDelay),
+            switch("nodelay", nodelay)?.map(SocketOption::NoDelay),
             keepalive.map(SocketOption::KeepAlive),
-            recv_buffer.map(SocketOption::RecvBuffer),
-            send_buffer.map(SocketOption::SendBuffer),
-            ttl.map(SocketOption::Ttl),
-            broadcast.map(SocketOption::Broadcast),
-            multicast_ttl.map(SocketOption::MulticastTtl),
-            multicast_loop.map(SocketOption::MulticastLoop),
+            bytes("recv_buffer", recv_buffer)?.map(SocketOption::RecvBuffer),
+            bytes("send_buffer", send_buffer)?.map(SocketOption::SendBuffer),
+            hops("ttl", ttl)?.map(SocketOption::Ttl),
+            switch("broadcast", broadcast)?.map(SocketOption::Broadcast),
+            hops("multicast_ttl", multicast_ttl)?.map(SocketOption::MulticastTtl),
+            switch("multicast_loop", multicast_loop)?.map(SocketOption::MulticastLoop),
         ];
         given.into_iter().flatten().try_for_each(|option| self.set_option(py, &option))
     }
@@ -78,6 +78,20 @@ impl Conn {
     }
 }
 
+fn switch(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<bool>> {
+    given.map(|value| Argument { name, value }.switch()).transpose()
+}
+
+fn bytes(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
+    given.map(|value| Argument { name, value }.count(usize::MAX)).transpose()
+}
+
+/// What is no hops at all the engine says.
+fn hops(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u32>> {
+    let hops = given.map(|value| Argument { name, value }.count(255)).transpose()?;
+    Ok(hops.map(|hops| u32::try_from(hops).unwrap_or(u32::MAX)))
+}
+
 /// True, False, seconds of silence, or a tuple of these, seconds between probes, and their number.
 fn keepalive(given: &Bound<'_, PyAny>) -> PyResult<KeepAlive> {
     if let Ok(on) = given.cast::<PyBool>() {
@@ -91,8 +105,10 @@ fn keepalive(given: &Bound<'_, PyAny>) -> PyResult<KeepAlive> {
         Err(error) => error,
     }
     };
-    let time =
-        |value: &Bound<'_, PyAny>| seconds(given.py(), "keepalive", value.extract().map_err(|_| wrong())?);
+    let time = |value: &Bound<'_, PyAny>| {
+        value.extract::<f64>().map_err(|_| wrong())?;
+        Argument { name: "keepalive", value }.seconds()
+    };
     let Ok(parts) = given.cast::<PyTuple>() else {
         return Ok(KeepAlive { idle: time(given)?, ..KeepAlive::ON });
     };

@@ -10,7 +10,6 @@ use crate::argument::Argument;
 use crate::conn::Conn;
 use crate::errors::IntoPyResult;
 use crate::framing::framing;
-use crate::seconds::seconds;
 use crate::state::State;
 use crate::timer::Timer;
 
@@ -102,7 +101,8 @@ impl Conn {
     ///
     /// Raises `InvalidArgumentError` if the input has fewer bytes, `WrongStateError` outside these callbacks of this connection, with a
     /// framing and on UDP, `WrongThreadError` elsewhere than on its loop, `ClosedError` if it is gone.
-    fn keep(&self, py: Python<'_>, count: usize) -> PyResult<()> {
+    fn keep(&self, count: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, count) = (count.py(), Argument { name: "count", value: count }.count(usize::MAX)?);
         let kept = self.handle().with_conn(self.conn_id(), |conn| conn.keep(count));
         kept.and_then(|kept| kept).into_py_result(py)
     }
@@ -134,8 +134,7 @@ impl Conn {
     fn set_timer(&self, delay: &Bound<'_, PyAny>, repeat: Option<&Bound<'_, PyAny>>) -> PyResult<Timer> {
         let py = delay.py();
         let delay = Argument { name: "delay", value: delay }.seconds()?;
-        let repeat =
-            repeat.map(|value| Argument { name: "repeat", value }.seconds()).transpose()?.unwrap_or_default();
+        let repeat = seconds_or_none("repeat", repeat)?;
         let started = self.handle().with_conn(self.conn_id(), |conn| conn.start_timer(delay, repeat));
         let id = started.and_then(|started| started).into_py_result(py)?;
         Ok(Timer::new(id, self.handle().clone()))
@@ -149,12 +148,19 @@ impl Conn {
     /// write: output waited for this long without the kernel or the peer taking any: it is reset, with `CloseReason.TIME_OUT`.
     ///
     /// Raises `ClosedError` if the connection is closed or closing, `InvalidArgumentError` for a negative time.
-    #[pyo3(signature = (*, idle=0.0, read=0.0, write=0.0))]
-    fn set_timeouts(&self, py: Python<'_>, idle: f64, read: f64, write: f64) -> PyResult<()> {
-        let all = [("idle", idle), ("read", read), ("write", write)];
-        let mut all = all.into_iter().map(|(name, value)| seconds(py, name, value));
-        let mut next = || all.next().unwrap_or(Ok(Duration::ZERO));
-        let timeouts = Timeouts { idle: next()?, read: next()?, write: next()? };
+    #[pyo3(signature = (*, idle=None, read=None, write=None), text_signature = "($self, *, idle=0.0, read=0.0, write=0.0)")]
+    fn set_timeouts(
+        &self,
+        py: Python<'_>,
+        idle: Option<&Bound<'_, PyAny>>,
+        read: Option<&Bound<'_, PyAny>>,
+        write: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let timeouts = Timeouts {
+            idle: seconds_or_none("idle", idle)?,
+            read: seconds_or_none("read", read)?,
+            write: seconds_or_none("write", write)?,
+        };
         self.handle().set_timeouts(self.conn_id(), timeouts).into_py_result(py)
     }
 
@@ -167,6 +173,11 @@ impl Conn {
         let (py, framing) = (framing.py(), self::framing(framing)?);
         self.handle().set_framing(self.conn_id(), framing).into_py_result(py)
     }
+}
+
+/// The seconds in an argument, 0 if it is left out.
+fn seconds_or_none(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Duration> {
+    given.map_or(Ok(Duration::ZERO), |value| Argument { name, value }.seconds())
 }
 
 /// Has a function called with a connection, on its loop.

@@ -1,7 +1,7 @@
 //! Options of listeners and connections as keyword arguments: what the engine's table has, and nothing else.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use reactor_core::binding::{OptionRow, Terms, OPTIONS};
 
 use crate::argument::{each_keyword, invalid, Argument};
@@ -113,11 +113,8 @@ fn texts(row: &OptionRow, argument: Argument<'_, '_>) -> PyResult<Vec<String>> {
 }
 
 fn integer(argument: Argument<'_, '_>, row: &OptionRow) -> PyResult<String> {
-    let is_integer = argument.value.is_instance_of::<PyInt>() && !argument.value.is_instance_of::<PyBool>();
-    match is_integer {
-        true => Ok(argument.value.str()?.to_string()),
-        false => Err(argument.no(what(row))),
-    }
+    argument.integer(what(row))?;
+    Ok(argument.value.str()?.to_string())
 }
 
 fn octal(argument: Argument<'_, '_>, row: &OptionRow) -> PyResult<String> {
