@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 use reactor_core::{Address, Conn as LoopConn, ConnId, ConnOptions, ErrorKind, ListenOptions};
 
 use super::addresses::name_of;
@@ -17,8 +17,13 @@ use crate::errors::{exception, IntoPyResult};
 use crate::method::Method;
 use crate::writing::socket_address;
 
-/// What comes for an endpoint: a datagram and its sender.
-type Came = (Py<PyAny>, Py<PyAny>);
+/// What comes for an endpoint that has no protocol yet.
+pub(crate) enum Came {
+    /// A datagram, and its sender.
+    Datagram(Py<PyAny>, Py<PyAny>),
+    /// Something for this method of its transport, with the system's number.
+    Told(&'static str, Option<i32>),
+}
 
 /// Who gets it.
 pub(crate) enum Place {
@@ -87,9 +92,15 @@ impl Engine {
         let taken = Rc::new(Endpoint { received: Method::of(received)?, transport, context });
         let before = self.shared.endpoints.borrow_mut().insert(id, Place::Taken(Rc::clone(&taken)));
         let Some(Place::Early(early)) = before else { return Ok(()) };
-        for (data, sender) in early {
-            if self.shared.taken(id).is_some_and(|now| Rc::ptr_eq(&now, &taken)) {
-                self.shared.give(py, &taken, data.bind(py), sender.bind(py));
+        for came in early {
+            if !self.shared.taken(id).is_some_and(|now| Rc::ptr_eq(&now, &taken)) {
+                break;
+            }
+            match came {
+                Came::Datagram(data, sender) => {
+                    self.shared.give(py, &taken, data.bind(py), sender.bind(py));
+                }
+                Came::Told(method, errno) => self.shared.tell_endpoint(py, id, method, errno),
             }
         }
         // Refused if it was closed meanwhile.
@@ -212,7 +223,7 @@ impl Shared {
             Some(endpoint) => self.give(py, &endpoint, &data, sender.bind(py)),
             None => {
                 if let Some(Place::Early(early)) = self.endpoints.borrow_mut().get_mut(&conn.id()) {
-                    early.push((data.unbind(), sender));
+                    early.push(Came::Datagram(data.unbind(), sender));
                     // Refused if it is closing.
                     drop(conn.pause());
                 }
@@ -237,14 +248,36 @@ impl Shared {
         }
     }
 
-    /// Tells the transport of an endpoint something, if it has its protocol.
-    pub(crate) fn tell_endpoint(&self, py: Python<'_>, id: ConnId, method: &str, errno: Option<i32>) {
+    /// Tells the transport of an endpoint something, when it has its protocol.
+    pub(crate) fn tell_endpoint(&self, py: Python<'_>, id: ConnId, method: &'static str, errno: Option<i32>) {
+        if let Some(Place::Early(early)) = self.endpoints.borrow_mut().get_mut(&id) {
+            return early.push(Came::Told(method, errno));
+        }
         let Some(endpoint) = self.taken(id).filter(|_| !self.over.get()) else { return };
-        let told =
-            in_context(py, &endpoint.context, || endpoint.transport.call_method1(py, method, (errno,)));
+        let told = match self.calling.get() {
+            // Not inside a call of the protocol's, and not where the context may be entered already.
+            true => self.tell_endpoint_soon(py, &endpoint, method, errno),
+            false => {
+                in_context(py, &endpoint.context, || endpoint.transport.call_method1(py, method, (errno,)))
+                    .map(drop)
+            }
+        };
         if let Err(error) = told {
             self.report(py, "Exception in callback protocol.error_received()", error, None);
         }
+    }
+
+    fn tell_endpoint_soon(
+        &self,
+        py: Python<'_>,
+        endpoint: &Endpoint,
+        method: &str,
+        errno: Option<i32>,
+    ) -> PyResult<()> {
+        let method = endpoint.transport.getattr(py, method)?;
+        let named = PyDict::new(py);
+        named.set_item("context", &endpoint.context)?;
+        self.event_loop.bind(py).call_method("call_soon", (method, errno), Some(&named)).map(drop)
     }
 
     /// Looks after the endpoints whose output was blocked.

@@ -170,7 +170,11 @@ impl ToProtocols {
         if left || shared.over.get() {
             return;
         }
-        Transport::lose_in_turn(&transport, why(py, closed));
+        match shared.calling.get() {
+            // Not inside a protocol's own call, and not where its context may be entered already.
+            true => Transport::lose_soon(&transport, why(py, closed)),
+            false => Transport::lose_in_turn(&transport, why(py, closed)),
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) hosted: RefCell<Option<Hosted>>,
     /// It is lent out: a turn goes on.
     pub(crate) turning: Cell<bool>,
+    /// It is lent out to a call that is made between two turns: what protocols are to be told in that, they are told later.
+    pub(crate) calling: Cell<bool>,
     /// What ends the program was raised in a callback: the turn raises it when it is over.
     pub(crate) raised: RefCell<Option<PyErr>>,
     /// Transports whose `connection_lost` was not called yet.
@@ -90,6 +92,7 @@ impl Shared {
             blocked: RefCell::default(),
             hosted: RefCell::default(),
             turning: Cell::new(false),
+            calling: Cell::new(false),
             raised: RefCell::default(),
             open: Cell::new(0),
             idle: RefCell::default(),
@@ -125,7 +128,9 @@ impl Shared {
             ));
         };
         self.turning.set(true);
+        self.calling.set(true);
         let done = hosted.between(|| run(self.server()));
+        self.calling.set(false);
         self.turning.set(false);
         // A callback may have shut it.
         let gone = if self.over.get() { lent.take() } else { None };

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import socket
 from typing import Any
 
 import pytest
+import reactor.asyncio
 import test_datagrams
 from harness import PATIENCE, Recorder, run, serve, steps
 
@@ -103,5 +106,92 @@ def test_an_endpoint_is_paused_in_the_callback_that_sends_too_much() -> None:
             await protocol.has("resume", 2)
             await steps()
             assert failures == []
+
+    run(main())
+
+
+class Writing(asyncio.BufferedProtocol):
+    """Pauses in the middle of its input, and writes much whenever it is told of input."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.transport: Any = None
+        self.memory = bytearray(2)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.recorder.connection_made(transport)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self.memory
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.transport.pause_reading()
+        for _ in range(20):
+            self.transport.write(b"x" * 100_000)
+        self.recorder.note("updated")
+
+    def pause_writing(self) -> None:
+        pass
+
+    def resume_writing(self) -> None:
+        pass
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.recorder.connection_lost(exc)
+
+
+@pytest.mark.parametrize("engine", ["asyncio", "reactor"])
+def test_a_write_that_finds_the_peer_gone_is_followed_by_connection_lost(engine: str) -> None:
+    async def main() -> None:
+        writing: list[Writing] = []
+
+        def factory() -> Any:
+            writing.append(Writing())
+            served.protocols.append(writing[-1].recorder)
+            served.came.set()
+            return writing[-1]
+
+        async with serve(engine) as served:
+            served.server.close()
+            create: Any = asyncio.get_running_loop().create_server if engine == "asyncio" else reactor.asyncio.create_server
+            served.server = await create(factory, "127.0.0.1", 0)
+            protocol, peer = await served.pair()
+            await peer.send(b"more than two bytes")
+            await protocol.has("updated")
+            peer.reset()
+            while "lost" not in protocol.names():
+                seen = len(protocol.names())
+                writing[0].transport.resume_reading()
+                await protocol.until(lambda: len(protocol.names()) > seen)
+            assert isinstance(await protocol.has("lost"), ConnectionError)
+            # It did not come inside the call that found the peer gone.
+            assert protocol.names()[-2:] == ["updated", "lost"]
+            assert served.failures == []
+
+    run(main())
+
+
+def test_what_befalls_an_endpoint_before_its_protocol_is_there_is_told() -> None:
+    async def main() -> None:
+        failures: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+            gone.bind((test_datagrams.HERE, 0))
+            at = gone.getsockname()
+
+        def send(protocol: Any, value: Any) -> None:
+            protocol.transport.sendto(b"nobody is there")
+            poll = select.poll()
+            poll.register(protocol.transport.get_extra_info("socket").fileno(), 0)
+            assert poll.poll(PATIENCE * 1000)
+            # It finds that out, and is sent then.
+            protocol.transport.sendto(b"nobody is there")
+
+        async with test_datagrams.endpoint("reactor", at, made=send) as (transport, protocol):
+            for times in (1, 2):
+                assert isinstance(await protocol.has("error", times), ConnectionRefusedError)
+            assert not transport.is_closing()
+        assert failures == []
 
     run(main())
