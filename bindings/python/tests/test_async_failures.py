@@ -1,8 +1,9 @@
-"""What coroutines of callbacks raise that is no `Exception`."""
+"""Coroutines of callbacks that raise what is no `Exception`, and such whose connections end before they have begun."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -48,5 +49,29 @@ def test_it_is_told_and_closes_its_connection_alone(waits: bool) -> None:
             assert [str(error) for error in handler.errors] == ["told to"]
             assert not server.is_stopping
             assert await ask(url, b"goes on") == b"goes on"
+
+    run(main())
+
+
+def test_on_open_begins_also_if_its_connection_ends_in_the_same_turn() -> None:
+    said: list[str] = []
+
+    class Opening(reactor.Handler):
+        async def on_open(self, conn: reactor.Conn) -> None:
+            said.append("open")
+            await asyncio.sleep(60)
+
+        async def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
+            said.append("close")
+
+    async def main() -> None:
+        async with reactor.serve_async(Opening(), "tcp://127.0.0.1:0") as server:
+            for times in range(1, 4):
+                ours, theirs = socket.socketpair()
+                # The turn that takes it in calls on_open, and then this.
+                server.run_on_conn(server.enroll(ours), lambda conn: conn.abort())
+                await until(lambda: said.count("close") == times, "on_close")
+                assert said == times * ["open", "close"]
+                theirs.close()
 
     run(main())
