@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyCFunction, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyCFunction, PyDict, PyFloat, PyInt, PyString, PyType};
 use reactor_core::{Error, ErrorKind};
 
 use crate::errors::exception;
@@ -153,7 +153,8 @@ const ASYNC: u32 = 0x80 | 0x200;
 /// their code.
 pub(crate) fn is_async(function: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = function.py();
-    if function.is_instance_of::<PyCFunction>() {
+    // Calling a class makes one of its instances.
+    if function.is_instance_of::<PyCFunction>() || function.is_instance_of::<PyType>() {
         return Ok(false);
     }
     let flags = |code: Bound<'_, PyAny>| {

@@ -27,6 +27,7 @@ mod listening;
 mod logging;
 mod looking;
 mod loops;
+mod made;
 mod method;
 mod metrics;
 mod options;

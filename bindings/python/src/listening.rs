@@ -9,6 +9,7 @@ use reactor_core::{Error, ErrorKind, ListenerId, Listening, Waiting};
 use crate::argument::{invalid, Argument};
 use crate::errors::{exception, IntoPyResult};
 use crate::exit::register;
+use crate::made::text;
 use crate::server::{Owned, Server};
 use crate::terms::{terms, Subject};
 
@@ -71,9 +72,9 @@ impl Server {
         url: &Bound<'py, PyAny>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (py, text) = (url.py(), url_text(url)?);
+        let (py, url) = (url.py(), url_text(url)?);
         let terms = terms("listen", Subject::Listener, options, &[], |_| Ok(()))?;
-        let listened = py.detach(|| self.handle.listen(&text, terms.listener(), terms.conns()));
+        let listened = py.detach(|| self.handle.listen(&url, terms.listener(), terms.conns()));
         let listened = listened.into_py_result(py)?;
         // So that the end of the interpreter finds one that was never started.
         let Owned { key, state, .. } = self.owned(py)?;
@@ -153,7 +154,9 @@ fn listening_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 }
 
 fn listening<'py>(py: Python<'py>, listened: &Listening) -> PyResult<Bound<'py, PyAny>> {
-    listening_class(py)?.call1((&listened.address, listened.id.to_u32()))
+    let made = text(listening_class(py)?, &listened.address)?;
+    made.setattr("listener", listened.id.to_u32())?;
+    Ok(made)
 }
 
 /// The listener in a number, or in what `listen` returned.

@@ -7,6 +7,7 @@ use reactor_core::{Conn as LoopConn, ConnId, ErrorKind, Handle, Result};
 
 use crate::conn::Conn;
 use crate::errors::IntoPyResult;
+use crate::made::named_tuple;
 
 #[pymethods]
 impl Conn {
@@ -74,7 +75,7 @@ pub(crate) fn peer_credentials<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let who = server.peer_credentials(id).into_py_result(py)?;
-    CLASS.import(py, "reactor._types", "Credentials")?.call1((who.pid, who.uid, who.gid))
+    named_tuple(CLASS.import(py, "reactor._types", "Credentials")?, (who.pid, who.uid, who.gid))
 }
 
 pub(crate) fn info<'py>(py: Python<'py>, server: &Handle, id: ConnId) -> PyResult<Bound<'py, PyAny>> {
@@ -82,5 +83,5 @@ pub(crate) fn info<'py>(py: Python<'py>, server: &Handle, id: ConnId) -> PyResul
     let info = ask(server, id, |conn| conn.info(), || server.info(id)).into_py_result(py)?;
     let listener = info.listener.map(|listener| listener.to_u32());
     let members = (listener, info.on_loop, info.age.as_secs_f64(), info.received, info.sent, info.queued);
-    CLASS.import(py, "reactor._types", "ConnInfo")?.call1(members)
+    named_tuple(CLASS.import(py, "reactor._types", "ConnInfo")?, members)
 }

@@ -6,6 +6,7 @@ use pyo3::types::{PyDict, PyType};
 use reactor_core::{CloseReason, Metrics};
 
 use crate::argument::{invalid, Argument};
+use crate::made::data;
 use crate::receiver::close_reason;
 use crate::server::Server;
 
@@ -129,5 +130,5 @@ fn object<'py>(py: Python<'py>, metrics: &Metrics) -> PyResult<Bound<'py, PyAny>
     }
     members.set_item("closed", closed)?;
     members.set_item("delay", Bound::new(py, Histogram(metrics.delay.clone()))?)?;
-    CLASS.import(py, "reactor._metrics", "Metrics")?.call((), Some(&members))
+    data(CLASS.import(py, "reactor._metrics", "Metrics")?, &members)
 }
