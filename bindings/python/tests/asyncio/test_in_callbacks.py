@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import reactor.asyncio
-import test_datagrams
+from datagram_endpoints import HERE, endpoint
 from harness import PATIENCE, Recorder, run, serve, steps
+from test_datagram_urls import Full, turn
 
 
 @pytest.mark.parametrize("engine", ["asyncio", "reactor"])
@@ -82,27 +83,27 @@ def test_an_endpoint_is_paused_in_the_callback_that_sends_too_much() -> None:
     async def main() -> None:
         failures: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
-        async with test_datagrams.endpoint("reactor") as (transport, protocol):
-            full = transport._engine = test_datagrams.Full(transport._engine)
+        async with endpoint("reactor") as (transport, protocol):
+            full = transport._engine = Full(transport._engine)
             transport.set_write_buffer_limits(high=100, low=30)
             seen: list[list[str]] = []
 
             def send(_: Any, value: Any) -> None:
-                transport.sendto(b"x" * 101, (test_datagrams.HERE, 9))
+                transport.sendto(b"x" * 101, (HERE, 9))
                 seen.append(protocol.names())
 
             protocol.does["datagram"] = send
-            await test_datagrams.turn(transport)
+            await turn(transport)
             assert seen == [["made", "datagram", "pause"]]
             # Whoever resumes may write itself full again.
             del protocol.does["datagram"]
             protocol.does["resume"] = send
             full.left = 0
-            await test_datagrams.turn(transport)
+            await turn(transport)
             await protocol.has("pause", 2)
             full.left = 0
             del protocol.does["resume"]
-            await test_datagrams.turn(transport)
+            await turn(transport)
             await protocol.has("resume", 2)
             await steps()
             assert failures == []
@@ -177,7 +178,7 @@ def test_what_befalls_an_endpoint_before_its_protocol_is_there_is_told() -> None
         failures: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-            gone.bind((test_datagrams.HERE, 0))
+            gone.bind((HERE, 0))
             at = gone.getsockname()
 
         def send(protocol: Any, value: Any) -> None:
@@ -188,7 +189,7 @@ def test_what_befalls_an_endpoint_before_its_protocol_is_there_is_told() -> None
             # It finds that out, and is sent then.
             protocol.transport.sendto(b"nobody is there")
 
-        async with test_datagrams.endpoint("reactor", at, made=send) as (transport, protocol):
+        async with endpoint("reactor", at, made=send) as (transport, protocol):
             for times in (1, 2):
                 assert isinstance(await protocol.has("error", times), ConnectionRefusedError)
             assert not transport.is_closing()
