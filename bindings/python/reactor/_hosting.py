@@ -238,10 +238,9 @@ class Session:
             return None if callback is None else self.run(name, callback, *args)
         if callback is not None:
             self._let_wait((name, callback, args))
-        loop = self._living_host().loop
         for task in running:
             # Behind its first step, which may be owed: on_open is not left out where on_close is called.
-            loop.call_soon(task.cancel)
+            task.get_loop().call_soon(task.cancel)
         return None
 
     def _let_wait(self, waits: _Waiting) -> None:
