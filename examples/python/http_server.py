@@ -11,7 +11,9 @@ as `Connection`, and a Transfer-Encoding without a value is a bad request.
 
 from __future__ import annotations
 
+import functools
 import re
+import typing
 
 import httptools
 import launch
@@ -51,6 +53,7 @@ def status_of(method: bytes, target: bytes) -> str:
     return "200 OK" if method in (b"GET", b"HEAD", b"OPTIONS") else "405 Method Not Allowed"
 
 
+@functools.lru_cache(maxsize=64)
 def response(status: str, method: bytes = b"GET", connection: str = "close") -> bytes:
     body = status
     if status.startswith("200"):
@@ -77,7 +80,8 @@ class Head:
     """Request line and headers. The parser calls the methods on_..."""
 
     def __init__(self, text: bytes) -> None:
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: dict[bytes, list[bytes]] = {}
+        """The values of each, by its name in small letters."""
         line = REQUEST_LINE.match(text)
         if line is None or has_wrong_lines(text):
             raise Refusal(BAD)
@@ -99,10 +103,10 @@ class Head:
         self.keeps_alive = self.parser.should_keep_alive()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        self.headers.setdefault(name.lower(), []).append(value)
 
-    def values(self, name: bytes) -> list[bytes]:
-        return [value for given, value in self.headers if given == name]
+    def values(self, name: bytes) -> typing.Sequence[bytes]:
+        return self.headers.get(name, ())
 
     def words(self, name: bytes) -> list[bytes]:
         """Of a header with a list, `a, b`."""
@@ -110,7 +114,7 @@ class Head:
 
     def check(self) -> None:
         """What the parser lets pass."""
-        if len(self.headers) > MAX_HEADERS:
+        if sum(map(len, self.headers.values())) > MAX_HEADERS:
             raise Refusal(TOO_LARGE)
         codings = self.words(b"transfer-encoding")
         hosts = len(self.values(b"host"))
