@@ -130,6 +130,7 @@ def test_a_list_that_holds_or_pauses_is_the_last_until_that_is_over(serve: Serve
     assert other.ask("echo other") == "other"
     assert other.ask("echo again") == "again"
     first = ["echo one", stop, "echo two"]
+    server.expect("frames", id=conn)
     assert told(server, conn) == [first]
     command = go_on.format(conn) if "{}" in go_on else f"{go_on} {conn}"
     assert server.control(command) == "ok"
@@ -202,6 +203,7 @@ def test_what_is_detached_takes_along_what_no_list_has_told(serve: Serve) -> Non
     assert client.exactly(13) == b"one\ndetached\n"
     client.end()
     assert client.to_the_end() == b""
+    server.expect("detach", id=conn)
     assert told(server, conn) == [["echo one", "detach", "echo two"], "detached with rest"]
 
 
