@@ -40,7 +40,7 @@ def frame(payload: bytes) -> bytes:
 
 def expect_within_the_budget(server: Subject, before: int, budget: int = BUDGET) -> None:
     """Its memory stays within 1.25 times the budget and 64 MiB; JavaScript's own garbage comes on top."""
-    garbage = 64 * MIB if server.name == "node" else 0
+    garbage = 64 * MIB if server.language == "node" else 0
     assert process.resident_bytes(server.pid) - before < budget * 5 // 4 + 64 * MIB + garbage
 
 

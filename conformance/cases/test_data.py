@@ -93,7 +93,7 @@ def growth_while(server: Subject, seconds: float) -> int:
 
 def expect_memory_back(server: Subject, before: int) -> None:
     """Waits until memory is where it was, but for what allocators, pools and V8's heap keep for the next time."""
-    slack = (12 if server.name == "node" else 4) * MIB
+    slack = (12 if server.language == "node" else 4) * MIB
     eventually(f"memory back at {before} + {slack}", lambda: process.resident_bytes(server.pid) <= before + slack)
 
 

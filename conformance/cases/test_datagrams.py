@@ -350,7 +350,7 @@ def test_with_reuseport_each_loop_has_an_endpoint(serve: Serve) -> None:
     by_endpoint: dict[str, set[int]] = {}
     for event in server.events("datagram"):
         by_endpoint.setdefault(event["id"], set()).add(event["thread"])
-    assert len(set().union(*by_endpoint.values())) == (1 if server.name == "node" else 3)
+    assert len(set().union(*by_endpoint.values())) == (1 if server.language == "node" else 3)
 
 
 @promises("D6", "L7")

@@ -288,7 +288,7 @@ def test_a_thousand_lives_leave_nothing_behind(serve: Serve) -> None:
     before, memory = state(server), process.resident_bytes(server.pid)
     assert server.control("cycles 1000") == "ok"
     eventually("the threads and descriptors of before", lambda: state(server) == before)
-    slack = (8 if server.name == "node" else 1) << 20
+    slack = (8 if server.language == "node" else 1) << 20
     assert process.resident_bytes(server.pid) <= memory + slack
     assert server.connect().ask("echo fine") == "fine"
 

@@ -17,6 +17,7 @@ pytestmark = needs("hosted")
 
 
 @promises("B3", "L2", "S1")
+@needs("calls", "timers")
 def test_every_callback_comes_on_the_hosts_thread_and_there_is_no_other(serve: Serve) -> None:
     server = serve(loops=1, hosted=True, ticks="1,1,1")
     client = server.connect()
@@ -28,7 +29,8 @@ def test_every_callback_comes_on_the_hosts_thread_and_there_is_no_other(serve: S
         assert server.expect(kind, id=conn)["thread"] == server.pid
     eventually("the ticks", lambda: len(server.events("tick")) == 3)
     assert server.loop_threads() == {}
-    assert len(process.threads(server.pid)) == 1
+    # Node has others for tasks of its own.
+    assert server.language == "node" or len(process.threads(server.pid)) == 1
     assert {event["thread"] for event in server.events() if "thread" in event} == {server.pid}
     server.tell("stop")
     server.expect("ended")
@@ -59,6 +61,7 @@ def test_work_that_was_put_off_keeps_the_descriptor_readable(
 
 
 @promises("B3", "T1", "T2")
+@needs("calls", "timers")
 def test_timers_and_ticks_make_the_descriptor_readable(serve: Serve) -> None:
     server = serve(loops=1, hosted=True, ticks="20,20,20,20,20")
     eventually("the ticks", lambda: len(server.events("tick")) == 5)
@@ -72,6 +75,7 @@ def test_timers_and_ticks_make_the_descriptor_readable(serve: Serve) -> None:
 
 
 @promises("B3", "T3")
+@needs("calls", "timers")
 def test_time_outs_make_the_descriptor_readable(serve: Serve) -> None:
     server = serve(loops=1, hosted=True, listen_options="idle=100")
     client = server.connect()
@@ -82,6 +86,7 @@ def test_time_outs_make_the_descriptor_readable(serve: Serve) -> None:
 
 
 @promises("B3", "D4")
+@needs("calls")
 def test_calls_from_other_threads_wake_the_host(serve: Serve) -> None:
     server = serve(loops=1, hosted=True)
     client = server.connect()
@@ -137,6 +142,7 @@ def test_several_loops_cannot_be_hosted(serve: Serve) -> None:
 
 
 @promises("B3", "S3")
+@needs("calls")
 @pytest.mark.parametrize("loops", [1])
 def test_a_hosted_server_stops_gracefully(serve: Serve, loops: int) -> None:
     server = serve(loops=loops, hosted=True)

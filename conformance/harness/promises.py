@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import pytest
 
 from harness.poller import MISSING
 
-SUBJECTS = ("rust", "c", "python", "python-asyncio", "node")
+Case = TypeVar("Case", bound=Callable[..., None])
+
+SUBJECTS = ("rust", "c", "python", "python-asyncio", "node", "node-inline")
 
 #: Subjects whose server has one loop, on the thread of its host, however many a case asks for.
-ONE_LOOP = frozenset({"python-asyncio"})
+ONE_LOOP = frozenset({"python-asyncio", "node-inline"})
 
 CONTRACT = tuple(
     f"{chapter}{number}"
@@ -42,13 +47,16 @@ PARTS = {
 
 _ALL = frozenset(PARTS) - MISSING
 
+_NODE = frozenset({"budget"})
+
 #: What each subject has. A case that needs more is left out for it.
 CAPABILITIES: dict[str, frozenset[str]] = {
     "rust": _ALL,
     "c": _ALL,
     "python": _ALL,
     "python-asyncio": _ALL,
-    "node": frozenset({"budget"}),
+    "node": _NODE,
+    "node-inline": _NODE | {"hosted"},
 }
 
 
@@ -78,5 +86,9 @@ def not_for(subject: str, reason: str) -> pytest.MarkDecorator:
 #: Why whole subjects are left out.
 NO_SUBJECT = dict.fromkeys(ONE_LOOP, "poll(2) has no descriptor that a host could poll") if "hosted" in MISSING else {}
 
-#: Leaves subjects out of a case of which the promise is about several loops.
-several_loops = not_for("python-asyncio", "an event loop hosts a server of one loop")
+
+def several_loops(case: Case) -> Case:
+    """Leaves subjects out of a case of which the promise is about several loops."""
+    for subject in ONE_LOOP:
+        case = not_for(subject, "an event loop hosts a server of one loop")(case)
+    return case

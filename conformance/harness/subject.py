@@ -28,6 +28,7 @@ COMMANDS: dict[str, list[str]] = {
     "python": ["target/venv/bin/python", "conformance/subjects/python/subject.py"],
     "python-asyncio": ["target/venv/bin/python", "conformance/subjects/python/subject.py", "--asyncio"],
     "node": ["node", "conformance/subjects/node/subject.mjs"],
+    "node-inline": ["node", "conformance/subjects/node/subject.mjs", "--inline"],
 }
 LOOP_THREAD = re.compile(r"reactor-(\d+|accept)")
 Event = dict[str, Any]
@@ -69,6 +70,7 @@ class Subject:
         prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self.language = name.partition("-")[0]
         self.clients: list[Client] = []
         self.urls: list[str] = []
         self._may_print = re.compile(stderr)

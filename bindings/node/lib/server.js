@@ -1,6 +1,6 @@
 'use strict';
 
-const { bytesOf, messageOf, optionsOf, wholeNumber, wrongType } = require('./check.js');
+const { bytesOf, messageOf, optionsOf, shown, wholeNumber, wrongType } = require('./check.js');
 const { connId } = require('./conn_id.js');
 const { Dispatcher } = require('./dispatcher.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
@@ -16,7 +16,13 @@ const { tell } = require('./warning.js');
 /**
  * The options of a server. Zero or absent means the default.
  * @typedef {object} Options
- * @property {number} [loops] Event loops, each on a thread of its own. Default: one per processor this process may use.
+ * @property {'threads' | 'inline'} [mode] Who drives the event loops. `'threads'`: threads of their own, which accept, read, cut
+ *   frames and send while JavaScript does something else; the callbacks run on the thread that made the server. `'inline'`: Node's
+ *   own event loop drives one loop, on the thread that made the server, without any other thread: a message costs less
+ *   altogether, but all of it is this thread's time. For more than one processor each `worker_threads` Worker has
+ *   a server of its own, at one port with `reuseport=true`. Default: `'threads'`.
+ * @property {number} [loops] Event loops, each on a thread of its own; inline there is one. Default: one per processor this
+ *   process may use.
  * @property {number} [highWater] Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
  * @property {number} [lowWater] Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
  *   the high-water mark.
@@ -42,6 +48,8 @@ const { tell } = require('./warning.js');
 const SAFE = Number.MAX_SAFE_INTEGER;
 /** The numbers of actions, as the addon has them. */
 const [NONE, STOP] = ['none', 'stop'].map((name) => native.actions().indexOf(name));
+/** @type {readonly string[]} */
+const MODES = ['threads', 'inline'];
 /** The options and their greatest values. */
 const OPTIONS = {
   loops: SAFE,
@@ -61,6 +69,7 @@ const OPTIONS = {
  */
 class Server {
   #native;
+  #isInline;
   #handler;
   #dispatcher;
   #relief = new Relief();
@@ -68,6 +77,7 @@ class Server {
   /** @type {'new' | 'starting' | 'running' | 'over'} */
   #state = 'new';
   #stopAsked = false;
+  #keepsAlive = true;
   /** @type {() => void} */
   #resolveEnded = () => {};
   /** @type {Promise<void>} */
@@ -85,6 +95,7 @@ class Server {
   constructor(handler, options) {
     this.#handler = checkedHandler(handler);
     this.#native = createServer(options);
+    this.#isInline = options?.mode === 'inline';
     this.#dispatcher = new Dispatcher(this.#native, this.#handler);
   }
 
@@ -128,12 +139,13 @@ class Server {
     const before = this.#state;
     this.#unstarted.end();
     if (before === 'new') this.#dispatcher.starts();
-    const failure = this.#native.start(
+    const failure = this.#native[this.#isInline ? 'startInline' : 'start'](
       () => this.#callOnStart(thrown),
       (words, bytes, told) => (told ? tell(told, 'REACTOR_ENGINE') : this.#deliver(words, bytes)),
     );
     if (!failure) {
       this.#state = 'running';
+      if (!this.#keepsAlive) this.#native.setRef(false);
       return;
     }
     this.#state = before;
@@ -180,6 +192,29 @@ class Server {
     this.#unstarted.end();
     if (this.#state === 'running') return this.#ended;
     this.#releaseIfStopped();
+  }
+
+  /**
+   * Keeps the process, or the Worker, alive while the server runs, as it does unless {@link unref} was called.
+   * @returns {this}
+   */
+  ref() {
+    return this.#setRef(true);
+  }
+
+  /**
+   * Lets the process, or the Worker, end while the server runs, if nothing else keeps it alive. May come before the start.
+   * @returns {this}
+   */
+  unref() {
+    return this.#setRef(false);
+  }
+
+  /** @param {boolean} keepsAlive */
+  #setRef(keepsAlive) {
+    this.#keepsAlive = keepsAlive;
+    if (this.#state === 'running') this.#native.setRef(keepsAlive);
+    return this;
   }
 
   /** A server that will never run gives its listeners back. */
@@ -287,16 +322,36 @@ class Server {
 }
 
 /**
+ * Whether Node's event loop is to drive the server.
+ * @param {Options} options
+ */
+function isInline({ mode = 'threads', loops = 0 }) {
+  if (typeof mode !== 'string') throw wrongType('mode', 'a string', mode);
+  if (!MODES.includes(mode)) {
+    const known = MODES.map(shown).join(' or ');
+    throw new ReactorError('INVALID_ARGUMENT', `mode must be ${known}, not ${shown(mode)}`);
+  }
+  if (mode === 'threads') return false;
+  if (loops > 1) {
+    throw new ReactorError('INVALID_ARGUMENT', `a server of mode 'inline' has one loop, not ${loops}`);
+  }
+  if (process.versions['bun'] === undefined) return true;
+  // What it exports by libuv's names ends the process.
+  throw new ReactorError('UNSUPPORTED', "mode 'inline' needs libuv, which Bun has not: use mode 'threads'");
+}
+
+/**
  * @param {Options | undefined} options
  * @returns {import('./conn.js').NativeServer}
  */
 function createServer(options) {
-  const given = optionsOf(options, 'options', [...Object.keys(OPTIONS), 'look', 'keepOnOverflow']);
+  const given = optionsOf(options, 'options', [...Object.keys(OPTIONS), 'mode', 'look', 'keepOnOverflow']);
   const checked = Object.entries(OPTIONS).map(([name, most]) => [name, wholeNumber(given[name], name, most)]);
   const { look = 'adaptive', keepOnOverflow = false } = given;
   if (typeof look !== 'string') throw wrongType('look', 'a string', look);
   if (typeof keepOnOverflow !== 'boolean') throw wrongType('keepOnOverflow', 'a boolean', keepOnOverflow);
-  const server = native.createServer({ ...Object.fromEntries(checked), look, keepOnOverflow });
+  const loops = isInline(given) ? { loops: 1 } : {};
+  const server = native.createServer({ ...Object.fromEntries(checked), ...loops, look, keepOnOverflow });
   if ('code' in server) throw errorOf(server);
   return Object.assign(server, server.calls());
 }

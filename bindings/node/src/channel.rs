@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::{Receiver, Sender};
 use napi::bindgen_prelude::{Either, Function, FunctionRef, JsObjectValue, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
-use napi::{Env, Status};
+use napi::{sys, Env, Status};
 use reactor_core::binding::log::{HandOver, Reader};
 use reactor_core::{Action, BoxError, ErrorKind, Handle};
 
 use crate::hand_over::{answer, Message};
+use crate::inline;
 use crate::told;
 
 /// `onStart` as the JavaScript layer wraps it: returns the action's number, or the text of its failure.
@@ -60,6 +61,15 @@ impl Channel {
         drop(caller);
     }
 
+    /// Whether it keeps the process alive.
+    pub(crate) fn set_ref(&self, env: &Env, keeps_alive: bool) {
+        let Some(caller) = self.caller().clone() else { return };
+        let set =
+            if keeps_alive { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
+        // SAFETY: the function is there, as its caller is, and the environment is that of this thread, which made it.
+        unsafe { set(env.raw(), caller.raw()) };
+    }
+
     /// Whether both are the same way.
     pub(crate) fn is(&self, other: &Channel) -> bool {
         Arc::ptr_eq(&self.caller, &other.caller)
@@ -96,7 +106,7 @@ impl Channel {
 
 /// Reports a batch that was not handled to its end as a warning of the process. The JavaScript layer lets
 /// nothing escape; should it, nobody else would tell.
-fn warn(env: &Env, reason: &str) -> napi::Result<UnknownReturnValue> {
+pub(crate) fn warn(env: &Env, reason: &str) -> napi::Result<UnknownReturnValue> {
     let process: Object<'_> = env.get_global()?.get_named_property("process")?;
     let emit: Function<'_, String, UnknownReturnValue> = process.get_named_property("emitWarning")?;
     emit.apply(process, format!("a batch was not handled to its end: {reason}"))
@@ -114,13 +124,13 @@ thread_local! {
 }
 
 /// Runs `start`, whose call of [`Reader::on_start`] finds these functions. On the JavaScript thread.
-pub(crate) fn starting(
+pub(crate) fn starting<T>(
     env: Env,
     on_start: &OnStart<'_>,
     deliver: &Deliver<'_>,
-    start: impl FnOnce() -> reactor_core::Result<()>,
+    start: impl FnOnce() -> reactor_core::Result<T>,
     channel: &Channel,
-) -> napi::Result<reactor_core::Result<()>> {
+) -> napi::Result<reactor_core::Result<T>> {
     let functions = Starting { env, on_start: on_start.create_ref()?, deliver: deliver.create_ref()? };
     STARTING.set(Some(functions));
     let started = start();
@@ -153,12 +163,20 @@ impl Reader for JsReader {
     }
 
     fn read(&self, _server: &Handle, hand_over: HandOver) -> Option<HandOver> {
-        self.0.send(Message::Log(hand_over));
-        None
+        match inline::handle(hand_over) {
+            Ok(handled) => Some(handled),
+            Err(for_another_thread) => {
+                self.0.send(Message::Log(for_another_thread));
+                None
+            }
+        }
     }
 
     fn on_stop(&self, _server: &Handle) {
-        self.0.send(Message::Stopped);
+        // Inline, the turn that ends the server says so.
+        if !inline::turns_here() {
+            self.0.send(Message::Stopped);
+        }
         self.0.close();
     }
 }

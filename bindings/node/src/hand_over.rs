@@ -50,8 +50,7 @@ pub enum Message {
 
 /// What JavaScript is handling.
 struct Handled {
-    /// Taken back before the answer: the loop goes on with other memory, but nobody shall see what this becomes.
-    lent: Option<Lent>,
+    arguments: Arguments,
     /// Dropping it answers its loop; what the callbacks wrote goes before.
     hand_over: HandOver,
     /// Dropped last: it wakes each loop concerned once.
@@ -66,10 +65,43 @@ thread_local! {
 /// The callbacks of the hand-over have run. In the scope of the call that made the arguments.
 pub(crate) fn answer() {
     let Some(handled) = HANDLED.take() else { return };
-    let Handled { lent, hand_over, cork } = ManuallyDrop::into_inner(handled);
-    lent.into_iter().for_each(Lent::take_back);
+    let Handled { arguments, hand_over, cork } = ManuallyDrop::into_inner(handled);
+    arguments.take_back();
     drop(hand_over);
     drop(cork);
+}
+
+/// The arguments of a call of JavaScript, in the handle scope that is open.
+pub(crate) struct Arguments {
+    words: sys::napi_value,
+    bytes: sys::napi_value,
+    /// Taken back before the answer: the loop goes on with other memory, but nobody shall see what this becomes.
+    lent: Option<Lent>,
+}
+
+impl Arguments {
+    /// Those that tell what a loop has gathered; or, with nothing, that the server has stopped.
+    pub(crate) fn of(env: sys::napi_env, hand_over: Option<&HandOver>) -> Result<Arguments> {
+        let Some(hand_over) = hand_over else {
+            return Ok(Arguments { words: words(env, &[])?, bytes: copied(env, &[])?, lent: None });
+        };
+        let words = words(env, hand_over.records())?;
+        let lent = if lends(hand_over) { lend(env, hand_over)? } else { None };
+        let bytes = match &lent {
+            Some(lent) => lent.buffer,
+            None => copied(env, hand_over.bytes())?,
+        };
+        Ok(Arguments { words, bytes, lent })
+    }
+
+    pub(crate) fn values(&self) -> [sys::napi_value; 2] {
+        [self.words, self.bytes]
+    }
+
+    /// The call is over. In the scope that they were made in.
+    pub(crate) fn take_back(self) {
+        self.lent.into_iter().for_each(Lent::take_back);
+    }
 }
 
 /// Makes the arguments of the call, on the JavaScript thread, right before it.
@@ -78,16 +110,12 @@ impl JsValuesTupleIntoVec for Message {
         let hand_over = match self {
             Message::Log(hand_over) => hand_over,
             Message::Told(text) => return Ok(vec![words(env, &[])?, copied(env, &[])?, string(env, &text)?]),
-            Message::Stopped => return Ok(vec![words(env, &[])?, copied(env, &[])?]),
+            Message::Stopped => return Ok(Arguments::of(env, None)?.values().into()),
         };
-        let words = words(env, hand_over.records())?;
-        let lent = if lends(&hand_over) { lend(env, &hand_over)? } else { None };
-        let bytes = match &lent {
-            Some(lent) => lent.buffer,
-            None => copied(env, hand_over.bytes())?,
-        };
-        HANDLED.set(Some(ManuallyDrop::new(Handled { lent, hand_over, cork: Cork::new() })));
-        Ok(vec![words, bytes])
+        let arguments = Arguments::of(env, Some(&hand_over))?;
+        let values = arguments.values().into();
+        HANDLED.set(Some(ManuallyDrop::new(Handled { arguments, hand_over, cork: Cork::new() })));
+        Ok(values)
     }
 }
 

@@ -4,11 +4,14 @@
 //! its own error class of it, with its own stack.
 
 mod channel;
+mod entry;
 pub mod failure;
 pub mod hand_over;
+mod inline;
 pub mod plain;
 pub mod relief;
 pub mod server;
 pub mod tables;
 mod teardown;
 mod told;
+mod uv;

@@ -11,7 +11,9 @@ use reactor_core::binding::log::Logged;
 use reactor_core::{Config, Error, ErrorKind, Handle, Look, Result, Server};
 
 use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
+use crate::entry::Entry;
 use crate::failure::Failure;
+use crate::inline::Inline;
 use crate::plain::Calls;
 use crate::teardown::StopAtTeardown;
 use crate::told;
@@ -109,6 +111,8 @@ pub struct NativeServer {
     channel: Channel,
     /// From the start to the stop.
     teardown: RefCell<Option<StopAtTeardown>>,
+    /// From the start to the stop, if Node's event loop drives it.
+    inline: RefCell<Option<Rc<Inline>>>,
 }
 
 /// Makes a server that is not started and listens nowhere.
@@ -125,7 +129,12 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
             server.handle().binding_tells_if_unstarted();
             let life = RefCell::new(Life::Engine(Rc::new(server)));
             let state = Rc::new(State { life, written: Cell::new(0) });
-            Either::A(NativeServer { state, channel, teardown: RefCell::default() })
+            Either::A(NativeServer {
+                state,
+                channel,
+                teardown: RefCell::default(),
+                inline: RefCell::default(),
+            })
         }
         Err(error) => Either::B(error.into()),
     }
@@ -166,6 +175,38 @@ impl NativeServer {
         Ok(started.err().map(Failure::from))
     }
 
+    /// As `start`, but Node's own event loop drives the one loop, on this thread: `deliver` is called from there.
+    #[napi(catch_unwind)]
+    pub fn start_inline(
+        &self,
+        env: Env,
+        #[napi(ts_arg_type = "() => number | string")] on_start: OnStart<'_>,
+        #[napi(ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string) => void")] deliver: Deliver<
+            '_,
+        >,
+    ) -> napi::Result<Option<Failure>> {
+        let server = match self.engine() {
+            Ok(server) => server,
+            Err(error) => return Ok(Some(error.into())),
+        };
+        let entry = Entry::new(env, deliver.create_ref()?)?;
+        let start = || Inline::start(env, &server, entry, self.channel.clone());
+        match starting(env, &on_start, &deliver, start, &self.channel)? {
+            Ok(inline) => drop(self.inline.replace(Some(inline))),
+            Err(error) => return Ok(Some(error.into())),
+        }
+        Ok(None)
+    }
+
+    /// Whether a running server keeps the process alive.
+    #[napi(catch_unwind)]
+    pub fn set_ref(&self, env: Env, keeps_alive: bool) {
+        match &*self.inline.borrow() {
+            Some(inline) => inline.set_ref(keeps_alive),
+            None => self.channel.set_ref(&env, keeps_alive),
+        }
+    }
+
     /// Asks the server to stop.
     #[napi(catch_unwind)]
     pub fn stop(&self) {
@@ -179,9 +220,10 @@ impl NativeServer {
     #[napi(catch_unwind)]
     pub fn release(&self) {
         let Ok(server) = self.engine() else { return };
-        let refusal = match server.wait() {
-            Ok(()) => Error::new(ErrorKind::WrongState, "the server was started already, and has stopped"),
-            Err(_) => Error::new(ErrorKind::Stopped, "stop was called before the start"),
+        let was_inline = self.inline.take().is_some();
+        let refusal = match was_inline || server.wait().is_ok() {
+            true => Error::new(ErrorKind::WrongState, "the server was started already, and has stopped"),
+            false => Error::new(ErrorKind::Stopped, "stop was called before the start"),
         };
         let over = Life::Over { addresses: self.addresses(), loops: self.loops(), refusal };
         drop(self.teardown.take());

@@ -8,7 +8,7 @@ import { createContext, runInContext } from 'node:vm';
 
 import { Action, CloseReason, Server } from 'reactor-engine';
 
-import { LOOPBACK, connect, deferred, read, readAll, serve } from './support.mjs';
+import { LOOPBACK, connect, deferred, isInline, read, readAll, serve } from './support.mjs';
 
 const boom = () => new Error('boom');
 /** The ways to fail, and what is reported. */
@@ -207,7 +207,7 @@ test('a batch whose handling fails as a whole is a warning, and the next one is 
     throw new Error('escaped');
   };
   const address = server.listen(LOOPBACK);
-  assert.equal(server.start(() => 0, deliver), null);
+  assert.equal(server[isInline ? 'startInline' : 'start'](() => 0, deliver), null);
   const warned = once(process, 'warning');
   const socket = await connect(t, { addresses: [address] });
   const [warning] = await warned;

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import test from 'node:test';
 
 
-import { LOOPBACK, connect, deferred, serve } from './support.mjs';
+import { LOOPBACK, connect, deferred, isInline, serve } from './support.mjs';
 
 const addon = createRequire(import.meta.url)('../lib/addon.js');
 
@@ -44,7 +44,7 @@ test('memory that was lent is empty once the log was handled; that of one record
     logs.push({ bytes, data, length: bytes.length });
   };
   const address = server.listen(LOOPBACK);
-  assert.equal(server.start(() => 0, deliver), null);
+  assert.equal(server[isInline ? 'startInline' : 'start'](() => 0, deliver), null);
   const sockets = [];
   for (let client = 0; client < CLIENTS; client += 1) sockets.push(await connect(t, { addresses: [address] }));
   const sent = async (bytes) => {

@@ -41,6 +41,14 @@ test('a running server keeps the process alive, and a stopped one lets it end', 
   assert.deepEqual(await run('stopped'), quiet(['started', 'onStop']));
 });
 
+test('an unreferenced server lets the process end though it runs', async () => {
+  assert.deepEqual(await run('unref'), quiet(['started']));
+});
+
+test('one that is referenced again keeps it alive', async () => {
+  assert.deepEqual(await run('unref later, and ref again'), quiet(['onStop']));
+});
+
 test('S2: SIGINT ends run cleanly, and its listener goes', async () => {
   const result = await run('run', (line, child) => line === 'listeners 1' && child.kill('SIGINT'));
   assert.deepEqual(result, quiet(['listeners 1', 'onStop', 'listeners 0']));

@@ -10,6 +10,12 @@ import { Server } from 'reactor-engine';
 /** A URL of this process's own in the kernel's choice of port. */
 export const LOOPBACK = 'tcp://127.0.0.1:0';
 
+/** Servers run inline, as scripts/test.cjs has it: see inline.cjs. */
+export const isInline = process.env.REACTOR_TEST_MODE === 'inline';
+
+/** The loops that a server has of those that a test asks for. */
+export const loopsOf = (asked) => (isInline ? 1 : asked);
+
 /** A folder that goes when the test is over. */
 export function temporaryFolder(t) {
   const folder = mkdtempSync(join(tmpdir(), 'reactor-test-'));

@@ -12,6 +12,10 @@ export declare class NativeServer {
    * record, with what the operator must know. The last call, with neither, says that the loops have ended.
    */
   start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null
+  /** As `start`, but Node's own event loop drives the one loop, on this thread: `deliver` is called from there. */
+  startInline(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null
+  /** Whether a running server keeps the process alive. */
+  setRef(keepsAlive: boolean): void
   /** Asks the server to stop. */
   stop(): void
   /**

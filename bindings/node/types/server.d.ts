@@ -5,7 +5,16 @@ export type ConnId = import("./conn_id.js").ConnId;
  */
 export type Options = {
     /**
-     * Event loops, each on a thread of its own. Default: one per processor this process may use.
+     * Who drives the event loops. `'threads'`: threads of their own, which accept, read, cut
+     * frames and send while JavaScript does something else; the callbacks run on the thread that made the server. `'inline'`: Node's
+     * own event loop drives one loop, on the thread that made the server, without any other thread: a message costs less
+     * altogether, but all of it is this thread's time. For more than one processor each `worker_threads` Worker has
+     * a server of its own, at one port with `reuseport=true`. Default: `'threads'`.
+     */
+    mode?: "threads" | "inline";
+    /**
+     * Event loops, each on a thread of its own; inline there is one. Default: one per processor this
+     * process may use.
      */
     loops?: number;
     /**
@@ -118,6 +127,16 @@ export class Server {
      * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
      */
     stop(): Promise<void>;
+    /**
+     * Keeps the process, or the Worker, alive while the server runs, as it does unless {@link unref} was called.
+     * @returns {this}
+     */
+    ref(): this;
+    /**
+     * Lets the process, or the Worker, end while the server runs, if nothing else keeps it alive. May come before the start.
+     * @returns {this}
+     */
+    unref(): this;
     /**
      * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
      * @param {ConnId} id

@@ -14,11 +14,10 @@ process.emitWarning = (warning, ...more) => {
   if (!untold.includes(warning?.code)) emitWarning.call(process, warning, ...more);
 };
 
-/** All callbacks come on the JavaScript thread. */
-const thread = 0;
-
 /** The handler: reports every callback and carries out its script. */
-function subject({ mode, scripts, trace }) {
+function subject({ config, mode, scripts, trace }) {
+  // All callbacks come on the JavaScript thread; inline that is the process's own, which turns the loop.
+  const thread = config.mode === 'inline' ? process.pid : 0;
   let server;
   const say = (event, conn, members) => void (trace && emit(event, { id: String(conn.id), ...members }));
   return {

@@ -1,6 +1,7 @@
 //! A server of one loop without a thread of its own: its host polls one descriptor and lets it turn.
 
 mod between;
+mod starting;
 
 use std::fmt;
 use std::io;
@@ -37,11 +38,18 @@ pub struct Hosted {
 enum Life {
     /// `on_start` is owed.
     New,
+    /// It was called, and the loop has not begun.
+    Started,
     Going,
     Over,
 }
 
 impl Hosted {
+    /// The first turn need not call it.
+    pub(crate) fn on_start_was_called(&mut self) {
+        self.life = Life::Started;
+    }
+
     /// What makes the descriptor readable when a timer is due.
     pub(crate) fn timer() -> Result<TimerDescriptor> {
         TimerDescriptor::new().map_err(|error| match error.kind() {
@@ -94,7 +102,7 @@ impl Hosted {
             return Ok(false);
         }
         self.expect_here()?;
-        if self.life == Life::New {
+        if matches!(self.life, Life::New | Life::Started) {
             self.begin()?;
         }
         self.guard(|hosted| {
@@ -151,7 +159,10 @@ impl Hosted {
         self.server.shared.place_listeners(Phase::Hosted);
         self.event_loop.prepare();
         self.expect_here()?;
-        Server::call_on_start_of(&self.server, &*self.delivery)
+        match self.life {
+            Life::Started => Ok(()),
+            _ => Server::call_on_start_of(&self.server, &*self.delivery),
+        }
     }
 
     fn finish(&mut self, started: bool) {
@@ -199,7 +210,7 @@ impl Drop for Hosted {
     fn drop(&mut self) {
         // In a forked child the connections are the parent's.
         if self.life != Life::Over && self.server.shared.is_started_here() {
-            let started = self.life == Life::Going;
+            let started = self.life != Life::New;
             self.server.stop();
             self.finish(started);
         }

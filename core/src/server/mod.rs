@@ -23,7 +23,6 @@ use crate::delivery::handler::Handler;
 use crate::delivery::inline::Inline;
 use crate::delivery::receiver::Delivery;
 use crate::listen::listener::inherited;
-use crate::server::hosted::Hosted;
 use crate::shared::handle::Handle;
 use crate::shared::seed::Seed;
 use crate::shared::server::{lock, Phase, ServerState};
@@ -177,9 +176,7 @@ impl Server {
                 Err(error)
             }
             Err(error) => {
-                // For the next attempt: the loops' ids are known already. What on_start began is forgotten.
-                seeds.iter().for_each(|seed| seed.mailbox.reset(&shared.budget));
-                shared.put_seeds_back(seeds);
+                self.put_back(seeds);
                 Err(error)
             }
             // From here on nothing fails.
@@ -224,41 +221,11 @@ impl Server {
         Self::call_on_start_of(&self.handle, delivery)
     }
 
-    /// Starts a server of one loop without a thread: its host, the calling thread, polls
-    /// [`Hosted::poll_fd`] and calls [`Hosted::turn`], in the first of which `on_start` is called. Only looking
-    /// up names uses a thread.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the server was not made with `loops: 1`; [`ErrorKind::WrongState`] if
-    /// it was started before; [`ErrorKind::System`] when descriptors have run out;
-    /// [`ErrorKind::Unsupported`] where the loop waits by poll(2), which has no descriptor.
-    pub fn start_hosted(&self) -> Result<Hosted> {
+    /// For the next attempt: the loops' ids are known already. What on_start began is forgotten.
+    fn put_back(&self, seeds: Vec<Seed>) {
         let shared = &self.handle.shared;
-        if shared.config.loops != 1 {
-            let message = format!("a host can drive one loop, not {}: set loops to 1", shared.config.loops);
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
-        }
-        shared.begin_start()?;
-        let hosted = self.start_hosted_phases();
-        if hosted.is_err() {
-            shared.end_start(false);
-        } else {
-            lock(&self.delivery).take();
-        }
-        hosted
-    }
-
-    fn start_hosted_phases(&self) -> Result<Hosted> {
-        let delivery = self.delivery()?;
-        // Before the seeds: what fails after them would lose them.
-        let timer = Hosted::timer()?;
-        let mut seeds = self.handle.shared.take_seeds()?;
-        if let Err(error) = Hosted::prepare(&timer, &seeds) {
-            self.handle.shared.put_seeds_back(seeds);
-            return Err(error);
-        }
-        let seed = seeds.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "a server without a loop"))?;
-        Ok(Hosted::new(self.handle.clone(), delivery, seed, timer))
+        seeds.iter().for_each(|seed| seed.mailbox.reset(&shared.budget));
+        shared.put_seeds_back(seeds);
     }
 
     /// Starts, and waits until the server has stopped.

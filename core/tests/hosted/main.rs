@@ -8,6 +8,7 @@ mod common;
 mod closing;
 mod edge;
 mod nested_order;
+mod now;
 mod on_start;
 mod order;
 mod turns;

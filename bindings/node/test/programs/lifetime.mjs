@@ -54,6 +54,18 @@ const PROGRAMS = {
     setTimeout(() => made.stop(), 50);
     say('started');
   },
+  async unref() {
+    const { made } = server();
+    made.unref();
+    await made.start();
+    say('started');
+  },
+  async 'unref later, and ref again'() {
+    const { made } = server();
+    await made.start();
+    made.unref().ref();
+    setTimeout(() => made.stop(), 50).unref();
+  },
   async run() {
     const { made } = server();
     const done = made.run();

@@ -1,0 +1,170 @@
+//! The inline way: a server's one loop is driven by Node's own event loop, on the JavaScript thread.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use napi::{sys, Env};
+use reactor_core::binding::log::HandOver;
+use reactor_core::{Error, ErrorKind, Hosted, Result, Server};
+
+use crate::channel::Channel;
+use crate::entry::Entry;
+use crate::uv::{OnDescriptor, Polled, Uv};
+
+/// Turns for one readable descriptor, as long as each has something for JavaScript. What else Node has to do waits meanwhile.
+const TURNS: usize = 4;
+
+thread_local! {
+    /// Who takes what the loop that turns now has gathered.
+    static TURNING: RefCell<Option<Rc<Inline>>> = const { RefCell::new(None) };
+}
+
+/// A server that Node's event loop drives, from the start to the stop. On the JavaScript thread.
+pub(crate) struct Inline {
+    env: Env,
+    channel: Channel,
+    /// The way into JavaScript.
+    entry: Entry,
+    /// Lent to a turn; `None` when the server has ended.
+    hosted: RefCell<Option<Hosted>>,
+    /// `None` when it is being closed.
+    polled: RefCell<Option<Polled>>,
+    /// The environment waits with its end until this is given back, when nothing of libuv's is left.
+    hook: Cell<sys::napi_async_cleanup_hook_handle>,
+    /// The turn that goes on has called JavaScript.
+    has_called: Cell<bool>,
+}
+
+impl Inline {
+    /// What the program must have to run a server this way.
+    pub(crate) fn uv() -> Result<&'static Uv> {
+        let message = "mode 'inline' needs libuv's uv_poll_start, which this program does not export: use mode 'threads'";
+        Uv::get().ok_or_else(|| Error::new(ErrorKind::Unsupported, message))
+    }
+
+    /// Starts a server of one loop, whose `on_start` opens the channel.
+    pub(crate) fn start(env: Env, server: &Server, entry: Entry, channel: Channel) -> Result<Rc<Inline>> {
+        let uv = Self::uv()?;
+        let hosted = server.start_hosted_now()?;
+        let descriptor = hosted.poll_fd();
+        let inline = Rc::new(Inline {
+            env,
+            channel,
+            entry,
+            hosted: RefCell::new(Some(hosted)),
+            polled: RefCell::default(),
+            hook: Cell::new(ptr::null_mut()),
+            has_called: Cell::new(false),
+        });
+        let told = Rc::clone(&inline) as Rc<dyn OnDescriptor>;
+        match Polled::start(env.raw(), uv, descriptor, told) {
+            Ok(polled) => inline.polled.replace(Some(polled)),
+            Err(message) => {
+                inline.end();
+                return Err(Error::new(ErrorKind::System, format!("cannot start: {message}")));
+            }
+        };
+        inline.add_hook();
+        // It is here for what the operator must know, which is no reason to go on.
+        inline.channel.set_ref(&env, false);
+        Ok(inline)
+    }
+
+    /// Whether the server keeps the process alive.
+    pub(crate) fn set_ref(&self, keeps_alive: bool) {
+        self.polled.borrow().iter().for_each(|polled| polled.set_ref(keeps_alive));
+    }
+
+    fn add_hook(self: &Rc<Self>) {
+        let share = Rc::into_raw(Rc::clone(self)).cast_mut().cast();
+        let mut handle = ptr::null_mut();
+        // SAFETY: the environment is that of this thread; the share is given back with the hook.
+        let status =
+            unsafe { sys::napi_add_async_cleanup_hook(self.env.raw(), Some(tear_down), share, &mut handle) };
+        debug_assert_eq!(status, sys::Status::napi_ok, "only a null argument is refused");
+        self.hook.set(handle);
+    }
+
+    /// Turns while there is something for JavaScript, but not for ever.
+    fn turn(self: &Rc<Self>) {
+        for _ in 0..TURNS {
+            self.has_called.set(false);
+            match self.turn_once() {
+                Some(true) if self.has_called.get() => {}
+                Some(false) => return self.stopped(),
+                _ => return,
+            }
+        }
+    }
+
+    /// One turn; says whether the server goes on. `None` within a turn: somebody runs Node's event loop in a callback.
+    fn turn_once(self: &Rc<Self>) -> Option<bool> {
+        let mut hosted = self.hosted.try_borrow_mut().ok()?;
+        let before = TURNING.replace(Some(Rc::clone(self)));
+        let goes_on = hosted.as_mut().map(|hosted| hosted.turn(Some(Duration::ZERO)));
+        TURNING.set(before);
+        // The start was not refused any more; an error is that of a forked child, in which nothing goes on.
+        goes_on.map(|goes_on| goes_on.unwrap_or(false))
+    }
+
+    /// The server has stopped: tells JavaScript, as its last.
+    fn stopped(&self) {
+        self.end();
+        self.entry.call(None);
+        self.entry.close();
+    }
+
+    /// Lets go of the loop. Connections that are left are closed.
+    fn end(&self) {
+        self.channel.close();
+        // First, so that libuv never polls a descriptor that is closed.
+        self.polled.take().into_iter().for_each(Polled::close);
+        drop(self.hosted.take());
+    }
+}
+
+impl OnDescriptor for Inline {
+    fn readable(self: Rc<Self>) {
+        // Nothing unwinds into libuv.
+        if catch_unwind(AssertUnwindSafe(|| self.turn())).is_err() {
+            self.entry.warn("a defect of the engine was caught at its border");
+        }
+    }
+
+    fn closed(self: Rc<Self>) {
+        let hook = self.hook.replace(ptr::null_mut());
+        if !hook.is_null() {
+            // SAFETY: the handle is given back once. The hook's share in this goes with it.
+            unsafe {
+                sys::napi_remove_async_cleanup_hook(hook);
+                Rc::decrement_strong_count(Rc::as_ptr(&self));
+            }
+        }
+    }
+}
+
+/// The environment ends, with a running server in it or one that has just ended. JavaScript is called no more. The hook is
+/// given back when libuv has let go of the handle.
+unsafe extern "C" fn tear_down(_hook: sys::napi_async_cleanup_hook_handle, share: *mut c_void) {
+    // SAFETY: the hook has a share in it until it is removed.
+    let inline = unsafe { &*share.cast::<Inline>() };
+    inline.end();
+    inline.entry.close();
+}
+
+/// Whether this thread is within a turn of a loop that it drives.
+pub(crate) fn turns_here() -> bool {
+    TURNING.with_borrow(Option::is_some)
+}
+
+/// Has JavaScript handle what a loop has gathered, if it is one that turns inline now; else gives it back as an error.
+pub(crate) fn handle(hand_over: HandOver) -> std::result::Result<HandOver, HandOver> {
+    let Some(inline) = TURNING.with_borrow(Option::clone) else { return Err(hand_over) };
+    inline.has_called.set(true);
+    inline.entry.call(Some(&hand_over));
+    Ok(hand_over)
+}
