@@ -8,6 +8,7 @@ const { saysClosed } = require('./error.js');
 const native = require('./addon.js');
 const { Scope } = require('./scope.js');
 const { Session } = require('./session.js');
+const { Slab } = require('./slab.js');
 const { warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
@@ -63,16 +64,22 @@ class Dispatcher {
   /**
    * Calls the callbacks for a log.
    * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
-   * @param {Buffer} bytes lent by the addon until this returns, unless they are those of one record
+   * @param {Buffer} bytes lent by the addon until this returns
    */
   deliver(words, bytes) {
-    for (let at = 0; at < words.length; at += WORDS) {
+    const slab = new Slab(bytes, bytes.length);
+    for (let at = 0; at < words.length; ) {
       const kind = words[at] & KIND;
       const low = words[at + 2];
+      const from = at;
+      at += WORDS;
       try {
-        if (kind === OPEN) this.#entries.set(low, this.#entry(new ConnId(words[at + 1], low)));
+        if (kind === OPEN) this.#entries.set(low, this.#entry(new ConnId(words[at - 4], low)));
         const entry = this.#entries.get(low);
-        if (entry) this.#event(kind, entry, words[at + 3], words[at + 4], bytes);
+        if (kind === DATA) at = endOfInput(words, from);
+        if (!entry) continue;
+        if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, words, from, at, slab);
+        else this.#event(kind, entry, words[from + 3], words[from + 4]);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
@@ -96,9 +103,8 @@ class Dispatcher {
    * @param {Entry} entry
    * @param {number} first
    * @param {number} second
-   * @param {Buffer} bytes
    */
-  #event(kind, entry, first, second, bytes) {
+  #event(kind, entry, first, second) {
     const { conn, session } = entry;
     if (kind === CLOSE) {
       this.#entries.delete(conn.id.low);
@@ -107,14 +113,30 @@ class Dispatcher {
       this.#call(entry, 'onClose', conn, reason, second === 0 ? null : second);
     } else if (session.isClosing) {
       // The handler is done with it.
-    } else if (kind === DATA || kind === EOF) {
-      const input = kind === DATA ? ownBytes(bytes, first, second) : null;
-      if (session.waits) session.keep(input);
-      else this.#input(entry, input);
+    } else if (kind === EOF) {
+      if (session.waits) session.keep(null);
+      else this.#input(entry, null);
     } else if (kind === OPEN || kind === DRAIN) {
       this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
     }
     // What else there is nobody here can ask for.
+  }
+
+  /**
+   * Input of one connection, in its context: the records from one place to another.
+   * @param {Entry} entry
+   * @param {Uint32Array} words
+   * @param {number} from
+   * @param {number} to
+   * @param {Slab} slab
+   */
+  #inputs(entry, words, from, to, slab) {
+    const { session } = entry;
+    for (let at = from; at < to && !session.isClosing; at += WORDS) {
+      const data = slab.take(words[at + 3], words[at + 4]);
+      if (session.waits) session.keep(data);
+      else this.#data(entry, data);
+    }
   }
 
   /**
@@ -275,18 +297,16 @@ class Dispatcher {
 }
 
 /**
- * An event's bytes, in memory that they share with no other event: the user may detach it, or keep it.
- * @param {Buffer} bytes those of the log, which share theirs with nothing
- * @param {number} first
- * @param {number} second
- * @returns {Buffer}
+ * Where the input of a connection ends that begins here.
+ * @param {Uint32Array} words
+ * @param {number} from
+ * @returns {number}
  */
-function ownBytes(bytes, first, second) {
-  if (first === 0 && second === bytes.length) return bytes;
-  // Slow, because it never takes of Buffer's shared pool; of the ways to memory of its own it is the fastest.
-  const own = Buffer.allocUnsafeSlow(second - first);
-  bytes.copy(own, 0, first, second);
-  return own;
+function endOfInput(words, from) {
+  const [high, low] = [words[from + 1], words[from + 2]];
+  let at = from + WORDS;
+  while (at < words.length && words[at + 2] === low && words[at + 1] === high && (words[at] & KIND) === DATA) at += WORDS;
+  return at;
 }
 
 /**

@@ -31,7 +31,9 @@ const { ReactorError } = require('./error.js');
  *   within the call of `start` or `run`. Returning `Action.Stop` refuses the start, throwing fails it.
  * @property {(conn: Conn) => Answer | Promise<Answer>} [onOpen] A connection is open and takes writes.
  * @property {(conn: Conn, data: Buffer) => Answer | Promise<Answer>} [onData] Bytes came in. The buffer is
- *   yours, and its memory is shared with nothing.
+ *   yours for as long as you keep it, and nobody else writes to it. One of 4 KiB or more has memory of its own. A smaller one may
+ *   share some, up to 64 KiB (`data.buffer`), with others that came at the same time, as what `Buffer.from` makes does: copy what
+ *   you keep for long. What is shared can be cloned, but not transferred, to a Worker.
  * @property {(conn: Conn) => Answer | Promise<Answer>} [onDrain] The queue of unsent output, once above the high-water
  *   mark, has fallen to the low-water mark.
  * @property {(conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>} [onClose] The connection

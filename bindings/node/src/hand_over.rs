@@ -86,7 +86,7 @@ impl Arguments {
             return Ok(Arguments { words: words(env, &[])?, bytes: copied(env, &[])?, lent: None });
         };
         let words = words(env, hand_over.records())?;
-        let lent = if lends(hand_over) { lend(env, hand_over)? } else { None };
+        let lent = if hand_over.bytes().len() >= LENT { lend(env, hand_over)? } else { None };
         let bytes = match &lent {
             Some(lent) => lent.buffer,
             None => copied(env, hand_over.bytes())?,
@@ -117,13 +117,6 @@ impl JsValuesTupleIntoVec for Message {
         HANDLED.set(Some(ManuallyDrop::new(Handled { arguments, hand_over, cork: Cork::new() })));
         Ok(values)
     }
-}
-
-/// Whether the bytes are lent. If one event has all of them they become the user's as they are, and so are copied: memory
-/// of ours is not to be seen by users, who may keep it, and could not transfer it as they can their own.
-fn lends(hand_over: &HandOver) -> bool {
-    let len = hand_over.bytes().len();
-    len >= LENT && hand_over.records().iter().all(|record| record.range() != Some(0..len))
 }
 
 /// The records as JavaScript's numbers, copied as they lie.

@@ -51,23 +51,25 @@ test('a batch is called event by event, in order, each with its own bytes', () =
   assert.deepEqual(deliver({}), [...calls, ...CLOSES]);
 });
 
-test('each onData has memory of its own: to detach it or to keep it touches no other', () => {
-  const kept = [];
+test('to take away the memory of an onData takes it from none after it', () => {
   const calls = deliver({
     onData: (conn, data) => {
-      kept.push([data.buffer.byteLength, data.byteOffset]);
-      structuredClone(data.buffer, { transfer: [data.buffer] });
+      // As long as Node does not refuse it.
+      try {
+        structuredClone(data.buffer, { transfer: [data.buffer] });
+      } catch (error) {
+        assert.equal(error.name, 'DataCloneError');
+      }
     },
   });
   assert.deepEqual(calls.filter((call) => call.startsWith('onData')), ['onData 1 ab', 'onData 2 cd', 'onData 1 ef']);
-  assert.deepEqual(kept, [[2, 0], [2, 0], [2, 0]]);
   assert.equal(BYTES.toString(), 'abcdef');
 });
 
-test('the bytes of a batch with one event of data are handed over without a copy', () => {
+test('the bytes of a batch with one event of data are a copy, too: the package may use the memory again', () => {
   let given;
   deliver({ onData: (conn, data) => void (given = data) }, [[OPEN, 1, 1, 0, 0], [DATA, 1, 1, 0, 6]]);
-  assert.equal(given, BYTES);
+  assert.ok(given.equals(BYTES) && given.buffer !== BYTES.buffer);
 });
 
 const bad = () => { throw new Error('trap'); };

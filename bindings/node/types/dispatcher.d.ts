@@ -23,7 +23,7 @@ export class Dispatcher {
     /**
      * Calls the callbacks for a log.
      * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
-     * @param {Buffer} bytes lent by the addon until this returns, unless they are those of one record
+     * @param {Buffer} bytes lent by the addon until this returns
      */
     deliver(words: Uint32Array, bytes: Buffer): void;
     /** @param {import('./server.js').Server} server */

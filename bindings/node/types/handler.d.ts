@@ -39,7 +39,9 @@ export type Handler = {
     onOpen?: (conn: Conn) => Answer | Promise<Answer>;
     /**
      * Bytes came in. The buffer is
-     * yours, and its memory is shared with nothing.
+     * yours for as long as you keep it, and nobody else writes to it. One of 4 KiB or more has memory of its own. A smaller one may
+     * share some, up to 64 KiB (`data.buffer`), with others that came at the same time, as what `Buffer.from` makes does: copy what
+     * you keep for long. What is shared can be cloned, but not transferred, to a Worker.
      */
     onData?: (conn: Conn, data: Buffer) => Answer | Promise<Answer>;
     /**

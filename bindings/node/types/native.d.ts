@@ -8,7 +8,7 @@ export declare class NativeServer {
   /**
    * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
    * From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
-   * id, two more), and the bytes, which are lent until it returns unless they are those of one record; or, without a
+   * id, two more), and the bytes, which are lent until it returns; or, without a
    * record, with what the operator must know. The last call, with neither, says that the loops have ended.
    */
   start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null

@@ -1,0 +1,69 @@
+'use strict';
+
+// The global is a getter, which costs as much as making a buffer does.
+const { Buffer } = require('node:buffer');
+// Bun has no such thing.
+const { markAsUntransferable = () => {} } = require('node:worker_threads');
+
+/** Bytes from which on an event has memory of its own. What is smaller shares some, as it does in Buffer's own pool. */
+const OWN = 4 << 10;
+/** Bytes that share memory, at most: so much is kept alive by one of them that is kept. */
+const SLAB = 64 << 10;
+
+/**
+ * The bytes of a log, given to the user piece by piece: copied, many at once, into memory that nobody writes to any more but the
+ * user. Who takes one's memory away (`ArrayBuffer.prototype.transfer`) takes it from those before, too, but from none that comes.
+ */
+class Slab {
+  #bytes;
+  #length;
+  /** Memory of the user's that has the log's bytes of this range. */
+  #memory = new ArrayBuffer(0);
+  #from = 0;
+  #to = 0;
+
+  /**
+   * @param {Buffer} bytes those of the log, which stay the package's
+   * @param {number} length how many of them
+   */
+  constructor(bytes, length) {
+    this.#bytes = bytes;
+    this.#length = length;
+  }
+
+  /**
+   * The bytes of one event.
+   * @param {number} first
+   * @param {number} second
+   * @returns {Buffer}
+   */
+  take(first, second) {
+    const length = second - first;
+    if (length >= OWN || length === this.#length) return this.#copy(first, length);
+    if (first < this.#from || second > this.#to || this.#memory.byteLength === 0) this.#renew(first);
+    return Buffer.from(this.#memory, first - this.#from, length);
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} length
+   */
+  #copy(first, length) {
+    // Slow, because it never takes of Buffer's shared pool; of the ways to memory of its own it is the fastest.
+    const own = Buffer.allocUnsafeSlow(length);
+    this.#bytes.copy(own, 0, first, first + length);
+    return own;
+  }
+
+  /** @param {number} first */
+  #renew(first) {
+    const copy = this.#copy(first, Math.min(SLAB, this.#length - first));
+    this.#memory = copy.buffer;
+    this.#from = first;
+    this.#to = first + copy.length;
+    // Others would lose their bytes with a transfer of one piece's memory.
+    markAsUntransferable(this.#memory);
+  }
+}
+
+module.exports = { Slab };

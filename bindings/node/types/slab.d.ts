@@ -1,0 +1,20 @@
+/**
+ * The bytes of a log, given to the user piece by piece: copied, many at once, into memory that nobody writes to any more but the
+ * user. Who takes one's memory away (`ArrayBuffer.prototype.transfer`) takes it from those before, too, but from none that comes.
+ */
+export class Slab {
+    /**
+     * @param {Buffer} bytes those of the log, which stay the package's
+     * @param {number} length how many of them
+     */
+    constructor(bytes: Buffer, length: number);
+    /**
+     * The bytes of one event.
+     * @param {number} first
+     * @param {number} second
+     * @returns {Buffer}
+     */
+    take(first: number, second: number): Buffer;
+    #private;
+}
+import { Buffer } from "buffer";
