@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .systems import HOSTED
+from .systems import HOSTED, INLINE
 
 UNKNOWN = "unknown"
 
@@ -78,6 +78,7 @@ VERSIONS: dict[str, Callable[[Path], str]] = {
     "reactor-python-lists": OURS,
     **dict.fromkeys(HOSTED, OURS),
     "reactor-node": OURS,
+    INLINE: OURS,
     "limit-epoll": COMPILER,
     "limit-uring": printed("pkg-config", "--modversion", "liburing", pattern=r"([\d.]+)"),
     "evio": module("github.com/tidwall/evio", "evio"),

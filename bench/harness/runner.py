@@ -30,6 +30,7 @@ UNDER_TEST = (
     "bench/servers/python/*.py",
     "examples/node/echo.mjs",
     "bindings/node/lib/*",
+    "bench/servers/node/*.mjs",
     "target/venv/lib/*/site-packages/reactor/*.so",
     "target/venv/lib/*/site-packages/reactor/**/*.py",
     "bench/peers/python/*.py",

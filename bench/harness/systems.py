@@ -9,6 +9,8 @@ from dataclasses import dataclass
 LIMIT = "limit-epoll"
 # Ours in Python with a callback for each read's messages, beside the one with a callback for each message.
 LISTS = "reactor-python-lists"
+# Ours in Node without a thread: driven by Node's own event loop.
+INLINE = "reactor-node-inline"
 # Ours inside the event loop of asyncio and of uvloop: with callbacks of ours, and with the peers' own protocols.
 HOSTED = tuple(f"reactor-{way}-{loop}" for way in ("python", "protocol") for loop in ("asyncio", "uvloop"))
 # Ours whose figures are followed most closely, and compared with each peer.
@@ -94,6 +96,10 @@ def hosted(name: str) -> System:
     return System(name, "python", commands, INTERPRETER, only=("echo-64x50.throughput", "echo-64x50.instructions", "frames.throughput"))
 
 
+def ours_in_node(mode: str, kind: str) -> tuple[str, ...]:
+    return ("node", "bench/servers/node/server.mjs", mode, kind, "{url}")
+
+
 def closely(language: str, examples: str, servers: str) -> System:
     """Rust or C: examples where there are some, and a program of the benchmark's own for the rest."""
     commands = {kind: example(f"{examples}/{kind}") for kind in ("echo", "http", "kv")}
@@ -123,6 +129,13 @@ SYSTEMS = (
     System(LISTS, "python", {"frames": ours_in_python("lists"), "kv": ours_in_python("kv")}, INTERPRETER),
     *(hosted(name) for name in HOSTED),
     System("reactor", "node", {"echo": example("examples/run", "node", "echo")}, INTERPRETER),
+    System(
+        INLINE,
+        "node",
+        {kind: ours_in_node("inline", kind) for kind in ("echo", "frames")},
+        INTERPRETER,
+        only=("echo-64x50.throughput", "frames-16-deep.throughput"),
+    ),
     native("limit-epoll", "c", "echo frames answers http kv udp broadcast"),
     peer("limit-uring", "c", "echo frames udp"),  # valgrind does not know io_uring.
     peer("evio", "go", "echo frames http udp"),

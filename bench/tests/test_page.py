@@ -20,7 +20,7 @@ from harness.plan import ONCE, Rounds, Unit
 from harness.rows import Row
 from harness.runner import Measured
 from harness.samples import Sample
-from harness.systems import HOSTED, SYSTEMS
+from harness.systems import HOSTED, INLINE, SYSTEMS
 from harness.workloads import named
 
 HERE = Path(__file__).resolve().parent
@@ -311,5 +311,5 @@ def test_where_the_limit_is_zero_a_chart_shows_the_values(tmp_path: Path) -> Non
 def test_all_of_ours_have_the_colour_of_ours() -> None:
     plain = Row("echo-64x50", "", "", "throughput", 1.0, "requests/s", 1.0, 1.0, 1.0)
     rows = [replace(plain, system=system.name, language=system.language) for system in SYSTEMS]
-    ours = {"reactor-rust", "reactor-c", "reactor-python", "reactor-python-lists", "reactor-node", *HOSTED}
+    ours = {"reactor-rust", "reactor-c", "reactor-python", "reactor-python-lists", "reactor-node", INLINE, *HOSTED}
     assert {bar.label for bar in charts.bars(rows) if bar.ours} == ours
