@@ -17,8 +17,9 @@ const SLAB = 64 << 10;
 class Slab {
   #bytes;
   #length;
-  /** Memory of the user's that has the log's bytes of this range. */
-  #memory = new ArrayBuffer(0);
+  /** Memory of the user's that has the log's bytes of this range; empty if it was taken away. */
+  #copied = Buffer.alloc(0);
+  #memory = this.#copied.buffer;
   #from = 0;
   #to = 0;
 
@@ -40,7 +41,7 @@ class Slab {
   take(first, second) {
     const length = second - first;
     if (length >= OWN || length === this.#length) return this.#copy(first, length);
-    if (first < this.#from || second > this.#to || this.#memory.byteLength === 0) this.#renew(first);
+    if (first < this.#from || second > this.#to || this.#copied.length === 0) this.#renew(first);
     return Buffer.from(this.#memory, first - this.#from, length);
   }
 
@@ -57,10 +58,10 @@ class Slab {
 
   /** @param {number} first */
   #renew(first) {
-    const copy = this.#copy(first, Math.min(SLAB, this.#length - first));
-    this.#memory = copy.buffer;
+    this.#copied = this.#copy(first, Math.min(SLAB, this.#length - first));
+    this.#memory = this.#copied.buffer;
     this.#from = first;
-    this.#to = first + copy.length;
+    this.#to = first + this.#copied.length;
     // Others would lose their bytes with a transfer of one piece's memory.
     markAsUntransferable(this.#memory);
   }

@@ -13,6 +13,7 @@ use super::event::Event;
 use super::handler::BoxError;
 use super::receiver::{Delivery, Receiver, Turn};
 use crate::api::conn::Conn;
+use crate::base::conn_id::ConnId;
 use crate::contract::action::Action;
 use crate::contract::carries::Carries;
 use crate::shared::handle::Handle;
@@ -113,6 +114,11 @@ impl Log {
         }
     }
 
+    /// Whether the last record is this connection's.
+    fn ends_with(&self, conn: ConnId) -> bool {
+        self.records.last().and_then(Record::conn) == Some(conn)
+    }
+
     /// Whether so much is gathered that nothing more should be taken in.
     fn is_full(&self) -> bool {
         self.bytes.len() >= GATHER_LIMIT || self.records.len() >= RECORD_LIMIT
@@ -146,6 +152,12 @@ impl Log {
     }
 }
 
+/// The connections of records, each once for those that stand side by side.
+fn conns_of(records: &[Record]) -> impl Iterator<Item = ConnId> + '_ {
+    let mut before = None;
+    records.iter().filter_map(Record::conn).filter(move |conn| before.replace(*conn) != Some(*conn))
+}
+
 /// The receiver of one loop.
 struct Logger<R> {
     reader: Arc<R>,
@@ -161,12 +173,16 @@ impl<R: Reader> Logger<R> {
     }
 
     fn note_record(&mut self, conn: &Conn<'_>, record: Record) {
+        let waits = self.log.ends_with(conn.id());
         self.log.records.push(record);
-        self.gathered(conn);
+        self.gathered(conn, waits);
     }
 
-    fn gathered(&mut self, conn: &Conn<'_>) {
-        conn.hold_for_answer();
+    /// Something was noted of a connection, which may wait for the answer already.
+    fn gathered(&mut self, conn: &Conn<'_>, waits: bool) {
+        if !waits {
+            conn.hold_for_answer();
+        }
         conn.set_full(self.log.is_full());
     }
 
@@ -191,9 +207,9 @@ impl<R: Reader> Logger<R> {
             }
             turn.act(conn, action);
         }
-        answered.records.iter().filter_map(Record::conn).for_each(|conn| turn.release(conn));
+        conns_of(&answered.records).for_each(|conn| turn.release(conn));
         // Of some there is more to answer: what happened to them meanwhile.
-        self.log.records.iter().filter_map(Record::conn).for_each(|conn| turn.hold(conn));
+        conns_of(&self.log.records).for_each(|conn| turn.hold(conn));
         self.log.reuse(answered.records, answered.bytes);
     }
 }
@@ -203,8 +219,9 @@ impl<R: Reader> Receiver for Logger<R> {
         let from = self.log.bytes.len();
         self.log.bytes.extend_from_slice(data);
         let flags = if conn.is_raw() { 0 } else { Record::FRAME };
+        let waits = self.log.ends_with(conn.id());
         self.log.push_data(conn, from, flags);
-        self.gathered(conn);
+        self.gathered(conn, waits);
         Action::None
     }
 
@@ -213,8 +230,9 @@ impl<R: Reader> Receiver for Logger<R> {
     }
 
     fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
+        let waits = self.log.ends_with(conn.id());
         self.log.push_data(conn, from, 0);
-        self.gathered(conn);
+        self.gathered(conn, waits);
         Action::None
     }
 
