@@ -69,7 +69,6 @@ const OPTIONS = {
  */
 class Server {
   #native;
-  #isInline;
   #handler;
   #dispatcher;
   #relief = new Relief();
@@ -95,7 +94,6 @@ class Server {
   constructor(handler, options) {
     this.#handler = checkedHandler(handler);
     this.#native = createServer(options);
-    this.#isInline = options?.mode === 'inline';
     this.#dispatcher = new Dispatcher(this.#native, this.#handler);
   }
 
@@ -139,7 +137,7 @@ class Server {
     const before = this.#state;
     this.#unstarted.end();
     if (before === 'new') this.#dispatcher.starts();
-    const failure = this.#native[this.#isInline ? 'startInline' : 'start'](
+    const failure = this.#native.start(
       () => this.#callOnStart(thrown),
       (words, bytes, told) => (told ? tell(told, 'REACTOR_ENGINE') : this.#deliver(words, bytes)),
     );
@@ -350,8 +348,9 @@ function createServer(options) {
   const { look = 'adaptive', keepOnOverflow = false } = given;
   if (typeof look !== 'string') throw wrongType('look', 'a string', look);
   if (typeof keepOnOverflow !== 'boolean') throw wrongType('keepOnOverflow', 'a boolean', keepOnOverflow);
-  const loops = isInline(given) ? { loops: 1 } : {};
-  const server = native.createServer({ ...Object.fromEntries(checked), ...loops, look, keepOnOverflow });
+  const inline = isInline(given);
+  const loops = inline ? { loops: 1 } : {};
+  const server = native.createServer({ ...Object.fromEntries(checked), ...loops, look, keepOnOverflow }, inline);
   if ('code' in server) throw errorOf(server);
   return Object.assign(server, server.calls());
 }

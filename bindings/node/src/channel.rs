@@ -142,18 +142,26 @@ pub(crate) fn starting<T>(
     Ok(started)
 }
 
-pub(crate) struct JsReader(pub(crate) Channel);
+pub(crate) struct JsReader {
+    pub(crate) channel: Channel,
+    /// This thread drives the loop.
+    pub(crate) is_inline: bool,
+}
 
 impl Reader for JsReader {
     fn runs_user_code(&self) -> bool {
         false
     }
 
+    fn reads_in_place(&self) -> bool {
+        self.is_inline
+    }
+
     fn on_start(&self, _server: &Handle) -> Result<Action, BoxError> {
         let starting = STARTING.take().ok_or("started on another thread than JavaScript's")?;
         let Starting { env, on_start, deliver } = starting;
         // First, so that onStart may start what it likes.
-        self.0.open(&env, &deliver).map_err(|error| error.reason.clone())?;
+        self.channel.open(&env, &deliver).map_err(|error| error.reason.clone())?;
         match on_start.borrow_back(&env).and_then(|on_start| on_start.call(())) {
             Ok(Either::A(number)) if number == Action::Stop as i32 => Ok(Action::Stop),
             Ok(Either::A(_)) => Ok(Action::None),
@@ -166,7 +174,7 @@ impl Reader for JsReader {
         match inline::handle(hand_over) {
             Ok(handled) => Some(handled),
             Err(for_another_thread) => {
-                self.0.send(Message::Log(for_another_thread));
+                self.channel.send(Message::Log(for_another_thread));
                 None
             }
         }
@@ -175,8 +183,8 @@ impl Reader for JsReader {
     fn on_stop(&self, _server: &Handle) {
         // Inline, the turn that ends the server says so.
         if !inline::turns_here() {
-            self.0.send(Message::Stopped);
+            self.channel.send(Message::Stopped);
         }
-        self.0.close();
+        self.channel.close();
     }
 }

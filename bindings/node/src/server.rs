@@ -113,16 +113,17 @@ pub struct NativeServer {
     teardown: RefCell<Option<StopAtTeardown>>,
     /// From the start to the stop, if Node's event loop drives it.
     inline: RefCell<Option<Rc<Inline>>>,
+    is_inline: bool,
 }
 
-/// Makes a server that is not started and listens nowhere.
+/// Makes a server that is not started and listens nowhere. Inline, it has one loop, which Node's own event loop drives.
 #[napi(catch_unwind)]
-pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
+pub fn create_server(options: NativeOptions, is_inline: Option<bool>) -> Either<NativeServer, Failure> {
     told::listen();
     let channel = Channel::default();
-    let made = options
-        .config()
-        .and_then(|config| Server::delivering(Logged::new(JsReader(channel.clone())), &config));
+    let is_inline = is_inline.unwrap_or(false);
+    let reader = JsReader { channel: channel.clone(), is_inline };
+    let made = options.config().and_then(|config| Server::delivering(Logged::new(reader), &config));
     match made {
         Ok(server) => {
             // When the process has nothing left to do, and not when the collector finds the server.
@@ -134,6 +135,7 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
                 channel,
                 teardown: RefCell::default(),
                 inline: RefCell::default(),
+                is_inline,
             })
         }
         Err(error) => Either::B(error.into()),
@@ -168,34 +170,14 @@ impl NativeServer {
             Ok(server) => server,
             Err(error) => return Ok(Some(error.into())),
         };
+        if self.is_inline {
+            return self.start_inline(env, &server, &on_start, &deliver);
+        }
         let started = starting(env, &on_start, &deliver, || server.start(), &self.channel)?;
         if started.is_ok() {
             self.teardown.replace(Some(StopAtTeardown::new(env, server, self.channel.clone())));
         }
         Ok(started.err().map(Failure::from))
-    }
-
-    /// As `start`, but Node's own event loop drives the one loop, on this thread: `deliver` is called from there.
-    #[napi(catch_unwind)]
-    pub fn start_inline(
-        &self,
-        env: Env,
-        #[napi(ts_arg_type = "() => number | string")] on_start: OnStart<'_>,
-        #[napi(ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string) => void")] deliver: Deliver<
-            '_,
-        >,
-    ) -> napi::Result<Option<Failure>> {
-        let server = match self.engine() {
-            Ok(server) => server,
-            Err(error) => return Ok(Some(error.into())),
-        };
-        let entry = Entry::new(env, deliver.create_ref()?)?;
-        let start = || Inline::start(env, &server, entry, self.channel.clone());
-        match starting(env, &on_start, &deliver, start, &self.channel)? {
-            Ok(inline) => drop(self.inline.replace(Some(inline))),
-            Err(error) => return Ok(Some(error.into())),
-        }
-        Ok(None)
     }
 
     /// Whether a running server keeps the process alive.
@@ -274,5 +256,18 @@ impl NativeServer {
             Life::Engine(server) => Ok(Rc::clone(server)),
             Life::Over { refusal, .. } => Err(refusal.clone()),
         }
+    }
+
+    fn start_inline(
+        &self,
+        env: Env,
+        server: &Server,
+        on_start: &OnStart<'_>,
+        deliver: &Deliver<'_>,
+    ) -> napi::Result<Option<Failure>> {
+        let entry = Entry::new(env, deliver.create_ref()?)?;
+        let start = || Inline::start(env, server, entry, self.channel.clone());
+        let started = starting(env, on_start, deliver, start, &self.channel)?;
+        Ok(started.map(|inline| drop(self.inline.replace(Some(inline)))).err().map(Failure::from))
     }
 }

@@ -12,8 +12,6 @@ export declare class NativeServer {
    * record, with what the operator must know. The last call, with neither, says that the loops have ended.
    */
   start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null
-  /** As `start`, but Node's own event loop drives the one loop, on this thread: `deliver` is called from there. */
-  startInline(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null
   /** Whether a running server keeps the process alive. */
   setRef(keepsAlive: boolean): void
   /** Asks the server to stop. */
@@ -65,8 +63,8 @@ export declare function closeReasons(): Array<Reason>
  */
 export declare function collectSoon(): void
 
-/** Makes a server that is not started and listens nowhere. */
-export declare function createServer(options: NativeOptions): NativeServer | Failure
+/** Makes a server that is not started and listens nowhere. Inline, it has one loop, which Node's own event loop drives. */
+export declare function createServer(options: NativeOptions, isInline?: boolean | undefined | null): NativeServer | Failure
 
 /** The name of every error kind the engine knows. */
 export declare function errorKinds(): Array<string>

@@ -3,7 +3,9 @@
 //!
 //! While a hand-over is unanswered its connections are held: they are not read, and not closed at the end of file. The
 //! loop makes no second one meanwhile; it gathers for it up to a mebibyte, then stops reading and accepting. So what
-//! waits for a slow reader is bounded. Whether the reader has a thread of its own is its own affair.
+//! waits for a slow reader is bounded. Whether the reader has a thread of its own is its own affair. Of one that handles
+//! each log in place only connections whose input is cut are held, as what cannot be cut would overtake the frames before it. The
+//! others flow: what happened in a turn is handled before that turn brings anything to rest.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -51,6 +53,11 @@ pub trait Reader: Send + Sync + 'static {
     /// As [`Handler::on_stop`](crate::Handler::on_stop); everything has been handed over before.
     fn on_stop(&self, server: &Handle);
 
+    /// Whether [`read`](Self::read) gives each log back, handled, but for a last one that nobody answers.
+    fn reads_in_place(&self) -> bool {
+        false
+    }
+
     /// As [`Delivery::runs_user_code`]: not if it moves what it reads to another thread.
     fn runs_user_code(&self) -> bool {
         true
@@ -75,7 +82,8 @@ impl<R: Reader> Logged<R> {
 
 impl<R: Reader> Delivery for Logged<R> {
     fn receiver(&self) -> Box<dyn Receiver> {
-        Box::new(Logger { reader: Arc::clone(&self.0), log: Log::default(), outstanding: false })
+        let (reader, holds) = (Arc::clone(&self.0), !self.0.reads_in_place());
+        Box::new(Logger { reader, log: Log::default(), holds, outstanding: false })
     }
 
     fn carries(&self) -> Carries {
@@ -114,11 +122,6 @@ impl Log {
         }
     }
 
-    /// Whether the last record is this connection's.
-    fn ends_with(&self, conn: ConnId) -> bool {
-        self.records.last().and_then(Record::conn) == Some(conn)
-    }
-
     /// Whether so much is gathered that nothing more should be taken in.
     fn is_full(&self) -> bool {
         self.bytes.len() >= GATHER_LIMIT || self.records.len() >= RECORD_LIMIT
@@ -152,16 +155,12 @@ impl Log {
     }
 }
 
-/// The connections of records, each once for those that stand side by side.
-fn conns_of(records: &[Record]) -> impl Iterator<Item = ConnId> + '_ {
-    let mut before = None;
-    records.iter().filter_map(Record::conn).filter(move |conn| before.replace(*conn) != Some(*conn))
-}
-
 /// The receiver of one loop.
 struct Logger<R> {
     reader: Arc<R>,
     log: Log,
+    /// The answer may come in a later turn, for which every connection waits.
+    holds: bool,
     /// A hand-over is unanswered.
     outstanding: bool,
 }
@@ -173,17 +172,34 @@ impl<R: Reader> Logger<R> {
     }
 
     fn note_record(&mut self, conn: &Conn<'_>, record: Record) {
-        let waits = self.log.ends_with(conn.id());
+        let waits = self.waits(conn.id());
         self.log.records.push(record);
         self.gathered(conn, waits);
     }
 
-    /// Something was noted of a connection, which may wait for the answer already.
+    /// The last record was noted of a connection, which may wait for the answer already.
     fn gathered(&mut self, conn: &Conn<'_>, waits: bool) {
-        if !waits {
+        if !waits && self.log.records.last().is_some_and(|record| self.is_held_for(record)) {
             conn.hold_for_answer();
         }
         conn.set_full(self.log.is_full());
+    }
+
+    /// Whether the last record is one for which this connection is held.
+    fn waits(&self, conn: ConnId) -> bool {
+        self.log.records.last().is_some_and(|last| last.conn() == Some(conn) && self.is_held_for(last))
+    }
+
+    /// Whether a record's connection waits for its answer.
+    fn is_held_for(&self, record: &Record) -> bool {
+        self.holds || record.flags() & Record::FRAME != 0
+    }
+
+    /// The connections that wait for the answer of these records, each once for those that stand side by side.
+    fn held<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = ConnId> + 'a {
+        let mut before = None;
+        let held = records.iter().filter(|record| self.is_held_for(record)).filter_map(Record::conn);
+        held.filter(move |conn| before.replace(*conn) != Some(*conn))
     }
 
     /// Notes an event of the server's.
@@ -207,9 +223,9 @@ impl<R: Reader> Logger<R> {
             }
             turn.act(conn, action);
         }
-        conns_of(&answered.records).for_each(|conn| turn.release(conn));
+        self.held(&answered.records).for_each(|conn| turn.release(conn));
         // Of some there is more to answer: what happened to them meanwhile.
-        conns_of(&self.log.records).for_each(|conn| turn.hold(conn));
+        self.held(&self.log.records).for_each(|conn| turn.hold(conn));
         self.log.reuse(answered.records, answered.bytes);
     }
 }
@@ -219,7 +235,7 @@ impl<R: Reader> Receiver for Logger<R> {
         let from = self.log.bytes.len();
         self.log.bytes.extend_from_slice(data);
         let flags = if conn.is_raw() { 0 } else { Record::FRAME };
-        let waits = self.log.ends_with(conn.id());
+        let waits = self.waits(conn.id());
         self.log.push_data(conn, from, flags);
         self.gathered(conn, waits);
         Action::None
@@ -230,7 +246,7 @@ impl<R: Reader> Receiver for Logger<R> {
     }
 
     fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
-        let waits = self.log.ends_with(conn.id());
+        let waits = self.waits(conn.id());
         self.log.push_data(conn, from, 0);
         self.gathered(conn, waits);
         Action::None

@@ -58,6 +58,10 @@ impl<F: Fn(&Handle, ConnId, &Told) -> (Action, usize) + Send + Sync + 'static> R
 
     fn on_stop(&self, _: &Handle) {}
 
+    fn reads_in_place(&self) -> bool {
+        true
+    }
+
     fn tick(&self) -> Option<Duration> {
         self.tick
     }
