@@ -139,6 +139,26 @@ test('a server that is never done leaves Node its turns: timers, immediates and 
   }
 });
 
+test('what waits for many turns is not read at a stretch: an immediate comes in between', async (t) => {
+  const total = 2 << 20;
+  const turns = deferred();
+  let bytes = 0;
+  const server = new Server({
+    onData(conn, data) {
+      // The kernel has all of it, so the engine could go on without a pause.
+      if (bytes === 0) setImmediate(() => turns.resolve(bytes));
+      bytes += data.length;
+    },
+  }, { ...INLINE, readBudget: 1000 });
+  server.listen(LOOPBACK);
+  const socket = await connect(t, server);
+  await new Promise((resolve) => socket.write(Buffer.alloc(total), resolve));
+  await server.start();
+  t.after(() => server.stop());
+  assert.ok((await turns.promise) < total / 2);
+  while (bytes < total) await immediate();
+});
+
 test('a server is started and stopped within a callback of another', async (t) => {
   const events = [];
   const second = deferred();
