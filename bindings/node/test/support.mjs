@@ -73,6 +73,16 @@ export async function read(socket, length) {
   return Buffer.concat(chunks);
 }
 
+/** Takes the memory away from a buffer, and from all that share it, unless Node refuses that: since 22 a method does it anyway. */
+export function takeAway({ buffer }) {
+  if (buffer.transfer) return void buffer.transfer();
+  try {
+    structuredClone(buffer, { transfer: [buffer] });
+  } catch (error) {
+    if (error.name !== 'DataCloneError') throw error;
+  }
+}
+
 /** A promise and what settles it. */
 export function deferred() {
   const result = {};
