@@ -15,8 +15,11 @@ use crate::channel::Channel;
 use crate::entry::Entry;
 use crate::uv::{OnDescriptor, Polled, Uv};
 
-/// Turns for one readable descriptor, as long as each has something for JavaScript. What else Node has to do waits meanwhile.
+/// Turns for one readable descriptor, as long as each brings much: then more has come meanwhile, as a rule. What else Node has to do
+/// waits so long.
 const TURNS: usize = 4;
+/// Records that are much. Of fewer the next turn would often find nothing.
+const MUCH: usize = 8;
 
 thread_local! {
     /// Who takes what the loop that turns now has gathered.
@@ -35,8 +38,8 @@ pub(crate) struct Inline {
     polled: RefCell<Option<Polled>>,
     /// The environment waits with its end until this is given back, when nothing of libuv's is left.
     hook: Cell<sys::napi_async_cleanup_hook_handle>,
-    /// The turn that goes on has called JavaScript.
-    has_called: Cell<bool>,
+    /// Records that the turn which goes on has brought.
+    brought: Cell<usize>,
 }
 
 impl Inline {
@@ -58,7 +61,7 @@ impl Inline {
             hosted: RefCell::new(Some(hosted)),
             polled: RefCell::default(),
             hook: Cell::new(ptr::null_mut()),
-            has_called: Cell::new(false),
+            brought: Cell::new(0),
         });
         let told = Rc::clone(&inline) as Rc<dyn OnDescriptor>;
         match Polled::start(env.raw(), uv, descriptor, told) {
@@ -89,12 +92,12 @@ impl Inline {
         self.hook.set(handle);
     }
 
-    /// Turns while there is something for JavaScript, but not for ever.
+    /// Turns while that brings much, but not for ever.
     fn turn(self: &Rc<Self>) {
         for _ in 0..TURNS {
-            self.has_called.set(false);
+            self.brought.set(0);
             match self.turn_once() {
-                Some(true) if self.has_called.get() => {}
+                Some(true) if self.brought.get() >= MUCH => {}
                 Some(false) => return self.stopped(),
                 _ => return,
             }
@@ -164,7 +167,7 @@ pub(crate) fn turns_here() -> bool {
 /// Has JavaScript handle what a loop has gathered, if it is one that turns inline now; else gives it back as an error.
 pub(crate) fn handle(hand_over: HandOver) -> std::result::Result<HandOver, HandOver> {
     let Some(inline) = TURNING.with_borrow(Option::clone) else { return Err(hand_over) };
-    inline.has_called.set(true);
+    inline.brought.set(hand_over.records().len());
     inline.entry.call(Some(&hand_over));
     Ok(hand_over)
 }

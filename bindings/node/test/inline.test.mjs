@@ -147,12 +147,12 @@ test('what waits for many turns is not read at a stretch: an immediate comes in 
     onData(conn, data) {
       // The kernel has all of it, so the engine could go on without a pause.
       if (bytes === 0) setImmediate(() => turns.resolve(bytes));
-      bytes += data.length;
+      bytes += data.length + 1;
     },
   }, { ...INLINE, readBudget: 1000 });
-  server.listen(LOOPBACK);
+  server.listen(`${LOOPBACK}?framing=line`);
   const socket = await connect(t, server);
-  await new Promise((resolve) => socket.write(Buffer.alloc(total), resolve));
+  await new Promise((resolve) => socket.write(`${'x'.repeat(1023)}\n`.repeat(total / 1024), resolve));
   await server.start();
   t.after(() => server.stop());
   assert.ok((await turns.promise) < total / 2);
