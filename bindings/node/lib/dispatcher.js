@@ -1,6 +1,6 @@
 'use strict';
 
-const { asError, nowhere, shown } = require('./check.js');
+const { asError, framesOf, messageOf, nowhere, shown } = require('./check.js');
 const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
 const { actionName } = require('./constants.js');
@@ -8,16 +8,21 @@ const { saysClosed } = require('./error.js');
 const native = require('./addon.js');
 const { Scope } = require('./scope.js');
 const { Session } = require('./session.js');
-const { warn } = require('./warning.js');
+const { nextTick } = require('./timer.js');
+const { tell, warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
+/** @typedef {import('./handler.js').LogLevel} LogLevel */
+/** @typedef {import('./server.js').Server} Server */
 /** @typedef {import('./session.js').Input} Input */
 
 /** How many numbers a record is. */
 const WORDS = native.recordWords();
 /** @type {Map<string, number>} */
 const KINDS = new Map(native.recordKinds().map(({ number, name }) => [name, number]));
-const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map((name) => KINDS.get(name));
+const [OPEN, DATA, DRAIN, CLOSE, EOF, STOPPING] = ['open', 'data', 'drain', 'close', 'eof', 'stopping'].map((name) =>
+  KINDS.get(name),
+);
 /** The kind's part of a record's first number; the rest are flags. */
 const KIND = 0xffff;
 
@@ -33,11 +38,14 @@ const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number,
 class Dispatcher {
   #native;
   #handler;
+  #isSilent;
   /**
    * The connections by the low half of their ids, which no two have at once.
    * @type {Map<number, Entry>}
    */
   #entries = new Map();
+  /** @type {Server | undefined} */
+  #server;
   /** The context that those of connections begin as. */
   #scope = new Scope();
   /**
@@ -49,14 +57,20 @@ class Dispatcher {
   /**
    * @param {import('./conn.js').NativeServer} nativeServer
    * @param {Handler} handler
+   * @param {boolean} isSilent the log is off
    */
-  constructor(nativeServer, handler) {
+  constructor(nativeServer, handler, isSilent) {
     this.#native = nativeServer;
     this.#handler = handler;
+    this.#isSilent = isSilent;
   }
 
-  /** The server starts here: the contexts of its connections begin as this one. */
-  starts() {
+  /**
+   * The server starts here: the contexts of its connections begin as this one.
+   * @param {Server} server
+   */
+  starts(server) {
+    this.#server = server;
     this.#scope = new Scope();
   }
 
@@ -72,6 +86,7 @@ class Dispatcher {
       try {
         if (kind === OPEN) this.#entries.set(low, this.#entry(new ConnId(words[at + 1], low)));
         const entry = this.#entries.get(low);
+        if (kind === STOPPING) this.#ofServer('onStopping');
         if (entry) this.#event(kind, entry, words[at + 3], words[at + 4], bytes);
       } catch (error) {
         // The events that follow belong to others.
@@ -154,7 +169,7 @@ class Dispatcher {
   /**
    * Calls one callback, if there is one.
    * @param {Entry | null} entry
-   * @param {'onOpen' | 'onDrain' | 'onClose' | 'onStop'} name
+   * @param {'onOpen' | 'onDrain' | 'onClose' | 'onStopping' | 'onStop'} name
    * @param {unknown[]} args
    */
   #invoke(entry, name, args) {
@@ -166,9 +181,62 @@ class Dispatcher {
     }
   }
 
-  /** @param {import('./server.js').Server} server */
-  stopped(server) {
-    this.#scope.fork().run(this, this.#invoke, null, 'onStop', [server]);
+  stopped() {
+    this.#ofServer('onStop');
+  }
+
+  /** @param {'onStopping' | 'onStop'} name */
+  #ofServer(name) {
+    this.#scope.fork().run(this, this.#invoke, null, name, [this.#server]);
+  }
+
+  /**
+   * Calls onTick.
+   * @returns {Promise<{ answer?: number | null }>} milliseconds to the next; nothing if it has failed
+   */
+  async tick() {
+    try {
+      const server = /** @type {Server} */ (this.#server);
+      return { answer: nextTick(await this.#scope.fork().run(this.#handler, () => this.#handler.onTick?.(server))) };
+    } catch (error) {
+      this.#failed(null, 'onTick', error);
+      return {};
+    }
+  }
+
+  /**
+   * Calls a function of the user's that concerns no connection.
+   * @template Given
+   * @param {string} name
+   * @param {(given: Given) => unknown} callback
+   * @param {Given} given
+   */
+  call(name, callback, given) {
+    try {
+      const answer = callback(given);
+      if (isThenable(answer)) Promise.resolve(answer).catch((error) => this.#failed(null, name, error)).catch(warn);
+    } catch (error) {
+      this.#failed(null, name, error);
+    }
+  }
+
+  /**
+   * The engine says something.
+   * @param {string} level
+   * @param {string} message
+   */
+  told(level, message) {
+    if (this.#handler.onLog) this.#log(/** @type {LogLevel} */ (level), message);
+    else tell(message, 'REACTOR_ENGINE');
+  }
+
+  /**
+   * @param {LogLevel} level
+   * @param {string} message
+   */
+  #log(level, message) {
+    if (this.#isSilent) return;
+    this.call('onLog', () => this.#handler.onLog?.(level, message), undefined);
   }
 
   /**
@@ -255,12 +323,33 @@ class Dispatcher {
     /** @param {unknown} second */
     const alsoFailed = (second) => (warn(error, where), warn(second, '    in onError'));
     try {
-      if (!this.#handler.onError) return warn(error, where);
+      if (!this.#handler.onError) return this.#tell(error, where);
       const answer = this.#handler.onError(error, entry && entry.conn);
       if (isThenable(answer)) Promise.resolve(answer).then(undefined, alsoFailed);
     } catch (second) {
       alsoFailed(second);
     }
+  }
+
+  /**
+   * Reports a failure where the user has no hook for it.
+   * @param {Error} error
+   * @param {string} where
+   */
+  #tell(error, where) {
+    // One of the log's own would come back here.
+    if (!this.#handler.onLog || where.endsWith('in onLog')) return warn(error, where);
+    this.#log('error', [messageOf(error), where, framesOf(error)].filter(Boolean).join('\n'));
+  }
+
+  /**
+   * An id from its halves: of a connection that is known, always the same object.
+   * @param {number} high
+   * @param {number} low
+   */
+  id(high, low) {
+    const known = this.#entries.get(low)?.conn.id;
+    return known?.high === high ? known : new ConnId(high, low);
   }
 
   /**

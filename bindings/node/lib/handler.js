@@ -36,15 +36,26 @@ const { ReactorError } = require('./error.js');
  *   mark, has fallen to the low-water mark.
  * @property {(conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>} [onClose] The connection
  *   is gone: the last of its callbacks, exactly once after each `onOpen`. The errno is the system's, for `reset`.
+ * @property {(server: Server) => number | null | undefined | void | Promise<number | null | undefined | void>} [onTick] Time passes:
+ *   called as soon as the loops run, and again after as many milliseconds as it returns; nothing ends it. One that throws is
+ *   called again after the time before, or a second.
+ * @property {(server: Server) => Answer | Promise<Answer>} [onStopping] A graceful stop has begun: once. The listeners are
+ *   closed, and connections may finish until the deadline.
  * @property {(server: Server) => Answer | Promise<Answer>} [onStop] The server has stopped: once, after the last
  *   callback, when all loops have ended.
  * @property {(error: Error, conn: Conn | null) => unknown} [onError] A callback failed: that of a connection, which is
- *   being closed, or another; or a callback returned what is no action, which closes nothing. Without it such errors become
- *   warnings of the process.
+ *   being closed, or another; or a callback returned what is no action, which closes nothing. Without it such errors are told to
+ *   `onLog`, and without that become warnings of the process.
+ * @property {(level: LogLevel, message: string) => unknown} [onLog] The engine says something, from the server's `logLevel` on.
+ *   It does not say which server it is about: of several that listen for its level the one that was started first is told.
+ *   Without it errors become warnings of the process.
  */
+/** @typedef {'error' | 'warn' | 'info' | 'debug' | 'trace'} LogLevel */
 
 /** @type {readonly (keyof Handler)[]} */
-const CALLBACKS = ['onStart', 'onOpen', 'onData', 'onDrain', 'onClose', 'onStop', 'onError'];
+const CALLBACKS = [
+  'onStart', 'onOpen', 'onData', 'onDrain', 'onClose', 'onTick', 'onStopping', 'onStop', 'onError', 'onLog',
+];
 /** The names as somebody may write them by mistake. */
 const SPELLED = new Set(CALLBACKS.map(plainly));
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
+use log::{Level, LevelFilter};
 use napi::bindgen_prelude::{Either, Function, FunctionRef, JsObjectValue, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
 use napi::{Env, Status};
@@ -30,16 +31,20 @@ pub(crate) struct Channel {
     /// One message for each call that is on its way.
     messages: Sender<Message>,
     waiting: Receiver<Message>,
-}
-
-impl Default for Channel {
-    fn default() -> Self {
-        let (messages, waiting) = crossbeam_channel::unbounded();
-        Channel { caller: Arc::default(), messages, waiting }
-    }
+    /// From which level on it takes what the engine says.
+    level: LevelFilter,
 }
 
 impl Channel {
+    pub(crate) fn new(level: LevelFilter) -> Self {
+        let (messages, waiting) = crossbeam_channel::unbounded();
+        Channel { caller: Arc::default(), messages, waiting, level }
+    }
+
+    pub(crate) fn level(&self) -> LevelFilter {
+        self.level
+    }
+
     fn caller(&self) -> MutexGuard<'_, Option<Arc<Caller>>> {
         self.caller.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,9 +70,9 @@ impl Channel {
         Arc::ptr_eq(&self.caller, &other.caller)
     }
 
-    /// Tells JavaScript what the operator must know.
-    pub(crate) fn tell(&self, text: String) {
-        self.send(Message::Told(text));
+    /// Tells JavaScript what the engine says.
+    pub(crate) fn tell(&self, level: Level, text: String) {
+        self.send(Message::Told(level, text));
     }
 
     /// Drops what JavaScript will not handle any more.

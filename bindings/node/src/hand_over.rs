@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
+use log::Level;
 use napi::bindgen_prelude::JsValuesTupleIntoVec;
 use napi::{check_status, sys, Result};
 use napi_derive::napi;
@@ -42,8 +43,8 @@ pub fn record_words() -> u32 {
 pub enum Message {
     /// What a loop has gathered.
     Log(HandOver),
-    /// What the operator must know, in words.
-    Told(String),
+    /// What the engine says, in words.
+    Told(Level, String),
     /// All loops have ended; nothing comes after it.
     Stopped,
 }
@@ -77,7 +78,15 @@ impl JsValuesTupleIntoVec for Message {
     fn into_vec(self, env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
         let hand_over = match self {
             Message::Log(hand_over) => hand_over,
-            Message::Told(text) => return Ok(vec![words(env, &[])?, copied(env, &[])?, string(env, &text)?]),
+            Message::Told(level, text) => {
+                let level = level.as_str().to_lowercase();
+                return Ok(vec![
+                    words(env, &[])?,
+                    copied(env, &[])?,
+                    string(env, &text)?,
+                    string(env, &level)?,
+                ]);
+            }
             Message::Stopped => return Ok(vec![words(env, &[])?, copied(env, &[])?]),
         };
         let words = words(env, hand_over.records())?;

@@ -6,6 +6,9 @@
 mod channel;
 pub mod failure;
 pub mod hand_over;
+pub mod listening;
+pub mod metrics;
+pub mod options;
 pub mod plain;
 pub mod relief;
 pub mod server;

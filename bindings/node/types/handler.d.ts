@@ -53,17 +53,35 @@ export type Handler = {
      */
     onClose?: (conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>;
     /**
+     * Time passes:
+     * called as soon as the loops run, and again after as many milliseconds as it returns; nothing ends it. One that throws is
+     * called again after the time before, or a second.
+     */
+    onTick?: (server: Server) => number | null | undefined | void | Promise<number | null | undefined | void>;
+    /**
+     * A graceful stop has begun: once. The listeners are
+     * closed, and connections may finish until the deadline.
+     */
+    onStopping?: (server: Server) => Answer | Promise<Answer>;
+    /**
      * The server has stopped: once, after the last
      * callback, when all loops have ended.
      */
     onStop?: (server: Server) => Answer | Promise<Answer>;
     /**
      * A callback failed: that of a connection, which is
-     * being closed, or another; or a callback returned what is no action, which closes nothing. Without it such errors become
-     * warnings of the process.
+     * being closed, or another; or a callback returned what is no action, which closes nothing. Without it such errors are told to
+     * `onLog`, and without that become warnings of the process.
      */
     onError?: (error: Error, conn: Conn | null) => unknown;
+    /**
+     * The engine says something, from the server's `logLevel` on.
+     * It does not say which server it is about: of several that listen for its level the one that was started first is told.
+     * Without it errors become warnings of the process.
+     */
+    onLog?: (level: LogLevel, message: string) => unknown;
 };
+export type LogLevel = "error" | "warn" | "info" | "debug" | "trace";
 /**
  * @param {Handler} handler
  * @returns {Handler}

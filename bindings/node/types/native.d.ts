@@ -4,16 +4,31 @@
 /** A server. All calls on the JavaScript thread that made it. */
 export declare class NativeServer {
   /** Binds and listens; returns the address really bound. */
-  listen(url: string): string | Failure
+  listen(url: string, options: Array<Term>): string | Failure
+  /** Listens at the sockets that the service manager passed on. */
+  listenInherited(options: Array<Term>): Array<string> | Failure
+  /** The listeners that are open. */
+  get listeners(): Array<NativeListener>
+  /** Stops listening, on another thread: answers of UDP endpoints are waited for, which this thread makes. */
+  closeListener(listener: number, refuse: boolean): Promise<Failure | null> | Failure
+  /** What happened so far, of the whole server or of a loop. */
+  metrics(onLoop?: number | undefined | null): NativeMetrics | Failure
   /**
    * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
    * From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
    * id, two more), and the bytes, which are lent until it returns unless they are those of one record; or, without a
-   * record, with what the operator must know. The last call, with neither, says that the loops have ended.
+   * record, with what the engine says and the level of that. The last call, with neither, says that the loops have ended.
    */
-  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null
+  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string, level?: string) => void): Failure | null
   /** Asks the server to stop. */
   stop(): void
+  /**
+   * Asks the server to stop when its connections have finished, or after so many milliseconds; 0: after as many as its options
+   * say.
+   */
+  stopGracefully(deadlineMs: number): void
+  /** Whether it was asked to stop. */
+  get isStopping(): boolean
   /**
    * Gives the engine's server back, with its descriptors: after the loops have said that they have ended,
    * whose threads it waits for, or after a stop that came before the start.
@@ -27,6 +42,8 @@ export declare class NativeServer {
   get loops(): number
   /** Connections that are open. */
   get connections(): number
+  /** The ids of those, each as its high and its low half. */
+  get connectionIds(): Array<number>
   /** Bytes written and not yet taken by the kernel. */
   get queuedBytes(): number
 }
@@ -52,6 +69,9 @@ export interface Calls {
   isOpen: (high: number, low: number) => boolean
 }
 
+/** Why a framing, as it stands in a query, is none. */
+export declare function checkFraming(text: string): Failure | null
+
 /** Every close reason the engine knows. */
 export declare function closeReasons(): Array<Reason>
 
@@ -60,6 +80,9 @@ export declare function closeReasons(): Array<Reason>
  * not do so by itself before the garbage comes to tens of megabytes.
  */
 export declare function collectSoon(): void
+
+/** The names of the plain numbers. */
+export declare function counters(): Array<string>
 
 /** Makes a server that is not started and listens nowhere. */
 export declare function createServer(options: NativeOptions): NativeServer | Failure
@@ -77,40 +100,80 @@ export interface Failure {
   errno?: number
 }
 
-/** An option of a listener's URL. */
-export interface ListenOption {
-  /** The name: `backlog`. */
-  name: string
-  /** What stands behind it: `N`. */
-  form: string
+/** A listener. */
+export interface NativeListener {
+  /** Its number in the server. */
+  listener: number
+  /** The address really bound. */
+  address: string
 }
 
-/** Every option that a URL to listen at can have. */
-export declare function listenOptions(): Array<ListenOption>
+/** The numbers of a server, or of a loop. */
+export interface NativeMetrics {
+  /** The plain ones, in the order of their names. */
+  plain: Array<number>
+  /** Connections that ended, by the number of the reason. */
+  closed: Array<number>
+  /** Delays, by the logarithm of their nanoseconds. */
+  delay: Array<number>
+}
 
-/** The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default. */
+/** An option of listeners or connections. */
+export interface NativeOption {
+  /** The name in the query of a URL: `rcvbuf`. */
+  name: string
+  /** The name among a call's options: `recvBuffer`. */
+  member: string
+  /** What stands behind the name in a query: `N`. */
+  form: string
+  /** What that stands for. */
+  value: string
+  /** Whether listeners have it. */
+  listens: boolean
+  /** Whether outgoing connections have it. */
+  connects: boolean
+  /** Whether it is what every stream begins with. */
+  conns: boolean
+}
+
+/** The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default, and -1 none. */
 export interface NativeOptions {
   /** Event loops. */
   loops: number
+  /** The name of a `Balance`. */
+  balance: string
+  /** Whether each loop is bound to a processor. */
+  pin: boolean
   /** Bytes. */
   highWater: number
   /** Bytes. */
   lowWater: number
   /** Bytes. */
   hardLimit: number
+  /** Whether a connection goes on when a write beyond its hard limit was refused. */
+  keepOnOverflow: boolean
+  /** Bytes, or none. */
+  byteBudget: number
   /** Bytes, at most 1 GiB. */
   readBudget: number
-  /** Milliseconds. */
+  /** Milliseconds, or none. */
   lingerMs: number
+  /** Milliseconds. */
+  stallLimitMs: number
+  /** Connections. */
+  maxConnections: number
+  /** Connections. */
+  maxConnectionsPerAddress: number
+  /** Milliseconds. */
+  stopDeadlineMs: number
   /** The name of a `Look`. */
   look: string
-  /** Bytes. */
-  byteBudget?: number
-  /** Milliseconds. */
-  stallLimitMs?: number
-  /** Whether a connection goes on when a write beyond its hard limit was refused. */
-  keepOnOverflow?: boolean
+  /** From which level on messages of the engine are told: `error`, or `off` for none. */
+  logLevel: string
 }
+
+/** Every option of listeners and connections. */
+export declare function options(): Array<NativeOption>
 
 /** A close reason's number, as events carry it, and its name. */
 export interface Reason {
@@ -139,6 +202,14 @@ export declare function recordWords(): number
 
 /** The name of every option that a server of the engine has. */
 export declare function serverOptions(): Array<string>
+
+/** An option of a call, as text of the form that the engine's table asks for. */
+export interface Term {
+  /** The name in the table. */
+  name: string
+  /** The value, as it stands in a query. */
+  text: string
+}
 
 /** Gives freed memory back to the system, which glibc keeps otherwise. */
 export declare function trim(): void

@@ -1,60 +1,14 @@
 export type Handler = import("./handler.js").Handler;
 export type ConnId = import("./conn_id.js").ConnId;
+export type Options = import("./options.js").Options;
+export type ListenOptions = import("./terms.js").ListenOptions;
+export type Metrics = import("./metrics.js").Metrics;
 /**
- * The options of a server. Zero or absent means the default.
+ * A listener: its number in the server, and the address really bound.
  */
-export type Options = {
-    /**
-     * Event loops, each on a thread of its own. Default: one per processor this process may use.
-     */
-    loops?: number;
-    /**
-     * Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
-     */
-    highWater?: number;
-    /**
-     * Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
-     * the high-water mark.
-     */
-    lowWater?: number;
-    /**
-     * Bytes of unsent output that a connection may hold at most; a write beyond it throws
-     * `FULL`, and closes the connection with `overflow`. Default: 64 MiB.
-     */
-    hardLimit?: number;
-    /**
-     * Whether a connection goes on when a write beyond its `hardLimit` was refused.
-     * Default: false.
-     */
-    keepOnOverflow?: boolean;
-    /**
-     * Bytes of memory that the whole server may hold for unsent output and unfinished input. A
-     * write that would go beyond it throws `FULL` and closes nothing, unless its connection holds no more than a share with it:
-     * half of the budget divided by the number of connections that hold something. Above the budget, of those who hold more
-     * than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed with `overflow`, and so
-     * on. Default: a quarter of the memory that this process may use.
-     */
-    byteBudget?: number;
-    /**
-     * Bytes read from one connection in one turn, at most 1 GiB. Default: 256 KiB.
-     */
-    readBudget?: number;
-    /**
-     * Milliseconds that a connection closed by this side waits for the peer to close too.
-     * Default: 2000.
-     */
-    lingerMs?: number;
-    /**
-     * Milliseconds that a connection that is being closed, or whose peer has ended its side,
-     * waits for a peer that takes nothing of what is queued, at most an hour. Bytes that leave the kernel's queue count as
-     * taken. Then it is reset, with `time-out`. Default: 30,000.
-     */
-    stallLimitMs?: number;
-    /**
-     * Whether a busy loop polls for a moment before it sleeps, where trials show that it
-     * brings the loop more work. Default: 'adaptive'.
-     */
-    look?: "adaptive" | "never";
+export type Listener = {
+    listener: number;
+    address: string;
 };
 /**
  * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
@@ -85,12 +39,39 @@ export class Server {
      * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. The engine's framing
      * `resp` is refused here.
      * @param {string} url
+     * @param {ListenOptions} [options] the same, where the query wins
      * @returns {string} the address really bound, as a URL without the options
      * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL and says what options there are, or what form one has;
-     *   `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
+     *   `INVALID_ARGUMENT` for an option that is unknown or out of range; `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
      *   `WRONG_STATE` once the server stops. The server can listen again.
      */
-    listen(url: string): string;
+    listen(url: string, options?: ListenOptions): string;
+    /**
+     * Listens at every socket that the service manager passed on, by the LISTEN_PID and LISTEN_FDS of systemd. The engine owns the
+     * descriptors from then on.
+     * @param {ListenOptions} [options] those of {@link listen}, for all of them
+     * @returns {string[]} their addresses: none if there are no such variables, or they are another process's
+     * @throws {ReactorError} what {@link listen} throws, and `INVALID_ARGUMENT` if the variables are malformed; the descriptors
+     *   before the one that failed stay
+     */
+    listenInherited(options?: ListenOptions): string[];
+    /**
+     * Stops listening. Connections of the listener go on, and whoever the kernel had connected before is taken in and served. Of a
+     * UDP listener the datagrams that wait are delivered and answered first.
+     * @param {string | number | Listener} listener the address that `listen` returned, or the listener or its number, as
+     *   {@link listeners} has them; of several with one address it is the first
+     * @param {{ refuse?: boolean }} [options] `refuse: true`: whoever waits to be accepted is reset
+     * @returns {Promise<void>} resolves when connects are refused and the address is free. Rejects with a {@link ReactorError},
+     *   `INVALID_ARGUMENT`, if the server has no such listener any more
+     */
+    closeListener(listener: string | number | Listener, options?: {
+        refuse?: boolean;
+    }): Promise<void>;
+    /**
+     * The listeners that are open, in the order of the `listen` calls.
+     * @returns {Listener[]}
+     */
+    get listeners(): Listener[];
     /**
      * Calls `onStart` at once, then starts the loops. A server can be started once.
      * @returns {Promise<void>} resolves when the server runs. Rejects with a {@link ReactorError}: `WRONG_STATE` if it was
@@ -118,6 +99,16 @@ export class Server {
      * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
      */
     stop(): Promise<void>;
+    /**
+     * Asks the server to stop when its connections have finished: `onStopping` is called, whoever the kernel has connected is taken
+     * in, the listeners are closed, and the connections go on until all have ended or the deadline is over; what is left is then
+     * closed as by {@link stop}. A further call can only bring the deadline forward.
+     * @param {number} [deadlineMs] milliseconds from now. 0 or absent: the `stopDeadlineMs` of the server
+     * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
+     */
+    stopGracefully(deadlineMs?: number): Promise<void>;
+    /** Whether {@link stop} or {@link stopGracefully} was called, by whomever; and after the stop. */
+    get isStopping(): boolean;
     /**
      * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
      * @param {ConnId} id
@@ -147,6 +138,38 @@ export class Server {
      * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
      */
     release(id: ConnId): void;
+    /**
+     * Calls a function on this thread after a time, for what concerns no connection. One that throws is reported to `onError`;
+     * a timer that repeats goes on all the same. It ends with the server, and does not keep the process alive.
+     * @param {number} delayMs milliseconds
+     * @param {(timer: Timer) => unknown} callback
+     * @param {number} [repeatMs] milliseconds between further calls; 0 or absent: it is called once
+     * @returns {Timer}
+     * @throws {ReactorError} `INVALID_ARGUMENT` for times out of range, `WRONG_STATE` once the server has stopped
+     */
+    setTimer(delayMs: number, callback: (timer: Timer) => unknown, repeatMs?: number): Timer;
+    /**
+     * What happened so far; after the stop, too. It walks over all connections, for `queuedBytes`: cheap enough to take every second.
+     * @param {number} [loop] the loop, from 0, that it is of. What is refused, or fails to be accepted, is counted where that
+     *   happens: with several loops on a thread that accepts for them, and so in none of theirs. Absent: of the whole server
+     * @returns {Metrics}
+     * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
+     */
+    metrics(loop?: number): Metrics;
+    /**
+     * A delay, in milliseconds, that at least the fraction `q` of all did not exceed, from the moment the poller reported a
+     * connection until its input was gathered for JavaScript: `delayPercentile(0.99)`. Up to twice the true one; 0 if nothing was sampled.
+     * @param {number} q from 0 to 1
+     * @param {number} [loop] as {@link metrics} has it
+     * @returns {number}
+     * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
+     */
+    delayPercentile(q: number, loop?: number): number;
+    /**
+     * The ids of the connections that are open, those being made or closed included, loop by loop.
+     * @returns {ConnId[]}
+     */
+    connectionIds(): ConnId[];
     /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
     get addresses(): string[];
     /** The number of event loops; 0 before the start. */
@@ -155,5 +178,8 @@ export class Server {
     get connections(): number;
     /** Bytes written to connections and not yet taken by the kernel. Walks over all connections. */
     get queuedBytes(): number;
+    /** Stops at once, for `await using`: see {@link stop}. */
+    [Symbol.asyncDispose](): Promise<void>;
     #private;
 }
+import { Timer } from "./timer.js";

@@ -1,0 +1,168 @@
+export type Framing = import("./framing.js").Framing;
+export type NativeOption = import("../types/native.js").NativeOption;
+export type Term = import("../types/native.js").Term;
+/**
+ * What a connection begins with, beside what stands in the query of the URL, which wins.
+ */
+export type ConnOptions = {
+    /**
+     * Milliseconds without traffic after which it is closed with `idle`; 0 for never. What the peer takes of
+     * bytes that the kernel holds for it is traffic, too. Default: never.
+     */
+    idle?: number;
+    /**
+     * Milliseconds in which nothing came while it was read, after which it is closed with `time-out`; 0 for
+     * never. Default: never.
+     */
+    read?: number;
+    /**
+     * Milliseconds in which neither the kernel nor the peer took output, after which it is reset with
+     * `time-out`; 0 for never. Default: never.
+     */
+    write?: number;
+    /**
+     * Whether it goes on after the peer's end of file, which `onEof` is told. Default: false, it is closed
+     * then, once everything is answered.
+     */
+    halfOpen?: boolean;
+    /**
+     * How input is cut into frames: one of `line()` and the like, or as it stands in
+     * a query. Default: not at all.
+     */
+    framing?: Framing | string | null;
+};
+/**
+ * What sockets of listeners and of outgoing connections have in common.
+ */
+export type SocketTerms = {
+    /**
+     * Whether small writes leave at once (tcp). Default: true.
+     */
+    nodelay?: boolean;
+    /**
+     * Whether the kernel probes silent connections (tcp). Default: false.
+     */
+    keepalive?: KeepAlive;
+    /**
+     * Bytes of the kernel's receive buffer (tcp, udp). Default: the system's.
+     */
+    recvBuffer?: number;
+    /**
+     * Bytes of the kernel's send buffer. Default: the system's.
+     */
+    sendBuffer?: number;
+    /**
+     * The one network interface to be reached through, or to leave by (tcp, udp). Default: all.
+     */
+    device?: string;
+    /**
+     * Whether datagrams may go to broadcast addresses (udp). Default: false.
+     */
+    broadcast?: boolean;
+};
+/**
+ * Whether, or after how many seconds of silence, a connection is probed; or in a list these, the seconds between probes, and how
+ * many of them end it.
+ */
+export type KeepAlive = boolean | number | readonly number[];
+export type ListenTerms = {
+    /**
+     * Whether several sockets share the address, among which the kernel deals out what arrives (tcp,
+     * udp). Default: false.
+     */
+    reuseport?: boolean;
+    /**
+     * Connections that the kernel queues before they are accepted, above 0 (tcp, unix). Default: 4096.
+     */
+    backlog?: number;
+    /**
+     * Whether an IPv6 socket leaves IPv4 alone. Default: true, unless the host is left out.
+     */
+    ipv6Only?: boolean;
+    /**
+     * The permission bits of a Unix socket's path, whatever the umask: `0o600`. Default: what the umask
+     * leaves.
+     */
+    unixMode?: number;
+    /**
+     * Whether other processes accept from the socket, too, so that a stop does not end the listening (tcp,
+     * unix). Default: true for a socket that was inherited.
+     */
+    shared?: boolean;
+    /**
+     * Bytes of a datagram that are received at most (udp). Default: 65,535.
+     */
+    datagramSize?: number;
+    /**
+     * Multicast groups to receive from, each `GROUP` or `GROUP@INTERFACE` (udp).
+     * Default: none.
+     */
+    multicast?: string | readonly string[];
+};
+/**
+ * the options of a listener, and of its connections
+ */
+export type ListenOptions = ConnOptions & SocketTerms & ListenTerms;
+/** @type {readonly string[]} */
+export const LISTEN_OPTIONS: readonly string[];
+/** @typedef {import('./framing.js').Framing} Framing */
+/** @typedef {import('../types/native.js').NativeOption} NativeOption */
+/** @typedef {import('../types/native.js').Term} Term */
+/**
+ * What a connection begins with, beside what stands in the query of the URL, which wins.
+ * @typedef {object} ConnOptions
+ * @property {number} [idle] Milliseconds without traffic after which it is closed with `idle`; 0 for never. What the peer takes of
+ *   bytes that the kernel holds for it is traffic, too. Default: never.
+ * @property {number} [read] Milliseconds in which nothing came while it was read, after which it is closed with `time-out`; 0 for
+ *   never. Default: never.
+ * @property {number} [write] Milliseconds in which neither the kernel nor the peer took output, after which it is reset with
+ *   `time-out`; 0 for never. Default: never.
+ * @property {boolean} [halfOpen] Whether it goes on after the peer's end of file, which `onEof` is told. Default: false, it is closed
+ *   then, once everything is answered.
+ * @property {Framing | string | null} [framing] How input is cut into frames: one of `line()` and the like, or as it stands in
+ *   a query. Default: not at all.
+ */
+/**
+ * What sockets of listeners and of outgoing connections have in common.
+ * @typedef {object} SocketTerms
+ * @property {boolean} [nodelay] Whether small writes leave at once (tcp). Default: true.
+ * @property {KeepAlive} [keepalive] Whether the kernel probes silent connections (tcp). Default: false.
+ * @property {number} [recvBuffer] Bytes of the kernel's receive buffer (tcp, udp). Default: the system's.
+ * @property {number} [sendBuffer] Bytes of the kernel's send buffer. Default: the system's.
+ * @property {string} [device] The one network interface to be reached through, or to leave by (tcp, udp). Default: all.
+ * @property {boolean} [broadcast] Whether datagrams may go to broadcast addresses (udp). Default: false.
+ */
+/**
+ * Whether, or after how many seconds of silence, a connection is probed; or in a list these, the seconds between probes, and how
+ * many of them end it.
+ * @typedef {boolean | number | readonly number[]} KeepAlive
+ */
+/**
+ * @typedef {object} ListenTerms
+ * @property {boolean} [reuseport] Whether several sockets share the address, among which the kernel deals out what arrives (tcp,
+ *   udp). Default: false.
+ * @property {number} [backlog] Connections that the kernel queues before they are accepted, above 0 (tcp, unix). Default: 4096.
+ * @property {boolean} [ipv6Only] Whether an IPv6 socket leaves IPv4 alone. Default: true, unless the host is left out.
+ * @property {number} [unixMode] The permission bits of a Unix socket's path, whatever the umask: `0o600`. Default: what the umask
+ *   leaves.
+ * @property {boolean} [shared] Whether other processes accept from the socket, too, so that a stop does not end the listening (tcp,
+ *   unix). Default: true for a socket that was inherited.
+ * @property {number} [datagramSize] Bytes of a datagram that are received at most (udp). Default: 65,535.
+ * @property {string | readonly string[]} [multicast] Multicast groups to receive from, each `GROUP` or `GROUP@INTERFACE` (udp).
+ *   Default: none.
+ */
+/** @typedef {ConnOptions & SocketTerms & ListenTerms} ListenOptions the options of a listener, and of its connections */
+/** @type {NativeOption[]} */
+export const ROWS: NativeOption[];
+/**
+ * The options of a listener as the addon takes them.
+ * @param {unknown} options
+ * @returns {Term[]}
+ */
+export function listenTerms(options: unknown): Term[];
+/**
+ * @param {Record<string, unknown>} given
+ * @param {NativeOption[]} rows
+ * @returns {Term[]}
+ */
+export function terms(given: Record<string, unknown>, rows: NativeOption[]): Term[];
