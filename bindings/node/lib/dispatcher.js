@@ -4,7 +4,7 @@ const { asError, framesOf, messageOf, nowhere, shown } = require('./check.js');
 const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
 const { actionName } = require('./constants.js');
-const { saysClosed } = require('./error.js');
+const { closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
 const { Scope } = require('./scope.js');
 const { Session } = require('./session.js');
@@ -14,15 +14,17 @@ const { tell, warn } = require('./warning.js');
 /** @typedef {import('./handler.js').Handler} Handler */
 /** @typedef {import('./handler.js').LogLevel} LogLevel */
 /** @typedef {import('./server.js').Server} Server */
-/** @typedef {import('./session.js').Input} Input */
 
 /** How many numbers a record is. */
 const WORDS = native.recordWords();
 /** @type {Map<string, number>} */
 const KINDS = new Map(native.recordKinds().map(({ number, name }) => [name, number]));
-const [OPEN, DATA, DRAIN, CLOSE, EOF, STOPPING] = ['open', 'data', 'drain', 'close', 'eof', 'stopping'].map((name) =>
-  KINDS.get(name),
-);
+/** @param {string} name */
+const kind = (name) => KINDS.get(name);
+const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
+const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
+/** The flag of input that a framing has cut. */
+const CUT = 1 << 16;
 /** The kind's part of a record's first number; the rest are flags. */
 const KIND = 0xffff;
 
@@ -39,6 +41,12 @@ class Dispatcher {
   #native;
   #handler;
   #isSilent;
+  /**
+   * What loops are asked to come to, by its token.
+   * @type {Map<number, () => unknown>}
+   */
+  #runs = new Map();
+  #lastRun = 0;
   /**
    * The connections by the low half of their ids, which no two have at once.
    * @type {Map<number, Entry>}
@@ -81,13 +89,13 @@ class Dispatcher {
    */
   deliver(words, bytes) {
     for (let at = 0; at < words.length; at += WORDS) {
-      const kind = words[at] & KIND;
+      const what = words[at];
       const low = words[at + 2];
       try {
-        if (kind === OPEN) this.#entries.set(low, this.#entry(new ConnId(words[at + 1], low)));
-        const entry = this.#entries.get(low);
-        if (kind === STOPPING) this.#ofServer('onStopping');
-        if (entry) this.#event(kind, entry, words[at + 3], words[at + 4], bytes);
+        const known = this.#entries.get(low);
+        const entry = (what & KIND) === OPEN ? known ?? this.#entry(new ConnId(words[at + 1], low)) : known;
+        if ((what & KIND) === STOPPING) this.#ofServer('onStopping');
+        else if (entry) this.#event(what, entry, words[at + 3], words[at + 4], bytes);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
@@ -100,32 +108,43 @@ class Dispatcher {
    * @returns {Entry}
    */
   #entry(id) {
-    const give = (/** @type {Input} */ input) => this.#input(entry, input);
-    const session = new Session(this.#native, id, this.#scope.fork(), give);
+    /** @type {import('./session.js').Caller} */
+    const caller = { due: (timer) => this.#due(entry, timer), run: (ask, call) => this.run(ask, () => call(entry.conn)) };
+    const session = new Session(this.#native, id, this.#scope.fork(), caller);
     const entry = { conn: new Conn(session), session };
+    this.#entries.set(id.low, entry);
     return entry;
   }
 
   /**
-   * @param {number} kind
+   * @param {number} what the kind, and flags
    * @param {Entry} entry
    * @param {number} first
    * @param {number} second
    * @param {Buffer} bytes
    */
-  #event(kind, entry, first, second, bytes) {
+  #event(what, entry, first, second, bytes) {
     const { conn, session } = entry;
+    const kind = what & KIND;
     if (kind === CLOSE) {
       this.#entries.delete(conn.id.low);
       session.drop();
       const reason = REASONS.get(first) ?? `reason ${first}`;
       this.#call(entry, 'onClose', conn, reason, second === 0 ? null : second);
+    } else if (kind === COMPLETED) {
+      this.#completed(session, first, second !== 0);
+    } else if (kind === ABOUT) {
+      session.about = bytes.toString('utf8', first, second);
     } else if (session.isClosing) {
       // The handler is done with it.
-    } else if (kind === DATA || kind === EOF) {
-      const input = kind === DATA ? ownBytes(bytes, first, second) : null;
-      if (session.waits) session.keep(input);
-      else this.#input(entry, input);
+    } else if (kind === DATA) {
+      this.#input(entry, ownBytes(bytes, first, second), (what & CUT) === 0 ? this.#raw : this.#frame);
+    } else if (kind === COMMAND) {
+      this.#input(entry, ownBytes(bytes, first, second), this.#command);
+    } else if (kind === EOF) {
+      this.#input(entry, null, this.#end);
+    } else if (kind === WAKE) {
+      session.soon('wake', () => this.#call(entry, 'onWake', conn));
     } else if (kind === OPEN || kind === DRAIN) {
       this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
     }
@@ -133,33 +152,97 @@ class Dispatcher {
   }
 
   /**
+   * Gives the handler input, when it may have some, in the connection's context.
+   * @template {Buffer | null} Input
    * @param {Entry} entry
    * @param {Input} input
+   * @param {(entry: Entry, input: any) => void} give
    */
-  #input(entry, input) {
-    if (input) return entry.session.scope.run(this, this.#data, entry, input);
-    // Nobody here can end one side, so the connection is over.
-    entry.session.closeIfOpen();
+  #input(entry, input, give) {
+    const { session } = entry;
+    if (session.waits) session.keepWaiting(input, (waited) => session.scope.run(this, give, entry, waited));
+    else session.scope.run(this, give, entry, input);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data
+   */
+  #raw(entry, data) {
+    this.#data(entry, data, false);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data
+   */
+  #frame(entry, data) {
+    this.#data(entry, data, true);
   }
 
   /**
    * What `#invoke` does, for the callback that is called most.
    * @param {Entry} entry
    * @param {Buffer} data
+   * @param {boolean} isCut
    */
-  #data(entry, data) {
+  #data(entry, data, isCut) {
+    const { session } = entry;
+    session.begin(data, isCut);
     try {
       const answer = this.#handler.onData?.(entry.conn, data);
       if (answer !== undefined) this.#answered(entry, 'onData', answer);
     } catch (error) {
       this.#failed(entry, 'onData', error);
     }
+    session.finish();
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data the arguments, each with its length in front
+   */
+  #command(entry, data) {
+    entry.session.begin(data, true);
+    this.#invoke(entry, 'onCommand', [entry.conn, argumentsOf(data)]);
+    entry.session.finish();
+  }
+
+  /**
+   * The peer has ended its side. A handler that does not want to know is done with the connection.
+   * @param {Entry} entry
+   */
+  #end(entry) {
+    if (this.#handler.onEof) this.#invoke(entry, 'onEof', [entry.conn]);
+    else entry.session.closeIfOpen();
+  }
+
+  /**
+   * A timer of a connection is due.
+   * @param {Entry} entry
+   * @param {import('./timer.js').Timer} timer
+   */
+  #due(entry, timer) {
+    const { conn, session } = entry;
+    if (!session.isClosing) session.soon(timer, () => this.#call(entry, 'onTimer', conn, timer));
+  }
+
+  /**
+   * A write with a callback has come to its end.
+   * @param {Session} session
+   * @param {number} token
+   * @param {boolean} isCancelled
+   */
+  #completed(session, token, isCancelled) {
+    const written = session.takeWritten(token);
+    const error = isCancelled ? closedError(session.id) : null;
+    if (written) session.scope.run(this, this.call, 'the callback of a write', /** @type {any} */ (written), error);
   }
 
   /**
    * Calls one callback of a connection, in its context.
    * @param {Entry} entry
-   * @param {'onOpen' | 'onDrain' | 'onClose'} name
+   * @param {'onOpen' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose'} name
    * @param {unknown[]} args
    */
   #call(entry, name, ...args) {
@@ -169,7 +252,7 @@ class Dispatcher {
   /**
    * Calls one callback, if there is one.
    * @param {Entry | null} entry
-   * @param {'onOpen' | 'onDrain' | 'onClose' | 'onStopping' | 'onStop'} name
+   * @param {'onOpen' | 'onCommand' | 'onEof' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose' | 'onStopping' | 'onStop'} name
    * @param {unknown[]} args
    */
   #invoke(entry, name, args) {
@@ -182,6 +265,7 @@ class Dispatcher {
   }
 
   stopped() {
+    this.#runs.clear();
     this.#ofServer('onStop');
   }
 
@@ -218,6 +302,25 @@ class Dispatcher {
     } catch (error) {
       this.#failed(null, name, error);
     }
+  }
+
+  /**
+   * Asks the engine to come back to something.
+   * @param {(token: number) => import('../types/native.js').Failure | null} ask
+   * @param {() => unknown} call
+   */
+  run(ask, call) {
+    this.#lastRun = (this.#lastRun + 1) >>> 0;
+    const failure = ask(this.#lastRun);
+    if (!failure) this.#runs.set(this.#lastRun, call);
+    return failure;
+  }
+
+  /** @param {number} token */
+  ran(token) {
+    const call = this.#runs.get(token);
+    this.#runs.delete(token);
+    if (call) this.#scope.fork().run(this, this.call, 'a function that was run', call, undefined);
   }
 
   /**
@@ -353,14 +456,30 @@ class Dispatcher {
   }
 
   /**
-   * The open connection with this id.
+   * The connection with this id, unless it is gone. One that the engine has and has not told of yet is made.
    * @param {ConnId} id
-   * @returns {Session | undefined}
+   * @returns {Conn | undefined}
    */
-  session(id) {
-    const session = this.#entries.get(id.low)?.session;
-    return session?.id.high === id.high ? session : undefined;
+  conn(id) {
+    const known = this.#entries.get(id.low);
+    if (known) return known.conn.id.high === id.high ? known.conn : undefined;
+    return this.#native.isOpen(id.high, id.low) ? this.#entry(id).conn : undefined;
   }
+}
+
+/**
+ * The arguments of a command, which share the command's memory.
+ * @param {Buffer} data
+ * @returns {Buffer[]}
+ */
+function argumentsOf(data) {
+  const found = [];
+  for (let at = 0; at < data.length; ) {
+    const end = at + 4 + data.readUInt32LE(at);
+    found.push(data.subarray(at + 4, end));
+    at = end;
+  }
+  return found;
 }
 
 /**

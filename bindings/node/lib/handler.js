@@ -5,6 +5,7 @@ const { ReactorError } = require('./error.js');
 
 /** @typedef {import('./conn.js').Conn} Conn */
 /** @typedef {import('./server.js').Server} Server */
+/** @typedef {import('./timer.js').Timer} Timer */
 /** @typedef {typeof import('./constants.js').Action} Actions */
 /** @typedef {Actions[keyof Actions]} Action what a callback asks for */
 /**
@@ -22,7 +23,8 @@ const { ReactorError } = require('./error.js');
  *
  * One that returns a promise holds its connection until the promise ends, as `conn.hold` does: no `onData` comes
  * meanwhile, and the peer may end its side without losing the answer. Only `onDrain` may come, for which the promise may
- * be waiting, and `onClose`, after which nobody waits for the promise.
+ * be waiting, and `onClose`, after which nobody waits for the promise. `onWake` and each timer come after it, once, however often
+ * they were due.
  *
  * All callbacks of a connection run in one asynchronous context of its own, for `AsyncLocalStorage`, which begins as that of
  * the call of `start` or `run`.
@@ -32,8 +34,17 @@ const { ReactorError } = require('./error.js');
  * @property {(conn: Conn) => Answer | Promise<Answer>} [onOpen] A connection is open and takes writes.
  * @property {(conn: Conn, data: Buffer) => Answer | Promise<Answer>} [onData] Bytes came in. The buffer is
  *   yours, and its memory is shared with nothing.
+ * @property {(conn: Conn, args: Buffer[]) => Answer | Promise<Answer>} [onCommand] A command came in, cut by the framing
+ *   `resp`, which a handler without this cannot have: its arguments, at least one, of which the first is its name. They are yours,
+ *   and share the command's memory.
+ * @property {(conn: Conn) => Answer | Promise<Answer>} [onEof] The peer has shut its writing side down, and everything before was
+ *   delivered. Only for connections with `halfOpen`; others are closed then, and so are these without this callback. The
+ *   connection goes on until `conn.end` or `conn.close`.
  * @property {(conn: Conn) => Answer | Promise<Answer>} [onDrain] The queue of unsent output, once above the high-water
  *   mark, has fallen to the low-water mark.
+ * @property {(conn: Conn) => Answer | Promise<Answer>} [onWake] `wake` was called for the connection, once or several times.
+ * @property {(conn: Conn, timer: Timer) => Answer | Promise<Answer>} [onTimer] A timer of the connection's is due: the one that
+ *   `conn.setTimer` returned.
  * @property {(conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>} [onClose] The connection
  *   is gone: the last of its callbacks, exactly once after each `onOpen`. The errno is the system's, for `reset`.
  * @property {(server: Server) => number | null | undefined | void | Promise<number | null | undefined | void>} [onTick] Time passes:
@@ -54,7 +65,8 @@ const { ReactorError } = require('./error.js');
 
 /** @type {readonly (keyof Handler)[]} */
 const CALLBACKS = [
-  'onStart', 'onOpen', 'onData', 'onDrain', 'onClose', 'onTick', 'onStopping', 'onStop', 'onError', 'onLog',
+  'onStart', 'onOpen', 'onData', 'onCommand', 'onEof', 'onDrain', 'onWake', 'onTimer', 'onClose',
+  'onTick', 'onStopping', 'onStop', 'onError', 'onLog',
 ];
 /** The names as somebody may write them by mistake. */
 const SPELLED = new Set(CALLBACKS.map(plainly));

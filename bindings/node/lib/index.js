@@ -14,6 +14,8 @@ const { serve } = require('./serve.js');
 const { Server } = require('./server.js');
 const { Timer } = require('./timer.js');
 
+/** @typedef {import('./conn.js').ConnInfo} ConnInfo */
+/** @typedef {import('./conn.js').Credentials} Credentials */
 /** @typedef {import('./handler.js').Handler} Handler */
 /** @typedef {import('./handler.js').LogLevel} LogLevel */
 /** @typedef {import('./metrics.js').Metrics} Metrics */
@@ -22,6 +24,7 @@ const { Timer } = require('./timer.js');
 /** @typedef {import('./server.js').Listener} Listener */
 /** @typedef {import('./terms.js').ConnOptions} ConnOptions */
 /** @typedef {import('./terms.js').ListenOptions} ListenOptions */
+/** @typedef {import('./terms.js').SocketOptions} SocketOptions */
 
 module.exports = {
   Action,

@@ -76,7 +76,7 @@ const SERVER_OPTIONS = [...Object.keys(NUMBERS), ...SWITCHES, ...Object.keys(CHO
 /**
  * The options as the addon takes them.
  * @param {Options | undefined} options
- * @returns {import('../types/native.js').NativeOptions}
+ * @returns {Omit<import('../types/native.js').NativeOptions, 'commands'>}
  */
 function checkedOptions(options) {
   const given = optionsOf(options, 'options', SERVER_OPTIONS);
@@ -85,7 +85,7 @@ function checkedOptions(options) {
     ...SWITCHES.map((name) => [name, boolean(given[name] ?? false, name)]),
     ...Object.entries(CHOICES).map(([name, usual]) => [name, text(given[name] ?? usual, name)]),
   ];
-  return Object.fromEntries(checked);
+  return /** @type {any} */ (Object.fromEntries(checked));
 }
 
 /**

@@ -1,6 +1,7 @@
 'use strict';
 
-const { bytesOf, messageOf, optionsOf, wholeNumber, wrongType } = require('./check.js');
+const { ById } = require('./by_id.js');
+const { callbackOf, messageOf, optionsOf, wholeNumber, wrongType } = require('./check.js');
 const { connId } = require('./conn_id.js');
 const { Dispatcher } = require('./dispatcher.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
@@ -32,7 +33,7 @@ const [NONE, STOP] = ['none', 'stop'].map((name) => native.actions().indexOf(nam
  * the server. While it runs it keeps the process alive. The loops take none of the process's signals, and what a callback
  * spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
-class Server {
+class Server extends ById {
   #native;
   #handler;
   #dispatcher;
@@ -60,9 +61,10 @@ class Server {
    *   named like a callback and is none; `SYSTEM` when descriptors have run out
    */
   constructor(handler, options) {
+    super();
     this.#handler = checkedHandler(handler);
     expectLog(this.#handler, options);
-    this.#native = createServer(options);
+    this.#native = createServer(options, typeof handler.onCommand === 'function');
     this.#dispatcher = new Dispatcher(this.#native, this.#handler, options?.logLevel === 'off');
   }
 
@@ -75,11 +77,11 @@ class Server {
    * processes accept from the socket, too, so that a stop does not end the listening), for UDP `datagram=N` in bytes,
    * `broadcast=BOOL` and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
    * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
-   * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
-   * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
+   * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`), `length:WIDTH` (1, 2, 3, 4, 8 or
+   * `varint`) or `resp`; behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
    * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
-   * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. The engine's framing
-   * `resp` is refused here.
+   * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. `resp` cuts
+   * the commands of Redis's clients, which `onCommand` gets as lists of their arguments; behind it `max_arguments=N`.
    * @param {string} url
    * @param {ListenOptions} [options] the same, where the query wins
    * @returns {string} the address really bound, as a URL without the options
@@ -168,7 +170,7 @@ class Server {
     if (before === 'new') this.#dispatcher.starts(this);
     const failure = this.#native.start(
       () => this.#callOnStart(thrown),
-      (words, bytes, told, level) => (level ? this.#dispatcher.told(level, told ?? '') : this.#deliver(words, bytes)),
+      (...given) => this.#deliver(...given),
     );
     if (!failure) {
       this.#state = 'running';
@@ -252,50 +254,15 @@ class Server {
   }
 
   /**
-   * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
+   * The object of a connection, which has every call on it: the one that callbacks are given.
+   * @override
    * @param {ConnId} id
-   * @param {Uint8Array | string} data
-   * @returns {boolean} false above the high-water mark
-   * @throws {ReactorError} `CLOSED` or `FULL`
+   * @returns {import('./conn.js').Conn}
+   * @throws {ReactorError} `CLOSED` if the connection is gone, or belongs to another server
    */
-  write(id, data) {
-    return this.#session(id).write(bytesOf(data));
-  }
-
-  /**
-   * Closes a connection, as {@link Conn.close} does.
-   * @param {ConnId} id
-   * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing already
-   */
-  close(id) {
-    this.#session(id).close();
-  }
-
-  /**
-   * Holds a connection, as {@link Conn.hold} does.
-   * @param {ConnId} id
-   * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing
-   */
-  hold(id) {
-    this.#session(id).hold();
-  }
-
-  /**
-   * Takes a hold back, as {@link Conn.release} does.
-   * @param {ConnId} id
-   * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
-   */
-  release(id) {
-    this.#session(id).release();
-  }
-
-  /** @param {ConnId} id */
-  #session(id) {
-    const session = this.#dispatcher.session(connId(id));
-    if (session) return session;
+  conn(id) {
+    const conn = this.#dispatcher.conn(connId(id));
+    if (conn) return conn;
     throw closedError(id);
   }
 
@@ -315,6 +282,21 @@ class Server {
     const timer = new Timer(delayMs, repeatMs, due, (of) => this.#timers.delete(of));
     this.#timers.add(timer);
     return timer;
+  }
+
+  /**
+   * Calls a function on this thread when a loop has come to it: behind what it was asked before, which is carried out then. One that
+   * throws is reported to `onError`. One that the loop has not come to when it ends is not called.
+   * @param {number} loop from 0
+   * @param {(loop: number) => unknown} callback
+   * @returns {void}
+   * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not, `WRONG_STATE` before the start and after the stop
+   */
+  runOnLoop(loop, callback) {
+    const index = wholeNumber(loop, 'loop', 2 ** 31);
+    const call = callbackOf(callback);
+    const failure = this.#dispatcher.run((token) => this.#native.runOnLoop(index, token), () => call(index));
+    if (failure) throw errorOf(failure);
   }
 
   /**
@@ -390,12 +372,17 @@ class Server {
   /**
    * @param {Uint32Array} words
    * @param {Buffer} bytes
+   * @param {string} [told]
+   * @param {string} [level]
+   * @param {number} [ran]
    */
-  #deliver(words, bytes) {
+  #deliver(words, bytes, told, level, ran) {
     if (words.length > 0) {
       this.#dispatcher.deliver(words, bytes);
       return this.#relief.moved(bytes.length + this.#native.takeWritten());
     }
+    if (told !== undefined) return this.#dispatcher.told(level ?? '', told);
+    if (ran !== undefined) return this.#dispatcher.ran(ran);
     this.#relief.end();
     this.#ticker?.end();
     for (const timer of this.#timers) timer.cancel();
@@ -418,10 +405,11 @@ function expectLog(handler, options) {
 
 /**
  * @param {Options | undefined} options
+ * @param {boolean} commands whether the handler is told commands
  * @returns {import('./conn.js').NativeServer}
  */
-function createServer(options) {
-  const server = native.createServer(checkedOptions(options));
+function createServer(options, commands) {
+  const server = native.createServer({ ...checkedOptions(options), commands });
   if ('code' in server) throw errorOf(server);
   return Object.assign(server, server.calls());
 }

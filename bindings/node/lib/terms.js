@@ -54,6 +54,19 @@ const native = require('./addon.js');
  */
 /** @typedef {ConnOptions & SocketTerms & ListenTerms} ListenOptions the options of a listener, and of its connections */
 
+/**
+ * Options of an open socket.
+ * @typedef {object} SocketOptions
+ * @property {boolean} [nodelay] Whether small writes leave at once (tcp).
+ * @property {KeepAlive} [keepalive] Whether the kernel probes a silent connection (tcp).
+ * @property {number} [recvBuffer] Bytes of the kernel's receive buffer, above 0. It caps the number and then doubles it.
+ * @property {number} [sendBuffer] Bytes of the kernel's send buffer, above 0. It caps the number and then doubles it.
+ * @property {number} [ttl] Hops that packets may go, 1 to 255 (tcp, udp).
+ * @property {boolean} [broadcast] Whether datagrams may go to broadcast addresses (udp).
+ * @property {number} [multicastTtl] Hops that multicast datagrams may go, 0 to 255 (udp).
+ * @property {boolean} [multicastLoop] Whether this machine hears the multicast datagrams that it sends (udp).
+ */
+
 /** @type {NativeOption[]} */
 const ROWS = native.options();
 const OF_LISTENERS = ROWS.filter((row) => row.listens);
@@ -78,6 +91,44 @@ function listenTerms(options) {
 function terms(given, rows) {
   const asked = rows.filter((row) => given[row.member] !== undefined);
   return asked.flatMap((row) => texts(row, given[row.member]).map((text) => ({ name: row.name, text })));
+}
+
+/**
+ * The options of open sockets, and the forms that they have.
+ * @type {Record<string, { form: string, value: string }>}
+ */
+const OF_SOCKETS = {
+  nodelay: { form: 'BOOL', value: 'true or false' },
+  keepalive: { form: 'BOOL|IDLE[,INTERVAL[,COUNT]]', value: 'true, false, or seconds and a count' },
+  recvBuffer: { form: 'N', value: 'a number of bytes above 0' },
+  sendBuffer: { form: 'N', value: 'a number of bytes above 0' },
+  ttl: { form: 'N', value: 'a number of hops' },
+  broadcast: { form: 'BOOL', value: 'true or false' },
+  multicastTtl: { form: 'N', value: 'a number of hops' },
+  multicastLoop: { form: 'BOOL', value: 'true or false' },
+};
+
+/**
+ * The options of an open socket as the addon takes them.
+ * @param {unknown} options
+ * @returns {Term[]}
+ */
+function socketOptions(options) {
+  if (options === undefined) throw wrongType('options', 'an object', options);
+  const given = optionsOf(options, 'options', Object.keys(OF_SOCKETS));
+  const rows = Object.entries(OF_SOCKETS).map(([name, { form, value }]) => ({ name, member: name, form, value }));
+  return terms(given, /** @type {NativeOption[]} */ (rows));
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {number} milliseconds, 0 for never
+ */
+function timeout(value = 0, what) {
+  if (typeof value !== 'number') throw wrongType(what, 'a number of milliseconds', value);
+  if (value >= 0 && value <= Number.MAX_SAFE_INTEGER) return Math.ceil(value);
+  throw new ReactorError('INVALID_ARGUMENT', `${what} must be a number of milliseconds, 0 for never, not ${value}`);
 }
 
 /**
@@ -133,4 +184,4 @@ function keepAlive(row, value) {
  */
 const listOf = (value) => (Array.isArray(value) ? value : [value]);
 
-module.exports = { LISTEN_OPTIONS, ROWS, listenTerms, terms };
+module.exports = { LISTEN_OPTIONS, ROWS, listenTerms, socketOptions, terms, timeout };

@@ -75,6 +75,11 @@ impl Channel {
         self.send(Message::Told(level, text));
     }
 
+    /// Has JavaScript call what it knows by this token.
+    pub(crate) fn run(&self, token: u32) {
+        self.send(Message::Ran(token));
+    }
+
     /// Drops what JavaScript will not handle any more.
     pub(crate) fn clear(&self) {
         self.waiting.try_iter().for_each(drop);
@@ -137,9 +142,21 @@ pub(crate) fn starting(
     Ok(started)
 }
 
-pub(crate) struct JsReader(pub(crate) Channel);
+pub(crate) struct JsReader {
+    pub(crate) channel: Channel,
+    /// The handler is told commands.
+    pub(crate) commands: bool,
+}
 
 impl Reader for JsReader {
+    fn takes_commands(&self) -> bool {
+        self.commands
+    }
+
+    fn takes_about(&self) -> bool {
+        true
+    }
+
     fn runs_user_code(&self) -> bool {
         false
     }
@@ -148,7 +165,7 @@ impl Reader for JsReader {
         let starting = STARTING.take().ok_or("started on another thread than JavaScript's")?;
         let Starting { env, on_start, deliver } = starting;
         // First, so that onStart may start what it likes.
-        self.0.open(&env, &deliver).map_err(|error| error.reason.clone())?;
+        self.channel.open(&env, &deliver).map_err(|error| error.reason.clone())?;
         match on_start.borrow_back(&env).and_then(|on_start| on_start.call(())) {
             Ok(Either::A(number)) if number == Action::Stop as i32 => Ok(Action::Stop),
             Ok(Either::A(_)) => Ok(Action::None),
@@ -158,12 +175,12 @@ impl Reader for JsReader {
     }
 
     fn read(&self, _server: &Handle, hand_over: HandOver) -> Option<HandOver> {
-        self.0.send(Message::Log(hand_over));
+        self.channel.send(Message::Log(hand_over));
         None
     }
 
     fn on_stop(&self, _server: &Handle) {
-        self.0.send(Message::Stopped);
-        self.0.close();
+        self.channel.send(Message::Stopped);
+        self.channel.close();
     }
 }

@@ -45,6 +45,8 @@ pub enum Message {
     Log(HandOver),
     /// What the engine says, in words.
     Told(Level, String),
+    /// A loop has come to what it was asked to run, which has this token.
+    Ran(u32),
     /// All loops have ended; nothing comes after it.
     Stopped,
 }
@@ -86,6 +88,10 @@ impl JsValuesTupleIntoVec for Message {
                     string(env, &text)?,
                     string(env, &level)?,
                 ]);
+            }
+            Message::Ran(token) => {
+                let nothing = undefined(env)?;
+                return Ok(vec![words(env, &[])?, copied(env, &[])?, nothing, nothing, number(env, token)?]);
             }
             Message::Stopped => return Ok(vec![words(env, &[])?, copied(env, &[])?]),
         };
@@ -130,6 +136,20 @@ fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
         sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &mut memory, &mut buffer)
     })?;
     Ok(buffer)
+}
+
+fn undefined(env: sys::napi_env) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: the environment is that of this thread, and the result is a place of ours.
+    check_status!(unsafe { sys::napi_get_undefined(env, &mut value) })?;
+    Ok(value)
+}
+
+fn number(env: sys::napi_env, number: u32) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: as above.
+    check_status!(unsafe { sys::napi_create_uint32(env, number, &mut value) })?;
+    Ok(value)
 }
 
 fn string(env: sys::napi_env, text: &str) -> Result<sys::napi_value> {

@@ -4,6 +4,7 @@
 //! its own error class of it, with its own stack.
 
 mod channel;
+pub mod conns;
 pub mod failure;
 pub mod hand_over;
 pub mod listening;

@@ -41,6 +41,8 @@ pub struct NativeOptions {
     pub look: String,
     /// From which level on messages of the engine are told: `error`, or `off` for none.
     pub log_level: String,
+    /// Whether the handler is told commands.
+    pub commands: bool,
 }
 
 impl NativeOptions {

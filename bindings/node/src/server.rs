@@ -59,7 +59,7 @@ impl State {
 #[napi]
 pub struct NativeServer {
     state: Rc<State>,
-    channel: Channel,
+    pub(crate) channel: Channel,
     /// From the start to the stop.
     teardown: RefCell<Option<StopAtTeardown>>,
 }
@@ -70,7 +70,8 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     told::listen();
     let made = options.config().and_then(|config| {
         let channel = Channel::new(options.log_level()?);
-        Ok((Server::delivering(Logged::new(JsReader(channel.clone())), &config)?, channel))
+        let reader = JsReader { channel: channel.clone(), commands: options.commands };
+        Ok((Server::delivering(Logged::new(reader), &config)?, channel))
     });
     match made {
         Ok((server, channel)) => {
@@ -95,7 +96,9 @@ impl NativeServer {
         &self,
         env: Env,
         #[napi(ts_arg_type = "() => number | string")] on_start: OnStart<'_>,
-        #[napi(ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string, level?: string) => void")]
+        #[napi(
+            ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string, level?: string, ran?: number) => void"
+        )]
         deliver: Deliver<'_>,
     ) -> napi::Result<Option<Failure>> {
         let server = match self.engine() {

@@ -91,7 +91,7 @@ test('R5: options out of range are refused, with their values', () => {
 });
 
 test('R4: a method that is named like a callback and is none is refused, and the known ones are named', () => {
-  const known = /\(known: onStart, onOpen, onData, onDrain, onClose, onTick, onStopping, onStop, onError, onLog\)$/;
+  const known = /\(known: onStart, onOpen, onData, onCommand, onEof, onDrain, onWake, onTimer, onClose, onTick, onStopping, onStop, onError, onLog\)$/;
   class Base {
     onDataa() {}
   }
@@ -127,9 +127,12 @@ test('R5: wrong types are TypeErrors that say what was given', async (t) => {
   const server = await serve(t, { onOpen: opened.resolve });
   await connect(t, server);
   const conn = await opened.promise;
-  assert.equal(message(() => conn.write(5)), 'data must be a Uint8Array or a string, not 5');
-  assert.equal(message(() => conn.write()), 'data must be a Uint8Array or a string, not undefined');
-  assert.match(message(() => conn.write(new Uint16Array(1))), /not Uint16Array/);
+  assert.equal(message(() => conn.write(5)), 'data must be a string, a Buffer or another view of memory, not 5');
+  assert.equal(message(() => conn.write()), 'data must be a string, a Buffer or another view of memory, not undefined');
+  assert.match(message(() => conn.write(new ArrayBuffer(1))), /not ArrayBuffer/);
+  assert.match(message(() => conn.writev('text')), /^parts must be a list of what can be written/);
+  assert.equal(message(() => conn.write('x', 5)), 'callback must be a function, not 5');
+  assert.equal(message(() => conn.keep('5')), "count must be a number, not '5'");
   assert.equal(message(() => server.write(12, 'x')), 'id must be a ConnId, not 12');
   assert.equal(message(() => server.close({})), 'id must be a ConnId, not {}');
   assert.equal(message(() => server.hold('1')), "id must be a ConnId, not '1'");

@@ -28,7 +28,7 @@ function sendAll(sockets, round) {
 }
 
 test('memory that was lent is empty once the log was handled; that of one record is the user\'s', async (t) => {
-  const server = addon.createServer(checkedOptions({ loops: 1 }));
+  const server = addon.createServer({ ...checkedOptions({ loops: 1 }), commands: false });
   const DATA = addon.recordKinds().find(({ name }) => name === 'data').number;
   const ended = deferred();
   const logs = [];

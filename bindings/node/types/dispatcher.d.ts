@@ -1,7 +1,6 @@
 export type Handler = import("./handler.js").Handler;
 export type LogLevel = import("./handler.js").LogLevel;
 export type Server = import("./server.js").Server;
-export type Input = import("./session.js").Input;
 /**
  * A connection, and what the package keeps of it.
  */
@@ -49,6 +48,14 @@ export class Dispatcher {
      */
     call<Given>(name: string, callback: (given: Given) => unknown, given: Given): void;
     /**
+     * Asks the engine to come back to something.
+     * @param {(token: number) => import('../types/native.js').Failure | null} ask
+     * @param {() => unknown} call
+     */
+    run(ask: (token: number) => import("../types/native.js").Failure | null, call: () => unknown): import("../types/native.js").Failure | null;
+    /** @param {number} token */
+    ran(token: number): void;
+    /**
      * The engine says something.
      * @param {string} level
      * @param {string} message
@@ -67,11 +74,11 @@ export class Dispatcher {
      */
     id(high: number, low: number): ConnId;
     /**
-     * The open connection with this id.
+     * The connection with this id, unless it is gone. One that the engine has and has not told of yet is made.
      * @param {ConnId} id
-     * @returns {Session | undefined}
+     * @returns {Conn | undefined}
      */
-    session(id: ConnId): Session | undefined;
+    conn(id: ConnId): Conn | undefined;
     #private;
 }
 import { Conn } from "./conn.js";

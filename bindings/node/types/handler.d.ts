@@ -1,5 +1,6 @@
 export type Conn = import("./conn.js").Conn;
 export type Server = import("./server.js").Server;
+export type Timer = import("./timer.js").Timer;
 export type Actions = typeof import("./constants.js").Action;
 /**
  * what a callback asks for
@@ -22,7 +23,8 @@ export type CloseReason = CloseReasons[keyof CloseReasons] | (string & {});
  *
  * One that returns a promise holds its connection until the promise ends, as `conn.hold` does: no `onData` comes
  * meanwhile, and the peer may end its side without losing the answer. Only `onDrain` may come, for which the promise may
- * be waiting, and `onClose`, after which nobody waits for the promise.
+ * be waiting, and `onClose`, after which nobody waits for the promise. `onWake` and each timer come after it, once, however often
+ * they were due.
  *
  * All callbacks of a connection run in one asynchronous context of its own, for `AsyncLocalStorage`, which begins as that of
  * the call of `start` or `run`.
@@ -43,10 +45,31 @@ export type Handler = {
      */
     onData?: (conn: Conn, data: Buffer) => Answer | Promise<Answer>;
     /**
+     * A command came in, cut by the framing
+     * `resp`, which a handler without this cannot have: its arguments, at least one, of which the first is its name. They are yours,
+     * and share the command's memory.
+     */
+    onCommand?: (conn: Conn, args: Buffer[]) => Answer | Promise<Answer>;
+    /**
+     * The peer has shut its writing side down, and everything before was
+     * delivered. Only for connections with `halfOpen`; others are closed then, and so are these without this callback. The
+     * connection goes on until `conn.end` or `conn.close`.
+     */
+    onEof?: (conn: Conn) => Answer | Promise<Answer>;
+    /**
      * The queue of unsent output, once above the high-water
      * mark, has fallen to the low-water mark.
      */
     onDrain?: (conn: Conn) => Answer | Promise<Answer>;
+    /**
+     * `wake` was called for the connection, once or several times.
+     */
+    onWake?: (conn: Conn) => Answer | Promise<Answer>;
+    /**
+     * A timer of the connection's is due: the one that
+     * `conn.setTimer` returned.
+     */
+    onTimer?: (conn: Conn, timer: Timer) => Answer | Promise<Answer>;
     /**
      * The connection
      * is gone: the last of its callbacks, exactly once after each `onOpen`. The errno is the system's, for `reset`.

@@ -1,3 +1,5 @@
+export type ConnInfo = import("./conn.js").ConnInfo;
+export type Credentials = import("./conn.js").Credentials;
 export type Handler = import("./handler.js").Handler;
 export type LogLevel = import("./handler.js").LogLevel;
 export type Metrics = import("./metrics.js").Metrics;
@@ -6,6 +8,7 @@ export type ServeOptions = import("./serve.js").ServeOptions;
 export type Listener = import("./server.js").Listener;
 export type ConnOptions = import("./terms.js").ConnOptions;
 export type ListenOptions = import("./terms.js").ListenOptions;
+export type SocketOptions = import("./terms.js").SocketOptions;
 import { Action } from "./constants.js";
 import { CloseReason } from "./constants.js";
 import { Conn } from "./conn.js";

@@ -3,6 +3,22 @@
 
 /** A server. All calls on the JavaScript thread that made it. */
 export declare class NativeServer {
+  /** Changes when a connection is closed for want of traffic, in milliseconds. */
+  setTimeouts(high: number, low: number, idle: number, read: number, write: number): Failure | null
+  /** Changes how a connection's input is cut, as it would stand in a query. */
+  setFraming(high: number, low: number, text: string): Failure | null
+  /** Sets an option of a connection's socket. */
+  setOption(high: number, low: number, option: Term): Failure | null
+  /** The address of the peer, or of this side. */
+  address(high: number, low: number, ofPeer: boolean): string | Failure
+  /** What can be read of a connection. */
+  info(high: number, low: number): NativeInfo | Failure
+  /** Who is at the other end of a Unix connection. */
+  peerCredentials(high: number, low: number): NativeCredentials | Failure
+  /** Has a loop say that it has come to this, by a token. */
+  runOnLoop(onLoop: number, token: number): Failure | null
+  /** The same for the loop of a connection. */
+  runOnConn(high: number, low: number, token: number): Failure | null
   /** Binds and listens; returns the address really bound. */
   listen(url: string, options: Array<Term>): string | Failure
   /** Listens at the sockets that the service manager passed on. */
@@ -19,7 +35,7 @@ export declare class NativeServer {
    * id, two more), and the bytes, which are lent until it returns unless they are those of one record; or, without a
    * record, with what the engine says and the level of that. The last call, with neither, says that the loops have ended.
    */
-  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string, level?: string) => void): Failure | null
+  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string, level?: string, ran?: number) => void): Failure | null
   /** Asks the server to stop. */
   stop(): void
   /**
@@ -55,12 +71,30 @@ export declare function actions(): Array<string>
 export interface Calls {
   /** Queues a copy of the bytes: true to go on, false above the high-water mark. */
   write: (high: number, low: number, data: Uint8Array) => boolean | Failure
+  /** The same for several pieces, as one write. */
+  writev: (high: number, low: number, parts: readonly Uint8Array[]) => boolean | Failure
+  /** The same, which ends with a record that has the token. */
+  writeThen: (high: number, low: number, parts: readonly Uint8Array[], token: number) => boolean | Failure
+  /** Writes one frame. */
+  writeFrame: (high: number, low: number, payload: Uint8Array) => boolean | Failure
+  /** Gives input back that was not consumed. */
+  giveBack: (high: number, low: number, data: Uint8Array) => boolean | Failure
   /** Bytes written since the last call. */
   takeWritten: () => number
+  /** Shuts the writing side down. */
+  end: (high: number, low: number) => Failure | null
   /** Closes a connection. */
   close: (high: number, low: number) => Failure | null
   /** Closes a connection whose callback failed. */
   fail: (high: number, low: number) => Failure | null
+  /** Resets a connection. */
+  abort: (high: number, low: number) => Failure | null
+  /** Stops reading a connection. */
+  pause: (high: number, low: number) => Failure | null
+  /** Reads it again. */
+  resume: (high: number, low: number) => Failure | null
+  /** Asks for a record of its. */
+  wake: (high: number, low: number) => Failure | null
   /** Holds a connection once more. */
   holdConn: (high: number, low: number) => Failure | null
   /** Takes one hold back. */
@@ -98,6 +132,32 @@ export interface Failure {
   message: string
   /** The system's error number, where the system was the cause. */
   errno?: number
+}
+
+/** Who is at the other end of a Unix connection. */
+export interface NativeCredentials {
+  /** The process, if it can be seen from here. */
+  pid?: number
+  /** The user. */
+  uid: number
+  /** The group. */
+  gid: number
+}
+
+/** What can be read of a connection. */
+export interface NativeInfo {
+  /** The number of its listener; 0 for none. */
+  listener: number
+  /** The index of its loop. */
+  onLoop: number
+  /** Milliseconds. */
+  ageMs: number
+  /** Bytes. */
+  received: number
+  /** Bytes. */
+  sent: number
+  /** Bytes. */
+  queued: number
 }
 
 /** A listener. */
@@ -170,6 +230,8 @@ export interface NativeOptions {
   look: string
   /** From which level on messages of the engine are told: `error`, or `off` for none. */
   logLevel: string
+  /** Whether the handler is told commands. */
+  commands: boolean
 }
 
 /** Every option of listeners and connections. */

@@ -97,9 +97,9 @@ export function boolean(value: unknown, what: string): boolean;
 /**
  * The options as the addon takes them.
  * @param {Options | undefined} options
- * @returns {import('../types/native.js').NativeOptions}
+ * @returns {Omit<import('../types/native.js').NativeOptions, 'commands'>}
  */
-export function checkedOptions(options: Options | undefined): import("../types/native.js").NativeOptions;
+export function checkedOptions(options: Options | undefined): Omit<import("../types/native.js").NativeOptions, "commands">;
 /**
  * @param {unknown} value
  * @param {string} what

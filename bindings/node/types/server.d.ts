@@ -15,7 +15,7 @@ export type Listener = {
  * the server. While it runs it keeps the process alive. The loops take none of the process's signals, and what a callback
  * spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
-export class Server {
+export class Server extends ById {
     /**
      * A server that is not started and listens nowhere.
      * @param {Handler} handler
@@ -33,11 +33,11 @@ export class Server {
      * processes accept from the socket, too, so that a stop does not end the listening), for UDP `datagram=N` in bytes,
      * `broadcast=BOOL` and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
      * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
-     * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
-     * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
+     * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`), `length:WIDTH` (1, 2, 3, 4, 8 or
+     * `varint`) or `resp`; behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
      * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
-     * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. The engine's framing
-     * `resp` is refused here.
+     * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. `resp` cuts
+     * the commands of Redis's clients, which `onCommand` gets as lists of their arguments; behind it `max_arguments=N`.
      * @param {string} url
      * @param {ListenOptions} [options] the same, where the query wins
      * @returns {string} the address really bound, as a URL without the options
@@ -110,35 +110,6 @@ export class Server {
     /** Whether {@link stop} or {@link stopGracefully} was called, by whomever; and after the stop. */
     get isStopping(): boolean;
     /**
-     * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
-     * @param {ConnId} id
-     * @param {Uint8Array | string} data
-     * @returns {boolean} false above the high-water mark
-     * @throws {ReactorError} `CLOSED` or `FULL`
-     */
-    write(id: ConnId, data: Uint8Array | string): boolean;
-    /**
-     * Closes a connection, as {@link Conn.close} does.
-     * @param {ConnId} id
-     * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing already
-     */
-    close(id: ConnId): void;
-    /**
-     * Holds a connection, as {@link Conn.hold} does.
-     * @param {ConnId} id
-     * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing
-     */
-    hold(id: ConnId): void;
-    /**
-     * Takes a hold back, as {@link Conn.release} does.
-     * @param {ConnId} id
-     * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
-     */
-    release(id: ConnId): void;
-    /**
      * Calls a function on this thread after a time, for what concerns no connection. One that throws is reported to `onError`;
      * a timer that repeats goes on all the same. It ends with the server, and does not keep the process alive.
      * @param {number} delayMs milliseconds
@@ -148,6 +119,15 @@ export class Server {
      * @throws {ReactorError} `INVALID_ARGUMENT` for times out of range, `WRONG_STATE` once the server has stopped
      */
     setTimer(delayMs: number, callback: (timer: Timer) => unknown, repeatMs?: number): Timer;
+    /**
+     * Calls a function on this thread when a loop has come to it: behind what it was asked before, which is carried out then. One that
+     * throws is reported to `onError`. One that the loop has not come to when it ends is not called.
+     * @param {number} loop from 0
+     * @param {(loop: number) => unknown} callback
+     * @returns {void}
+     * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not, `WRONG_STATE` before the start and after the stop
+     */
+    runOnLoop(loop: number, callback: (loop: number) => unknown): void;
     /**
      * What happened so far; after the stop, too. It walks over all connections, for `queuedBytes`: cheap enough to take every second.
      * @param {number} [loop] the loop, from 0, that it is of. What is refused, or fails to be accepted, is counted where that
@@ -182,4 +162,5 @@ export class Server {
     [Symbol.asyncDispose](): Promise<void>;
     #private;
 }
+import { ById } from "./by_id.js";
 import { Timer } from "./timer.js";

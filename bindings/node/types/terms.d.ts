@@ -103,6 +103,43 @@ export type ListenTerms = {
  * the options of a listener, and of its connections
  */
 export type ListenOptions = ConnOptions & SocketTerms & ListenTerms;
+/**
+ * Options of an open socket.
+ */
+export type SocketOptions = {
+    /**
+     * Whether small writes leave at once (tcp).
+     */
+    nodelay?: boolean;
+    /**
+     * Whether the kernel probes a silent connection (tcp).
+     */
+    keepalive?: KeepAlive;
+    /**
+     * Bytes of the kernel's receive buffer, above 0. It caps the number and then doubles it.
+     */
+    recvBuffer?: number;
+    /**
+     * Bytes of the kernel's send buffer, above 0. It caps the number and then doubles it.
+     */
+    sendBuffer?: number;
+    /**
+     * Hops that packets may go, 1 to 255 (tcp, udp).
+     */
+    ttl?: number;
+    /**
+     * Whether datagrams may go to broadcast addresses (udp).
+     */
+    broadcast?: boolean;
+    /**
+     * Hops that multicast datagrams may go, 0 to 255 (udp).
+     */
+    multicastTtl?: number;
+    /**
+     * Whether this machine hears the multicast datagrams that it sends (udp).
+     */
+    multicastLoop?: boolean;
+};
 /** @type {readonly string[]} */
 export const LISTEN_OPTIONS: readonly string[];
 /** @typedef {import('./framing.js').Framing} Framing */
@@ -152,6 +189,18 @@ export const LISTEN_OPTIONS: readonly string[];
  *   Default: none.
  */
 /** @typedef {ConnOptions & SocketTerms & ListenTerms} ListenOptions the options of a listener, and of its connections */
+/**
+ * Options of an open socket.
+ * @typedef {object} SocketOptions
+ * @property {boolean} [nodelay] Whether small writes leave at once (tcp).
+ * @property {KeepAlive} [keepalive] Whether the kernel probes a silent connection (tcp).
+ * @property {number} [recvBuffer] Bytes of the kernel's receive buffer, above 0. It caps the number and then doubles it.
+ * @property {number} [sendBuffer] Bytes of the kernel's send buffer, above 0. It caps the number and then doubles it.
+ * @property {number} [ttl] Hops that packets may go, 1 to 255 (tcp, udp).
+ * @property {boolean} [broadcast] Whether datagrams may go to broadcast addresses (udp).
+ * @property {number} [multicastTtl] Hops that multicast datagrams may go, 0 to 255 (udp).
+ * @property {boolean} [multicastLoop] Whether this machine hears the multicast datagrams that it sends (udp).
+ */
 /** @type {NativeOption[]} */
 export const ROWS: NativeOption[];
 /**
@@ -161,8 +210,20 @@ export const ROWS: NativeOption[];
  */
 export function listenTerms(options: unknown): Term[];
 /**
+ * The options of an open socket as the addon takes them.
+ * @param {unknown} options
+ * @returns {Term[]}
+ */
+export function socketOptions(options: unknown): Term[];
+/**
  * @param {Record<string, unknown>} given
  * @param {NativeOption[]} rows
  * @returns {Term[]}
  */
 export function terms(given: Record<string, unknown>, rows: NativeOption[]): Term[];
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {number} milliseconds, 0 for never
+ */
+export function timeout(value: unknown | undefined, what: string): number;

@@ -368,6 +368,11 @@ impl<'a> Conn<'a> {
         self.state.hold(self.id);
     }
 
+    /// Input that was handed over comes again.
+    pub(crate) fn take_back(&self, bytes: &[u8]) {
+        self.state.keep_handed_over(self.id, bytes);
+    }
+
     /// Too much waits for the handler, or no longer.
     pub(crate) fn set_full(&self, full: bool) {
         self.state.delivery_is_full.set(full);

@@ -17,9 +17,13 @@ use crate::contract::action::Action;
 use crate::contract::carries::Carries;
 use crate::shared::handle::Handle;
 
+mod about;
+mod completion;
 mod hand_over;
 mod record;
 
+pub use about::About;
+pub use completion::completion;
 use hand_over::Answered;
 pub use hand_over::HandOver;
 pub use record::{Kind, Record};
@@ -55,6 +59,16 @@ pub trait Reader: Send + Sync + 'static {
         true
     }
 
+    /// Whether it takes a [`Kind::Command`]. Otherwise framings that cut commands are refused.
+    fn takes_commands(&self) -> bool {
+        false
+    }
+
+    /// Whether it wants a [`Kind::About`] before each end.
+    fn takes_about(&self) -> bool {
+        false
+    }
+
     /// How often a [`Kind::Tick`] is wanted.
     fn tick(&self) -> Option<Duration> {
         None
@@ -78,7 +92,8 @@ impl<R: Reader> Delivery for Logged<R> {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: false, detach: false, commands: false, turns: true, lends: true, gathers: false }
+        let commands = self.0.takes_commands();
+        Carries { datagrams: false, detach: false, commands, turns: true, lends: true, gathers: false }
     }
 
     fn runs_user_code(&self) -> bool {
@@ -111,6 +126,23 @@ impl Log {
             Some(last) if flags == 0 && last.ends_raw_data(conn.id(), from) => last.extend(end),
             _ => self.records.push(Record::data(conn.id(), from..end, flags)),
         }
+    }
+
+    /// The arguments of a command, each behind its length. None is as long as 4 GiB: frames are limited.
+    fn push_command(&mut self, conn: &Conn<'_>, data: &[u8]) {
+        let from = self.bytes.len();
+        for argument in conn.arguments(data).iter() {
+            self.bytes.extend_from_slice(&(argument.len() as u32).to_le_bytes());
+            self.bytes.extend_from_slice(argument);
+        }
+        self.records.push(Record::at(Kind::Command, conn.id(), from..self.bytes.len()));
+    }
+
+    /// How it was with a connection that ends.
+    fn push_about(&mut self, conn: &Conn<'_>) {
+        let from = self.bytes.len();
+        about::write_about(&mut self.bytes, conn);
+        self.records.push(Record::at(Kind::About, conn.id(), from..self.bytes.len()));
     }
 
     /// Whether so much is gathered that nothing more should be taken in.
@@ -200,6 +232,11 @@ impl<R: Reader> Logger<R> {
 
 impl<R: Reader> Receiver for Logger<R> {
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        if conn.has_arguments() {
+            self.log.push_command(conn, data);
+            self.gathered(conn);
+            return Action::None;
+        }
         let from = self.log.bytes.len();
         self.log.bytes.extend_from_slice(data);
         let flags = if conn.is_raw() { 0 } else { Record::FRAME };
@@ -225,7 +262,12 @@ impl<R: Reader> Receiver for Logger<R> {
             Event::Eof(conn) => self.note(conn, Kind::Eof),
             Event::Wake(conn) => self.note(conn, Kind::Wake),
             Event::Timer(conn, timer) => self.note_record(conn, Record::timer(conn.id(), timer)),
-            Event::Closed(conn, closed) => self.note_record(conn, Record::closed(conn.id(), closed)),
+            Event::Closed(conn, closed) => {
+                if self.reader.takes_about() {
+                    self.log.push_about(conn);
+                }
+                self.note_record(conn, Record::closed(conn.id(), closed));
+            }
             Event::Tick(_, next) => {
                 *next = self.reader.tick();
                 if next.is_some() {
@@ -233,8 +275,11 @@ impl<R: Reader> Receiver for Logger<R> {
                 }
             }
             Event::Stopping(_) => self.note_of_server(Kind::Stopping),
-            // It belongs to who has written, on whatever thread, and not to the reader.
-            Event::Completed(completion, completed) => completion.call(completed),
+            // It belongs to who has written, on whatever thread, and not to the reader, unless it asks for that.
+            Event::Completed(completion, completed) => {
+                completion.call(completed);
+                self.log.records.extend(completion::take_record());
+            }
             Event::PreWrite(server) => server.has_no_pre_write(),
             // Refused when they are asked for: see `carries`.
             Event::Datagram(..) | Event::Undelivered(..) | Event::Detached(..) => {}

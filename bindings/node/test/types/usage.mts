@@ -1,6 +1,6 @@
 // Compiled with --strict, never run: what a TypeScript program may write, and what it may not.
 import { Action, CloseReason, Conn, ConnId, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
-import type { Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
+import type { ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
 
 const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1, byteBudget: 1, stallLimitMs: 1, keepOnOverflow: true };
 
@@ -65,6 +65,29 @@ const all: ServeOptions = { loops: 1, backlog: 5, balance: 'reuseport', byteBudg
 const told: Handler = { onTick: (of) => of.connections, onStopping: (of) => void of.isStopping, onLog: (level: LogLevel, message: string) => message };
 const served: Promise<void>[] = [serve(told, 'tcp://:0', 'unix:///x', all), serve(told), serve(told, 'tcp://:0'), server.stopGracefully(5)];
 void [closing, inherited, eofs, delay, timer, ids, served, server[Symbol.asyncDispose]];
+const every: Handler = {
+  async onData(conn, data) {
+    conn.keep(1);
+    await conn.writeAsync([data, 'x', new DataView(data.buffer)]);
+    const goOn: boolean = conn.write('x', (error: ReactorError | null) => error?.code) && conn.writev(['x', data]) && conn.writeFrame('x');
+    conn.setFraming(goOn ? line() : null);
+    conn.setTimeouts({ idle: 5 });
+    conn.setOptions({ nodelay: true, keepalive: 5 });
+    const { address, port } = { address: conn.remoteAddress ?? '', port: conn.localPort ?? 0 };
+    const info: ConnInfo = conn.info();
+    const who: Credentials = conn.peerCredentials();
+    conn.context = { address, port, info, who };
+    conn.runOnLoop((of: Conn) => of.abort());
+  },
+  onCommand: (conn, args) => void conn.write(args[0] ?? 'none'),
+  onEof: (conn) => conn.end(),
+  onWake: (conn) => (conn.pause(), conn.resume()),
+  onTimer: (conn, due: Timer) => void due.cancel(),
+  onOpen: (conn) => void conn.setTimer(5, 5),
+};
+const found: Conn = server.conn(ConnId.parse('1'));
+void [every, found.remoteFamily === 'IPv4'];
+server.runOnLoop(0, (index: number) => index);
 // @ts-expect-error no such option
 server.listen('tcp://:0', { backlogg: 5 });
 // @ts-expect-error a tick is no text

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::base::conn_id::ConnId;
 use crate::base::timer::TimerId;
-use crate::contract::action::{CloseReason, Closed};
+use crate::contract::action::{CloseReason, Closed, Completed};
 
 /// What a record tells. The numbers cross into other languages, which are told them by [`Kind::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,20 @@ pub enum Kind {
     Tick = 7,
     /// A graceful stop of the server has begun.
     Stopping = 8,
+    /// A write with [`completion`](super::completion) has come to its end: the numbers are its token, and 0 if it was sent or 1 if
+    /// it was cancelled.
+    Completed = 9,
+    /// A command came in: the numbers are where its arguments begin and end in the log's bytes, each with its length, as 32 bits in
+    /// little-endian order, in front.
+    Command = 10,
+    /// How it was with a connection that ends, right before [`Close`](Self::Close): the numbers are where the text begins and ends
+    /// in the log's bytes. See [`About`](super::About).
+    About = 11,
 }
 
 impl Kind {
     /// Every kind, at the place of its number.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Open,
         Kind::Data,
         Kind::Drain,
@@ -43,6 +52,9 @@ impl Kind {
         Kind::Timer,
         Kind::Tick,
         Kind::Stopping,
+        Kind::Completed,
+        Kind::Command,
+        Kind::About,
     ];
 
     /// The name in lower case.
@@ -58,6 +70,9 @@ impl Kind {
             Kind::Timer => "timer",
             Kind::Tick => "tick",
             Kind::Stopping => "stopping",
+            Kind::Completed => "completed",
+            Kind::Command => "command",
+            Kind::About => "about",
         }
     }
 }
@@ -86,9 +101,14 @@ impl Record {
         Record { what: kind as u32, high, low, first: numbers[0], second: numbers[1] }
     }
 
+    /// Of a kind whose numbers are a place in the log's bytes.
+    pub(super) fn at(kind: Kind, conn: ConnId, range: Range<usize>) -> Self {
+        Record::new(kind, Some(conn), [range.start as u32, range.end as u32])
+    }
+
     /// Bytes at this place. A log is far smaller than 4 GiB: the read budget is limited to 1 GiB.
     pub(super) fn data(conn: ConnId, range: Range<usize>, flags: u16) -> Self {
-        let record = Record::new(Kind::Data, Some(conn), [range.start as u32, range.end as u32]);
+        let record = Record::at(Kind::Data, conn, range);
         Record { what: record.what | u32::from(flags) << 16, ..record }
     }
 
@@ -132,7 +152,20 @@ impl Record {
     /// Of [`Kind::Data`]: where its bytes lie in the log's.
     #[must_use]
     pub fn range(&self) -> Option<Range<usize>> {
-        (self.kind() == Kind::Data).then_some(self.first as usize..self.second as usize)
+        (self.kind() == Kind::Data).then(|| self.place())
+    }
+
+    /// Of a kind whose numbers are a place in the log's bytes: that.
+    #[must_use]
+    pub fn place(&self) -> Range<usize> {
+        self.first as usize..self.second as usize
+    }
+
+    /// Of [`Kind::Completed`]: the token, and how the write ended.
+    #[must_use]
+    pub fn completed(&self) -> Option<(u32, Completed)> {
+        let completed = if self.second == 0 { Completed::Sent } else { Completed::Cancelled };
+        (self.kind() == Kind::Completed).then_some((self.first, completed))
     }
 
     /// Of [`Kind::Close`]: how the connection ended.
