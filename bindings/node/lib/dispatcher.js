@@ -456,6 +456,15 @@ class Dispatcher {
   }
 
   /**
+   * A connection that this side has made. The engine can tell of it only when this thread is done.
+   * @param {number} high
+   * @param {number} low
+   */
+  made(high, low) {
+    return this.#entry(new ConnId(high, low)).conn;
+  }
+
+  /**
    * The connection with this id, unless it is gone. One that the engine has and has not told of yet is made.
    * @param {ConnId} id
    * @returns {Conn | undefined}

@@ -23,6 +23,8 @@ const { Timer } = require('./timer.js');
 /** @typedef {import('./serve.js').ServeOptions} ServeOptions */
 /** @typedef {import('./server.js').Listener} Listener */
 /** @typedef {import('./terms.js').ConnOptions} ConnOptions */
+/** @typedef {import('./terms.js').ConnectOptions} ConnectOptions */
+/** @typedef {import('./terms.js').EnrollOptions} EnrollOptions */
 /** @typedef {import('./terms.js').ListenOptions} ListenOptions */
 /** @typedef {import('./terms.js').SocketOptions} SocketOptions */
 

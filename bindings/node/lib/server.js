@@ -10,7 +10,7 @@ const native = require('./addon.js');
 const { metricsOf } = require('./metrics.js');
 const { boolean, checkedOptions } = require('./options.js');
 const { Relief } = require('./relief.js');
-const { listenTerms } = require('./terms.js');
+const { connectTerms, enrollTerms, listenTerms } = require('./terms.js');
 const { Ticker, Timer, milliseconds } = require('./timer.js');
 const { Unstarted } = require('./unstarted.js');
 
@@ -18,6 +18,8 @@ const { Unstarted } = require('./unstarted.js');
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
 
 /** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./terms.js').ConnectOptions} ConnectOptions */
+/** @typedef {import('./terms.js').EnrollOptions} EnrollOptions */
 /** @typedef {import('./terms.js').ListenOptions} ListenOptions */
 /** @typedef {import('./metrics.js').Metrics} Metrics */
 
@@ -154,6 +156,53 @@ class Server extends ById {
    */
   get listeners() {
     return this.#native.listeners;
+  }
+
+  /**
+   * Connects to `[scheme://]address[?option=value&…]`, over tcp or unix, and returns the connection at once. The callbacks are those of
+   * every connection: `onOpen` when it is made; or if that fails `onClose` alone, with `connect failed` or `time-out`. What is
+   * written before that is queued. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
+   * is begun when one fails or has been silent for 250 ms.
+   *
+   * Options, as {@link listen} has them: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`,
+   * `device=NAME`, `broadcast=BOOL`, `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`; and `bind=IP[:PORT]`, the
+   * local address to connect from.
+   * @param {string} url
+   * @param {ConnectOptions} [options] the same, where the query wins, and `timeoutMs`, `loop` and `context`
+   * @returns {import('./conn.js').Conn}
+   * @throws {ReactorError} `INVALID_ADDRESS`; `INVALID_ARGUMENT` for an option that is unknown or out of range, and for a loop that
+   *   there is not; `WRONG_STATE` before the start and after a stop
+   */
+  connect(url, options) {
+    if (typeof url !== 'string') throw wrongType('url', 'a string', url);
+    const { native: outgoing, context } = connectTerms(options);
+    return this.#made(this.#native.connect(url, outgoing), context);
+  }
+
+  /**
+   * Gives a connected TCP or Unix stream to the engine, which takes a copy of its descriptor; `onOpen` follows. Yours stays yours, to
+   * be closed: nobody else may read from the socket from now on.
+   * @param {number} descriptor
+   * @param {EnrollOptions} [options]
+   * @returns {import('./conn.js').Conn}
+   * @throws {ReactorError} `INVALID_ARGUMENT` if it is no connected stream socket, and otherwise what {@link connect} throws
+   */
+  enroll(descriptor, options) {
+    const { native: outgoing, context } = enrollTerms(options);
+    const number = wholeNumber(descriptor, 'descriptor', 2 ** 31 - 1);
+    return this.#made(this.#native.enroll(number, outgoing), context);
+  }
+
+  /**
+   * @param {number[] | import('../types/native.js').Failure} made
+   * @param {unknown} context
+   */
+  #made(made, context) {
+    if (!Array.isArray(made)) throw errorOf(made);
+    const [high = 0, low = 0] = made;
+    const conn = this.#dispatcher.made(high, low);
+    conn.data = context;
+    return conn;
   }
 
   /**

@@ -1,6 +1,6 @@
 'use strict';
 
-const { optionsOf, shown, wrongType } = require('./check.js');
+const { optionsOf, shown, wholeNumber, wrongType } = require('./check.js');
 const { ReactorError } = require('./error.js');
 const { framingText } = require('./framing.js');
 const native = require('./addon.js');
@@ -52,6 +52,20 @@ const native = require('./addon.js');
  * @property {string | readonly string[]} [multicast] Multicast groups to receive from, each `GROUP` or `GROUP@INTERFACE` (udp).
  *   Default: none.
  */
+/**
+ * What an outgoing or enrolled connection is told besides.
+ * @typedef {object} OwnTerms
+ * @property {number} [loop] The loop that it lives on, from 0. Default: each in its turn.
+ * @property {unknown} [context] What `conn.context`, which is `conn.data`, is from the beginning.
+ */
+/**
+ * @typedef {object} ConnectTerms
+ * @property {number | null} [timeoutMs] Milliseconds that looking up the name and connecting may take together. Default: 30,000.
+ *   `null`: for ever.
+ * @property {string} [bind] The local address to connect from: `IP` or `IP:PORT` (tcp, udp). Default: the system's choice.
+ */
+/** @typedef {ConnOptions & SocketTerms & ConnectTerms & OwnTerms} ConnectOptions the options of an outgoing connection */
+/** @typedef {ConnOptions & OwnTerms} EnrollOptions the options of an enrolled connection */
 /** @typedef {ConnOptions & SocketTerms & ListenTerms} ListenOptions the options of a listener, and of its connections */
 
 /**
@@ -71,6 +85,9 @@ const native = require('./addon.js');
 const ROWS = native.options();
 const OF_LISTENERS = ROWS.filter((row) => row.listens);
 
+const OF_CONNECTS = ROWS.filter((row) => row.connects);
+const OF_CONNS = ROWS.filter((row) => row.conns);
+
 /** @type {readonly string[]} */
 const LISTEN_OPTIONS = OF_LISTENERS.map((row) => row.member);
 
@@ -81,6 +98,42 @@ const LISTEN_OPTIONS = OF_LISTENERS.map((row) => row.member);
  */
 function listenTerms(options) {
   return terms(optionsOf(options, 'options', LISTEN_OPTIONS), OF_LISTENERS);
+}
+
+/**
+ * The options of an outgoing connection as the addon takes them, and its context.
+ * @param {unknown} options
+ */
+function connectTerms(options) {
+  return outgoing(options, OF_CONNECTS, ['timeoutMs', 'loop', 'context']);
+}
+
+/**
+ * The same of an enrolled one.
+ * @param {unknown} options
+ */
+function enrollTerms(options) {
+  return outgoing(options, OF_CONNS, ['loop', 'context']);
+}
+
+/** What the addon takes for ever to be. */
+const NEVER = -1;
+
+/**
+ * @param {unknown} options
+ * @param {NativeOption[]} rows
+ * @param {string[]} own
+ */
+function outgoing(options, rows, own) {
+  const given = optionsOf(options, 'options', [...own, ...rows.map((row) => row.member)]);
+  const { timeoutMs, loop, context } = given;
+  if (timeoutMs === 0) throw new ReactorError('INVALID_ARGUMENT', 'timeoutMs must be above 0, or null for ever');
+  const native = {
+    terms: terms(given, rows),
+    timeoutMs: timeoutMs === null ? NEVER : timeout(timeoutMs, 'timeoutMs'),
+    ...(loop === undefined ? {} : { onLoop: wholeNumber(loop, 'loop', 2 ** 31) }),
+  };
+  return { native, context };
 }
 
 /**
@@ -184,4 +237,4 @@ function keepAlive(row, value) {
  */
 const listOf = (value) => (Array.isArray(value) ? value : [value]);
 
-module.exports = { LISTEN_OPTIONS, ROWS, listenTerms, socketOptions, terms, timeout };
+module.exports = { LISTEN_OPTIONS, connectTerms, enrollTerms, listenTerms, socketOptions, timeout };

@@ -10,6 +10,7 @@ pub mod hand_over;
 pub mod listening;
 pub mod metrics;
 pub mod options;
+pub mod outgoing;
 pub mod plain;
 pub mod relief;
 pub mod server;

@@ -36,8 +36,10 @@ test('the documentation of listen has every option with its form', () => {
   const [said] = declarations.split('listen(url: string');
   const rows = addon.options().filter((row) => row.listens);
   for (const { name, form } of rows) assert.ok(said.includes(`\`${name}=${form}\``), `${name}=${form}`);
+  const [beside] = declarations.split('connect(url: string');
+  for (const { name, form } of addon.options().filter((row) => row.connects)) assert.ok(beside.split('Connects to')[1].includes(`\`${name}=${form}\``), `${name}=${form}`);
   const types = readFileSync(new URL('../types/terms.d.ts', import.meta.url), 'utf8');
-  for (const { member } of rows) assert.match(types, new RegExp(`^ +${member}\\?: `, 'm'));
+  for (const { member } of addon.options()) assert.match(types, new RegExp(`^ +${member}\\?: `, 'm'));
 });
 
 test('the options of a server are the engine\'s', () => {

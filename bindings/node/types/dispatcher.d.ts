@@ -74,6 +74,12 @@ export class Dispatcher {
      */
     id(high: number, low: number): ConnId;
     /**
+     * A connection that this side has made. The engine can tell of it only when this thread is done.
+     * @param {number} high
+     * @param {number} low
+     */
+    made(high: number, low: number): Conn;
+    /**
      * The connection with this id, unless it is gone. One that the engine has and has not told of yet is made.
      * @param {ConnId} id
      * @returns {Conn | undefined}

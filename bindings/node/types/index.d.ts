@@ -7,6 +7,8 @@ export type Options = import("./options.js").Options;
 export type ServeOptions = import("./serve.js").ServeOptions;
 export type Listener = import("./server.js").Listener;
 export type ConnOptions = import("./terms.js").ConnOptions;
+export type ConnectOptions = import("./terms.js").ConnectOptions;
+export type EnrollOptions = import("./terms.js").EnrollOptions;
 export type ListenOptions = import("./terms.js").ListenOptions;
 export type SocketOptions = import("./terms.js").SocketOptions;
 import { Action } from "./constants.js";

@@ -29,6 +29,10 @@ export declare class NativeServer {
   closeListener(listener: number, refuse: boolean): Promise<Failure | null> | Failure
   /** What happened so far, of the whole server or of a loop. */
   metrics(onLoop?: number | undefined | null): NativeMetrics | Failure
+  /** Connects, and returns the id as its high and its low half. */
+  connect(url: string, outgoing: Outgoing): Array<number> | Failure
+  /** Takes a copy of a connected stream's descriptor, and returns the id like `connect`. */
+  enroll(descriptor: number, outgoing: Outgoing): Array<number> | Failure
   /**
    * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
    * From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
@@ -236,6 +240,16 @@ export interface NativeOptions {
 
 /** Every option of listeners and connections. */
 export declare function options(): Array<NativeOption>
+
+/** What is said beside the options of the engine's table. */
+export interface Outgoing {
+  /** Those of the table. */
+  terms: Array<Term>
+  /** Milliseconds; 0 for the default, -1 for ever. */
+  timeoutMs: number
+  /** The loop to live on. */
+  onLoop?: number
+}
 
 /** A close reason's number, as events carry it, and its name. */
 export interface Reason {

@@ -1,6 +1,8 @@
 export type Handler = import("./handler.js").Handler;
 export type ConnId = import("./conn_id.js").ConnId;
 export type Options = import("./options.js").Options;
+export type ConnectOptions = import("./terms.js").ConnectOptions;
+export type EnrollOptions = import("./terms.js").EnrollOptions;
 export type ListenOptions = import("./terms.js").ListenOptions;
 export type Metrics = import("./metrics.js").Metrics;
 /**
@@ -72,6 +74,31 @@ export class Server extends ById {
      * @returns {Listener[]}
      */
     get listeners(): Listener[];
+    /**
+     * Connects to `[scheme://]address[?option=value&…]`, over tcp or unix, and returns the connection at once. The callbacks are those of
+     * every connection: `onOpen` when it is made; or if that fails `onClose` alone, with `connect failed` or `time-out`. What is
+     * written before that is queued. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
+     * is begun when one fails or has been silent for 250 ms.
+     *
+     * Options, as {@link listen} has them: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`,
+     * `device=NAME`, `broadcast=BOOL`, `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`; and `bind=IP[:PORT]`, the
+     * local address to connect from.
+     * @param {string} url
+     * @param {ConnectOptions} [options] the same, where the query wins, and `timeoutMs`, `loop` and `context`
+     * @returns {import('./conn.js').Conn}
+     * @throws {ReactorError} `INVALID_ADDRESS`; `INVALID_ARGUMENT` for an option that is unknown or out of range, and for a loop that
+     *   there is not; `WRONG_STATE` before the start and after a stop
+     */
+    connect(url: string, options?: ConnectOptions): import("./conn.js").Conn;
+    /**
+     * Gives a connected TCP or Unix stream to the engine, which takes a copy of its descriptor; `onOpen` follows. Yours stays yours, to
+     * be closed: nobody else may read from the socket from now on.
+     * @param {number} descriptor
+     * @param {EnrollOptions} [options]
+     * @returns {import('./conn.js').Conn}
+     * @throws {ReactorError} `INVALID_ARGUMENT` if it is no connected stream socket, and otherwise what {@link connect} throws
+     */
+    enroll(descriptor: number, options?: EnrollOptions): import("./conn.js").Conn;
     /**
      * Calls `onStart` at once, then starts the loops. A server can be started once.
      * @returns {Promise<void>} resolves when the server runs. Rejects with a {@link ReactorError}: `WRONG_STATE` if it was

@@ -100,6 +100,38 @@ export type ListenTerms = {
     multicast?: string | readonly string[];
 };
 /**
+ * What an outgoing or enrolled connection is told besides.
+ */
+export type OwnTerms = {
+    /**
+     * The loop that it lives on, from 0. Default: each in its turn.
+     */
+    loop?: number;
+    /**
+     * What `conn.context`, which is `conn.data`, is from the beginning.
+     */
+    context?: unknown;
+};
+export type ConnectTerms = {
+    /**
+     * Milliseconds that looking up the name and connecting may take together. Default: 30,000.
+     * `null`: for ever.
+     */
+    timeoutMs?: number | null;
+    /**
+     * The local address to connect from: `IP` or `IP:PORT` (tcp, udp). Default: the system's choice.
+     */
+    bind?: string;
+};
+/**
+ * the options of an outgoing connection
+ */
+export type ConnectOptions = ConnOptions & SocketTerms & ConnectTerms & OwnTerms;
+/**
+ * the options of an enrolled connection
+ */
+export type EnrollOptions = ConnOptions & OwnTerms;
+/**
  * the options of a listener, and of its connections
  */
 export type ListenOptions = ConnOptions & SocketTerms & ListenTerms;
@@ -142,67 +174,30 @@ export type SocketOptions = {
 };
 /** @type {readonly string[]} */
 export const LISTEN_OPTIONS: readonly string[];
-/** @typedef {import('./framing.js').Framing} Framing */
-/** @typedef {import('../types/native.js').NativeOption} NativeOption */
-/** @typedef {import('../types/native.js').Term} Term */
 /**
- * What a connection begins with, beside what stands in the query of the URL, which wins.
- * @typedef {object} ConnOptions
- * @property {number} [idle] Milliseconds without traffic after which it is closed with `idle`; 0 for never. What the peer takes of
- *   bytes that the kernel holds for it is traffic, too. Default: never.
- * @property {number} [read] Milliseconds in which nothing came while it was read, after which it is closed with `time-out`; 0 for
- *   never. Default: never.
- * @property {number} [write] Milliseconds in which neither the kernel nor the peer took output, after which it is reset with
- *   `time-out`; 0 for never. Default: never.
- * @property {boolean} [halfOpen] Whether it goes on after the peer's end of file, which `onEof` is told. Default: false, it is closed
- *   then, once everything is answered.
- * @property {Framing | string | null} [framing] How input is cut into frames: one of `line()` and the like, or as it stands in
- *   a query. Default: not at all.
+ * The options of an outgoing connection as the addon takes them, and its context.
+ * @param {unknown} options
  */
+export function connectTerms(options: unknown): {
+    native: {
+        onLoop?: number;
+        terms: import("../types/native.js").Term[];
+        timeoutMs: number;
+    };
+    context: unknown;
+};
 /**
- * What sockets of listeners and of outgoing connections have in common.
- * @typedef {object} SocketTerms
- * @property {boolean} [nodelay] Whether small writes leave at once (tcp). Default: true.
- * @property {KeepAlive} [keepalive] Whether the kernel probes silent connections (tcp). Default: false.
- * @property {number} [recvBuffer] Bytes of the kernel's receive buffer (tcp, udp). Default: the system's.
- * @property {number} [sendBuffer] Bytes of the kernel's send buffer. Default: the system's.
- * @property {string} [device] The one network interface to be reached through, or to leave by (tcp, udp). Default: all.
- * @property {boolean} [broadcast] Whether datagrams may go to broadcast addresses (udp). Default: false.
+ * The same of an enrolled one.
+ * @param {unknown} options
  */
-/**
- * Whether, or after how many seconds of silence, a connection is probed; or in a list these, the seconds between probes, and how
- * many of them end it.
- * @typedef {boolean | number | readonly number[]} KeepAlive
- */
-/**
- * @typedef {object} ListenTerms
- * @property {boolean} [reuseport] Whether several sockets share the address, among which the kernel deals out what arrives (tcp,
- *   udp). Default: false.
- * @property {number} [backlog] Connections that the kernel queues before they are accepted, above 0 (tcp, unix). Default: 4096.
- * @property {boolean} [ipv6Only] Whether an IPv6 socket leaves IPv4 alone. Default: true, unless the host is left out.
- * @property {number} [unixMode] The permission bits of a Unix socket's path, whatever the umask: `0o600`. Default: what the umask
- *   leaves.
- * @property {boolean} [shared] Whether other processes accept from the socket, too, so that a stop does not end the listening (tcp,
- *   unix). Default: true for a socket that was inherited.
- * @property {number} [datagramSize] Bytes of a datagram that are received at most (udp). Default: 65,535.
- * @property {string | readonly string[]} [multicast] Multicast groups to receive from, each `GROUP` or `GROUP@INTERFACE` (udp).
- *   Default: none.
- */
-/** @typedef {ConnOptions & SocketTerms & ListenTerms} ListenOptions the options of a listener, and of its connections */
-/**
- * Options of an open socket.
- * @typedef {object} SocketOptions
- * @property {boolean} [nodelay] Whether small writes leave at once (tcp).
- * @property {KeepAlive} [keepalive] Whether the kernel probes a silent connection (tcp).
- * @property {number} [recvBuffer] Bytes of the kernel's receive buffer, above 0. It caps the number and then doubles it.
- * @property {number} [sendBuffer] Bytes of the kernel's send buffer, above 0. It caps the number and then doubles it.
- * @property {number} [ttl] Hops that packets may go, 1 to 255 (tcp, udp).
- * @property {boolean} [broadcast] Whether datagrams may go to broadcast addresses (udp).
- * @property {number} [multicastTtl] Hops that multicast datagrams may go, 0 to 255 (udp).
- * @property {boolean} [multicastLoop] Whether this machine hears the multicast datagrams that it sends (udp).
- */
-/** @type {NativeOption[]} */
-export const ROWS: NativeOption[];
+export function enrollTerms(options: unknown): {
+    native: {
+        onLoop?: number;
+        terms: import("../types/native.js").Term[];
+        timeoutMs: number;
+    };
+    context: unknown;
+};
 /**
  * The options of a listener as the addon takes them.
  * @param {unknown} options
@@ -215,12 +210,6 @@ export function listenTerms(options: unknown): Term[];
  * @returns {Term[]}
  */
 export function socketOptions(options: unknown): Term[];
-/**
- * @param {Record<string, unknown>} given
- * @param {NativeOption[]} rows
- * @returns {Term[]}
- */
-export function terms(given: Record<string, unknown>, rows: NativeOption[]): Term[];
 /**
  * @param {unknown} value
  * @param {string} what

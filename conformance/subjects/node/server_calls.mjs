@@ -1,4 +1,8 @@
 // Calls on the server.
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import net from 'node:net';
+
 import { cancel } from './conn_calls.mjs';
 import { complain, emit, outcome, thread } from './report.mjs';
 import { ofConnection, ofListener } from './terms.mjs';
@@ -69,6 +73,31 @@ function stopGracefully(_, server, milliseconds) {
   return 'ok';
 }
 
+/** Connects a socket of Node's, or opens a file that is none, and gives its descriptor to the engine. */
+async function enroll(_, server, rest) {
+  const [url, options] = split(rest);
+  if (url === 'null') {
+    const file = openSync('/dev/null');
+    try {
+      return String(server.enroll(file, ofOutgoing(options)).id);
+    } finally {
+      closeSync(file);
+    }
+  }
+  const [, scheme, address] = url.match(/^(\w+):\/\/(.*)$/);
+  const [, host, port] = address.match(/^\[?(.*?)\]?:(\d+)$/) ?? [];
+  const path = address.replace(/^@/, '\0');
+  const socket = net.connect(scheme === 'unix' ? { path } : { host, port: Number(port) });
+  // Node must not read from it.
+  socket.pause();
+  await once(socket, 'connect');
+  try {
+    return String(server.enroll(socket._handle.fd, ofOutgoing(options)).id);
+  } finally {
+    socket.destroy();
+  }
+}
+
 const CALLS = {
   listen,
   'listen-inherited': listenInherited,
@@ -77,8 +106,9 @@ const CALLS = {
   endpoints: (_, server, number) => server.endpoints(Number(number)).map(String),
   connect(_, server, rest) {
     const [url, options] = split(rest);
-    return String(connected(server.connect(url, ofOutgoing(options)), options).id);
+    return String(server.connect(url, ofOutgoing(options)).id);
   },
+  enroll,
   run,
   timer: setTimer,
   cancel: (world, _, number) => cancel(world, number),
@@ -97,8 +127,6 @@ function ofOutgoing(text) {
   const { context, ...options } = ofConnection(text);
   return { ...options, context: { context, framed: Boolean(options.framing), isOutgoing: true } };
 }
-
-const connected = (conn) => conn;
 
 /** Makes a call: its result, or a promise of it. */
 export function onServer(world, server, line) {

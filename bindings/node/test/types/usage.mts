@@ -85,6 +85,9 @@ const every: Handler = {
   onTimer: (conn, due: Timer) => void due.cancel(),
   onOpen: (conn) => void conn.setTimer(5, 5),
 };
+const made: Conn = server.connect('tcp://x:1', { timeoutMs: null, context: 5, bind: '::1', framing: line() });
+const given: Conn = server.enroll(5, { halfOpen: true });
+void [made, given];
 const found: Conn = server.conn(ConnId.parse('1'));
 void [every, found.remoteFamily === 'IPv4'];
 server.runOnLoop(0, (index: number) => index);
