@@ -48,7 +48,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "c": _ALL,
     "python": _ALL,
     "python-asyncio": _ALL,
-    "node": frozenset({"calls", "outgoing", "framing", "timers", "log", "signals", "metrics", "budget"}),
+    "node": frozenset({"calls", "outgoing", "udp", "framing", "timers", "log", "signals", "metrics", "budget"}),
 }
 
 

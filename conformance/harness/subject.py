@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from harness import process
 from harness.client import HANG_GUARD, Client
-from harness.promises import ONE_LOOP
+from harness.promises import CAPABILITIES, ONE_LOOP
 
 ROOT = Path(__file__).resolve().parents[2]
 TCP = "tcp://127.0.0.1:0"
@@ -176,6 +176,10 @@ class Subject:
         client = Client(self.urls[listener], receive_buffer)
         self.clients.append(client)
         return client
+
+    def has(self, part: str) -> bool:
+        """Whether it has a part of the protocol, for cases that go on without it."""
+        return part in CAPABILITIES[self.name]
 
     # ---- its life ----
 

@@ -2,6 +2,7 @@
 
 const { endOf } = require('./address.js');
 const { bytesOf, callbackOf, optionsOf, partsOf, wholeNumber, wrongType } = require('./check.js');
+const { Datagram, addressText } = require('./datagram.js');
 const { closedError, errorOf } = require('./error.js');
 const { framingText } = require('./framing.js');
 const { socketOptions, timeout } = require('./terms.js');
@@ -123,6 +124,20 @@ class Conn {
    */
   writeFrame(payload) {
     return this.#session.writeFrame(bytesOf(payload));
+  }
+
+  /**
+   * Sends a datagram from a UDP endpoint, to any address: in `onDatagram` {@link write} answers the sender, and this does so later.
+   * @param {string | { address: string, port: number } | Datagram} to an IP address with a port, `127.0.0.1:5000` or `[::1]:5000`; or
+   *   what `onDatagram` was given, which is answered from the address that it was sent to
+   * @param {NodeJS.ArrayBufferView | string} data
+   * @returns {boolean}
+   * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` for what is no such address, and more bytes than a datagram can have;
+   *   `UNSUPPORTED` for a connection
+   */
+  sendTo(to, data) {
+    if (to instanceof Datagram) return this.#session.answer(to, bytesOf(data));
+    return this.#session.sendTo(addressText(to), bytesOf(data));
   }
 
   // ---- ending ----

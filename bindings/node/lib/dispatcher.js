@@ -3,6 +3,7 @@
 const { asError, framesOf, messageOf, nowhere, shown } = require('./check.js');
 const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
+const { Datagram, LENGTH } = require('./datagram.js');
 const { actionName } = require('./constants.js');
 const { closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
@@ -23,6 +24,7 @@ const KINDS = new Map(native.recordKinds().map(({ number, name }) => [name, numb
 const kind = (name) => KINDS.get(name);
 const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
 const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
+const DATAGRAM = kind('datagram');
 /** The flag of input that a framing has cut. */
 const CUT = 1 << 16;
 /** The kind's part of a record's first number; the rest are flags. */
@@ -95,6 +97,7 @@ class Dispatcher {
         const known = this.#entries.get(low);
         const entry = (what & KIND) === OPEN ? known ?? this.#entry(new ConnId(words[at + 1], low)) : known;
         if ((what & KIND) === STOPPING) this.#ofServer('onStopping');
+        else if ((what & KIND) === DATAGRAM) this.#datagram(entry ?? this.#entry(new ConnId(words[at + 1], low)), bytes, words[at + 3], words[at + 4]);
         else if (entry) this.#event(what, entry, words[at + 3], words[at + 4], bytes);
       } catch (error) {
         // The events that follow belong to others.
@@ -149,6 +152,36 @@ class Dispatcher {
       this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
     }
     // What else there is nobody here can ask for.
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} bytes
+   * @param {number} first
+   * @param {number} second
+   */
+  #datagram(entry, bytes, first, second) {
+    const { session } = entry;
+    if (session.isClosing) return;
+    // Of endpoints nobody tells but by their datagrams.
+    session.isEndpoint = !session.isOutgoing;
+    const begin = first + LENGTH;
+    const datagram = new Datagram(Buffer.from(bytes.subarray(first, begin)), second - begin);
+    this.#input(entry, ownBytes(bytes, begin, second), (of, data) => this.#received(of, data, datagram));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data
+   * @param {Datagram} datagram
+   */
+  #received(entry, data, datagram) {
+    const { session } = entry;
+    // A connected socket's writes go to its peer anyway.
+    if (session.isEndpoint) session.datagram = datagram;
+    if (this.#handler.onDatagram) this.#invoke(entry, 'onDatagram', [entry.conn, data, datagram]);
+    else this.#invoke(entry, 'onData', [entry.conn, data]);
+    session.datagram = null;
   }
 
   /**
@@ -252,7 +285,7 @@ class Dispatcher {
   /**
    * Calls one callback, if there is one.
    * @param {Entry | null} entry
-   * @param {'onOpen' | 'onCommand' | 'onEof' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose' | 'onStopping' | 'onStop'} name
+   * @param {'onOpen' | 'onData' | 'onDatagram' | 'onCommand' | 'onEof' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose' | 'onStopping' | 'onStop'} name
    * @param {unknown[]} args
    */
   #invoke(entry, name, args) {
@@ -266,6 +299,8 @@ class Dispatcher {
 
   stopped() {
     this.#runs.clear();
+    for (const { session } of this.#entries.values()) session.drop();
+    this.#entries.clear();
     this.#ofServer('onStop');
   }
 
@@ -456,12 +491,27 @@ class Dispatcher {
   }
 
   /**
+   * Endpoints that are gone: nobody else tells of their end.
+   * @param {ConnId[]} ids
+   */
+  forget(ids) {
+    for (const { high, low } of ids) {
+      const entry = this.#entries.get(low);
+      if (entry?.conn.id.high !== high) continue;
+      this.#entries.delete(low);
+      entry.session.drop();
+    }
+  }
+
+  /**
    * A connection that this side has made. The engine can tell of it only when this thread is done.
    * @param {number} high
    * @param {number} low
    */
   made(high, low) {
-    return this.#entry(new ConnId(high, low)).conn;
+    const { conn, session } = this.#entry(new ConnId(high, low));
+    session.isOutgoing = true;
+    return conn;
   }
 
   /**

@@ -4,6 +4,7 @@ const { shown, wrongType } = require('./check.js');
 const { ReactorError } = require('./error.js');
 
 /** @typedef {import('./conn.js').Conn} Conn */
+/** @typedef {import('./datagram.js').Datagram} Datagram */
 /** @typedef {import('./server.js').Server} Server */
 /** @typedef {import('./timer.js').Timer} Timer */
 /** @typedef {typeof import('./constants.js').Action} Actions */
@@ -34,6 +35,10 @@ const { ReactorError } = require('./error.js');
  * @property {(conn: Conn) => Answer | Promise<Answer>} [onOpen] A connection is open and takes writes.
  * @property {(conn: Conn, data: Buffer) => Answer | Promise<Answer>} [onData] Bytes came in. The buffer is
  *   yours, and its memory is shared with nothing.
+ * @property {(conn: Conn, data: Buffer, datagram: Datagram) => Answer | Promise<Answer>} [onDatagram] A datagram came for a UDP
+ *   endpoint, or an outgoing UDP connection: `datagram` says from whom, and where to. `conn.write` answers the sender until this
+ *   returns, from the address that it was sent to; later, `conn.sendTo(datagram, data)` does. Endpoints have no `onOpen` and
+ *   `onClose`. Promises of an endpoint's run side by side, 1024 at most. Without this callback `onData` is given the bytes.
  * @property {(conn: Conn, args: Buffer[]) => Answer | Promise<Answer>} [onCommand] A command came in, cut by the framing
  *   `resp`, which a handler without this cannot have: its arguments, at least one, of which the first is its name. They are yours,
  *   and share the command's memory.
@@ -65,7 +70,7 @@ const { ReactorError } = require('./error.js');
 
 /** @type {readonly (keyof Handler)[]} */
 const CALLBACKS = [
-  'onStart', 'onOpen', 'onData', 'onCommand', 'onEof', 'onDrain', 'onWake', 'onTimer', 'onClose',
+  'onStart', 'onOpen', 'onData', 'onDatagram', 'onCommand', 'onEof', 'onDrain', 'onWake', 'onTimer', 'onClose',
   'onTick', 'onStopping', 'onStop', 'onError', 'onLog',
 ];
 /** The names as somebody may write them by mistake. */

@@ -7,6 +7,7 @@
 const { Conn } = require('./conn.js');
 const { ConnId } = require('./conn_id.js');
 const { Action, CloseReason, ErrorCode } = require('./constants.js');
+const { Datagram } = require('./datagram.js');
 const { ReactorError } = require('./error.js');
 const { Framing, delimiter, fixed, lengthField, line, resp } = require('./framing.js');
 const { Histogram } = require('./metrics.js');
@@ -33,6 +34,7 @@ module.exports = {
   CloseReason,
   Conn,
   ConnId,
+  Datagram,
   ErrorCode,
   Framing,
   Histogram,

@@ -130,9 +130,27 @@ class Server extends ById {
   async closeListener(listener, options) {
     const { refuse = false } = optionsOf(options, 'options', ['refuse']);
     const refused = boolean(refuse, 'refuse');
-    const closing = this.#native.closeListener(this.#listener(listener), refused);
+    const number = this.#listener(listener);
+    const endpoints = this.endpoints(number);
+    const closing = this.#native.closeListener(number, refused);
     const failure = 'code' in closing ? closing : await closing;
     if (failure) throw errorOf(failure);
+    this.#dispatcher.forget(endpoints);
+  }
+
+  /**
+   * The ids of a UDP listener's endpoints: from `onStart` on, one, or with `reuseport` one for each loop. Empty for other listeners,
+   * and before the start.
+   * @param {string | number | Listener} listener as {@link closeListener} takes it
+   * @returns {ConnId[]}
+   */
+  endpoints(listener) {
+    return this.#ids(this.#native.endpoints(this.#listener(listener)));
+  }
+
+  /** @param {number[]} halves */
+  #ids(halves) {
+    return Array.from({ length: halves.length / 2 }, (_, at) => this.#dispatcher.id(halves[2 * at] ?? 0, halves[2 * at + 1] ?? 0));
   }
 
   /**
@@ -159,9 +177,9 @@ class Server extends ById {
   }
 
   /**
-   * Connects to `[scheme://]address[?option=value&…]`, over tcp or unix, and returns the connection at once. The callbacks are those of
+   * Connects to `[scheme://]address[?option=value&…]`, over tcp, udp or unix, and returns the connection at once. The callbacks are those of
    * every connection: `onOpen` when it is made; or if that fails `onClose` alone, with `connect failed` or `time-out`. What is
-   * written before that is queued. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
+   * written before that is queued, but not over udp. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
    * is begun when one fails or has been silent for 250 ms.
    *
    * Options, as {@link listen} has them: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`,
@@ -380,8 +398,7 @@ class Server extends ById {
    * @returns {ConnId[]}
    */
   connectionIds() {
-    const halves = this.#native.connectionIds;
-    return Array.from({ length: halves.length / 2 }, (_, at) => this.#dispatcher.id(halves[2 * at] ?? 0, halves[2 * at + 1] ?? 0));
+    return this.#ids(this.#native.connectionIds);
   }
 
   /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */

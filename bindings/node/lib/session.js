@@ -1,5 +1,6 @@
 'use strict';
 
+const { Datagram } = require('./datagram.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
 const { Timer } = require('./timer.js');
 const { warn } = require('./warning.js');
@@ -24,6 +25,9 @@ const { warn } = require('./warning.js');
 
 /** What `input` is while a handler is given what a framing has cut. */
 const CUT = Buffer.alloc(0);
+
+/** Promises of datagrams that may run side by side. */
+const MOST = 1024;
 
 /** The completion that was asked for last. */
 let lastToken = 0;
@@ -82,6 +86,15 @@ class Session {
      * @type {Buffer | null}
      */
     this.input = null;
+    /** This side has made it. */
+    this.isOutgoing = false;
+    /** It is a UDP endpoint: it has no end of its own, and is not held. */
+    this.isEndpoint = false;
+    /**
+     * The datagram that the handler is being given, which a write answers.
+     * @type {Datagram | null}
+     */
+    this.datagram = null;
     /**
      * What the engine has told of its end.
      * @type {string | undefined}
@@ -100,6 +113,7 @@ class Session {
    * @returns {boolean}
    */
   write(bytes) {
+    if (this.datagram !== null) return this.answer(this.datagram, bytes);
     const done = this.#native.write(this.#high, this.#low, bytes);
     if (typeof done === 'boolean') return done;
     throw errorOf(done, this.id);
@@ -107,7 +121,24 @@ class Session {
 
   /** @param {Uint8Array[]} parts */
   writev(parts) {
+    if (this.datagram !== null) return this.answer(this.datagram, Buffer.concat(parts));
     return this.#accepted(this.#native.writev(this.#high, this.#low, parts));
+  }
+
+  /**
+   * @param {Datagram} datagram
+   * @param {Uint8Array} bytes
+   */
+  answer(datagram, bytes) {
+    return this.#accepted(this.#native.answer(this.#high, this.#low, bytes, Datagram.envelopeOf(datagram)));
+  }
+
+  /**
+   * @param {string} to
+   * @param {Uint8Array} bytes
+   */
+  sendTo(to, bytes) {
+    return this.#accepted(this.#native.sendTo(this.#high, this.#low, bytes, to));
   }
 
   /** @param {Uint8Array} payload */
@@ -151,25 +182,33 @@ class Session {
   }
 
   close() {
-    this.isClosing = true;
-    this.#asked(this.#native.close(this.#high, this.#low));
+    this.#ends(this.#native.close(this.#high, this.#low));
   }
 
   abort() {
-    this.isClosing = true;
-    this.#asked(this.#native.abort(this.#high, this.#low));
+    this.#ends(this.#native.abort(this.#high, this.#low));
   }
 
   /** An answer closes it. It may be closed already; then there is nothing left to do. */
   closeIfOpen() {
+    const failure = this.#native.close(this.#high, this.#low);
+    if (failure?.code !== 'CLOSED') this.#ends(failure);
     this.isClosing = true;
-    this.#native.close(this.#high, this.#low);
   }
 
-  /** A callback of its failed. */
+  /** A callback of its failed. An endpoint stays as it is. */
   fail() {
-    this.isClosing = true;
+    this.isClosing = !this.isEndpoint;
     this.#native.fail(this.#high, this.#low);
+  }
+
+  /**
+   * It is closing, unless that cannot be.
+   * @param {import('../types/native.js').Failure | null} failure
+   */
+  #ends(failure) {
+    if (failure?.code !== 'UNSUPPORTED') this.isClosing = true;
+    this.#asked(failure);
   }
 
   /** @param {import('../types/native.js').Failure | null} failure */
@@ -205,6 +244,11 @@ class Session {
   /** A callback goes on in its promise. Says whether the engine holds the connection for it. */
   runs() {
     this.#running += 1;
+    if (this.isEndpoint) {
+      // They run side by side, but not without end.
+      if (this.#running === MOST) this.#native.pause(this.#high, this.#low);
+      return false;
+    }
     return this.#native.holdConn(this.#high, this.#low) === null;
   }
 
@@ -216,6 +260,9 @@ class Session {
     this.#running -= 1;
     this.#pay();
     if (held) this.#letGo();
+    if (!this.isEndpoint || this.#running !== MOST - 1) return;
+    this.#giveWaiting();
+    if (!this.#isHeld && !this.#isPaused) this.#native.resume(this.#high, this.#low);
   }
 
   /** Whether input must wait. */
@@ -224,7 +271,7 @@ class Session {
   }
 
   get #isHeld() {
-    return this.#holds + this.#running > 0;
+    return this.isEndpoint ? this.#running >= MOST : this.#holds + this.#running > 0;
   }
 
   /**
@@ -241,7 +288,7 @@ class Session {
    * @param {() => void} call
    */
   soon(what, call) {
-    if (this.#running > 0) this.#owed.set(what, call);
+    if (this.#running > 0 && !this.isEndpoint) this.#owed.set(what, call);
     else call();
   }
 
@@ -374,6 +421,9 @@ class Session {
     this.#waiting = [];
     this.#owed.clear();
     for (const timer of this.#timers) timer.cancel();
+    // Of endpoints, and of what the loop has not come to.
+    for (const written of this.#written.values()) protectedly(() => void written(closedError(this.id)));
+    this.#written.clear();
   }
 }
 

@@ -110,7 +110,7 @@ impl JsValuesTupleIntoVec for Message {
 /// of ours is not to be seen by users, who may keep it, and could not transfer it as they can their own.
 fn lends(hand_over: &HandOver) -> bool {
     let len = hand_over.bytes().len();
-    len >= LENT && hand_over.records().iter().all(|record| record.range() != Some(0..len))
+    len >= LENT && hand_over.records().iter().all(|record| record.place() != (0..len))
 }
 
 /// The records as JavaScript's numbers, copied as they lie.

@@ -99,6 +99,15 @@ impl NativeServer {
         listeners.into_iter().map(NativeListener::from).collect()
     }
 
+    /// The ids of a UDP listener's endpoints, each as its high and its low half.
+    #[napi(catch_unwind)]
+    pub fn endpoints(&self, listener: u32) -> Vec<u32> {
+        let id = ListenerId::from_u32(listener);
+        let ids = self.engine().ok().zip(id).map(|(server, id)| server.handle().endpoints(id));
+        let ids = ids.unwrap_or_default().into_iter().map(reactor_core::ConnId::to_u64);
+        ids.flat_map(|id| [(id >> 32) as u32, id as u32]).collect()
+    }
+
     /// Stops listening, on another thread: answers of UDP endpoints are waited for, which this thread makes.
     #[napi(catch_unwind, ts_return_type = "Promise<Failure | null> | Failure")]
     pub fn close_listener(&self, listener: u32, refuse: bool) -> Either<AsyncTask<Closing>, Failure> {

@@ -2,6 +2,7 @@
 //! as much.
 
 use std::ffi::c_void;
+use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::ToNapiValue;
 use napi::{check_status, sys, Result};
 use napi_derive::napi;
-use reactor_core::binding::log::completion;
+use reactor_core::binding::log::{completion, Envelope};
 use reactor_core::{ConnId, ErrorKind, Handle, Pressure};
 
 use crate::failure::Failure;
@@ -41,6 +42,14 @@ pub struct Calls {
     /// Writes one frame.
     #[napi(ts_type = "(high: number, low: number, payload: Uint8Array) => boolean | Failure")]
     pub write_frame: Plain,
+    /// Sends a datagram from an endpoint to an address.
+    #[napi(ts_type = "(high: number, low: number, data: Uint8Array, to: string) => boolean | Failure")]
+    pub send_to: Plain,
+    /// Answers a datagram, by its envelope.
+    #[napi(
+        ts_type = "(high: number, low: number, data: Uint8Array, envelope: Uint8Array) => boolean | Failure"
+    )]
+    pub answer: Plain,
     /// Gives input back that was not consumed.
     #[napi(ts_type = "(high: number, low: number, data: Uint8Array) => boolean | Failure")]
     pub give_back: Plain,
@@ -88,6 +97,8 @@ impl Calls {
             writev: plain(entry::<WriteParts>)?,
             write_then: plain(entry::<WriteThen>)?,
             write_frame: plain(entry::<WriteFrame>)?,
+            send_to: plain(entry::<SendTo>)?,
+            answer: plain(entry::<Answer>)?,
             give_back: plain(entry::<GiveBack>)?,
             take_written: plain(entry::<TakeWritten>)?,
             end: plain(entry::<End>)?,
@@ -139,6 +150,18 @@ impl Arguments {
         // SAFETY: the value is an argument of the call that is going on, or undefined.
         unsafe { sys::napi_get_value_uint32(self.env, self.values[place], &mut number) };
         number
+    }
+
+    /// A text; empty of what is none.
+    fn text(&self, place: usize) -> String {
+        let mut bytes = [0_u8; 128];
+        let mut len = 0;
+        // SAFETY: the value is an argument of the call that is going on, or undefined; there is room for so many bytes.
+        unsafe {
+            let room = bytes.as_mut_ptr().cast();
+            sys::napi_get_value_string_utf8(self.env, self.values[place], room, bytes.len(), &mut len);
+        }
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
     }
 
     fn conn(&self) -> Option<ConnId> {
@@ -228,6 +251,8 @@ struct Write;
 struct WriteParts;
 struct WriteThen;
 struct WriteFrame;
+struct SendTo;
+struct Answer;
 struct GiveBack;
 struct TakeWritten;
 struct IsOpen;
@@ -284,6 +309,36 @@ impl Call for WriteFrame {
         arguments.written(arguments.with_bytes(|payload| {
             let pressure = arguments.with_conn(state, |handle, id| handle.write_frame(id, payload))?;
             state.count_written(payload.len());
+            Ok(pressure)
+        }))
+    }
+}
+
+impl Call for SendTo {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        let text = arguments.text(3);
+        arguments.written(arguments.with_bytes(|bytes| {
+            let to = text.parse::<SocketAddr>().map_err(|_| {
+                let known = "an address is IP:PORT, such as 127.0.0.1:5000 or [::1]:5000";
+                Failure::new(ErrorKind::InvalidArgument, &format!("{known}, not {text:?}"))
+            })?;
+            let pressure = arguments.with_conn(state, |handle, id| handle.send_to(id, to, bytes))?;
+            state.count_written(bytes.len());
+            Ok(pressure)
+        }))
+    }
+}
+
+impl Call for Answer {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        // SAFETY: it is read at once, and nothing of JavaScript's runs on this thread meanwhile.
+        let envelope = unsafe { arguments.bytes(arguments.values[3]) }.and_then(Envelope::from_bytes);
+        arguments.written(arguments.with_bytes(|bytes| {
+            let wrong = || Failure::new(ErrorKind::InvalidArgument, "it is no datagram that can be answered");
+            let Envelope { sender, source, .. } = envelope.ok_or_else(wrong)?;
+            let answer = |handle: &Handle, id| handle.answer(id, sender, source, bytes);
+            let pressure = arguments.with_conn(state, answer)?;
+            state.count_written(bytes.len());
             Ok(pressure)
         }))
     }

@@ -93,7 +93,7 @@ test('R5: options out of range are refused, with their values', () => {
 });
 
 test('R4: a method that is named like a callback and is none is refused, and the known ones are named', () => {
-  const known = /\(known: onStart, onOpen, onData, onCommand, onEof, onDrain, onWake, onTimer, onClose, onTick, onStopping, onStop, onError, onLog\)$/;
+  const known = /\(known: onStart, onOpen, onData, onDatagram, onCommand, onEof, onDrain, onWake, onTimer, onClose, onTick, onStopping, onStop, onError, onLog\)$/;
   class Base {
     onDataa() {}
   }

@@ -52,6 +52,18 @@ export class ById {
      */
     writeFrame(id: ConnId, payload: NodeJS.ArrayBufferView | string): boolean;
     /**
+     * Sends a datagram from a UDP endpoint, as {@link Conn.sendTo} does.
+     * @param {ConnId} id
+     * @param {string | { address: string, port: number } | import('./datagram.js').Datagram} to
+     * @param {NodeJS.ArrayBufferView | string} data
+     * @returns {boolean} false above the high-water mark
+     * @throws {ReactorError} `CLOSED`, `FULL`, `INVALID_ARGUMENT` or `UNSUPPORTED`
+     */
+    sendTo(id: ConnId, to: string | {
+        address: string;
+        port: number;
+    } | import("./datagram.js").Datagram, data: NodeJS.ArrayBufferView | string): boolean;
+    /**
      * Shuts the writing side of a connection down, as {@link Conn.end} does.
      * @param {ConnId} id
      * @returns {void}

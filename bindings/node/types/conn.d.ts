@@ -130,6 +130,19 @@ export class Conn {
      */
     writeFrame(payload: NodeJS.ArrayBufferView | string): boolean;
     /**
+     * Sends a datagram from a UDP endpoint, to any address: in `onDatagram` {@link write} answers the sender, and this does so later.
+     * @param {string | { address: string, port: number } | Datagram} to an IP address with a port, `127.0.0.1:5000` or `[::1]:5000`; or
+     *   what `onDatagram` was given, which is answered from the address that it was sent to
+     * @param {NodeJS.ArrayBufferView | string} data
+     * @returns {boolean}
+     * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` for what is no such address, and more bytes than a datagram can have;
+     *   `UNSUPPORTED` for a connection
+     */
+    sendTo(to: string | {
+        address: string;
+        port: number;
+    } | Datagram, data: NodeJS.ArrayBufferView | string): boolean;
+    /**
      * Shuts the writing side down, behind what is queued: the peer sees end of file. Reading goes on; the connection is closed when
      * the peer's side has ended, too.
      * @returns {void}
@@ -276,3 +289,4 @@ export class Conn {
     leaveMulticast(group: string): void;
     #private;
 }
+import { Datagram } from "./datagram.js";

@@ -74,6 +74,11 @@ export class Dispatcher {
      */
     id(high: number, low: number): ConnId;
     /**
+     * Endpoints that are gone: nobody else tells of their end.
+     * @param {ConnId[]} ids
+     */
+    forget(ids: ConnId[]): void;
+    /**
      * A connection that this side has made. The engine can tell of it only when this thread is done.
      * @param {number} high
      * @param {number} low

@@ -1,4 +1,5 @@
 export type Conn = import("./conn.js").Conn;
+export type Datagram = import("./datagram.js").Datagram;
 export type Server = import("./server.js").Server;
 export type Timer = import("./timer.js").Timer;
 export type Actions = typeof import("./constants.js").Action;
@@ -44,6 +45,13 @@ export type Handler = {
      * yours, and its memory is shared with nothing.
      */
     onData?: (conn: Conn, data: Buffer) => Answer | Promise<Answer>;
+    /**
+     * A datagram came for a UDP
+     * endpoint, or an outgoing UDP connection: `datagram` says from whom, and where to. `conn.write` answers the sender until this
+     * returns, from the address that it was sent to; later, `conn.sendTo(datagram, data)` does. Endpoints have no `onOpen` and
+     * `onClose`. Promises of an endpoint's run side by side, 1024 at most. Without this callback `onData` is given the bytes.
+     */
+    onDatagram?: (conn: Conn, data: Buffer, datagram: Datagram) => Answer | Promise<Answer>;
     /**
      * A command came in, cut by the framing
      * `resp`, which a handler without this cannot have: its arguments, at least one, of which the first is its name. They are yours,

@@ -25,6 +25,8 @@ export declare class NativeServer {
   listenInherited(options: Array<Term>): Array<string> | Failure
   /** The listeners that are open. */
   get listeners(): Array<NativeListener>
+  /** The ids of a UDP listener's endpoints, each as its high and its low half. */
+  endpoints(listener: number): Array<number>
   /** Stops listening, on another thread: answers of UDP endpoints are waited for, which this thread makes. */
   closeListener(listener: number, refuse: boolean): Promise<Failure | null> | Failure
   /** What happened so far, of the whole server or of a loop. */
@@ -81,6 +83,10 @@ export interface Calls {
   writeThen: (high: number, low: number, parts: readonly Uint8Array[], token: number) => boolean | Failure
   /** Writes one frame. */
   writeFrame: (high: number, low: number, payload: Uint8Array) => boolean | Failure
+  /** Sends a datagram from an endpoint to an address. */
+  sendTo: (high: number, low: number, data: Uint8Array, to: string) => boolean | Failure
+  /** Answers a datagram, by its envelope. */
+  answer: (high: number, low: number, data: Uint8Array, envelope: Uint8Array) => boolean | Failure
   /** Gives input back that was not consumed. */
   giveBack: (high: number, low: number, data: Uint8Array) => boolean | Failure
   /** Bytes written since the last call. */

@@ -70,14 +70,21 @@ export class Server extends ById {
         refuse?: boolean;
     }): Promise<void>;
     /**
+     * The ids of a UDP listener's endpoints: from `onStart` on, one, or with `reuseport` one for each loop. Empty for other listeners,
+     * and before the start.
+     * @param {string | number | Listener} listener as {@link closeListener} takes it
+     * @returns {ConnId[]}
+     */
+    endpoints(listener: string | number | Listener): ConnId[];
+    /**
      * The listeners that are open, in the order of the `listen` calls.
      * @returns {Listener[]}
      */
     get listeners(): Listener[];
     /**
-     * Connects to `[scheme://]address[?option=value&…]`, over tcp or unix, and returns the connection at once. The callbacks are those of
+     * Connects to `[scheme://]address[?option=value&…]`, over tcp, udp or unix, and returns the connection at once. The callbacks are those of
      * every connection: `onOpen` when it is made; or if that fails `onClose` alone, with `connect failed` or `time-out`. What is
-     * written before that is queued. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
+     * written before that is queued, but not over udp. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
      * is begun when one fails or has been silent for 250 ms.
      *
      * Options, as {@link listen} has them: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`,

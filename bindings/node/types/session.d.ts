@@ -43,6 +43,15 @@ export class Session {
      * @type {Buffer | null}
      */
     input: Buffer | null;
+    /** This side has made it. */
+    isOutgoing: boolean;
+    /** It is a UDP endpoint: it has no end of its own, and is not held. */
+    isEndpoint: boolean;
+    /**
+     * The datagram that the handler is being given, which a write answers.
+     * @type {Datagram | null}
+     */
+    datagram: Datagram | null;
     /**
      * What the engine has told of its end.
      * @type {string | undefined}
@@ -56,6 +65,16 @@ export class Session {
     write(bytes: Uint8Array): boolean;
     /** @param {Uint8Array[]} parts */
     writev(parts: Uint8Array[]): boolean;
+    /**
+     * @param {Datagram} datagram
+     * @param {Uint8Array} bytes
+     */
+    answer(datagram: Datagram, bytes: Uint8Array): boolean;
+    /**
+     * @param {string} to
+     * @param {Uint8Array} bytes
+     */
+    sendTo(to: string, bytes: Uint8Array): boolean;
     /** @param {Uint8Array} payload */
     writeFrame(payload: Uint8Array): boolean;
     /**
@@ -74,7 +93,7 @@ export class Session {
     abort(): void;
     /** An answer closes it. It may be closed already; then there is nothing left to do. */
     closeIfOpen(): void;
-    /** A callback of its failed. */
+    /** A callback of its failed. An endpoint stays as it is. */
     fail(): void;
     pause(): void;
     resume(): void;
@@ -141,3 +160,4 @@ export class Session {
 }
 import { ReactorError } from "./error.js";
 import { Timer } from "./timer.js";
+import { Datagram } from "./datagram.js";

@@ -6,7 +6,7 @@ import { World } from './calls.mjs';
 import { control } from './control.mjs';
 import { options } from './options.mjs';
 import { complain, emit, thread } from './report.mjs';
-import { NOTHING, play, take, takeCommand } from './script.mjs';
+import { NOTHING, play, take, takeCommand, takeDatagram } from './script.mjs';
 import { ofListener } from './terms.mjs';
 
 /** What the engine tells without being asked is no case's matter here. Some have it listen late, or never. */
@@ -42,13 +42,23 @@ function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
       return listener === null ? undefined : played('onOpen')(conn);
     },
     onData: (conn, data) => take(on(conn), data),
+    onDatagram(conn, data, { sender, destination, interface: number, size, truncated }) {
+      // An endpoint has no onOpen.
+      conn.data ??= { mode, partial: NOTHING };
+      say('datagram', conn, { sender, to: destination, interface: number, size, truncated, thread });
+      return takeDatagram(on(conn), data);
+    },
     onCommand: (conn, args) => takeCommand(on(conn), args),
     onDrain(conn) {
       say('drain', conn);
       return played('onDrain')(conn);
     },
     onEof: traced('eof', 'onEof'),
-    onWake: traced('wake', 'onWake'),
+    onWake(conn) {
+      conn.data ??= { mode, partial: NOTHING };
+      say('wake', conn, { thread });
+      return played('onWake')(conn);
+    },
     onTimer(conn, timer) {
       emit('timer', { id: String(conn.id), timer: timer.id, result: null, thread });
       return played('onTimer')(conn);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::address::{Address, Credentials, SocketOption};
 use crate::api::arguments::Arguments;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Source;
 use crate::base::error::Result;
 use crate::base::panics::report;
 use crate::base::timer::TimerId;
@@ -95,7 +96,7 @@ impl<'a> Conn<'a> {
     /// # Errors
     /// As [`Handle::send_to`].
     pub fn send_to(&self, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
-        self.state.send_to(self.id, to, bytes)
+        self.state.send_to(self.id, to, None, bytes)
     }
 
     // ---- ending ----
@@ -357,6 +358,11 @@ impl<'a> Conn<'a> {
     }
 
     // ---- for receivers that hand over ----
+
+    /// In the callback of a datagram: where an answer leaves from, if that must be said.
+    pub(crate) fn source_of_answers(&self) -> Option<Source> {
+        self.state.envelope(self.id)?.landing?.source()
+    }
 
     /// In `on_data`: the input was not cut by a framing.
     pub(crate) fn is_raw(&self) -> bool {

@@ -19,11 +19,13 @@ use crate::shared::handle::Handle;
 
 mod about;
 mod completion;
+mod envelope;
 mod hand_over;
 mod record;
 
 pub use about::About;
 pub use completion::completion;
+pub use envelope::Envelope;
 use hand_over::Answered;
 pub use hand_over::HandOver;
 pub use record::{Kind, Record};
@@ -93,7 +95,7 @@ impl<R: Reader> Delivery for Logged<R> {
 
     fn carries(&self) -> Carries {
         let commands = self.0.takes_commands();
-        Carries { datagrams: false, detach: false, commands, turns: true, lends: true, gathers: false }
+        Carries { detach: false, commands, turns: true, lends: true, gathers: false }
     }
 
     fn runs_user_code(&self) -> bool {
@@ -136,6 +138,14 @@ impl Log {
             self.bytes.extend_from_slice(argument);
         }
         self.records.push(Record::at(Kind::Command, conn.id(), from..self.bytes.len()));
+    }
+
+    /// A datagram, behind its envelope.
+    fn push_datagram(&mut self, conn: &Conn<'_>, bytes: &[u8]) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(&Envelope::of(conn).to_bytes());
+        self.bytes.extend_from_slice(bytes);
+        self.records.push(Record::at(Kind::Datagram, conn.id(), from..self.bytes.len()));
     }
 
     /// How it was with a connection that ends.
@@ -277,12 +287,17 @@ impl<R: Reader> Receiver for Logger<R> {
             Event::Stopping(_) => self.note_of_server(Kind::Stopping),
             // It belongs to who has written, on whatever thread, and not to the reader, unless it asks for that.
             Event::Completed(completion, completed) => {
-                completion.call(completed);
-                self.log.records.extend(completion::take_record());
+                self.log.records.extend(completion::call(completion, completed));
             }
             Event::PreWrite(server) => server.has_no_pre_write(),
-            // Refused when they are asked for: see `carries`.
-            Event::Datagram(..) | Event::Undelivered(..) | Event::Detached(..) => {}
+            Event::Datagram(conn, bytes) => {
+                self.log.push_datagram(conn, bytes);
+                self.gathered(conn);
+            }
+            // UDP promises nothing.
+            Event::Undelivered(..) => {}
+            // Refused when it is asked for: see `carries`.
+            Event::Detached(..) => {}
         }
         Action::None
     }

@@ -1,12 +1,13 @@
 //! A log handled on its loop's own thread: what its records tell, and what answering them does (L4, L6, D2).
 
 use std::io::{Read, Write};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::common::{loops, read_exactly, tcp, PATIENCE};
-use reactor_core::binding::log::{completion, HandOver, Kind, Logged, Reader, Record};
+use reactor_core::binding::log::{completion, Envelope, HandOver, Kind, Logged, Reader, Record};
 use reactor_core::{
     Action, BoxError, CloseReason, Completed, ConnId, ConnOptions, ErrorKind, Framing, Handle, ListenOptions,
     Server,
@@ -241,7 +242,7 @@ fn an_end_of_file_and_a_wake_have_records() {
 
 #[test]
 fn what_cannot_be_carried_is_refused_and_the_descriptor_stays() {
-    let (server, url, told) = serve(|server, conn, told| match told {
+    let (_server, url, told) = serve(|server, conn, told| match told {
         Told::Data(_, bytes) if bytes == b"by id" => {
             assert_eq!(server.detach(conn).unwrap_err().kind(), ErrorKind::Unsupported);
             let _ = server.write(conn, b"still here").unwrap();
@@ -250,7 +251,6 @@ fn what_cannot_be_carried_is_refused_and_the_descriptor_stays() {
         Told::Data(..) => (Action::Detach, 0),
         _ => NOTHING,
     });
-    assert_eq!(server.listen("udp://127.0.0.1:0").unwrap_err().kind(), ErrorKind::Unsupported);
     let mut stream = tcp(&url);
     assert_eq!(next(&told), Told::Of(Kind::Open));
     stream.write_all(b"by id").unwrap();
@@ -470,5 +470,57 @@ fn commands_completions_and_how_it_was_are_records_in_order() {
     assert_eq!((lines[0], lines[1], &lines[3..6]), ("1", "0", &["19", "5", "0"][..]));
     assert_eq!((lines[6], lines[7]), (&*own.to_string(), address.strip_prefix("tcp://").unwrap()));
     server.handle().stop();
+    server.wait().unwrap();
+}
+
+/// Answers datagrams by their envelopes, on another thread, once it is told to.
+struct Later(Mutex<Sender<HandOver>>);
+
+impl Reader for Later {
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        Ok(Action::None)
+    }
+
+    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        let _ = self.0.lock().unwrap().send(hand_over);
+        None
+    }
+
+    fn on_stop(&self, _: &Handle) {}
+}
+
+#[test]
+fn datagrams_are_records_and_an_endpoint_ends_when_they_were_answered() {
+    let (sender, handed_over) = channel();
+    let server = Server::delivering(Logged::new(Later(Mutex::new(sender))), &loops(1)).unwrap();
+    let url = server.listen("udp://127.0.0.1:0").unwrap();
+    server.start().unwrap();
+    let address: SocketAddr = url.strip_prefix("udp://").unwrap().parse().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.send_to(b"first", address).unwrap();
+    let first: HandOver = handed_over.recv_timeout(PATIENCE).unwrap();
+    client.send_to(b"second", address).unwrap();
+    // It has begun, and waits for what was handed over, and for what is still to be.
+    server.handle().stop_gracefully(PATIENCE);
+    let answer = |hand_over: HandOver| {
+        let kinds: Vec<_> = hand_over.records().iter().map(Record::kind).collect();
+        let datagrams = hand_over.records().iter().filter(|record| record.kind() == Kind::Datagram);
+        for record in datagrams {
+            let (envelope, bytes) = hand_over.bytes()[record.place()].split_at(Envelope::LEN);
+            let envelope = Envelope::from_bytes(envelope).unwrap();
+            assert_eq!(envelope.sender, client.local_addr().unwrap());
+            assert_eq!(envelope.destination, Some(address.ip()));
+            let conn = record.conn().unwrap();
+            let _ = server.handle().answer(conn, envelope.sender, envelope.source, bytes).unwrap();
+        }
+        kinds
+    };
+    assert_eq!(answer(first), [Kind::Datagram]);
+    let mut buffer = [0; 10];
+    assert_eq!(client.recv(&mut buffer).unwrap(), 5);
+    let second = handed_over.recv_timeout(PATIENCE).unwrap();
+    assert!(answer(second).contains(&Kind::Datagram));
+    assert_eq!(client.recv(&mut buffer).unwrap(), 6);
     server.wait().unwrap();
 }

@@ -1,5 +1,5 @@
 // Compiled with --strict, never run: what a TypeScript program may write, and what it may not.
-import { Action, CloseReason, Conn, ConnId, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
+import { Action, CloseReason, Conn, ConnId, Datagram, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
 import type { ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
 
 const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1, byteBudget: 1, stallLimitMs: 1, keepOnOverflow: true };
@@ -88,6 +88,9 @@ const every: Handler = {
 const made: Conn = server.connect('tcp://x:1', { timeoutMs: null, context: 5, bind: '::1', framing: line() });
 const given: Conn = server.enroll(5, { halfOpen: true });
 void [made, given];
+const udp: Handler = { onDatagram: (conn, data, datagram: Datagram) => void (conn.write(data) && conn.sendTo(datagram, 'later') && conn.sendTo(datagram.sender, data)) };
+server.sendTo(server.endpoints(address)[0] ?? ConnId.parse('1'), { address: '::1', port: 5 }, 'x');
+void udp;
 const found: Conn = server.conn(ConnId.parse('1'));
 void [every, found.remoteFamily === 'IPv4'];
 server.runOnLoop(0, (index: number) => index);

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::record::{Kind, Record};
 use crate::base::conn_id::ConnId;
 use crate::contract::action::Completed;
+use crate::delivery::event::Pending;
 
 thread_local! {
     /// What the completion that was called last stands for.
@@ -17,8 +18,11 @@ pub fn completion(conn: ConnId, token: u32) -> impl FnOnce(Completed) + Send + '
     move |completed| COMPLETED.set(Some((conn, token, completed)))
 }
 
-/// The record of the completion that was called just now, if it asks for one.
-pub(super) fn take_record() -> Option<Record> {
+/// Calls a completion; its record, if it asks for one.
+pub(super) fn call(completion: Pending, how: Completed) -> Option<Record> {
+    // One that nobody was told of, because its loop had ended, may have left something.
+    COMPLETED.set(None);
+    completion.call(how);
     let (conn, token, completed) = COMPLETED.take()?;
     Some(Record::new(Kind::Completed, Some(conn), [token, completed as u32]))
 }

@@ -38,11 +38,14 @@ pub enum Kind {
     /// How it was with a connection that ends, right before [`Close`](Self::Close): the numbers are where the text begins and ends
     /// in the log's bytes. See [`About`](super::About).
     About = 11,
+    /// A datagram came in: the numbers are where its [`Envelope`](super::Envelope) begins, and where its bytes end, which stand
+    /// behind that.
+    Datagram = 12,
 }
 
 impl Kind {
     /// Every kind, at the place of its number.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Open,
         Kind::Data,
         Kind::Drain,
@@ -55,6 +58,7 @@ impl Kind {
         Kind::Completed,
         Kind::Command,
         Kind::About,
+        Kind::Datagram,
     ];
 
     /// The name in lower case.
@@ -73,6 +77,7 @@ impl Kind {
             Kind::Completed => "completed",
             Kind::Command => "command",
             Kind::About => "about",
+            Kind::Datagram => "datagram",
         }
     }
 }
