@@ -29,6 +29,7 @@ PARTS = {
     "outgoing": "connect, enroll",
     "udp": "UDP addresses, send-to, endpoints",
     "framing": "framings, frame, mode keep",
+    "custom": "the framing custom",
     "timers": "timer, cancel, --ticks, time-outs",
     "detach": "the action and the call detach",
     "context": "context and its destruction",

@@ -29,6 +29,8 @@ COMMANDS: dict[str, list[str]] = {
     "python-asyncio": ["target/venv/bin/python", "conformance/subjects/python/subject.py", "--asyncio"],
     "node": ["node", "conformance/subjects/node/subject.mjs"],
 }
+#: Bytes that a language's own runtime takes, on top of what a case lets a subject have (`prlimit --data`).
+RUNTIME = {"node": 192 << 20}
 LOOP_THREAD = re.compile(r"reactor-(\d+|accept)")
 Event = dict[str, Any]
 
@@ -57,6 +59,12 @@ def activation(inherit: Sequence[socket.socket]) -> list[str]:
     return [sys.executable, str(ROOT / "conformance/harness/activate.py"), numbers]
 
 
+def with_runtime(name: str, word: str) -> str:
+    """A word of the command that a subject is started by: what it limits memory to has room for the runtime."""
+    option, limits, limit = word.partition("--data=")
+    return f"--data={int(limit) + RUNTIME.get(name, 0)}" if limits and not option else word
+
+
 class Subject:
     """A running subject, and the clients that a case connects to it."""
 
@@ -80,7 +88,7 @@ class Subject:
         self._stop_told = False
         self._descriptors: dict[int, str] = {}
         self.process = subprocess.Popen(
-            [*activation(inherit), *prefix, *COMMANDS[name], *arguments],
+            [*activation(inherit), *(with_runtime(name, word) for word in prefix), *COMMANDS[name], *arguments],
             cwd=ROOT,
             pass_fds=[listener.fileno() for listener in inherit],
             stdin=subprocess.PIPE,

@@ -236,9 +236,17 @@ class Session {
   }
 
   release() {
-    if (this.#holds === 0) throw this.isOpen ? notHeld(this.id) : closedError(this.id);
+    if (this.#holds === 0) throw this.#notHeld();
     this.#holds -= 1;
     this.#asked(this.#letGo());
+  }
+
+  /** Why there is no hold to take back. */
+  #notHeld() {
+    if (!this.isOpen) return closedError(this.id);
+    // It has one only while a promise runs, or input waits.
+    const failure = this.waits ? null : this.#native.releaseConn(this.#high, this.#low);
+    return failure?.code === 'UNSUPPORTED' ? errorOf(failure, this.id) : notHeld(this.id);
   }
 
   /** A callback goes on in its promise. Says whether the engine holds the connection for it. */
