@@ -66,9 +66,18 @@ def test_bytes_written_from_anywhere_arrive_in_order(serve: Serve, place: str) -
 
 
 @promises("D4", "L3", "R5")
-@pytest.mark.parametrize("call", ANYWHERE)
+@pytest.mark.parametrize("call", [call for call in ANYWHERE if call != "detach"])
 def test_every_call_answers_from_anywhere_and_closed_on_a_dead_id(serve: Serve, call: str) -> None:
-    server = serve(loops=2)
+    expect_answers(serve(loops=2), call)
+
+
+@promises("D4", "L3", "R5")
+@needs("detach")
+def test_so_does_detach(serve: Serve) -> None:
+    expect_answers(serve(loops=2), "detach")
+
+
+def expect_answers(server: Subject, call: str) -> None:
     dead, talker = gone(server), server.connect()
     talker.id()
     for place in ("control", "callback"):
@@ -86,9 +95,18 @@ def test_every_call_answers_from_anywhere_and_closed_on_a_dead_id(serve: Serve, 
 
 
 @promises("L3", "R5")
-@pytest.mark.parametrize("call", ANYWHERE)
+@pytest.mark.parametrize("call", [call for call in ANYWHERE if call != "detach"])
 def test_an_id_of_another_server_answers_closed_and_does_nothing(serve: Serve, call: str) -> None:
-    server = serve()
+    expect_closed(serve(), call)
+
+
+@promises("L3", "R5")
+@needs("detach")
+def test_so_does_detach_of_another_servers(serve: Serve) -> None:
+    expect_closed(serve(), "detach")
+
+
+def expect_closed(server: Subject, call: str) -> None:
     # The first use starts the other one.
     assert server.control("call other:0 wake") == "CLOSED"
     server.remember_descriptors()
@@ -310,7 +328,7 @@ def test_end_sends_the_queue_and_goes_on_reading(serve: Serve) -> None:
 @promises("D4")
 def test_calls_of_many_threads_race_the_end_of_a_connection(serve: Serve) -> None:
     server = serve(loops=2)
-    for way in ("close", "abort", "end", "detach"):
+    for way in ("close", "abort", "end", *(["detach"] if server.has("detach") else [])):
         client = server.connect()
         conn = client.id()
         server.tell(f"threads 4 300 {conn} text %t %n")

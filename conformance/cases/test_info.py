@@ -198,6 +198,7 @@ def test_a_context_is_let_go_at_a_detach(serve: Serve) -> None:
 
 
 @promises("L7", "R5")
+@not_for("node", "timers and keep are its one JavaScript thread's, which is no loop's")
 @needs("timers")
 def test_what_belongs_to_a_loop_is_refused_elsewhere(serve: Serve) -> None:
     server = serve(loops=2)

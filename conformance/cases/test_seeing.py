@@ -168,6 +168,7 @@ def test_system_calls_are_counted_as_the_system_counts_them(serve: Serve, tmp_pa
 
 
 @promises("M1", "T4")
+@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
 @needs("metrics")
 def test_wake_ups_are_counted_as_they_coalesce(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=1)
@@ -190,6 +191,7 @@ def test_wake_ups_are_counted_as_they_coalesce(serve: Serve, tmp_path: Path) -> 
 
 
 @promises("M1")
+@not_for("node", "no callback runs in the loop's turns, which are what is measured")
 @needs("metrics")
 def test_the_delay_from_ready_to_handled_shows_a_slow_neighbour(serve: Serve) -> None:
     server = serve(loops=1, trace=False)
@@ -222,6 +224,7 @@ def slow_at_once(server: Subject, clients: list[Client]) -> None:
 
 
 @promises("M1")
+@not_for("node", "no callback runs in the loop's turns, which are what is measured")
 @needs("metrics")
 def test_time_in_callbacks_is_told(serve: Serve) -> None:
     server = serve(loops=1, trace=False)
@@ -241,6 +244,7 @@ def test_time_in_callbacks_is_told(serve: Serve) -> None:
 
 
 @promises("M1")
+@not_for("node", "timers are Node's own, on its one thread, and the engine does not count them")
 @needs("metrics", "timers", "outgoing", "udp")
 def test_what_else_is_counted(serve: Serve, tmp_path: Path) -> None:
     server = serve(TCP, "udp://127.0.0.1:0", f"unix://{tmp_path}/s")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Subject, eventually, needs, pattern, promises
+from harness import Subject, eventually, needs, not_for, pattern, promises
 from harness.client import HANG_GUARD
 from harness.subject import TCP
 
@@ -56,6 +56,7 @@ def test_a_tick_may_stop_the_server(serve: Serve) -> None:
 
 
 @promises("T1", "T4")
+@not_for("node", "timers are Node's own, on its one thread, and the engine does not count them")
 def test_no_tick_comes_after_one_that_returned_none(serve: Serve) -> None:
     server = serve(loops=1, ticks="1,1")
     server.expect("tick")
@@ -135,6 +136,7 @@ def test_timers_come_in_the_order_of_their_time(serve: Serve) -> None:
 
 
 @promises("T2")
+@not_for("node", "timers are Node's own, on its one thread, and the engine does not count them")
 def test_a_loops_timers_come_on_that_loop_and_are_cancelled_there(serve: Serve) -> None:
     server = serve(loops=3)
     for index in range(1 if server.has_one_loop else 3):
@@ -152,6 +154,7 @@ def test_a_loops_timers_come_on_that_loop_and_are_cancelled_there(serve: Serve) 
 
 
 @promises("T2", "R5")
+@not_for("node", "timers are Node's own, on its one thread, and the engine does not count them")
 def test_a_timer_is_started_on_a_loop_only(serve: Serve) -> None:
     server = serve()
     assert server.control("call server timer 10 0") == "WRONG_THREAD"
@@ -174,6 +177,7 @@ def test_a_timer_that_fails_is_reported_and_a_connections_closes_it(serve: Serve
 
 
 @promises("T2", "L1")
+@not_for("node", "timers are Node's own, on its one thread, and the engine does not count them")
 def test_a_connections_timers_end_with_it(serve: Serve) -> None:
     server = serve(loops=1)
     client, other = server.connect(), server.connect()
@@ -202,6 +206,7 @@ def test_a_timer_may_end_its_connection(serve: Serve) -> None:
 
 
 @promises("T2", "T4")
+@not_for("node", "timers are Node's own, on its one thread, and the engine does not count them")
 def test_a_timer_costs_no_more_than_its_turn(serve: Serve) -> None:
     """One far timer and one near one: no wake-up in between."""
     server = serve(loops=1, trace=False)

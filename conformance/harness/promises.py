@@ -34,6 +34,7 @@ PARTS = {
     "outgoing": "connect, enroll",
     "udp": "UDP addresses, send-to, endpoints",
     "framing": "framings, frame, mode keep",
+    "custom": "the framing custom",
     "timers": "timer, cancel, --ticks, time-outs",
     "detach": "the action and the call detach",
     "context": "context and its destruction",
@@ -47,7 +48,9 @@ PARTS = {
 
 _ALL = frozenset(PARTS) - MISSING
 
-_NODE = frozenset({"budget"})
+_NODE = frozenset(
+    {"calls", "outgoing", "udp", "framing", "timers", "log", "signals", "metrics", "budget"}
+)
 
 #: What each subject has. A case that needs more is left out for it.
 CAPABILITIES: dict[str, frozenset[str]] = {

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from harness import process
 from harness.client import HANG_GUARD, Client
-from harness.promises import ONE_LOOP
+from harness.promises import CAPABILITIES, ONE_LOOP
 
 ROOT = Path(__file__).resolve().parents[2]
 TCP = "tcp://127.0.0.1:0"
@@ -30,6 +30,8 @@ COMMANDS: dict[str, list[str]] = {
     "node": ["node", "conformance/subjects/node/subject.mjs"],
     "node-inline": ["node", "conformance/subjects/node/subject.mjs", "--inline"],
 }
+#: Bytes that a language's own runtime takes, on top of what a case lets a subject have (`prlimit --data`).
+RUNTIME = {"node": 192 << 20}
 LOOP_THREAD = re.compile(r"reactor-(\d+|accept)")
 Event = dict[str, Any]
 
@@ -58,6 +60,12 @@ def activation(inherit: Sequence[socket.socket]) -> list[str]:
     return [sys.executable, str(ROOT / "conformance/harness/activate.py"), numbers]
 
 
+def with_runtime(name: str, word: str) -> str:
+    """A word of the command that a subject is started by: what it limits memory to has room for the runtime."""
+    option, limits, limit = word.partition("--data=")
+    return f"--data={int(limit) + RUNTIME.get(name, 0)}" if limits and not option else word
+
+
 class Subject:
     """A running subject, and the clients that a case connects to it."""
 
@@ -82,7 +90,7 @@ class Subject:
         self._stop_told = False
         self._descriptors: dict[int, str] = {}
         self.process = subprocess.Popen(
-            [*activation(inherit), *prefix, *COMMANDS[name], *arguments],
+            [*activation(inherit), *(with_runtime(name, word) for word in prefix), *COMMANDS[name], *arguments],
             cwd=ROOT,
             pass_fds=[listener.fileno() for listener in inherit],
             stdin=subprocess.PIPE,
@@ -178,6 +186,10 @@ class Subject:
         client = Client(self.urls[listener], receive_buffer)
         self.clients.append(client)
         return client
+
+    def has(self, part: str) -> bool:
+        """Whether it has a part of the protocol, for cases that go on without it."""
+        return part in CAPABILITIES[self.name]
 
     # ---- its life ----
 

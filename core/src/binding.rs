@@ -1,6 +1,7 @@
 //! What our own language bindings use besides the public interface. It may change with any version.
 
 pub use crate::address::{given, OptionRow, Terms, OPTIONS};
+pub use crate::base::datagram::Source;
 pub use crate::base::notice::Limit;
 pub use crate::conn::stream::queue::DIRECT as LONG_WRITE;
 pub use crate::contract::action::Complete;

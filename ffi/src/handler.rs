@@ -81,7 +81,7 @@ impl Delivery for CHandler {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: true, detach: true, commands: true, turns: false, lends: false, gathers: false }
+        Carries { detach: true, commands: true, turns: false, lends: false, gathers: false }
     }
 
     fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {

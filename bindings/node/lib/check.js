@@ -19,13 +19,33 @@ const wrongType = (what, expected, given) => new TypeError(`${what} must be ${ex
 
 /**
  * The bytes of what is to be written: strings become UTF-8.
- * @param {Uint8Array | string} data
+ * @param {NodeJS.ArrayBufferView | string} data
  * @returns {Uint8Array}
  */
 function bytesOf(data) {
   if (types.isUint8Array(data)) return data;
   if (typeof data === 'string') return Buffer.from(data, 'utf8');
-  throw wrongType('data', 'a Uint8Array or a string', data);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  throw wrongType('data', 'a string, a Buffer or another view of memory', data);
+}
+
+/**
+ * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts
+ * @returns {Uint8Array[]}
+ */
+function partsOf(parts) {
+  if (Array.isArray(parts)) return parts.map(bytesOf);
+  throw wrongType('parts', 'a list of what can be written', parts);
+}
+
+/**
+ * @template Callback
+ * @param {Callback} callback
+ * @returns {Callback}
+ */
+function callbackOf(callback) {
+  if (typeof callback === 'function') return callback;
+  throw wrongType('callback', 'a function', callback);
 }
 
 /**
@@ -109,4 +129,16 @@ function messageOf(thrown) {
   }
 }
 
-module.exports = { asError, bytesOf, framesOf, messageOf, nowhere, optionsOf, shown, wholeNumber, wrongType };
+module.exports = {
+  asError,
+  bytesOf,
+  callbackOf,
+  framesOf,
+  messageOf,
+  nowhere,
+  optionsOf,
+  partsOf,
+  shown,
+  wholeNumber,
+  wrongType,
+};

@@ -1,24 +1,35 @@
 'use strict';
 
-const { asError, nowhere, shown } = require('./check.js');
+const { asError, framesOf, messageOf, nowhere, shown } = require('./check.js');
 const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
+const { Datagram, LENGTH } = require('./datagram.js');
 const { actionName } = require('./constants.js');
-const { saysClosed } = require('./error.js');
+const { closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
 const { Scope } = require('./scope.js');
 const { Session } = require('./session.js');
 const { Slab } = require('./slab.js');
-const { warn } = require('./warning.js');
+const { nextTick } = require('./timer.js');
+const { tell, warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
-/** @typedef {import('./session.js').Input} Input */
+/** @typedef {import('./handler.js').LogLevel} LogLevel */
+/** @typedef {import('./server.js').Server} Server */
 
 /** How many numbers a record is. */
 const WORDS = native.recordWords();
 /** @type {Map<string, number>} */
 const KINDS = new Map(native.recordKinds().map(({ number, name }) => [name, number]));
-const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map((name) => KINDS.get(name));
+/** @param {string} name */
+const kind = (name) => KINDS.get(name);
+const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
+const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
+const DATAGRAM = kind('datagram');
+/** Of these a connection may be unknown: nobody tells of an endpoint but by its datagrams. */
+const BEGIN = [OPEN, DATAGRAM];
+/** The flag of input that a framing has cut. */
+const CUT = 1 << 16;
 /** The kind's part of a record's first number; the rest are flags. */
 const KIND = 0xffff;
 
@@ -34,11 +45,25 @@ const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number,
 class Dispatcher {
   #native;
   #handler;
+  #isSilent;
   /**
-   * The connections by the low half of their ids, which no two have at once.
+   * What loops are asked to come to, by its token.
+   * @type {Map<number, () => unknown>}
+   */
+  #runs = new Map();
+  #lastRun = 0;
+  /**
+   * The connections by the low half of their ids, which in the engine no two have at once.
    * @type {Map<number, Entry>}
    */
   #entries = new Map();
+  /**
+   * Those by their ids that have ended in the engine, which is not told of here yet, and whose low half another has already.
+   * @type {Map<string, Entry>}
+   */
+  #replaced = new Map();
+  /** @type {Server | undefined} */
+  #server;
   /** The context that those of connections begin as. */
   #scope = new Scope();
   /**
@@ -50,14 +75,20 @@ class Dispatcher {
   /**
    * @param {import('./conn.js').NativeServer} nativeServer
    * @param {Handler} handler
+   * @param {boolean} isSilent the log is off
    */
-  constructor(nativeServer, handler) {
+  constructor(nativeServer, handler, isSilent) {
     this.#native = nativeServer;
     this.#handler = handler;
+    this.#isSilent = isSilent;
   }
 
-  /** The server starts here: the contexts of its connections begin as this one. */
-  starts() {
+  /**
+   * The server starts here: the contexts of its connections begin as this one.
+   * @param {Server} server
+   */
+  starts(server) {
+    this.#server = server;
     this.#scope = new Scope();
   }
 
@@ -70,16 +101,15 @@ class Dispatcher {
     const slab = new Slab(bytes, bytes.length);
     for (let at = 0; at < words.length; ) {
       const kind = words[at] & KIND;
-      const low = words[at + 2];
       const from = at;
       at += WORDS;
       try {
-        if (kind === OPEN) this.#entries.set(low, this.#entry(new ConnId(words[at - 4], low)));
-        const entry = this.#entries.get(low);
         if (kind === DATA) at = endOfInput(words, from);
-        if (!entry) continue;
-        if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, words, from, at, slab);
-        else this.#event(kind, entry, words[from + 3], words[from + 4]);
+        const entry = this.#entryOf(kind, words[from + 1], words[from + 2]);
+        if (kind === STOPPING) this.#ofServer('onStopping');
+        else if (!entry) continue;
+        else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, words, from, at, slab);
+        else this.#event(kind, entry, words[from + 3], words[from + 4], slab);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
@@ -92,10 +122,47 @@ class Dispatcher {
    * @returns {Entry}
    */
   #entry(id) {
-    const give = (/** @type {Input} */ input) => this.#input(entry, input);
-    const session = new Session(this.#native, id, this.#scope.fork(), give);
+    /** @type {import('./session.js').Caller} */
+    const caller = { due: (timer) => this.#due(entry, timer), run: (ask, call) => this.run(ask, () => call(entry.conn)) };
+    const session = new Session(this.#native, id, this.#scope.fork(), caller);
     const entry = { conn: new Conn(session), session };
+    const before = this.#entries.get(id.low);
+    if (before) this.#replaced.set(String(before.conn.id), before);
+    this.#entries.set(id.low, entry);
     return entry;
+  }
+
+  /**
+   * Whose a record is.
+   * @param {number} kind
+   * @param {number} high
+   * @param {number} low
+   */
+  #entryOf(kind, high, low) {
+    const known = this.#find(high, low);
+    return known || !BEGIN.includes(kind) ? known : this.#entry(new ConnId(high, low));
+  }
+
+  /**
+   * @param {number} high
+   * @param {number} low
+   * @returns {Entry | undefined}
+   */
+  #find(high, low) {
+    const entry = this.#entries.get(low);
+    if (entry === undefined || entry.conn.id.high === high) return entry;
+    return this.#replaced.get(String(new ConnId(high, low)));
+  }
+
+  /**
+   * A connection is gone.
+   * @param {Entry} entry
+   */
+  #remove(entry) {
+    const { id } = entry.conn;
+    if (this.#entries.get(id.low) === entry) this.#entries.delete(id.low);
+    else this.#replaced.delete(String(id));
+    entry.session.drop();
   }
 
   /**
@@ -103,19 +170,28 @@ class Dispatcher {
    * @param {Entry} entry
    * @param {number} first
    * @param {number} second
+   * @param {Slab} slab
    */
-  #event(kind, entry, first, second) {
+  #event(kind, entry, first, second, slab) {
     const { conn, session } = entry;
     if (kind === CLOSE) {
-      this.#entries.delete(conn.id.low);
-      session.drop();
+      this.#remove(entry);
       const reason = REASONS.get(first) ?? `reason ${first}`;
       this.#call(entry, 'onClose', conn, reason, second === 0 ? null : second);
+    } else if (kind === COMPLETED) {
+      this.#completed(session, first, second !== 0);
+    } else if (kind === ABOUT) {
+      session.about = slab.text(first, second);
     } else if (session.isClosing) {
       // The handler is done with it.
+    } else if (kind === DATAGRAM) {
+      this.#datagram(entry, first, second, slab);
+    } else if (kind === COMMAND) {
+      this.#input(entry, slab.take(first, second), this.#command);
     } else if (kind === EOF) {
-      if (session.waits) session.keep(null);
-      else this.#input(entry, null);
+      this.#input(entry, null, this.#end);
+    } else if (kind === WAKE) {
+      session.soon('wake', () => this.#call(entry, 'onWake', conn));
     } else if (kind === OPEN || kind === DRAIN) {
       this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
     }
@@ -134,39 +210,143 @@ class Dispatcher {
     const { session } = entry;
     for (let at = from; at < to && !session.isClosing; at += WORDS) {
       const data = slab.take(words[at + 3], words[at + 4]);
-      if (session.waits) session.keep(data);
-      else this.#data(entry, data);
+      const isCut = (words[at] & CUT) !== 0;
+      if (session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw);
+      else this.#data(entry, data, isCut);
     }
   }
 
   /**
    * @param {Entry} entry
-   * @param {Input} input
+   * @param {number} first
+   * @param {number} second
+   * @param {Slab} slab
    */
-  #input(entry, input) {
-    if (input) return entry.session.scope.run(this, this.#data, entry, input);
-    // Nobody here can end one side, so the connection is over.
-    entry.session.closeIfOpen();
+  #datagram(entry, first, second, slab) {
+    const { session } = entry;
+    session.isEndpoint = !session.isOutgoing;
+    const begin = first + LENGTH;
+    const datagram = new Datagram(slab.copy(first, begin), second - begin);
+    this.#input(entry, slab.take(begin, second), (of, data) => this.#received(of, data, datagram));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data
+   * @param {Datagram} datagram
+   */
+  #received(entry, data, datagram) {
+    const { session } = entry;
+    // A connected socket's writes go to its peer anyway.
+    if (session.isEndpoint) session.datagram = datagram;
+    if (this.#handler.onDatagram) this.#invoke(entry, 'onDatagram', [entry.conn, data, datagram]);
+    else this.#invoke(entry, 'onData', [entry.conn, data]);
+    session.datagram = null;
+  }
+
+  /**
+   * Gives the handler input, when it may have some, in the connection's context.
+   * @template {Buffer | null} Input
+   * @param {Entry} entry
+   * @param {Input} input
+   * @param {(entry: Entry, input: any) => void} give
+   */
+  #input(entry, input, give) {
+    const { session } = entry;
+    if (session.waits) this.#wait(entry, input, give);
+    else session.scope.run(this, give, entry, input);
+  }
+
+  /**
+   * Gives the handler input when it may have some.
+   * @param {Entry} entry
+   * @param {Buffer | null} input
+   * @param {(entry: Entry, input: any) => void} give
+   */
+  #wait(entry, input, give) {
+    const { session } = entry;
+    session.keepWaiting(input, (waited) => session.scope.run(this, give, entry, waited));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data
+   */
+  #raw(entry, data) {
+    this.#data(entry, data, false);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data
+   */
+  #frame(entry, data) {
+    this.#data(entry, data, true);
   }
 
   /**
    * What `#invoke` does, for the callback that is called most.
    * @param {Entry} entry
    * @param {Buffer} data
+   * @param {boolean} isCut
    */
-  #data(entry, data) {
+  #data(entry, data, isCut) {
+    const { session } = entry;
+    session.begin(data, isCut);
     try {
       const answer = this.#handler.onData?.(entry.conn, data);
       if (answer !== undefined) this.#answered(entry, 'onData', answer);
     } catch (error) {
       this.#failed(entry, 'onData', error);
     }
+    session.finish();
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data the arguments, each with its length in front
+   */
+  #command(entry, data) {
+    entry.session.begin(data, true);
+    this.#invoke(entry, 'onCommand', [entry.conn, argumentsOf(data)]);
+    entry.session.finish();
+  }
+
+  /**
+   * The peer has ended its side. A handler that does not want to know is done with the connection.
+   * @param {Entry} entry
+   */
+  #end(entry) {
+    if (this.#handler.onEof) this.#invoke(entry, 'onEof', [entry.conn]);
+    else entry.session.closeIfOpen();
+  }
+
+  /**
+   * A timer of a connection is due.
+   * @param {Entry} entry
+   * @param {import('./timer.js').Timer} timer
+   */
+  #due(entry, timer) {
+    const { conn, session } = entry;
+    if (!session.isClosing) session.soon(timer, () => this.#call(entry, 'onTimer', conn, timer));
+  }
+
+  /**
+   * A write with a callback has come to its end.
+   * @param {Session} session
+   * @param {number} token
+   * @param {boolean} isCancelled
+   */
+  #completed(session, token, isCancelled) {
+    const written = session.takeWritten(token);
+    const error = isCancelled ? closedError(session.id) : null;
+    if (written) session.scope.run(this, this.call, 'the callback of a write', /** @type {any} */ (written), error);
   }
 
   /**
    * Calls one callback of a connection, in its context.
    * @param {Entry} entry
-   * @param {'onOpen' | 'onDrain' | 'onClose'} name
+   * @param {'onOpen' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose'} name
    * @param {unknown[]} args
    */
   #call(entry, name, ...args) {
@@ -176,7 +356,7 @@ class Dispatcher {
   /**
    * Calls one callback, if there is one.
    * @param {Entry | null} entry
-   * @param {'onOpen' | 'onDrain' | 'onClose' | 'onStop'} name
+   * @param {'onOpen' | 'onData' | 'onDatagram' | 'onCommand' | 'onEof' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose' | 'onStopping' | 'onStop'} name
    * @param {unknown[]} args
    */
   #invoke(entry, name, args) {
@@ -188,9 +368,85 @@ class Dispatcher {
     }
   }
 
-  /** @param {import('./server.js').Server} server */
-  stopped(server) {
-    this.#scope.fork().run(this, this.#invoke, null, 'onStop', [server]);
+  stopped() {
+    this.#runs.clear();
+    for (const { session } of [...this.#entries.values(), ...this.#replaced.values()]) session.drop();
+    this.#entries.clear();
+    this.#replaced.clear();
+    this.#ofServer('onStop');
+  }
+
+  /** @param {'onStopping' | 'onStop'} name */
+  #ofServer(name) {
+    this.#scope.fork().run(this, this.#invoke, null, name, [this.#server]);
+  }
+
+  /**
+   * Calls onTick.
+   * @returns {Promise<{ answer?: number | null }>} milliseconds to the next; nothing if it has failed
+   */
+  async tick() {
+    try {
+      const server = /** @type {Server} */ (this.#server);
+      return { answer: nextTick(await this.#scope.fork().run(this.#handler, () => this.#handler.onTick?.(server))) };
+    } catch (error) {
+      this.#failed(null, 'onTick', error);
+      return {};
+    }
+  }
+
+  /**
+   * Calls a function of the user's that concerns no connection.
+   * @template Given
+   * @param {string} name
+   * @param {(given: Given) => unknown} callback
+   * @param {Given} given
+   */
+  call(name, callback, given) {
+    try {
+      const answer = callback(given);
+      if (isThenable(answer)) Promise.resolve(answer).catch((error) => this.#failed(null, name, error)).catch(warn);
+    } catch (error) {
+      this.#failed(null, name, error);
+    }
+  }
+
+  /**
+   * Asks the engine to come back to something.
+   * @param {(token: number) => import('../types/native.js').Failure | null} ask
+   * @param {() => unknown} call
+   */
+  run(ask, call) {
+    this.#lastRun = (this.#lastRun + 1) >>> 0;
+    const failure = ask(this.#lastRun);
+    if (!failure) this.#runs.set(this.#lastRun, call);
+    return failure;
+  }
+
+  /** @param {number} token */
+  ran(token) {
+    const call = this.#runs.get(token);
+    this.#runs.delete(token);
+    if (call) this.#scope.fork().run(this, this.call, 'a function that was run', call, undefined);
+  }
+
+  /**
+   * The engine says something.
+   * @param {string} level
+   * @param {string} message
+   */
+  told(level, message) {
+    if (this.#handler.onLog) this.#log(/** @type {LogLevel} */ (level), message);
+    else tell(message, 'REACTOR_ENGINE');
+  }
+
+  /**
+   * @param {LogLevel} level
+   * @param {string} message
+   */
+  #log(level, message) {
+    if (this.#isSilent) return;
+    this.call('onLog', () => this.#handler.onLog?.(level, message), undefined);
   }
 
   /**
@@ -277,7 +533,7 @@ class Dispatcher {
     /** @param {unknown} second */
     const alsoFailed = (second) => (warn(error, where), warn(second, '    in onError'));
     try {
-      if (!this.#handler.onError) return warn(error, where);
+      if (!this.#handler.onError) return this.#tell(error, where);
       const answer = this.#handler.onError(error, entry && entry.conn);
       if (isThenable(answer)) Promise.resolve(answer).then(undefined, alsoFailed);
     } catch (second) {
@@ -286,14 +542,72 @@ class Dispatcher {
   }
 
   /**
-   * The open connection with this id.
-   * @param {ConnId} id
-   * @returns {Session | undefined}
+   * Reports a failure where the user has no hook for it.
+   * @param {Error} error
+   * @param {string} where
    */
-  session(id) {
-    const session = this.#entries.get(id.low)?.session;
-    return session?.id.high === id.high ? session : undefined;
+  #tell(error, where) {
+    // One of the log's own would come back here.
+    if (!this.#handler.onLog || where.endsWith('in onLog')) return warn(error, where);
+    this.#log('error', [messageOf(error), where, framesOf(error)].filter(Boolean).join('\n'));
   }
+
+  /**
+   * An id from its halves: of a connection that is known, always the same object.
+   * @param {number} high
+   * @param {number} low
+   */
+  id(high, low) {
+    return this.#find(high, low)?.conn.id ?? new ConnId(high, low);
+  }
+
+  /**
+   * Endpoints that are gone: nobody else tells of their end.
+   * @param {ConnId[]} ids
+   */
+  forget(ids) {
+    for (const { high, low } of ids) {
+      const entry = this.#find(high, low);
+      if (entry) this.#remove(entry);
+    }
+  }
+
+  /**
+   * A connection that this side has made. The engine can tell of it only when this thread is done.
+   * @param {number} high
+   * @param {number} low
+   */
+  made(high, low) {
+    const { conn, session } = this.#entry(new ConnId(high, low));
+    session.isOutgoing = true;
+    return conn;
+  }
+
+  /**
+   * The connection with this id, unless it is gone. One that the engine has and has not told of yet is made.
+   * @param {ConnId} id
+   * @returns {Conn | undefined}
+   */
+  conn(id) {
+    const known = this.#find(id.high, id.low);
+    if (known) return known.conn;
+    return this.#native.isOpen(id.high, id.low) ? this.#entry(id).conn : undefined;
+  }
+}
+
+/**
+ * The arguments of a command, which share the command's memory.
+ * @param {Buffer} data
+ * @returns {Buffer[]}
+ */
+function argumentsOf(data) {
+  const found = [];
+  for (let at = 0; at < data.length; ) {
+    const end = at + 4 + data.readUInt32LE(at);
+    found.push(data.subarray(at + 4, end));
+    at = end;
+  }
+  return found;
 }
 
 /**

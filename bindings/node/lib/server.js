@@ -1,78 +1,50 @@
 'use strict';
 
-const { bytesOf, messageOf, optionsOf, shown, wholeNumber, wrongType } = require('./check.js');
+const { ById } = require('./by_id.js');
+const { callbackOf, messageOf, optionsOf, wholeNumber, wrongType } = require('./check.js');
 const { connId } = require('./conn_id.js');
 const { Dispatcher } = require('./dispatcher.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
 const { checkedHandler } = require('./handler.js');
 const native = require('./addon.js');
+const { metricsOf } = require('./metrics.js');
+const { boolean, checkedOptions } = require('./options.js');
 const { Relief } = require('./relief.js');
+const { connectTerms, enrollTerms, listenTerms } = require('./terms.js');
+const { Ticker, Timer, milliseconds } = require('./timer.js');
 const { Unstarted } = require('./unstarted.js');
-const { tell } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
 
+/** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./terms.js').ConnectOptions} ConnectOptions */
+/** @typedef {import('./terms.js').EnrollOptions} EnrollOptions */
+/** @typedef {import('./terms.js').ListenOptions} ListenOptions */
+/** @typedef {import('./metrics.js').Metrics} Metrics */
+
 /**
- * The options of a server. Zero or absent means the default.
- * @typedef {object} Options
- * @property {'threads' | 'inline'} [mode] Who drives the event loops. `'threads'`: threads of their own, which accept, read, cut
- *   frames and send while JavaScript does something else; the callbacks run on the thread that made the server. `'inline'`: Node's
- *   own event loop drives one loop, on the thread that made the server, without any other thread: a message costs less
- *   altogether, but all of it is this thread's time. For more than one processor each `worker_threads` Worker has
- *   a server of its own, at one port with `reuseport=true`. Default: `'threads'`.
- * @property {number} [loops] Event loops, each on a thread of its own; inline there is one. Default: one per processor this
- *   process may use.
- * @property {number} [highWater] Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
- * @property {number} [lowWater] Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
- *   the high-water mark.
- * @property {number} [hardLimit] Bytes of unsent output that a connection may hold at most; a write beyond it throws
- *   `FULL`, and closes the connection with `overflow`. Default: 64 MiB.
- * @property {boolean} [keepOnOverflow] Whether a connection goes on when a write beyond its `hardLimit` was refused.
- *   Default: false.
- * @property {number} [byteBudget] Bytes of memory that the whole server may hold for unsent output and unfinished input. A
- *   write that would go beyond it throws `FULL` and closes nothing, unless its connection holds no more than a share with it:
- *   half of the budget divided by the number of connections that hold something. Above the budget, of those who hold more
- *   than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed with `overflow`, and so
- *   on. Default: a quarter of the memory that this process may use.
- * @property {number} [readBudget] Bytes read from one connection in one turn, at most 1 GiB. Default: 256 KiB.
- * @property {number} [lingerMs] Milliseconds that a connection closed by this side waits for the peer to close too.
- *   Default: 2000.
- * @property {number} [stallLimitMs] Milliseconds that a connection that is being closed, or whose peer has ended its side,
- *   waits for a peer that takes nothing of what is queued, at most an hour. Bytes that leave the kernel's queue count as
- *   taken. Then it is reset, with `time-out`. Default: 30,000.
- * @property {'adaptive' | 'never'} [look] Whether a busy loop polls for a moment before it sleeps, where trials show that it
- *   brings the loop more work. Default: 'adaptive'.
+ * A listener: its number in the server, and the address really bound.
+ * @typedef {{ listener: number, address: string }} Listener
  */
 
-const SAFE = Number.MAX_SAFE_INTEGER;
 /** The numbers of actions, as the addon has them. */
 const [NONE, STOP] = ['none', 'stop'].map((name) => native.actions().indexOf(name));
-/** @type {readonly string[]} */
-const MODES = ['threads', 'inline'];
-/** The options and their greatest values. */
-const OPTIONS = {
-  loops: SAFE,
-  highWater: SAFE,
-  lowWater: SAFE,
-  hardLimit: SAFE,
-  byteBudget: SAFE,
-  readBudget: 2 ** 30,
-  lingerMs: 2 ** 31,
-  stallLimitMs: 2 ** 31,
-};
-
 /**
  * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
  * the server. While it runs it keeps the process alive. The loops take none of the process's signals, and what a callback
  * spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
-class Server {
+class Server extends ById {
   #native;
   #handler;
   #dispatcher;
   #relief = new Relief();
   #unstarted = new Unstarted();
+  /** @type {Ticker | undefined} */
+  #ticker;
+  /** @type {Set<Timer>} */
+  #timers = new Set();
   /** @type {'new' | 'starting' | 'running' | 'over'} */
   #state = 'new';
   #stopAsked = false;
@@ -92,9 +64,11 @@ class Server {
    *   named like a callback and is none; `SYSTEM` when descriptors have run out
    */
   constructor(handler, options) {
+    super();
     this.#handler = checkedHandler(handler);
-    this.#native = createServer(options);
-    this.#dispatcher = new Dispatcher(this.#native, this.#handler);
+    expectLog(this.#handler, options);
+    this.#native = createServer(options, typeof handler.onCommand === 'function');
+    this.#dispatcher = new Dispatcher(this.#native, this.#handler, options?.logLevel === 'off');
   }
 
   /**
@@ -106,23 +80,148 @@ class Server {
    * processes accept from the socket, too, so that a stop does not end the listening), for UDP `datagram=N` in bytes,
    * `broadcast=BOOL` and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
    * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
-   * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
-   * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
+   * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`), `length:WIDTH` (1, 2, 3, 4, 8 or
+   * `varint`) or `resp`; behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
    * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
-   * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. The engine's framing
-   * `resp` is refused here.
+   * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. `resp` cuts
+   * the commands of Redis's clients, which `onCommand` gets as lists of their arguments; behind it `max_arguments=N`.
    * @param {string} url
+   * @param {ListenOptions} [options] the same, where the query wins
    * @returns {string} the address really bound, as a URL without the options
    * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL and says what options there are, or what form one has;
-   *   `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
+   *   `INVALID_ARGUMENT` for an option that is unknown or out of range; `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
    *   `WRONG_STATE` once the server stops. The server can listen again.
    */
-  listen(url) {
+  listen(url, options) {
     if (typeof url !== 'string') throw wrongType('url', 'a string', url);
-    const bound = this.#native.listen(url);
+    const bound = this.#native.listen(url, listenTerms(options));
     if (typeof bound !== 'string') throw errorOf(bound);
-    if (this.#state === 'new') this.#unstarted.listens(bound);
-    return bound;
+    return this.#listens(bound);
+  }
+
+  /**
+   * Listens at every socket that the service manager passed on, by the LISTEN_PID and LISTEN_FDS of systemd. The engine owns the
+   * descriptors from then on.
+   * @param {ListenOptions} [options] those of {@link listen}, for all of them
+   * @returns {string[]} their addresses: none if there are no such variables, or they are another process's
+   * @throws {ReactorError} what {@link listen} throws, and `INVALID_ARGUMENT` if the variables are malformed; the descriptors
+   *   before the one that failed stay
+   */
+  listenInherited(options) {
+    const bound = this.#native.listenInherited(listenTerms(options));
+    if (!Array.isArray(bound)) throw errorOf(bound);
+    return bound.map((address) => this.#listens(address));
+  }
+
+  /** @param {string} address */
+  #listens(address) {
+    if (this.#state === 'new') this.#unstarted.listens(address);
+    return address;
+  }
+
+  /**
+   * Stops listening. Connections of the listener go on, and whoever the kernel had connected before is taken in and served. Of a
+   * UDP listener the datagrams that wait are delivered and answered first.
+   * @param {string | number | Listener} listener the address that `listen` returned, or the listener or its number, as
+   *   {@link listeners} has them; of several with one address it is the first
+   * @param {{ refuse?: boolean }} [options] `refuse: true`: whoever waits to be accepted is reset
+   * @returns {Promise<void>} resolves when connects are refused and the address is free. Rejects with a {@link ReactorError},
+   *   `INVALID_ARGUMENT`, if the server has no such listener any more
+   */
+  async closeListener(listener, options) {
+    const { refuse = false } = optionsOf(options, 'options', ['refuse']);
+    const refused = boolean(refuse, 'refuse');
+    const number = this.#listener(listener);
+    const endpoints = this.endpoints(number);
+    const closing = this.#native.closeListener(number, refused);
+    const failure = 'code' in closing ? closing : await closing;
+    if (failure) throw errorOf(failure);
+    this.#dispatcher.forget(endpoints);
+  }
+
+  /**
+   * The ids of a UDP listener's endpoints: from `onStart` on, one, or with `reuseport` one for each loop. Empty for other listeners,
+   * and before the start.
+   * @param {string | number | Listener} listener as {@link closeListener} takes it
+   * @returns {ConnId[]}
+   */
+  endpoints(listener) {
+    return this.#ids(this.#native.endpoints(this.#listener(listener)));
+  }
+
+  /** @param {number[]} halves */
+  #ids(halves) {
+    return Array.from({ length: halves.length / 2 }, (_, at) => this.#dispatcher.id(halves[2 * at] ?? 0, halves[2 * at + 1] ?? 0));
+  }
+
+  /**
+   * @param {unknown} listener
+   * @returns {number} its number
+   */
+  #listener(listener) {
+    if (typeof listener === 'string') {
+      const found = this.listeners.find(({ address }) => address === listener);
+      if (found) return found.listener;
+      throw new ReactorError('INVALID_ARGUMENT', `the server has no listener at ${listener}`);
+    }
+    const number = typeof listener === 'object' && listener ? /** @type {any} */ (listener).listener : listener;
+    if (typeof number === 'number') return wholeNumber(number, 'listener', 2 ** 32 - 1);
+    throw wrongType('listener', 'an address, a listener or its number', listener);
+  }
+
+  /**
+   * The listeners that are open, in the order of the `listen` calls.
+   * @returns {Listener[]}
+   */
+  get listeners() {
+    return this.#native.listeners;
+  }
+
+  /**
+   * Connects to `[scheme://]address[?option=value&…]`, over tcp, udp or unix, and returns the connection at once. The callbacks are those of
+   * every connection: `onOpen` when it is made; or if that fails `onClose` alone, with `connect failed` or `time-out`. What is
+   * written before that is queued, but not over udp. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
+   * is begun when one fails or has been silent for 250 ms.
+   *
+   * Options, as {@link listen} has them: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`,
+   * `device=NAME`, `broadcast=BOOL`, `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`; and `bind=IP[:PORT]`, the
+   * local address to connect from.
+   * @param {string} url
+   * @param {ConnectOptions} [options] the same, where the query wins, and `timeoutMs`, `loop` and `context`
+   * @returns {import('./conn.js').Conn}
+   * @throws {ReactorError} `INVALID_ADDRESS`; `INVALID_ARGUMENT` for an option that is unknown or out of range, and for a loop that
+   *   there is not; `WRONG_STATE` before the start and after a stop
+   */
+  connect(url, options) {
+    if (typeof url !== 'string') throw wrongType('url', 'a string', url);
+    const { native: outgoing, context } = connectTerms(options);
+    return this.#made(this.#native.connect(url, outgoing), context);
+  }
+
+  /**
+   * Gives a connected TCP or Unix stream to the engine, which takes a copy of its descriptor; `onOpen` follows. Yours stays yours, to
+   * be closed: nobody else may read from the socket from now on.
+   * @param {number} descriptor
+   * @param {EnrollOptions} [options]
+   * @returns {import('./conn.js').Conn}
+   * @throws {ReactorError} `INVALID_ARGUMENT` if it is no connected stream socket, and otherwise what {@link connect} throws
+   */
+  enroll(descriptor, options) {
+    const { native: outgoing, context } = enrollTerms(options);
+    const number = wholeNumber(descriptor, 'descriptor', 2 ** 31 - 1);
+    return this.#made(this.#native.enroll(number, outgoing), context);
+  }
+
+  /**
+   * @param {number[] | import('../types/native.js').Failure} made
+   * @param {unknown} context
+   */
+  #made(made, context) {
+    if (!Array.isArray(made)) throw errorOf(made);
+    const [high = 0, low = 0] = made;
+    const conn = this.#dispatcher.made(high, low);
+    conn.data = context;
+    return conn;
   }
 
   /**
@@ -136,14 +235,15 @@ class Server {
     const thrown = {};
     const before = this.#state;
     this.#unstarted.end();
-    if (before === 'new') this.#dispatcher.starts();
+    if (before === 'new') this.#dispatcher.starts(this);
     const failure = this.#native.start(
       () => this.#callOnStart(thrown),
-      (words, bytes, told) => (told ? tell(told, 'REACTOR_ENGINE') : this.#deliver(words, bytes)),
+      (...given) => this.#deliver(...given),
     );
     if (!failure) {
       this.#state = 'running';
       if (!this.#keepsAlive) this.#native.setRef(false);
+      if (this.#handler.onTick) this.#ticker = new Ticker(() => this.#dispatcher.tick());
       return;
     }
     this.#state = before;
@@ -193,6 +293,31 @@ class Server {
   }
 
   /**
+   * Asks the server to stop when its connections have finished: `onStopping` is called, whoever the kernel has connected is taken
+   * in, the listeners are closed, and the connections go on until all have ended or the deadline is over; what is left is then
+   * closed as by {@link stop}. A further call can only bring the deadline forward.
+   * @param {number} [deadlineMs] milliseconds from now. 0 or absent: the `stopDeadlineMs` of the server
+   * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
+   */
+  async stopGracefully(deadlineMs = 0) {
+    this.#native.stopGracefully(milliseconds(deadlineMs, 'deadlineMs'));
+    this.#stopAsked = true;
+    this.#unstarted.end();
+    if (this.#state === 'running') return this.#ended;
+    this.#releaseIfStopped();
+  }
+
+  /** Whether {@link stop} or {@link stopGracefully} was called, by whomever; and after the stop. */
+  get isStopping() {
+    return this.#native.isStopping;
+  }
+
+  /** Stops at once, for `await using`: see {@link stop}. */
+  async [Symbol.asyncDispose]() {
+    await this.stop();
+  }
+
+  /**
    * Keeps the process, or the Worker, alive while the server runs, as it does unless {@link unref} was called.
    * @returns {this}
    */
@@ -221,51 +346,84 @@ class Server {
   }
 
   /**
-   * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
+   * The object of a connection, which has every call on it: the one that callbacks are given.
+   * @override
    * @param {ConnId} id
-   * @param {Uint8Array | string} data
-   * @returns {boolean} false above the high-water mark
-   * @throws {ReactorError} `CLOSED` or `FULL`
+   * @returns {import('./conn.js').Conn}
+   * @throws {ReactorError} `CLOSED` if the connection is gone, or belongs to another server
    */
-  write(id, data) {
-    return this.#session(id).write(bytesOf(data));
-  }
-
-  /**
-   * Closes a connection, as {@link Conn.close} does.
-   * @param {ConnId} id
-   * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing already
-   */
-  close(id) {
-    this.#session(id).close();
-  }
-
-  /**
-   * Holds a connection, as {@link Conn.hold} does.
-   * @param {ConnId} id
-   * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing
-   */
-  hold(id) {
-    this.#session(id).hold();
-  }
-
-  /**
-   * Takes a hold back, as {@link Conn.release} does.
-   * @param {ConnId} id
-   * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
-   */
-  release(id) {
-    this.#session(id).release();
-  }
-
-  /** @param {ConnId} id */
-  #session(id) {
-    const session = this.#dispatcher.session(connId(id));
-    if (session) return session;
+  conn(id) {
+    const conn = this.#dispatcher.conn(connId(id));
+    if (conn) return conn;
     throw closedError(id);
+  }
+
+  /**
+   * Calls a function on this thread after a time, for what concerns no connection. One that throws is reported to `onError`;
+   * a timer that repeats goes on all the same. It ends with the server, and does not keep the process alive.
+   * @param {number} delayMs milliseconds
+   * @param {(timer: Timer) => unknown} callback
+   * @param {number} [repeatMs] milliseconds between further calls; 0 or absent: it is called once
+   * @returns {Timer}
+   * @throws {ReactorError} `INVALID_ARGUMENT` for times out of range, `WRONG_STATE` once the server has stopped
+   */
+  setTimer(delayMs, callback, repeatMs = 0) {
+    if (typeof callback !== 'function') throw wrongType('callback', 'a function', callback);
+    if (this.#state === 'over') throw new ReactorError('WRONG_STATE', 'cannot set a timer: the server has stopped');
+    const due = (/** @type {Timer} */ of) => this.#dispatcher.call('a timer', callback, of);
+    const timer = new Timer(delayMs, repeatMs, due, (of) => this.#timers.delete(of));
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  /**
+   * Calls a function on this thread when a loop has come to it: behind what it was asked before, which is carried out then. One that
+   * throws is reported to `onError`. One that the loop has not come to when it ends is not called.
+   * @param {number} loop from 0
+   * @param {(loop: number) => unknown} callback
+   * @returns {void}
+   * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not, `WRONG_STATE` before the start and after the stop
+   */
+  runOnLoop(loop, callback) {
+    const index = wholeNumber(loop, 'loop', 2 ** 31);
+    const call = callbackOf(callback);
+    const failure = this.#dispatcher.run((token) => this.#native.runOnLoop(index, token), () => call(index));
+    if (failure) throw errorOf(failure);
+  }
+
+  /**
+   * What happened so far; after the stop, too. It walks over all connections, for `queuedBytes`: cheap enough to take every second.
+   * @param {number} [loop] the loop, from 0, that it is of. What is refused, or fails to be accepted, is counted where that
+   *   happens: with several loops on a thread that accepts for them, and so in none of theirs. Absent: of the whole server
+   * @returns {Metrics}
+   * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
+   */
+  metrics(loop) {
+    const of = loop === undefined ? null : wholeNumber(loop, 'loop', 2 ** 31);
+    const snapshot = this.#native.metrics(of);
+    if ('code' in snapshot) throw errorOf(snapshot);
+    return metricsOf(snapshot);
+  }
+
+  /**
+   * A delay, in milliseconds, that at least the fraction `q` of all did not exceed, from the moment the poller reported a
+   * connection until its input was gathered for JavaScript: `delayPercentile(0.99)`. Up to twice the true one; 0 if nothing was sampled.
+   * @param {number} q from 0 to 1
+   * @param {number} [loop] as {@link metrics} has it
+   * @returns {number}
+   * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
+   */
+  delayPercentile(q, loop) {
+    if (typeof q !== 'number') throw wrongType('q', 'a number from 0 to 1', q);
+    return this.metrics(loop).delay.percentile(q);
+  }
+
+  /**
+   * The ids of the connections that are open, those being made or closed included, loop by loop.
+   * @returns {ConnId[]}
+   */
+  connectionIds() {
+    return this.#ids(this.#native.connectionIds);
   }
 
   /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
@@ -305,52 +463,44 @@ class Server {
   /**
    * @param {Uint32Array} words
    * @param {Buffer} bytes
+   * @param {string} [told]
+   * @param {string} [level]
+   * @param {number} [ran]
    */
-  #deliver(words, bytes) {
+  #deliver(words, bytes, told, level, ran) {
     if (words.length > 0) {
       this.#dispatcher.deliver(words, bytes);
       return this.#relief.moved(bytes.length + this.#native.takeWritten());
     }
+    if (told !== undefined) return this.#dispatcher.told(level ?? '', told);
+    if (ran !== undefined) return this.#dispatcher.ran(ran);
     this.#relief.end();
+    this.#ticker?.end();
+    for (const timer of this.#timers) timer.cancel();
     this.#native.release();
     this.#state = 'over';
-    this.#dispatcher.stopped(this);
+    this.#dispatcher.stopped();
     this.#resolveEnded();
   }
 }
 
 /**
- * Whether Node's event loop is to drive the server.
- * @param {Options} options
+ * Whoever asks for more than errors wants to be told.
+ * @param {Handler} handler
+ * @param {Options | undefined} options
  */
-function isInline({ mode = 'threads', loops = 0 }) {
-  if (typeof mode !== 'string') throw wrongType('mode', 'a string', mode);
-  if (!MODES.includes(mode)) {
-    const known = MODES.map(shown).join(' or ');
-    throw new ReactorError('INVALID_ARGUMENT', `mode must be ${known}, not ${shown(mode)}`);
-  }
-  if (mode === 'threads') return false;
-  if (loops > 1) {
-    throw new ReactorError('INVALID_ARGUMENT', `a server of mode 'inline' has one loop, not ${loops}`);
-  }
-  if (process.versions['bun'] === undefined) return true;
-  // What it exports by libuv's names ends the process.
-  throw new ReactorError('UNSUPPORTED', "mode 'inline' needs libuv, which Bun has not: use mode 'threads'");
+function expectLog(handler, options) {
+  if (handler.onLog || ['off', 'error', undefined].includes(options?.logLevel)) return;
+  throw new ReactorError('INVALID_ARGUMENT', 'logLevel asks for more than errors, and the handler has no onLog to be told');
 }
 
 /**
  * @param {Options | undefined} options
+ * @param {boolean} commands whether the handler is told commands
  * @returns {import('./conn.js').NativeServer}
  */
-function createServer(options) {
-  const given = optionsOf(options, 'options', [...Object.keys(OPTIONS), 'mode', 'look', 'keepOnOverflow']);
-  const checked = Object.entries(OPTIONS).map(([name, most]) => [name, wholeNumber(given[name], name, most)]);
-  const { look = 'adaptive', keepOnOverflow = false } = given;
-  if (typeof look !== 'string') throw wrongType('look', 'a string', look);
-  if (typeof keepOnOverflow !== 'boolean') throw wrongType('keepOnOverflow', 'a boolean', keepOnOverflow);
-  const inline = isInline(given);
-  const loops = inline ? { loops: 1 } : {};
-  const server = native.createServer({ ...Object.fromEntries(checked), ...loops, look, keepOnOverflow }, inline);
+function createServer(options, commands) {
+  const server = native.createServer({ ...checkedOptions(options), commands });
   if ('code' in server) throw errorOf(server);
   return Object.assign(server, server.calls());
 }

@@ -1,98 +1,262 @@
 'use strict';
 
+const { Datagram } = require('./datagram.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
+const { Timer } = require('./timer.js');
 const { warn } = require('./warning.js');
 
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
 /** @typedef {import('./conn.js').NativeServer} NativeServer */
 /** @typedef {import('./scope.js').Scope} Scope */
+/** @typedef {(error: ReactorError | null) => unknown} Written */
 
 /**
- * Input that came with others in one batch while the connection is held: the bytes, or `null` for the end of file.
- * @typedef {Buffer | null} Input
+ * Input that came with others in one batch and waits, and what gives it to the handler.
+ * @typedef {{ input: Buffer | null, give: (input: Buffer | null) => void }} Waiting
  */
+
+/**
+ * Who calls the user for a connection.
+ * @typedef {object} Caller
+ * @property {(timer: Timer) => void} due for a timer
+ * @property {(ask: (token: number) => import('../types/native.js').Failure | null, call: (conn: any) => unknown) =>
+ *   import('../types/native.js').Failure | null} run when its loop has come to that
+ */
+
+/** What `input` is while a handler is given what a framing has cut. */
+const CUT = Buffer.alloc(0);
+
+/** Promises of datagrams that may run side by side. */
+const MOST = 1024;
+
+/** The completion that was asked for last. */
+let lastToken = 0;
 
 /** What the package keeps of a connection, besides the object that the user has. */
 class Session {
   #native;
   #high;
   #low;
+  #caller;
   /** Holds of the user's that were not released. */
   #holds = 0;
   /** Callbacks whose promise has not ended, each of which holds the connection. */
   #running = 0;
+  #isPaused = false;
   /**
-   * What was handed over before the engine knew of the hold.
-   * @type {Input[]}
+   * What was handed over before the engine knew that the connection is not to be read.
+   * @type {Waiting[]}
    */
   #waiting = [];
+  /**
+   * What else is due when the promises have ended, each once: `wake`, or a timer.
+   * @type {Map<unknown, () => void>}
+   */
+  #owed = new Map();
+  /**
+   * What is to be called when writes have come to their end, by their tokens.
+   * @type {Map<number, Written>}
+   */
+  #written = new Map();
+  /** @type {Set<Timer>} */
+  #timers = new Set();
+  /** Bytes of the input that are not consumed. */
+  #kept = 0;
 
   /**
    * @param {NativeServer} native
    * @param {ConnId} id
    * @param {Scope} scope
-   * @param {(input: Input) => void} give calls the handler with input that has waited
+   * @param {Caller} caller
    */
-  constructor(native, id, scope, give) {
+  constructor(native, id, scope, caller) {
     this.#native = native;
     this.#high = id.high;
     this.#low = id.low;
+    this.#caller = caller;
     this.id = id;
     /** The asynchronous context of its callbacks. */
     this.scope = scope;
-    this.give = give;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
     this.isClosing = false;
+    /** Its last callback was called, or is being called. */
+    this.isGone = false;
+    /**
+     * What the handler is being given.
+     * @type {Buffer | null}
+     */
+    this.input = null;
+    /** This side has made it. */
+    this.isOutgoing = false;
+    /** It is a UDP endpoint: it has no end of its own, and is not held. */
+    this.isEndpoint = false;
+    /**
+     * The datagram that the handler is being given, which a write answers.
+     * @type {Datagram | null}
+     */
+    this.datagram = null;
+    /**
+     * What the engine has told of its end.
+     * @type {string | undefined}
+     */
+    this.about = undefined;
   }
 
   get isOpen() {
     return this.#native.isOpen(this.#high, this.#low);
   }
 
+  // ---- writing ----
+
   /**
    * @param {Uint8Array} bytes
    * @returns {boolean}
    */
   write(bytes) {
+    if (this.datagram !== null) return this.answer(this.datagram, bytes);
     const done = this.#native.write(this.#high, this.#low, bytes);
     if (typeof done === 'boolean') return done;
     throw errorOf(done, this.id);
   }
 
+  /** @param {Uint8Array[]} parts */
+  writev(parts) {
+    if (this.datagram !== null) return this.answer(this.datagram, Buffer.concat(parts));
+    return this.#accepted(this.#native.writev(this.#high, this.#low, parts));
+  }
+
+  /**
+   * @param {Datagram} datagram
+   * @param {Uint8Array} bytes
+   */
+  answer(datagram, bytes) {
+    return this.#accepted(this.#native.answer(this.#high, this.#low, bytes, Datagram.envelopeOf(datagram)));
+  }
+
+  /**
+   * @param {string} to
+   * @param {Uint8Array} bytes
+   */
+  sendTo(to, bytes) {
+    return this.#accepted(this.#native.sendTo(this.#high, this.#low, bytes, to));
+  }
+
+  /** @param {Uint8Array} payload */
+  writeFrame(payload) {
+    return this.#accepted(this.#native.writeFrame(this.#high, this.#low, payload));
+  }
+
+  /**
+   * @param {Uint8Array[]} parts
+   * @param {Written} written
+   */
+  writeThen(parts, written) {
+    lastToken = (lastToken + 1) >>> 0;
+    const accepted = this.#accepted(this.#native.writeThen(this.#high, this.#low, parts, lastToken));
+    // It never comes from inside the call.
+    this.#written.set(lastToken, written);
+    return accepted;
+  }
+
+  /**
+   * A write has come to its end.
+   * @param {number} token
+   * @returns {Written | undefined} whom to tell
+   */
+  takeWritten(token) {
+    const written = this.#written.get(token);
+    this.#written.delete(token);
+    return written;
+  }
+
+  /** @param {boolean | import('../types/native.js').Failure} done */
+  #accepted(done) {
+    if (typeof done === 'boolean') return done;
+    throw errorOf(done, this.id);
+  }
+
+  // ---- ending ----
+
+  end() {
+    this.#asked(this.#native.end(this.#high, this.#low));
+  }
+
   close() {
-    this.isClosing = true;
-    const failure = this.#native.close(this.#high, this.#low);
-    if (failure) throw errorOf(failure, this.id);
+    this.#ends(this.#native.close(this.#high, this.#low));
+  }
+
+  abort() {
+    this.#ends(this.#native.abort(this.#high, this.#low));
   }
 
   /** An answer closes it. It may be closed already; then there is nothing left to do. */
   closeIfOpen() {
+    const failure = this.#native.close(this.#high, this.#low);
+    if (failure?.code !== 'CLOSED') this.#ends(failure);
     this.isClosing = true;
-    this.#native.close(this.#high, this.#low);
   }
 
-  /** A callback of its failed. */
+  /** A callback of its failed. An endpoint stays as it is. */
   fail() {
-    this.isClosing = true;
+    this.isClosing = !this.isEndpoint;
     this.#native.fail(this.#high, this.#low);
   }
 
-  hold() {
-    const failure = this.#native.holdConn(this.#high, this.#low);
+  /**
+   * It is closing, unless that cannot be.
+   * @param {import('../types/native.js').Failure | null} failure
+   */
+  #ends(failure) {
+    if (failure?.code !== 'UNSUPPORTED') this.isClosing = true;
+    this.#asked(failure);
+  }
+
+  /** @param {import('../types/native.js').Failure | null} failure */
+  #asked(failure) {
     if (failure) throw errorOf(failure, this.id);
+  }
+
+  // ---- reading ----
+
+  pause() {
+    this.#asked(this.#native.pause(this.#high, this.#low));
+    this.#isPaused = true;
+  }
+
+  resume() {
+    this.#asked(this.#native.resume(this.#high, this.#low));
+    this.#isPaused = false;
+    // Never from inside the call.
+    if (this.#waiting.length > 0) queueMicrotask(() => this.#giveWaiting());
+  }
+
+  hold() {
+    this.#asked(this.#native.holdConn(this.#high, this.#low));
     this.#holds += 1;
   }
 
   release() {
-    if (this.#holds === 0) throw this.isOpen ? notHeld(this.id) : closedError(this.id);
+    if (this.#holds === 0) throw this.#notHeld();
     this.#holds -= 1;
-    const failure = this.#letGo();
-    if (failure) throw errorOf(failure, this.id);
+    this.#asked(this.#letGo());
+  }
+
+  /** Why there is no hold to take back. */
+  #notHeld() {
+    if (!this.isOpen) return closedError(this.id);
+    // It has one only while a promise runs, or input waits.
+    const failure = this.waits ? null : this.#native.releaseConn(this.#high, this.#low);
+    return failure?.code === 'UNSUPPORTED' ? errorOf(failure, this.id) : notHeld(this.id);
   }
 
   /** A callback goes on in its promise. Says whether the engine holds the connection for it. */
   runs() {
     this.#running += 1;
+    if (this.isEndpoint) {
+      // They run side by side, but not without end.
+      if (this.#running === MOST) this.#native.pause(this.#high, this.#low);
+      return false;
+    }
     return this.#native.holdConn(this.#high, this.#low) === null;
   }
 
@@ -102,51 +266,189 @@ class Session {
    */
   ran(held) {
     this.#running -= 1;
+    this.#pay();
     if (held) this.#letGo();
+    if (!this.isEndpoint || this.#running !== MOST - 1) return;
+    this.#giveWaiting();
+    if (!this.#isHeld && !this.#isPaused) this.#native.resume(this.#high, this.#low);
   }
 
   /** Whether input must wait. */
   get waits() {
-    return this.#holds + this.#running > 0 || this.#waiting.length > 0;
+    return this.#isHeld || this.#isPaused || this.#waiting.length > 0;
   }
 
-  /** @param {Input} input */
-  keep(input) {
-    this.#waiting.push(input);
+  get #isHeld() {
+    return this.isEndpoint ? this.#running >= MOST : this.#holds + this.#running > 0;
   }
 
-  /** The connection is gone: nobody is to be given what has waited. */
-  drop() {
-    this.#waiting = [];
+  /**
+   * @param {Buffer | null} input
+   * @param {(input: Buffer | null) => void} give
+   */
+  keepWaiting(input, give) {
+    this.#waiting.push({ input, give });
+  }
+
+  /**
+   * What is no input: at once, or when the promises have ended.
+   * @param {unknown} what of which one may be owed
+   * @param {() => void} call
+   */
+  soon(what, call) {
+    if (this.#running > 0 && !this.isEndpoint) this.#owed.set(what, call);
+    else call();
   }
 
   /** One hold less. What has waited comes before the engine goes on, but never from inside the call that releases. */
   #letGo() {
-    if (this.#holds + this.#running > 0 || this.#waiting.length === 0) {
+    if (this.#isHeld || this.#waiting.length === 0) {
       return this.#native.releaseConn(this.#high, this.#low);
     }
-    queueMicrotask(() => this.#goOn());
+    queueMicrotask(() => {
+      this.#giveWaiting();
+      // It may be closed by now.
+      this.#native.releaseConn(this.#high, this.#low);
+    });
     return null;
   }
 
-  #goOn() {
-    while (this.#holds + this.#running === 0 && this.#waiting.length > 0) {
-      const input = /** @type {Input} */ (this.#waiting.shift());
-      if (!this.isClosing) this.#give(input);
+  #giveWaiting() {
+    while (!this.#isHeld && !this.#isPaused && this.#waiting.length > 0) {
+      const { input, give } = /** @type {Waiting} */ (this.#waiting.shift());
+      if (!this.isClosing) protectedly(() => give(input));
     }
-    // It may be closed by now.
-    this.#native.releaseConn(this.#high, this.#low);
   }
 
-  /** @param {Input} input */
-  #give(input) {
-    try {
-      this.give(input);
-    } catch (error) {
-      warn(error);
+  /** Calls what was due while a promise ran. */
+  #pay() {
+    while (this.#running === 0 && this.#owed.size > 0) {
+      const [[what, call]] = /** @type {Iterable<any>} */ (this.#owed);
+      this.#owed.delete(what);
+      if (!this.isClosing) protectedly(call);
     }
   }
+
+  /**
+   * The handler is given input, of which it may keep something.
+   * @param {Buffer} input
+   * @param {boolean} isCut a framing has cut it
+   */
+  begin(input, isCut) {
+    this.input = isCut ? CUT : input;
+  }
+
+  /** @param {number} count */
+  keep(count) {
+    if (this.isGone || this.isClosing) throw closedError(this.id);
+    if (this.input === null) throw wrongState(this.id, 'keep is for the callback that is given the input, until it returns');
+    if (this.input === CUT) throw wrongState(this.id, 'of a frame nothing can be kept: keep is for input without framing');
+    if (count > this.input.length) {
+      const message = `connection ${this.id}: cannot keep ${count} bytes of an input of ${this.input.length}`;
+      throw new ReactorError('INVALID_ARGUMENT', message);
+    }
+    this.#kept = count;
+  }
+
+  /** The handler has returned: what it keeps comes again, in front of what is next. */
+  finish() {
+    const { input } = this;
+    this.input = null;
+    if (this.#kept === 0 || input === null) return;
+    const kept = input.subarray(input.length - this.#kept);
+    this.#kept = 0;
+    const [next] = this.#waiting;
+    if (next?.input) next.input = Buffer.concat([kept, next.input]);
+    else this.#native.giveBack(this.#high, this.#low, kept);
+  }
+
+  // ---- calling back ----
+
+  wake() {
+    this.#asked(this.#native.wake(this.#high, this.#low));
+  }
+
+  /** @param {(conn: any) => unknown} call */
+  run(call) {
+    this.#asked(this.#caller.run((token) => this.#native.runOnConn(this.#high, this.#low, token), call));
+  }
+
+  /**
+   * @param {number} delayMs
+   * @param {number} repeatMs
+   */
+  setTimer(delayMs, repeatMs) {
+    if (this.isGone || this.isClosing) throw closedError(this.id);
+    const timer = new Timer(delayMs, repeatMs, this.#caller.due, (of) => this.#timers.delete(of));
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  // ---- the rest ----
+
+  /**
+   * @param {number} idle
+   * @param {number} read
+   * @param {number} write
+   */
+  setTimeouts(idle, read, write) {
+    this.#asked(this.#native.setTimeouts(this.#high, this.#low, idle, read, write));
+  }
+
+  /** @param {string} text */
+  setFraming(text) {
+    this.#asked(this.#native.setFraming(this.#high, this.#low, text));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} text
+   */
+  setOption(name, text) {
+    this.#asked(this.#native.setOption(this.#high, this.#low, { name, text }));
+  }
+
+  /** @param {boolean} ofPeer */
+  address(ofPeer) {
+    return this.#native.address(this.#high, this.#low, ofPeer);
+  }
+
+  info() {
+    return this.#native.info(this.#high, this.#low);
+  }
+
+  peerCredentials() {
+    const credentials = this.#native.peerCredentials(this.#high, this.#low);
+    if ('code' in credentials) throw errorOf(credentials, this.id);
+    return credentials;
+  }
+
+  /** The connection is gone: nobody is to be given what has waited. */
+  drop() {
+    this.isGone = true;
+    this.#waiting = [];
+    this.#owed.clear();
+    for (const timer of this.#timers) timer.cancel();
+    // Of endpoints, and of what the loop has not come to.
+    for (const written of this.#written.values()) protectedly(() => void written(closedError(this.id)));
+    this.#written.clear();
+  }
 }
+
+/** @param {() => void} call */
+function protectedly(call) {
+  try {
+    call();
+  } catch (error) {
+    warn(error);
+  }
+}
+
+/**
+ * @param {ConnId} id
+ * @param {string} why
+ */
+const wrongState = (id, why) => new ReactorError('WRONG_STATE', `connection ${id}: ${why}`);
 
 /** @param {ConnId} id */
 function notHeld(id) {

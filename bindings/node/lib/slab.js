@@ -40,16 +40,35 @@ class Slab {
    */
   take(first, second) {
     const length = second - first;
-    if (length >= OWN || length === this.#length) return this.#copy(first, length);
+    if (length >= OWN || length === this.#length) return this.#alone(first, length);
     if (first < this.#from || second > this.#to || this.#copied.length === 0) this.#renew(first);
     return Buffer.from(this.#memory, first - this.#from, length);
+  }
+
+  /**
+   * Some of the bytes for the package's own use, which no user can take away.
+   * @param {number} first
+   * @param {number} second
+   * @returns {Buffer}
+   */
+  copy(first, second) {
+    return Buffer.from(this.#bytes.subarray(first, second));
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} second
+   * @returns {string}
+   */
+  text(first, second) {
+    return this.#bytes.toString('utf8', first, second);
   }
 
   /**
    * @param {number} first
    * @param {number} length
    */
-  #copy(first, length) {
+  #alone(first, length) {
     // Slow, because it never takes of Buffer's shared pool; of the ways to memory of its own it is the fastest.
     const own = Buffer.allocUnsafeSlow(length);
     this.#bytes.copy(own, 0, first, first + length);
@@ -58,7 +77,7 @@ class Slab {
 
   /** @param {number} first */
   #renew(first) {
-    this.#copied = this.#copy(first, Math.min(SLAB, this.#length - first));
+    this.#copied = this.#alone(first, Math.min(SLAB, this.#length - first));
     this.#memory = this.#copied.buffer;
     this.#from = first;
     this.#to = first + this.#copied.length;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
+use log::{Level, LevelFilter};
 use napi::bindgen_prelude::{Either, Function, FunctionRef, JsObjectValue, Object};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
 use napi::{sys, Env, Status};
@@ -31,16 +32,20 @@ pub(crate) struct Channel {
     /// One message for each call that is on its way.
     messages: Sender<Message>,
     waiting: Receiver<Message>,
-}
-
-impl Default for Channel {
-    fn default() -> Self {
-        let (messages, waiting) = crossbeam_channel::unbounded();
-        Channel { caller: Arc::default(), messages, waiting }
-    }
+    /// From which level on it takes what the engine says.
+    level: LevelFilter,
 }
 
 impl Channel {
+    pub(crate) fn new(level: LevelFilter) -> Self {
+        let (messages, waiting) = crossbeam_channel::unbounded();
+        Channel { caller: Arc::default(), messages, waiting, level }
+    }
+
+    pub(crate) fn level(&self) -> LevelFilter {
+        self.level
+    }
+
     fn caller(&self) -> MutexGuard<'_, Option<Arc<Caller>>> {
         self.caller.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,9 +80,16 @@ impl Channel {
         Arc::ptr_eq(&self.caller, &other.caller)
     }
 
-    /// Tells JavaScript what the operator must know.
-    pub(crate) fn tell(&self, text: String) {
-        self.send(Message::Told(text));
+    /// Tells JavaScript what the engine says.
+    pub(crate) fn tell(&self, level: Level, text: String) {
+        self.send(Message::Told(level, text));
+    }
+
+    /// Has JavaScript call what it knows by this token. On the thread of a loop, which has come to it.
+    pub(crate) fn run(&self, token: u32) {
+        if !inline::run(token) {
+            self.send(Message::Ran(token));
+        }
     }
 
     /// Drops what JavaScript will not handle any more.
@@ -144,11 +156,21 @@ pub(crate) fn starting<T>(
 
 pub(crate) struct JsReader {
     pub(crate) channel: Channel,
-    /// This thread drives the loop.
+    /// The handler is told commands.
+    pub(crate) commands: bool,
+    /// The JavaScript thread drives the loop.
     pub(crate) is_inline: bool,
 }
 
 impl Reader for JsReader {
+    fn takes_commands(&self) -> bool {
+        self.commands
+    }
+
+    fn takes_about(&self) -> bool {
+        true
+    }
+
     fn runs_user_code(&self) -> bool {
         false
     }

@@ -9,7 +9,7 @@ use napi::{check_status, sys, Env, Result};
 use reactor_core::binding::log::HandOver;
 
 use crate::channel::warn;
-use crate::hand_over::{Arguments, Message};
+use crate::hand_over::{ran, Arguments, Message};
 
 /// The function that takes what was gathered, and the asynchronous context that it is called in. When a call is over, ticks and
 /// microtasks have run as well.
@@ -36,36 +36,42 @@ impl Entry {
     /// process, unless the environment is being torn down.
     pub(crate) fn call(&self, hand_over: Option<&HandOver>) {
         self.in_scope(|| {
-            if let Err(error) = self.call_in_scope(hand_over) {
-                let _ = warn(&self.env, &error.reason);
-            }
+            let arguments = Arguments::of(self.env.raw(), hand_over)?;
+            let called = self.deliver(&arguments.values());
+            arguments.take_back();
+            called
         });
+    }
+
+    /// The same with what a loop has come to.
+    pub(crate) fn ran(&self, token: u32) {
+        self.in_scope(|| self.deliver(&ran(self.env.raw(), token)?));
     }
 
     /// Warns of something else.
     pub(crate) fn warn(&self, reason: &str) {
-        self.in_scope(|| drop(warn(&self.env, reason)));
+        self.in_scope(|| Err(napi::Error::from_reason(reason)));
     }
 
-    /// Runs a part in which values of JavaScript are made.
-    fn in_scope(&self, part: impl FnOnce()) {
+    /// Runs a part in which values of JavaScript are made, and warns of its failure.
+    fn in_scope(&self, part: impl FnOnce() -> Result<()>) {
         let (env, mut handles) = (self.env.raw(), ptr::null_mut());
         // SAFETY: the environment is that of this thread.
         unsafe { sys::napi_open_handle_scope(env, &mut handles) };
-        part();
+        if let Err(error) = part() {
+            let _ = warn(&self.env, &error.reason);
+        }
         // SAFETY: it was opened above; no value of it is used any more.
         unsafe { sys::napi_close_handle_scope(env, handles) };
     }
 
-    fn call_in_scope(&self, hand_over: Option<&HandOver>) -> Result<()> {
-        let arguments = Arguments::of(self.env.raw(), hand_over)?;
+    /// Calls the function, unless nobody is to be called any more.
+    fn deliver(&self, arguments: &[sys::napi_value]) -> Result<()> {
         let (deliver, context) = match &*self.open.borrow() {
             Some(open) => (open.deliver.borrow_back(&self.env)?.raw(), open.context),
             None => return Ok(()),
         };
-        let called = call_in_context(self.env.raw(), context, deliver, &arguments.values());
-        arguments.take_back();
-        called
+        call_in_context(self.env.raw(), context, deliver, arguments)
     }
 
     /// Lets go of the function and the context; nobody is called any more.

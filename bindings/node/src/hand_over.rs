@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
+use log::Level;
 use napi::bindgen_prelude::JsValuesTupleIntoVec;
 use napi::{check_status, sys, Result};
 use napi_derive::napi;
@@ -42,8 +43,10 @@ pub fn record_words() -> u32 {
 pub enum Message {
     /// What a loop has gathered.
     Log(HandOver),
-    /// What the operator must know, in words.
-    Told(String),
+    /// What the engine says, in words.
+    Told(Level, String),
+    /// A loop has come to what it was asked to run, which has this token.
+    Ran(u32),
     /// All loops have ended; nothing comes after it.
     Stopped,
 }
@@ -109,7 +112,8 @@ impl JsValuesTupleIntoVec for Message {
     fn into_vec(self, env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
         let hand_over = match self {
             Message::Log(hand_over) => hand_over,
-            Message::Told(text) => return Ok(vec![words(env, &[])?, copied(env, &[])?, string(env, &text)?]),
+            Message::Told(level, text) => return told(env, level, &text),
+            Message::Ran(token) => return ran(env, token),
             Message::Stopped => return Ok(Arguments::of(env, None)?.values().into()),
         };
         let arguments = Arguments::of(env, Some(&hand_over))?;
@@ -142,6 +146,32 @@ fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
         sys::napi_create_buffer_copy(env, bytes.len(), bytes.as_ptr().cast(), &mut memory, &mut buffer)
     })?;
     Ok(buffer)
+}
+
+/// The arguments that tell what the engine says.
+fn told(env: sys::napi_env, level: Level, text: &str) -> Result<Vec<sys::napi_value>> {
+    let level = level.as_str().to_lowercase();
+    Ok(vec![words(env, &[])?, copied(env, &[])?, string(env, text)?, string(env, &level)?])
+}
+
+/// The arguments that tell what a loop has come to.
+pub(crate) fn ran(env: sys::napi_env, token: u32) -> Result<Vec<sys::napi_value>> {
+    let nothing = undefined(env)?;
+    Ok(vec![words(env, &[])?, copied(env, &[])?, nothing, nothing, number(env, token)?])
+}
+
+fn undefined(env: sys::napi_env) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: the environment is that of this thread, and the result is a place of ours.
+    check_status!(unsafe { sys::napi_get_undefined(env, &mut value) })?;
+    Ok(value)
+}
+
+fn number(env: sys::napi_env, number: u32) -> Result<sys::napi_value> {
+    let mut value = ptr::null_mut();
+    // SAFETY: as above.
+    check_status!(unsafe { sys::napi_create_uint32(env, number, &mut value) })?;
+    Ok(value)
 }
 
 fn string(env: sys::napi_env, text: &str) -> Result<sys::napi_value> {

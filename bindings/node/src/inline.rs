@@ -164,6 +164,13 @@ pub(crate) fn turns_here() -> bool {
     TURNING.with_borrow(Option::is_some)
 }
 
+/// Has JavaScript call what it knows by this token, if the loop that has come to it turns inline; says whether.
+pub(crate) fn run(token: u32) -> bool {
+    let Some(inline) = TURNING.with_borrow(Option::clone) else { return false };
+    inline.entry.ran(token);
+    true
+}
+
 /// Has JavaScript handle what a loop has gathered, if it is one that turns inline now; else gives it back as an error.
 pub(crate) fn handle(hand_over: HandOver) -> std::result::Result<HandOver, HandOver> {
     let Some(inline) = TURNING.with_borrow(Option::clone) else { return Err(hand_over) };

@@ -4,10 +4,15 @@
 //! its own error class of it, with its own stack.
 
 mod channel;
+pub mod conns;
 mod entry;
 pub mod failure;
 pub mod hand_over;
 mod inline;
+pub mod listening;
+pub mod metrics;
+pub mod options;
+pub mod outgoing;
 pub mod plain;
 pub mod relief;
 pub mod server;

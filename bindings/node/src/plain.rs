@@ -2,6 +2,7 @@
 //! as much.
 
 use std::ffi::c_void;
+use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 use std::rc::Rc;
@@ -9,6 +10,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::ToNapiValue;
 use napi::{check_status, sys, Result};
 use napi_derive::napi;
+use reactor_core::binding::log::{completion, Envelope};
 use reactor_core::{ConnId, ErrorKind, Handle, Pressure};
 
 use crate::failure::Failure;
@@ -29,15 +31,52 @@ pub struct Calls {
     /// Queues a copy of the bytes: true to go on, false above the high-water mark.
     #[napi(ts_type = "(high: number, low: number, data: Uint8Array) => boolean | Failure")]
     pub write: Plain,
+    /// The same for several pieces, as one write.
+    #[napi(ts_type = "(high: number, low: number, parts: readonly Uint8Array[]) => boolean | Failure")]
+    pub writev: Plain,
+    /// The same, which ends with a record that has the token.
+    #[napi(
+        ts_type = "(high: number, low: number, parts: readonly Uint8Array[], token: number) => boolean | Failure"
+    )]
+    pub write_then: Plain,
+    /// Writes one frame.
+    #[napi(ts_type = "(high: number, low: number, payload: Uint8Array) => boolean | Failure")]
+    pub write_frame: Plain,
+    /// Sends a datagram from an endpoint to an address.
+    #[napi(ts_type = "(high: number, low: number, data: Uint8Array, to: string) => boolean | Failure")]
+    pub send_to: Plain,
+    /// Answers a datagram, by its envelope.
+    #[napi(
+        ts_type = "(high: number, low: number, data: Uint8Array, envelope: Uint8Array) => boolean | Failure"
+    )]
+    pub answer: Plain,
+    /// Gives input back that was not consumed.
+    #[napi(ts_type = "(high: number, low: number, data: Uint8Array) => boolean | Failure")]
+    pub give_back: Plain,
     /// Bytes written since the last call.
     #[napi(ts_type = "() => number")]
     pub take_written: Plain,
+    /// Shuts the writing side down.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub end: Plain,
     /// Closes a connection.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub close: Plain,
     /// Closes a connection whose callback failed.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub fail: Plain,
+    /// Resets a connection.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub abort: Plain,
+    /// Stops reading a connection.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub pause: Plain,
+    /// Reads it again.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub resume: Plain,
+    /// Asks for a record of its.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub wake: Plain,
     /// Holds a connection once more.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub hold_conn: Plain,
@@ -52,14 +91,26 @@ pub struct Calls {
 impl Calls {
     /// The calls of a server.
     pub(crate) fn new(env: sys::napi_env, state: &Rc<State>) -> Result<Calls> {
+        let plain = |call| function(env, state, Some(call));
         Ok(Calls {
-            write: function(env, state, Some(entry::<Write>))?,
-            take_written: function(env, state, Some(entry::<TakeWritten>))?,
-            close: function(env, state, Some(entry::<Close>))?,
-            fail: function(env, state, Some(entry::<Fail>))?,
-            hold_conn: function(env, state, Some(entry::<Hold>))?,
-            release_conn: function(env, state, Some(entry::<Release>))?,
-            is_open: function(env, state, Some(entry::<IsOpen>))?,
+            write: plain(entry::<Write>)?,
+            writev: plain(entry::<WriteParts>)?,
+            write_then: plain(entry::<WriteThen>)?,
+            write_frame: plain(entry::<WriteFrame>)?,
+            send_to: plain(entry::<SendTo>)?,
+            answer: plain(entry::<Answer>)?,
+            give_back: plain(entry::<GiveBack>)?,
+            take_written: plain(entry::<TakeWritten>)?,
+            end: plain(entry::<End>)?,
+            close: plain(entry::<Close>)?,
+            fail: plain(entry::<Fail>)?,
+            abort: plain(entry::<Abort>)?,
+            pause: plain(entry::<Pause>)?,
+            resume: plain(entry::<Resume>)?,
+            wake: plain(entry::<Wake>)?,
+            hold_conn: plain(entry::<Hold>)?,
+            release_conn: plain(entry::<Release>)?,
+            is_open: plain(entry::<IsOpen>)?,
         })
     }
 }
@@ -86,8 +137,11 @@ unsafe extern "C" fn drop_share(_env: sys::napi_env, share: *mut c_void, _hint: 
 /// The arguments of a call, as JavaScript gave them.
 struct Arguments {
     env: sys::napi_env,
-    values: [sys::napi_value; 3],
+    values: [sys::napi_value; MOST],
 }
+
+/// The most arguments that a call has.
+const MOST: usize = 4;
 
 impl Arguments {
     /// A number, as JavaScript makes one of 32 bits of it; 0 of what is none.
@@ -98,37 +152,67 @@ impl Arguments {
         number
     }
 
+    /// A text; empty of what is none.
+    fn text(&self, place: usize) -> String {
+        let mut bytes = [0_u8; 128];
+        let mut len = 0;
+        // SAFETY: the value is an argument of the call that is going on, or undefined; there is room for so many bytes.
+        unsafe {
+            let room = bytes.as_mut_ptr().cast();
+            sys::napi_get_value_string_utf8(self.env, self.values[place], room, bytes.len(), &mut len);
+        }
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    }
+
     fn conn(&self) -> Option<ConnId> {
         ConnId::from_u64(u64::from(self.number(0)) << 32 | u64::from(self.number(1)))
     }
 
-    /// The bytes of the last argument, while `use_them` runs, which does not come back to JavaScript.
+    /// The bytes of the third argument, while `use_them` runs, which does not come back to JavaScript.
     fn with_bytes<T>(&self, use_them: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        // SAFETY: nothing of JavaScript's runs on this thread until `use_them` has returned.
+        unsafe { self.bytes(self.values[2]) }.map(use_them)
+    }
+
+    /// The same for the bytes of each member of the third argument, a list.
+    fn with_parts<T>(&self, use_them: impl FnOnce(&[&[u8]]) -> T) -> Option<T> {
+        let mut count = 0;
+        // SAFETY: the value is an argument of the call that is going on; what is no list is refused.
+        let status = unsafe { sys::napi_get_array_length(self.env, self.values[2], &mut count) };
+        if status != sys::Status::napi_ok {
+            return None;
+        }
+        let parts = (0..count).map(|index| {
+            let mut part = ptr::null_mut();
+            // SAFETY: as above. The list is the package's own, without getters, and holds what it has.
+            let status = unsafe { sys::napi_get_element(self.env, self.values[2], index, &mut part) };
+            // SAFETY: nothing of JavaScript's runs on this thread until `use_them` has returned.
+            (status == sys::Status::napi_ok).then(|| unsafe { self.bytes(part) })?
+        });
+        parts.collect::<Option<Vec<_>>>().map(|parts| use_them(&parts))
+    }
+
+    /// The bytes of an array.
+    ///
+    /// # Safety
+    /// They are used only until anything of JavaScript's runs on this thread.
+    unsafe fn bytes(&self, value: sys::napi_value) -> Option<&[u8]> {
         let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
         // SAFETY: the value is an argument of the call that is going on; results that are null are not asked for.
         let status = unsafe {
-            let value = self.values[2];
             let nothing = ptr::null_mut();
-            sys::napi_get_typedarray_info(
-                self.env,
-                value,
-                &mut kind,
-                &mut len,
-                &mut data,
-                ptr::null_mut(),
-                nothing,
-            )
+            let array = ptr::null_mut();
+            sys::napi_get_typedarray_info(self.env, value, &mut kind, &mut len, &mut data, array, nothing)
         };
         if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
             return None;
         }
-        let bytes = match data.is_null() || len == 0 {
+        Some(match data.is_null() || len == 0 {
             true => &[],
-            // SAFETY: it is the memory of an array that the caller holds. Nothing of JavaScript's runs on this thread until
-            // `use_them` has returned. Memory that is shared with a worker may change meanwhile; the bytes are only copied.
+            // SAFETY: it is the memory of an array that the caller holds. Memory that is shared with a worker may change
+            // meanwhile; the bytes are only copied.
             false => unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) },
-        };
-        Some(use_them(bytes))
+        })
     }
 
     /// Makes a call on a connection of a server that has not ended.
@@ -164,55 +248,114 @@ trait Call {
 }
 
 struct Write;
+struct WriteParts;
+struct WriteThen;
+struct WriteFrame;
+struct SendTo;
+struct Answer;
+struct GiveBack;
 struct TakeWritten;
-struct Close;
-struct Fail;
-struct Hold;
-struct Release;
 struct IsOpen;
+
+impl Arguments {
+    /// What a call of bytes answers. `None`: they were none.
+    fn written(&self, written: Option<std::result::Result<Pressure, Failure>>) -> Result<sys::napi_value> {
+        match written {
+            Some(Ok(pressure)) => self.boolean(pressure == Pressure::Low),
+            Some(Err(failure)) => self.value(failure),
+            None => self.value(Failure::new(ErrorKind::InvalidArgument, "data must be a Uint8Array")),
+        }
+    }
+
+    /// Writes pieces, and counts their bytes.
+    fn write_parts(
+        &self,
+        state: &State,
+        write: impl FnOnce(&Handle, ConnId, &[&[u8]]) -> reactor_core::Result<Pressure>,
+    ) -> Result<sys::napi_value> {
+        self.written(self.with_parts(|parts| {
+            let pressure = self.with_conn(state, |handle, id| write(handle, id, parts))?;
+            state.count_written(parts.iter().map(|part| part.len()).sum());
+            Ok(pressure)
+        }))
+    }
+}
 
 impl Call for Write {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        let written: Option<std::result::Result<_, Failure>> = arguments.with_bytes(|bytes| {
+        arguments.written(arguments.with_bytes(|bytes| {
             let pressure = arguments.with_conn(state, |handle, id| handle.write(id, bytes))?;
             state.count_written(bytes.len());
             Ok(pressure)
-        });
-        match written {
-            Some(Ok(pressure)) => arguments.boolean(pressure == Pressure::Low),
-            Some(Err(failure)) => arguments.value(failure),
-            None => arguments.value(Failure::new(ErrorKind::InvalidArgument, "data must be a Uint8Array")),
-        }
+        }))
+    }
+}
+
+impl Call for WriteParts {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        arguments.write_parts(state, Handle::write_gathered)
+    }
+}
+
+impl Call for WriteThen {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        let token = arguments.number(3);
+        arguments.write_parts(state, |handle, id, parts| handle.write_then(id, parts, completion(id, token)))
+    }
+}
+
+impl Call for WriteFrame {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        arguments.written(arguments.with_bytes(|payload| {
+            let pressure = arguments.with_conn(state, |handle, id| handle.write_frame(id, payload))?;
+            state.count_written(payload.len());
+            Ok(pressure)
+        }))
+    }
+}
+
+impl Call for SendTo {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        let text = arguments.text(3);
+        arguments.written(arguments.with_bytes(|bytes| {
+            let to = text.parse::<SocketAddr>().map_err(|_| {
+                let known = "an address is IP:PORT, such as 127.0.0.1:5000 or [::1]:5000";
+                Failure::new(ErrorKind::InvalidArgument, &format!("{known}, not {text:?}"))
+            })?;
+            let pressure = arguments.with_conn(state, |handle, id| handle.send_to(id, to, bytes))?;
+            state.count_written(bytes.len());
+            Ok(pressure)
+        }))
+    }
+}
+
+impl Call for Answer {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        // SAFETY: it is read at once, and nothing of JavaScript's runs on this thread meanwhile.
+        let envelope = unsafe { arguments.bytes(arguments.values[3]) }.and_then(Envelope::from_bytes);
+        arguments.written(arguments.with_bytes(|bytes| {
+            let wrong = || Failure::new(ErrorKind::InvalidArgument, "it is no datagram that can be answered");
+            let Envelope { sender, source, .. } = envelope.ok_or_else(wrong)?;
+            let answer = |handle: &Handle, id| handle.answer(id, sender, source, bytes);
+            let pressure = arguments.with_conn(state, answer)?;
+            state.count_written(bytes.len());
+            Ok(pressure)
+        }))
+    }
+}
+
+impl Call for GiveBack {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        arguments.written(arguments.with_bytes(|bytes| {
+            arguments.with_conn(state, |handle, id| handle.give_back(id, bytes.to_vec()))?;
+            Ok(Pressure::Low)
+        }))
     }
 }
 
 impl Call for TakeWritten {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
         arguments.value(state.take_written())
-    }
-}
-
-impl Call for Close {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.value(arguments.with_conn(state, Handle::close).err())
-    }
-}
-
-impl Call for Fail {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.value(arguments.with_conn(state, Handle::fail).err())
-    }
-}
-
-impl Call for Hold {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.value(arguments.with_conn(state, Handle::hold).err())
-    }
-}
-
-impl Call for Release {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.value(arguments.with_conn(state, Handle::release).err())
     }
 }
 
@@ -223,9 +366,34 @@ impl Call for IsOpen {
     }
 }
 
+/// Calls that say nothing but that they were refused.
+macro_rules! requests {
+    ($($Name:ident: $request:path,)+) => {$(
+        struct $Name;
+
+        impl Call for $Name {
+            fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+                arguments.value(arguments.with_conn(state, $request).err())
+            }
+        }
+    )+};
+}
+
+requests! {
+    End: Handle::end,
+    Close: Handle::close,
+    Fail: Handle::fail,
+    Abort: Handle::abort,
+    Pause: Handle::pause,
+    Resume: Handle::resume,
+    Wake: Handle::wake,
+    Hold: Handle::hold,
+    Release: Handle::release,
+}
+
 /// How JavaScript comes in. Nothing unwinds into it.
 unsafe extern "C" fn entry<C: Call>(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    let (mut values, mut count, mut share) = ([ptr::null_mut(); 3], 3, ptr::null_mut());
+    let (mut values, mut count, mut share) = ([ptr::null_mut(); MOST], MOST, ptr::null_mut());
     // SAFETY: both are those of the call that is going on, and there is room for as many values as are asked for: those
     // that were not given are undefined.
     unsafe {

@@ -2,69 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use napi::bindgen_prelude::Either;
 use napi::Env;
 use napi_derive::napi;
 use reactor_core::binding::log::Logged;
-use reactor_core::{Config, Error, ErrorKind, Handle, Look, Result, Server};
+use reactor_core::{Error, ErrorKind, Handle, Metrics, Result, Server};
 
 use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
 use crate::entry::Entry;
 use crate::failure::Failure;
 use crate::inline::Inline;
+use crate::options::{millis, NativeOptions};
 use crate::plain::Calls;
 use crate::teardown::StopAtTeardown;
 use crate::told;
-
-/// The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default.
-#[napi(object)]
-pub struct NativeOptions {
-    /// Event loops.
-    pub loops: i64,
-    /// Bytes.
-    pub high_water: i64,
-    /// Bytes.
-    pub low_water: i64,
-    /// Bytes.
-    pub hard_limit: i64,
-    /// Bytes, at most 1 GiB.
-    pub read_budget: i64,
-    /// Milliseconds.
-    pub linger_ms: i64,
-    /// The name of a `Look`.
-    pub look: String,
-    /// Bytes.
-    pub byte_budget: Option<i64>,
-    /// Milliseconds.
-    pub stall_limit_ms: Option<i64>,
-    /// Whether a connection goes on when a write beyond its hard limit was refused.
-    pub keep_on_overflow: Option<bool>,
-}
-
-impl NativeOptions {
-    fn config(&self) -> Result<Config> {
-        let look = Look::ALL.into_iter().find(|look| look.name() == self.look).ok_or_else(|| {
-            let known = Look::ALL.map(|look| format!("'{}'", look.name())).join(" or ");
-            Error::new(ErrorKind::InvalidArgument, format!("look must be {known}, not '{}'", self.look))
-        })?;
-        let size = |number: i64| usize::try_from(number).unwrap_or(0);
-        Ok(Config {
-            loops: size(self.loops),
-            high_water: size(self.high_water),
-            low_water: size(self.low_water),
-            hard_limit: size(self.hard_limit),
-            read_budget: size(self.read_budget),
-            linger: Duration::from_millis(self.linger_ms.unsigned_abs()),
-            look,
-            byte_budget: size(self.byte_budget.unwrap_or(0)),
-            stall_limit: Duration::from_millis(self.stall_limit_ms.unwrap_or(0).unsigned_abs()),
-            keep_on_overflow: self.keep_on_overflow.unwrap_or(false),
-            ..Config::default()
-        })
-    }
-}
 
 /// Where a server stands. Nothing tells JavaScript's garbage collector about descriptors, so the engine's
 /// server is dropped as soon as it is of no more use.
@@ -73,7 +25,8 @@ enum Life {
     /// Dropped: what can still be asked for, and why it takes no more calls.
     Over {
         addresses: Vec<String>,
-        loops: u32,
+        /// Of the whole server, and of each loop.
+        metrics: Box<(Metrics, Vec<Metrics>)>,
         refusal: Error,
     },
 }
@@ -108,7 +61,7 @@ impl State {
 #[napi]
 pub struct NativeServer {
     state: Rc<State>,
-    channel: Channel,
+    pub(crate) channel: Channel,
     /// From the start to the stop.
     teardown: RefCell<Option<StopAtTeardown>>,
     /// From the start to the stop, if Node's event loop drives it.
@@ -116,16 +69,18 @@ pub struct NativeServer {
     is_inline: bool,
 }
 
-/// Makes a server that is not started and listens nowhere. Inline, it has one loop, which Node's own event loop drives.
+/// Makes a server that is not started and listens nowhere.
 #[napi(catch_unwind)]
-pub fn create_server(options: NativeOptions, is_inline: Option<bool>) -> Either<NativeServer, Failure> {
+pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     told::listen();
-    let channel = Channel::default();
-    let is_inline = is_inline.unwrap_or(false);
-    let reader = JsReader { channel: channel.clone(), is_inline };
-    let made = options.config().and_then(|config| Server::delivering(Logged::new(reader), &config));
+    let is_inline = options.is_inline;
+    let made = options.config().and_then(|config| {
+        let channel = Channel::new(options.log_level()?);
+        let reader = JsReader { channel: channel.clone(), commands: options.commands, is_inline };
+        Ok((Server::delivering(Logged::new(reader), &config)?, channel))
+    });
     match made {
-        Ok(server) => {
+        Ok((server, channel)) => {
             // When the process has nothing left to do, and not when the collector finds the server.
             server.handle().binding_tells_if_unstarted();
             let life = RefCell::new(Life::Engine(Rc::new(server)));
@@ -144,27 +99,19 @@ pub fn create_server(options: NativeOptions, is_inline: Option<bool>) -> Either<
 
 #[napi]
 impl NativeServer {
-    /// Binds and listens; returns the address really bound.
-    #[napi(catch_unwind)]
-    pub fn listen(&self, url: String) -> Either<String, Failure> {
-        match self.engine().and_then(|server| server.listen(&url)) {
-            Ok(address) => Either::A(address),
-            Err(error) => Either::B(error.into()),
-        }
-    }
-
     /// Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
     /// From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
-    /// id, two more), and the bytes, which are lent until it returns; or, without a
-    /// record, with what the operator must know. The last call, with neither, says that the loops have ended.
+    /// id, two more), and the bytes, which are lent until it returns; or, without a record, with what the engine says and
+    /// the level of that, or with the token of what was run. The last call, with none of these, says that the loops have ended.
     #[napi(catch_unwind)]
     pub fn start(
         &self,
         env: Env,
         #[napi(ts_arg_type = "() => number | string")] on_start: OnStart<'_>,
-        #[napi(ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string) => void")] deliver: Deliver<
-            '_,
-        >,
+        #[napi(
+            ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string, level?: string, ran?: number) => void"
+        )]
+        deliver: Deliver<'_>,
     ) -> napi::Result<Option<Failure>> {
         let server = match self.engine() {
             Ok(server) => server,
@@ -197,6 +144,21 @@ impl NativeServer {
         }
     }
 
+    /// Asks the server to stop when its connections have finished, or after so many milliseconds; 0: after as many as its options
+    /// say.
+    #[napi(catch_unwind)]
+    pub fn stop_gracefully(&self, deadline_ms: i64) {
+        if let Ok(server) = self.engine() {
+            server.handle().stop_gracefully(millis(deadline_ms));
+        }
+    }
+
+    /// Whether it was asked to stop.
+    #[napi(getter, catch_unwind)]
+    pub fn is_stopping(&self) -> bool {
+        self.engine().map_or(true, |server| server.handle().is_stopping())
+    }
+
     /// Gives the engine's server back, with its descriptors: after the loops have said that they have ended,
     /// whose threads it waits for, or after a stop that came before the start.
     #[napi(catch_unwind)]
@@ -207,7 +169,10 @@ impl NativeServer {
             true => Error::new(ErrorKind::WrongState, "the server was started already, and has stopped"),
             false => Error::new(ErrorKind::Stopped, "stop was called before the start"),
         };
-        let over = Life::Over { addresses: self.addresses(), loops: self.loops(), refusal };
+        let handle = server.handle();
+        let loops = (0..handle.loops()).filter_map(|index| handle.loop_metrics(index)).collect();
+        let metrics = Box::new((handle.metrics(), loops));
+        let over = Life::Over { addresses: handle.addresses(), metrics, refusal };
         drop(self.teardown.take());
         drop(self.state.life.replace(over));
     }
@@ -233,7 +198,7 @@ impl NativeServer {
         match &*self.state.life.borrow() {
             // At most Config::MAX_LOOPS.
             Life::Engine(server) => server.handle().loops() as u32,
-            Life::Over { loops, .. } => *loops,
+            Life::Over { metrics, .. } => metrics.1.len() as u32,
         }
     }
 
@@ -241,6 +206,13 @@ impl NativeServer {
     #[napi(getter, catch_unwind)]
     pub fn connections(&self) -> f64 {
         self.engine().map_or(0.0, |server| server.handle().connections() as f64)
+    }
+
+    /// The ids of those, each as its high and its low half.
+    #[napi(getter, catch_unwind)]
+    pub fn connection_ids(&self) -> Vec<u32> {
+        let ids = self.engine().map(|server| server.handle().connection_ids()).unwrap_or_default();
+        ids.iter().map(|id| id.to_u64()).flat_map(|id| [(id >> 32) as u32, id as u32]).collect()
     }
 
     /// Bytes written and not yet taken by the kernel.
@@ -251,7 +223,17 @@ impl NativeServer {
 }
 
 impl NativeServer {
-    fn engine(&self) -> Result<Rc<Server>> {
+    /// What happened so far: of the whole server, or of a loop, if there is such a one.
+    pub(crate) fn snapshot(&self, on_loop: Option<usize>) -> Option<Metrics> {
+        match (&*self.state.life.borrow(), on_loop) {
+            (Life::Engine(server), None) => Some(server.handle().metrics()),
+            (Life::Engine(server), Some(index)) => server.handle().loop_metrics(index),
+            (Life::Over { metrics, .. }, None) => Some(metrics.0.clone()),
+            (Life::Over { metrics, .. }, Some(index)) => metrics.1.get(index).cloned(),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Result<Rc<Server>> {
         match &*self.state.life.borrow() {
             Life::Engine(server) => Ok(Rc::clone(server)),
             Life::Over { refusal, .. } => Err(refusal.clone()),

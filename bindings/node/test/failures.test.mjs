@@ -8,7 +8,7 @@ import { createContext, runInContext } from 'node:vm';
 
 import { Action, CloseReason, Server } from 'reactor-engine';
 
-import { LOOPBACK, connect, deferred, isInline, read, readAll, serve } from './support.mjs';
+import { LOOPBACK, ONE_LOOP, connect, deferred, read, readAll, serve } from './support.mjs';
 
 const boom = () => new Error('boom');
 /** The ways to fail, and what is reported. */
@@ -200,13 +200,14 @@ test('R4: in onClose a write to another connection that is closed is a failure',
 
 test('a batch whose handling fails as a whole is a warning, and the next one is handed over', async (t) => {
   const addon = createRequire(import.meta.url)('../lib/addon.js');
-  const server = addon.createServer({ loops: 1, highWater: 0, lowWater: 0, hardLimit: 0, readBudget: 0, lingerMs: 0, look: 'adaptive' }, isInline);
+  const { checkedOptions } = createRequire(import.meta.url)('../lib/options.js');
+  const server = addon.createServer({ ...checkedOptions(ONE_LOOP), commands: false });
   const ended = deferred();
   const deliver = (words) => {
     if (words.length === 0) return ended.resolve();
     throw new Error('escaped');
   };
-  const address = server.listen(LOOPBACK);
+  const address = server.listen(LOOPBACK, []);
   assert.equal(server.start(() => 0, deliver), null);
   const warned = once(process, 'warning');
   const socket = await connect(t, { addresses: [address] });

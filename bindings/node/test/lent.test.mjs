@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import test from 'node:test';
 
+import { LOOPBACK, ONE_LOOP, connect, deferred, serve } from './support.mjs';
 
-import { LOOPBACK, connect, deferred, isInline, serve } from './support.mjs';
-
-const addon = createRequire(import.meta.url)('../lib/addon.js');
+const require = createRequire(import.meta.url);
+const addon = require('../lib/addon.js');
+const { checkedOptions } = require('../lib/options.js');
 
 const CLIENTS = 4;
 const SIZE = 40_000;
@@ -27,8 +28,7 @@ function sendAll(sockets, round) {
 }
 
 test('memory that was lent is empty once the log was handled', async (t) => {
-  const options = { loops: 1, highWater: 0, lowWater: 0, hardLimit: 0, readBudget: 0, lingerMs: 0, look: 'adaptive' };
-  const server = addon.createServer(options, isInline);
+  const server = addon.createServer({ ...checkedOptions(ONE_LOOP), commands: false });
   const DATA = addon.recordKinds().find(({ name }) => name === 'data').number;
   const ended = deferred();
   const logs = [];
@@ -43,7 +43,7 @@ test('memory that was lent is empty once the log was handled', async (t) => {
     received += bytes.length;
     logs.push({ bytes, data, length: bytes.length });
   };
-  const address = server.listen(LOOPBACK);
+  const address = server.listen(LOOPBACK, []);
   assert.equal(server.start(() => 0, deliver), null);
   const sockets = [];
   for (let client = 0; client < CLIENTS; client += 1) sockets.push(await connect(t, { addresses: [address] }));

@@ -16,6 +16,9 @@ export const isInline = process.env.REACTOR_TEST_MODE === 'inline';
 /** The loops that a server has of those that a test asks for. */
 export const loopsOf = (asked) => (isInline ? 1 : asked);
 
+/** The options of a server that is made without `Server`, which inline.cjs changes. */
+export const ONE_LOOP = { loops: 1, mode: isInline ? 'inline' : 'threads' };
+
 /** A folder that goes when the test is over. */
 export function temporaryFolder(t) {
   const folder = mkdtempSync(join(tmpdir(), 'reactor-test-'));

@@ -7,10 +7,16 @@
 export function asError(thrown: unknown): Error;
 /**
  * The bytes of what is to be written: strings become UTF-8.
- * @param {Uint8Array | string} data
+ * @param {NodeJS.ArrayBufferView | string} data
  * @returns {Uint8Array}
  */
-export function bytesOf(data: Uint8Array | string): Uint8Array;
+export function bytesOf(data: NodeJS.ArrayBufferView | string): Uint8Array;
+/**
+ * @template Callback
+ * @param {Callback} callback
+ * @returns {Callback}
+ */
+export function callbackOf<Callback>(callback: Callback): Callback;
 /**
  * Where it was thrown: the lines of its stack with file and line; empty if they cannot be read. It never throws.
  * @param {unknown} thrown
@@ -37,6 +43,11 @@ export function nowhere<Made extends Error>(error: Made): Made;
  * @returns {Record<string, unknown>}
  */
 export function optionsOf(value: unknown, what: string, known: readonly string[]): Record<string, unknown>;
+/**
+ * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts
+ * @returns {Uint8Array[]}
+ */
+export function partsOf(parts: readonly (NodeJS.ArrayBufferView | string)[]): Uint8Array[];
 /**
  * A value in an error message, short and without running code of its owner.
  * @param {unknown} value

@@ -1,5 +1,6 @@
 export type Handler = import("./handler.js").Handler;
-export type Input = import("./session.js").Input;
+export type LogLevel = import("./handler.js").LogLevel;
+export type Server = import("./server.js").Server;
 /**
  * A connection, and what the package keeps of it.
  */
@@ -16,18 +17,50 @@ export class Dispatcher {
     /**
      * @param {import('./conn.js').NativeServer} nativeServer
      * @param {Handler} handler
+     * @param {boolean} isSilent the log is off
      */
-    constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler);
-    /** The server starts here: the contexts of its connections begin as this one. */
-    starts(): void;
+    constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler, isSilent: boolean);
+    /**
+     * The server starts here: the contexts of its connections begin as this one.
+     * @param {Server} server
+     */
+    starts(server: Server): void;
     /**
      * Calls the callbacks for a log.
      * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
      * @param {Buffer} bytes lent by the addon until this returns
      */
     deliver(words: Uint32Array, bytes: Buffer): void;
-    /** @param {import('./server.js').Server} server */
-    stopped(server: import("./server.js").Server): void;
+    stopped(): void;
+    /**
+     * Calls onTick.
+     * @returns {Promise<{ answer?: number | null }>} milliseconds to the next; nothing if it has failed
+     */
+    tick(): Promise<{
+        answer?: number | null;
+    }>;
+    /**
+     * Calls a function of the user's that concerns no connection.
+     * @template Given
+     * @param {string} name
+     * @param {(given: Given) => unknown} callback
+     * @param {Given} given
+     */
+    call<Given>(name: string, callback: (given: Given) => unknown, given: Given): void;
+    /**
+     * Asks the engine to come back to something.
+     * @param {(token: number) => import('../types/native.js').Failure | null} ask
+     * @param {() => unknown} call
+     */
+    run(ask: (token: number) => import("../types/native.js").Failure | null, call: () => unknown): import("../types/native.js").Failure | null;
+    /** @param {number} token */
+    ran(token: number): void;
+    /**
+     * The engine says something.
+     * @param {string} level
+     * @param {string} message
+     */
+    told(level: string, message: string): void;
     /**
      * Takes what onStart returned; says whether it refuses the start.
      * @param {unknown} answer
@@ -35,11 +68,28 @@ export class Dispatcher {
      */
     refusesStart(answer: unknown): boolean;
     /**
-     * The open connection with this id.
-     * @param {ConnId} id
-     * @returns {Session | undefined}
+     * An id from its halves: of a connection that is known, always the same object.
+     * @param {number} high
+     * @param {number} low
      */
-    session(id: ConnId): Session | undefined;
+    id(high: number, low: number): ConnId;
+    /**
+     * Endpoints that are gone: nobody else tells of their end.
+     * @param {ConnId[]} ids
+     */
+    forget(ids: ConnId[]): void;
+    /**
+     * A connection that this side has made. The engine can tell of it only when this thread is done.
+     * @param {number} high
+     * @param {number} low
+     */
+    made(high: number, low: number): Conn;
+    /**
+     * The connection with this id, unless it is gone. One that the engine has and has not told of yet is made.
+     * @param {ConnId} id
+     * @returns {Conn | undefined}
+     */
+    conn(id: ConnId): Conn | undefined;
     #private;
 }
 import { Conn } from "./conn.js";

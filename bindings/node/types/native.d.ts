@@ -3,19 +3,56 @@
 
 /** A server. All calls on the JavaScript thread that made it. */
 export declare class NativeServer {
+  /** Changes when a connection is closed for want of traffic, in milliseconds. */
+  setTimeouts(high: number, low: number, idle: number, read: number, write: number): Failure | null
+  /** Changes how a connection's input is cut, as it would stand in a query. */
+  setFraming(high: number, low: number, text: string): Failure | null
+  /** Sets an option of a connection's socket. */
+  setOption(high: number, low: number, option: Term): Failure | null
+  /** The address of the peer, or of this side. */
+  address(high: number, low: number, ofPeer: boolean): string | Failure
+  /** What can be read of a connection. */
+  info(high: number, low: number): NativeInfo | Failure
+  /** Who is at the other end of a Unix connection. */
+  peerCredentials(high: number, low: number): NativeCredentials | Failure
+  /** Has a loop say that it has come to this, by a token. */
+  runOnLoop(onLoop: number, token: number): Failure | null
+  /** The same for the loop of a connection. */
+  runOnConn(high: number, low: number, token: number): Failure | null
   /** Binds and listens; returns the address really bound. */
-  listen(url: string): string | Failure
+  listen(url: string, options: Array<Term>): string | Failure
+  /** Listens at the sockets that the service manager passed on. */
+  listenInherited(options: Array<Term>): Array<string> | Failure
+  /** The listeners that are open. */
+  get listeners(): Array<NativeListener>
+  /** The ids of a UDP listener's endpoints, each as its high and its low half. */
+  endpoints(listener: number): Array<number>
+  /** Stops listening, on another thread: answers of UDP endpoints are waited for, which this thread makes. */
+  closeListener(listener: number, refuse: boolean): Promise<Failure | null> | Failure
+  /** What happened so far, of the whole server or of a loop. */
+  metrics(onLoop?: number | undefined | null): NativeMetrics | Failure
+  /** Connects, and returns the id as its high and its low half. */
+  connect(url: string, outgoing: Outgoing): Array<number> | Failure
+  /** Takes a copy of a connected stream's descriptor, and returns the id like `connect`. */
+  enroll(descriptor: number, outgoing: Outgoing): Array<number> | Failure
   /**
    * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
    * From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
-   * id, two more), and the bytes, which are lent until it returns; or, without a
-   * record, with what the operator must know. The last call, with neither, says that the loops have ended.
+   * id, two more), and the bytes, which are lent until it returns; or, without a record, with what the engine says and
+   * the level of that, or with the token of what was run. The last call, with none of these, says that the loops have ended.
    */
-  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string) => void): Failure | null
+  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string, level?: string, ran?: number) => void): Failure | null
   /** Whether a running server keeps the process alive. */
   setRef(keepsAlive: boolean): void
   /** Asks the server to stop. */
   stop(): void
+  /**
+   * Asks the server to stop when its connections have finished, or after so many milliseconds; 0: after as many as its options
+   * say.
+   */
+  stopGracefully(deadlineMs: number): void
+  /** Whether it was asked to stop. */
+  get isStopping(): boolean
   /**
    * Gives the engine's server back, with its descriptors: after the loops have said that they have ended,
    * whose threads it waits for, or after a stop that came before the start.
@@ -29,6 +66,8 @@ export declare class NativeServer {
   get loops(): number
   /** Connections that are open. */
   get connections(): number
+  /** The ids of those, each as its high and its low half. */
+  get connectionIds(): Array<number>
   /** Bytes written and not yet taken by the kernel. */
   get queuedBytes(): number
 }
@@ -40,12 +79,34 @@ export declare function actions(): Array<string>
 export interface Calls {
   /** Queues a copy of the bytes: true to go on, false above the high-water mark. */
   write: (high: number, low: number, data: Uint8Array) => boolean | Failure
+  /** The same for several pieces, as one write. */
+  writev: (high: number, low: number, parts: readonly Uint8Array[]) => boolean | Failure
+  /** The same, which ends with a record that has the token. */
+  writeThen: (high: number, low: number, parts: readonly Uint8Array[], token: number) => boolean | Failure
+  /** Writes one frame. */
+  writeFrame: (high: number, low: number, payload: Uint8Array) => boolean | Failure
+  /** Sends a datagram from an endpoint to an address. */
+  sendTo: (high: number, low: number, data: Uint8Array, to: string) => boolean | Failure
+  /** Answers a datagram, by its envelope. */
+  answer: (high: number, low: number, data: Uint8Array, envelope: Uint8Array) => boolean | Failure
+  /** Gives input back that was not consumed. */
+  giveBack: (high: number, low: number, data: Uint8Array) => boolean | Failure
   /** Bytes written since the last call. */
   takeWritten: () => number
+  /** Shuts the writing side down. */
+  end: (high: number, low: number) => Failure | null
   /** Closes a connection. */
   close: (high: number, low: number) => Failure | null
   /** Closes a connection whose callback failed. */
   fail: (high: number, low: number) => Failure | null
+  /** Resets a connection. */
+  abort: (high: number, low: number) => Failure | null
+  /** Stops reading a connection. */
+  pause: (high: number, low: number) => Failure | null
+  /** Reads it again. */
+  resume: (high: number, low: number) => Failure | null
+  /** Asks for a record of its. */
+  wake: (high: number, low: number) => Failure | null
   /** Holds a connection once more. */
   holdConn: (high: number, low: number) => Failure | null
   /** Takes one hold back. */
@@ -53,6 +114,9 @@ export interface Calls {
   /** Whether a connection takes writes. */
   isOpen: (high: number, low: number) => boolean
 }
+
+/** Why a framing, as it stands in a query, is none. */
+export declare function checkFraming(text: string): Failure | null
 
 /** Every close reason the engine knows. */
 export declare function closeReasons(): Array<Reason>
@@ -63,8 +127,11 @@ export declare function closeReasons(): Array<Reason>
  */
 export declare function collectSoon(): void
 
-/** Makes a server that is not started and listens nowhere. Inline, it has one loop, which Node's own event loop drives. */
-export declare function createServer(options: NativeOptions, isInline?: boolean | undefined | null): NativeServer | Failure
+/** The names of the plain numbers. */
+export declare function counters(): Array<string>
+
+/** Makes a server that is not started and listens nowhere. */
+export declare function createServer(options: NativeOptions): NativeServer | Failure
 
 /** The name of every error kind the engine knows. */
 export declare function errorKinds(): Array<string>
@@ -79,39 +146,119 @@ export interface Failure {
   errno?: number
 }
 
-/** An option of a listener's URL. */
-export interface ListenOption {
-  /** The name: `backlog`. */
-  name: string
-  /** What stands behind it: `N`. */
-  form: string
+/** Who is at the other end of a Unix connection. */
+export interface NativeCredentials {
+  /** The process, if it can be seen from here. */
+  pid?: number
+  /** The user. */
+  uid: number
+  /** The group. */
+  gid: number
 }
 
-/** Every option that a URL to listen at can have. */
-export declare function listenOptions(): Array<ListenOption>
+/** What can be read of a connection. */
+export interface NativeInfo {
+  /** The number of its listener; 0 for none. */
+  listener: number
+  /** The index of its loop. */
+  onLoop: number
+  /** Milliseconds. */
+  ageMs: number
+  /** Bytes. */
+  received: number
+  /** Bytes. */
+  sent: number
+  /** Bytes. */
+  queued: number
+}
 
-/** The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default. */
+/** A listener. */
+export interface NativeListener {
+  /** Its number in the server. */
+  listener: number
+  /** The address really bound. */
+  address: string
+}
+
+/** The numbers of a server, or of a loop. */
+export interface NativeMetrics {
+  /** The plain ones, in the order of their names. */
+  plain: Array<number>
+  /** Connections that ended, by the number of the reason. */
+  closed: Array<number>
+  /** Delays, by the logarithm of their nanoseconds. */
+  delay: Array<number>
+}
+
+/** An option of listeners or connections. */
+export interface NativeOption {
+  /** The name in the query of a URL: `rcvbuf`. */
+  name: string
+  /** The name among a call's options: `recvBuffer`. */
+  member: string
+  /** What stands behind the name in a query: `N`. */
+  form: string
+  /** What that stands for. */
+  value: string
+  /** Whether listeners have it. */
+  listens: boolean
+  /** Whether outgoing connections have it. */
+  connects: boolean
+  /** Whether it is what every stream begins with. */
+  conns: boolean
+}
+
+/** The options, checked by the JavaScript layer: whole numbers from 0 on. 0 means the default, and -1 none. */
 export interface NativeOptions {
   /** Event loops. */
   loops: number
+  /** The name of a `Balance`. */
+  balance: string
+  /** Whether each loop is bound to a processor. */
+  pin: boolean
   /** Bytes. */
   highWater: number
   /** Bytes. */
   lowWater: number
   /** Bytes. */
   hardLimit: number
+  /** Whether a connection goes on when a write beyond its hard limit was refused. */
+  keepOnOverflow: boolean
+  /** Bytes, or none. */
+  byteBudget: number
   /** Bytes, at most 1 GiB. */
   readBudget: number
-  /** Milliseconds. */
+  /** Milliseconds, or none. */
   lingerMs: number
+  /** Milliseconds. */
+  stallLimitMs: number
+  /** Connections. */
+  maxConnections: number
+  /** Connections. */
+  maxConnectionsPerAddress: number
+  /** Milliseconds. */
+  stopDeadlineMs: number
   /** The name of a `Look`. */
   look: string
-  /** Bytes. */
-  byteBudget?: number
-  /** Milliseconds. */
-  stallLimitMs?: number
-  /** Whether a connection goes on when a write beyond its hard limit was refused. */
-  keepOnOverflow?: boolean
+  /** From which level on messages of the engine are told: `error`, or `off` for none. */
+  logLevel: string
+  /** Whether the handler is told commands. */
+  commands: boolean
+  /** Whether Node's own event loop drives it; it has one loop then. */
+  isInline: boolean
+}
+
+/** Every option of listeners and connections. */
+export declare function options(): Array<NativeOption>
+
+/** What is said beside the options of the engine's table. */
+export interface Outgoing {
+  /** Those of the table. */
+  terms: Array<Term>
+  /** Milliseconds; 0 for the default, -1 for ever. */
+  timeoutMs: number
+  /** The loop to live on. */
+  onLoop?: number
 }
 
 /** A close reason's number, as events carry it, and its name. */
@@ -141,6 +288,14 @@ export declare function recordWords(): number
 
 /** The name of every option that a server of the engine has. */
 export declare function serverOptions(): Array<string>
+
+/** An option of a call, as text of the form that the engine's table asks for. */
+export interface Term {
+  /** The name in the table. */
+  name: string
+  /** The value, as it stands in a query. */
+  text: string
+}
 
 /** Gives freed memory back to the system, which glibc keeps otherwise. */
 export declare function trim(): void

@@ -1,76 +1,23 @@
 export type Handler = import("./handler.js").Handler;
 export type ConnId = import("./conn_id.js").ConnId;
+export type Options = import("./options.js").Options;
+export type ConnectOptions = import("./terms.js").ConnectOptions;
+export type EnrollOptions = import("./terms.js").EnrollOptions;
+export type ListenOptions = import("./terms.js").ListenOptions;
+export type Metrics = import("./metrics.js").Metrics;
 /**
- * The options of a server. Zero or absent means the default.
+ * A listener: its number in the server, and the address really bound.
  */
-export type Options = {
-    /**
-     * Who drives the event loops. `'threads'`: threads of their own, which accept, read, cut
-     * frames and send while JavaScript does something else; the callbacks run on the thread that made the server. `'inline'`: Node's
-     * own event loop drives one loop, on the thread that made the server, without any other thread: a message costs less
-     * altogether, but all of it is this thread's time. For more than one processor each `worker_threads` Worker has
-     * a server of its own, at one port with `reuseport=true`. Default: `'threads'`.
-     */
-    mode?: "threads" | "inline";
-    /**
-     * Event loops, each on a thread of its own; inline there is one. Default: one per processor this
-     * process may use.
-     */
-    loops?: number;
-    /**
-     * Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
-     */
-    highWater?: number;
-    /**
-     * Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
-     * the high-water mark.
-     */
-    lowWater?: number;
-    /**
-     * Bytes of unsent output that a connection may hold at most; a write beyond it throws
-     * `FULL`, and closes the connection with `overflow`. Default: 64 MiB.
-     */
-    hardLimit?: number;
-    /**
-     * Whether a connection goes on when a write beyond its `hardLimit` was refused.
-     * Default: false.
-     */
-    keepOnOverflow?: boolean;
-    /**
-     * Bytes of memory that the whole server may hold for unsent output and unfinished input. A
-     * write that would go beyond it throws `FULL` and closes nothing, unless its connection holds no more than a share with it:
-     * half of the budget divided by the number of connections that hold something. Above the budget, of those who hold more
-     * than a share the one that moved the fewest bytes per byte held in the last 5 seconds is closed with `overflow`, and so
-     * on. Default: a quarter of the memory that this process may use.
-     */
-    byteBudget?: number;
-    /**
-     * Bytes read from one connection in one turn, at most 1 GiB. Default: 256 KiB.
-     */
-    readBudget?: number;
-    /**
-     * Milliseconds that a connection closed by this side waits for the peer to close too.
-     * Default: 2000.
-     */
-    lingerMs?: number;
-    /**
-     * Milliseconds that a connection that is being closed, or whose peer has ended its side,
-     * waits for a peer that takes nothing of what is queued, at most an hour. Bytes that leave the kernel's queue count as
-     * taken. Then it is reset, with `time-out`. Default: 30,000.
-     */
-    stallLimitMs?: number;
-    /**
-     * Whether a busy loop polls for a moment before it sleeps, where trials show that it
-     * brings the loop more work. Default: 'adaptive'.
-     */
-    look?: "adaptive" | "never";
+export type Listener = {
+    listener: number;
+    address: string;
 };
 /**
  * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
  * the server. While it runs it keeps the process alive. The loops take none of the process's signals, and what a callback
  * spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
-export class Server {
+export class Server extends ById {
     /**
      * A server that is not started and listens nowhere.
      * @param {Handler} handler
@@ -88,18 +35,77 @@ export class Server {
      * processes accept from the socket, too, so that a stop does not end the listening), for UDP `datagram=N` in bytes,
      * `broadcast=BOOL` and `join=GROUP[@INTERFACE]`; and of each connection the time-outs `idle=MS`, `read=MS` and `write=MS`, in
      * milliseconds, `half_open=BOOL`, `framing=FRAMING`. BOOL is `true` or `false`. FRAMING is `line`, `fixed:LENGTH`,
-     * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`) or `length:WIDTH` (1, 2, 3, 4, 8 or
-     * `varint`); behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
+     * `delimiter:BYTES` (any byte as % and two hexadecimal digits: `delimiter:%0D%0A`), `length:WIDTH` (1, 2, 3, 4, 8 or
+     * `varint`) or `resp`; behind it, after commas, `max_frame=N`; of lines and delimiters `keep_delimiter=BOOL`,
      * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
-     * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. The engine's framing
-     * `resp` is refused here.
+     * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. `resp` cuts
+     * the commands of Redis's clients, which `onCommand` gets as lists of their arguments; behind it `max_arguments=N`.
      * @param {string} url
+     * @param {ListenOptions} [options] the same, where the query wins
      * @returns {string} the address really bound, as a URL without the options
      * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL and says what options there are, or what form one has;
-     *   `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
+     *   `INVALID_ARGUMENT` for an option that is unknown or out of range; `ADDRESS_IN_USE` or `SYSTEM` with the system's reason;
      *   `WRONG_STATE` once the server stops. The server can listen again.
      */
-    listen(url: string): string;
+    listen(url: string, options?: ListenOptions): string;
+    /**
+     * Listens at every socket that the service manager passed on, by the LISTEN_PID and LISTEN_FDS of systemd. The engine owns the
+     * descriptors from then on.
+     * @param {ListenOptions} [options] those of {@link listen}, for all of them
+     * @returns {string[]} their addresses: none if there are no such variables, or they are another process's
+     * @throws {ReactorError} what {@link listen} throws, and `INVALID_ARGUMENT` if the variables are malformed; the descriptors
+     *   before the one that failed stay
+     */
+    listenInherited(options?: ListenOptions): string[];
+    /**
+     * Stops listening. Connections of the listener go on, and whoever the kernel had connected before is taken in and served. Of a
+     * UDP listener the datagrams that wait are delivered and answered first.
+     * @param {string | number | Listener} listener the address that `listen` returned, or the listener or its number, as
+     *   {@link listeners} has them; of several with one address it is the first
+     * @param {{ refuse?: boolean }} [options] `refuse: true`: whoever waits to be accepted is reset
+     * @returns {Promise<void>} resolves when connects are refused and the address is free. Rejects with a {@link ReactorError},
+     *   `INVALID_ARGUMENT`, if the server has no such listener any more
+     */
+    closeListener(listener: string | number | Listener, options?: {
+        refuse?: boolean;
+    }): Promise<void>;
+    /**
+     * The ids of a UDP listener's endpoints: from `onStart` on, one, or with `reuseport` one for each loop. Empty for other listeners,
+     * and before the start.
+     * @param {string | number | Listener} listener as {@link closeListener} takes it
+     * @returns {ConnId[]}
+     */
+    endpoints(listener: string | number | Listener): ConnId[];
+    /**
+     * The listeners that are open, in the order of the `listen` calls.
+     * @returns {Listener[]}
+     */
+    get listeners(): Listener[];
+    /**
+     * Connects to `[scheme://]address[?option=value&…]`, over tcp, udp or unix, and returns the connection at once. The callbacks are those of
+     * every connection: `onOpen` when it is made; or if that fails `onClose` alone, with `connect failed` or `time-out`. What is
+     * written before that is queued, but not over udp. A name is looked up, without blocking, and its addresses are tried as RFC 8305 says: the next
+     * is begun when one fails or has been silent for 250 ms.
+     *
+     * Options, as {@link listen} has them: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`,
+     * `device=NAME`, `broadcast=BOOL`, `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`; and `bind=IP[:PORT]`, the
+     * local address to connect from.
+     * @param {string} url
+     * @param {ConnectOptions} [options] the same, where the query wins, and `timeoutMs`, `loop` and `context`
+     * @returns {import('./conn.js').Conn}
+     * @throws {ReactorError} `INVALID_ADDRESS`; `INVALID_ARGUMENT` for an option that is unknown or out of range, and for a loop that
+     *   there is not; `WRONG_STATE` before the start and after a stop
+     */
+    connect(url: string, options?: ConnectOptions): import("./conn.js").Conn;
+    /**
+     * Gives a connected TCP or Unix stream to the engine, which takes a copy of its descriptor; `onOpen` follows. Yours stays yours, to
+     * be closed: nobody else may read from the socket from now on.
+     * @param {number} descriptor
+     * @param {EnrollOptions} [options]
+     * @returns {import('./conn.js').Conn}
+     * @throws {ReactorError} `INVALID_ARGUMENT` if it is no connected stream socket, and otherwise what {@link connect} throws
+     */
+    enroll(descriptor: number, options?: EnrollOptions): import("./conn.js").Conn;
     /**
      * Calls `onStart` at once, then starts the loops. A server can be started once.
      * @returns {Promise<void>} resolves when the server runs. Rejects with a {@link ReactorError}: `WRONG_STATE` if it was
@@ -128,6 +134,16 @@ export class Server {
      */
     stop(): Promise<void>;
     /**
+     * Asks the server to stop when its connections have finished: `onStopping` is called, whoever the kernel has connected is taken
+     * in, the listeners are closed, and the connections go on until all have ended or the deadline is over; what is left is then
+     * closed as by {@link stop}. A further call can only bring the deadline forward.
+     * @param {number} [deadlineMs] milliseconds from now. 0 or absent: the `stopDeadlineMs` of the server
+     * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
+     */
+    stopGracefully(deadlineMs?: number): Promise<void>;
+    /** Whether {@link stop} or {@link stopGracefully} was called, by whomever; and after the stop. */
+    get isStopping(): boolean;
+    /**
      * Keeps the process, or the Worker, alive while the server runs, as it does unless {@link unref} was called.
      * @returns {this}
      */
@@ -138,34 +154,46 @@ export class Server {
      */
     unref(): this;
     /**
-     * Queues a copy of the bytes for a connection, as {@link Conn.write} does.
-     * @param {ConnId} id
-     * @param {Uint8Array | string} data
-     * @returns {boolean} false above the high-water mark
-     * @throws {ReactorError} `CLOSED` or `FULL`
+     * Calls a function on this thread after a time, for what concerns no connection. One that throws is reported to `onError`;
+     * a timer that repeats goes on all the same. It ends with the server, and does not keep the process alive.
+     * @param {number} delayMs milliseconds
+     * @param {(timer: Timer) => unknown} callback
+     * @param {number} [repeatMs] milliseconds between further calls; 0 or absent: it is called once
+     * @returns {Timer}
+     * @throws {ReactorError} `INVALID_ARGUMENT` for times out of range, `WRONG_STATE` once the server has stopped
      */
-    write(id: ConnId, data: Uint8Array | string): boolean;
+    setTimer(delayMs: number, callback: (timer: Timer) => unknown, repeatMs?: number): Timer;
     /**
-     * Closes a connection, as {@link Conn.close} does.
-     * @param {ConnId} id
+     * Calls a function on this thread when a loop has come to it: behind what it was asked before, which is carried out then. One that
+     * throws is reported to `onError`. One that the loop has not come to when it ends is not called.
+     * @param {number} loop from 0
+     * @param {(loop: number) => unknown} callback
      * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing already
+     * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not, `WRONG_STATE` before the start and after the stop
      */
-    close(id: ConnId): void;
+    runOnLoop(loop: number, callback: (loop: number) => unknown): void;
     /**
-     * Holds a connection, as {@link Conn.hold} does.
-     * @param {ConnId} id
-     * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing
+     * What happened so far; after the stop, too. It walks over all connections, for `queuedBytes`: cheap enough to take every second.
+     * @param {number} [loop] the loop, from 0, that it is of. What is refused, or fails to be accepted, is counted where that
+     *   happens: with several loops on a thread that accepts for them, and so in none of theirs. Absent: of the whole server
+     * @returns {Metrics}
+     * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
      */
-    hold(id: ConnId): void;
+    metrics(loop?: number): Metrics;
     /**
-     * Takes a hold back, as {@link Conn.release} does.
-     * @param {ConnId} id
-     * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
+     * A delay, in milliseconds, that at least the fraction `q` of all did not exceed, from the moment the poller reported a
+     * connection until its input was gathered for JavaScript: `delayPercentile(0.99)`. Up to twice the true one; 0 if nothing was sampled.
+     * @param {number} q from 0 to 1
+     * @param {number} [loop] as {@link metrics} has it
+     * @returns {number}
+     * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
      */
-    release(id: ConnId): void;
+    delayPercentile(q: number, loop?: number): number;
+    /**
+     * The ids of the connections that are open, those being made or closed included, loop by loop.
+     * @returns {ConnId[]}
+     */
+    connectionIds(): ConnId[];
     /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
     get addresses(): string[];
     /** The number of event loops; 0 before the start. */
@@ -174,5 +202,9 @@ export class Server {
     get connections(): number;
     /** Bytes written to connections and not yet taken by the kernel. Walks over all connections. */
     get queuedBytes(): number;
+    /** Stops at once, for `await using`: see {@link stop}. */
+    [Symbol.asyncDispose](): Promise<void>;
     #private;
 }
+import { ById } from "./by_id.js";
+import { Timer } from "./timer.js";

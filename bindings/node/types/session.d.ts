@@ -1,43 +1,102 @@
 export type ConnId = import("./conn_id.js").ConnId;
 export type NativeServer = import("./conn.js").NativeServer;
 export type Scope = import("./scope.js").Scope;
+export type Written = (error: ReactorError | null) => unknown;
 /**
- * Input that came with others in one batch while the connection is held: the bytes, or `null` for the end of file.
+ * Input that came with others in one batch and waits, and what gives it to the handler.
  */
-export type Input = Buffer | null;
-/** @typedef {import('./conn_id.js').ConnId} ConnId */
-/** @typedef {import('./conn.js').NativeServer} NativeServer */
-/** @typedef {import('./scope.js').Scope} Scope */
+export type Waiting = {
+    input: Buffer | null;
+    give: (input: Buffer | null) => void;
+};
 /**
- * Input that came with others in one batch while the connection is held: the bytes, or `null` for the end of file.
- * @typedef {Buffer | null} Input
+ * Who calls the user for a connection.
  */
+export type Caller = {
+    /**
+     * for a timer
+     */
+    due: (timer: Timer) => void;
+    /**
+     * when its loop has come to that
+     */
+    run: (ask: (token: number) => import("../types/native.js").Failure | null, call: (conn: any) => unknown) => import("../types/native.js").Failure | null;
+};
 /** What the package keeps of a connection, besides the object that the user has. */
 export class Session {
     /**
      * @param {NativeServer} native
      * @param {ConnId} id
      * @param {Scope} scope
-     * @param {(input: Input) => void} give calls the handler with input that has waited
+     * @param {Caller} caller
      */
-    constructor(native: NativeServer, id: ConnId, scope: Scope, give: (input: Input) => void);
+    constructor(native: NativeServer, id: ConnId, scope: Scope, caller: Caller);
     id: import("./conn_id.js").ConnId;
     /** The asynchronous context of its callbacks. */
     scope: import("./scope.js").Scope;
-    give: (input: Input) => void;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
     isClosing: boolean;
+    /** Its last callback was called, or is being called. */
+    isGone: boolean;
+    /**
+     * What the handler is being given.
+     * @type {Buffer | null}
+     */
+    input: Buffer | null;
+    /** This side has made it. */
+    isOutgoing: boolean;
+    /** It is a UDP endpoint: it has no end of its own, and is not held. */
+    isEndpoint: boolean;
+    /**
+     * The datagram that the handler is being given, which a write answers.
+     * @type {Datagram | null}
+     */
+    datagram: Datagram | null;
+    /**
+     * What the engine has told of its end.
+     * @type {string | undefined}
+     */
+    about: string | undefined;
     get isOpen(): boolean;
     /**
      * @param {Uint8Array} bytes
      * @returns {boolean}
      */
     write(bytes: Uint8Array): boolean;
+    /** @param {Uint8Array[]} parts */
+    writev(parts: Uint8Array[]): boolean;
+    /**
+     * @param {Datagram} datagram
+     * @param {Uint8Array} bytes
+     */
+    answer(datagram: Datagram, bytes: Uint8Array): boolean;
+    /**
+     * @param {string} to
+     * @param {Uint8Array} bytes
+     */
+    sendTo(to: string, bytes: Uint8Array): boolean;
+    /** @param {Uint8Array} payload */
+    writeFrame(payload: Uint8Array): boolean;
+    /**
+     * @param {Uint8Array[]} parts
+     * @param {Written} written
+     */
+    writeThen(parts: Uint8Array[], written: Written): boolean;
+    /**
+     * A write has come to its end.
+     * @param {number} token
+     * @returns {Written | undefined} whom to tell
+     */
+    takeWritten(token: number): Written | undefined;
+    end(): void;
     close(): void;
+    abort(): void;
     /** An answer closes it. It may be closed already; then there is nothing left to do. */
     closeIfOpen(): void;
-    /** A callback of its failed. */
+    /** A callback of its failed. An endpoint stays as it is. */
     fail(): void;
+    pause(): void;
+    resume(): void;
     hold(): void;
     release(): void;
     /** A callback goes on in its promise. Says whether the engine holds the connection for it. */
@@ -49,9 +108,56 @@ export class Session {
     ran(held: boolean): void;
     /** Whether input must wait. */
     get waits(): boolean;
-    /** @param {Input} input */
-    keep(input: Input): void;
+    /**
+     * @param {Buffer | null} input
+     * @param {(input: Buffer | null) => void} give
+     */
+    keepWaiting(input: Buffer | null, give: (input: Buffer | null) => void): void;
+    /**
+     * What is no input: at once, or when the promises have ended.
+     * @param {unknown} what of which one may be owed
+     * @param {() => void} call
+     */
+    soon(what: unknown, call: () => void): void;
+    /**
+     * The handler is given input, of which it may keep something.
+     * @param {Buffer} input
+     * @param {boolean} isCut a framing has cut it
+     */
+    begin(input: Buffer, isCut: boolean): void;
+    /** @param {number} count */
+    keep(count: number): void;
+    /** The handler has returned: what it keeps comes again, in front of what is next. */
+    finish(): void;
+    wake(): void;
+    /** @param {(conn: any) => unknown} call */
+    run(call: (conn: any) => unknown): void;
+    /**
+     * @param {number} delayMs
+     * @param {number} repeatMs
+     */
+    setTimer(delayMs: number, repeatMs: number): Timer;
+    /**
+     * @param {number} idle
+     * @param {number} read
+     * @param {number} write
+     */
+    setTimeouts(idle: number, read: number, write: number): void;
+    /** @param {string} text */
+    setFraming(text: string): void;
+    /**
+     * @param {string} name
+     * @param {string} text
+     */
+    setOption(name: string, text: string): void;
+    /** @param {boolean} ofPeer */
+    address(ofPeer: boolean): string | import("../types/native.js").Failure;
+    info(): import("../types/native.js").Failure | import("../types/native.js").NativeInfo;
+    peerCredentials(): import("../types/native.js").NativeCredentials;
     /** The connection is gone: nobody is to be given what has waited. */
     drop(): void;
     #private;
 }
+import { ReactorError } from "./error.js";
+import { Timer } from "./timer.js";
+import { Datagram } from "./datagram.js";

@@ -15,6 +15,19 @@ export class Slab {
      * @returns {Buffer}
      */
     take(first: number, second: number): Buffer;
+    /**
+     * Some of the bytes for the package's own use, which no user can take away.
+     * @param {number} first
+     * @param {number} second
+     * @returns {Buffer}
+     */
+    copy(first: number, second: number): Buffer;
+    /**
+     * @param {number} first
+     * @param {number} second
+     * @returns {string}
+     */
+    text(first: number, second: number): string;
     #private;
 }
 import { Buffer } from "buffer";

@@ -31,7 +31,6 @@ impl Delivery for PythonDelivery {
 
     fn carries(&self) -> Carries {
         Carries {
-            datagrams: true,
             detach: true,
             commands: true,
             turns: true,

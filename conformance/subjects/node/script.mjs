@@ -3,50 +3,40 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 
-import { Action, ConnId } from 'reactor-engine';
+import { Action } from 'reactor-engine';
 
-import { complain, emit, outcome, outcomeOf } from './report.mjs';
+import { call } from './calls.mjs';
+import { complain, emit, outcome } from './report.mjs';
+import { pattern, plain, split } from './text.mjs';
 
 const NEWLINE = 10;
 export const NOTHING = Buffer.alloc(0);
 
-/** The bytes of `write N`. */
-export function pattern(size) {
-  const bytes = Buffer.alloc(Number(size) || 0);
-  for (let at = 0; at < bytes.length; at += 1) bytes[at] = at % 251;
-  return bytes;
-}
-
-/** Splits at the first blank. */
-export function split(text) {
-  const at = text.indexOf(' ');
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
-}
-
 /** Blocks the thread, as a slow callback does. */
 const sleep = (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(ms));
 
-/** A call of wait: it never blocks here, so that it goes on at once unless it is refused. */
-const wait = (server) => Promise.race([outcomeOf(server.wait()), new Promise((resolve) => setImmediate(resolve, 'ok'))]);
-
 /** Writes what a command writes; whether the connection takes it is not its business. */
 const send = (conn, data) => void outcome(() => conn.write(data));
+const quietly = (line) => (scene) => void outcome(() => call(scene, line));
+const mode = (name) => ({ conn }) => void (conn.data.mode = name);
 
 /** Commands that answer nothing, or the callback's action. */
 const COMMANDS = {
   close: () => Action.Close,
   stop: () => Action.Stop,
+  detach: () => Action.Detach,
   fail() {
     throw new Error('told to fail');
   },
-  sink: ({ conn }) => void (conn.data.mode = 'sink'),
-  'echo-on': ({ conn }) => void (conn.data.mode = 'echo'),
+  sink: mode('sink'),
+  'echo-on': mode('echo'),
+  'data-on': mode('data'),
   sleep: (_, ms) => sleep(ms),
   block: (_, path) => closeSync(openSync(path)),
-  'stop-call': ({ server }) => void server.stop(),
-  'close-call': ({ conn }) => void outcome(() => conn.close()),
-  hold: ({ conn }) => void outcome(() => conn.hold()),
-  release: ({ conn }) => void outcome(() => conn.release()),
+  'stop-call': quietly('server stop'),
+  'close-call': quietly('self close'),
+  hold: quietly('self hold'),
+  release: quietly('self release'),
   echo: ({ conn }, text) => send(conn, `${text}\n`),
   id: ({ conn }) => send(conn, `${conn.id}\n`),
   write: ({ conn }, size) => send(conn, pattern(size)),
@@ -55,37 +45,49 @@ const COMMANDS = {
     const bytes = pattern(size);
     for (let i = 0; i < Number(count); i += 1) send(conn, bytes);
   },
-  'note-write'({ conn }, text) {
-    emit('note', { id: String(conn.id), text: outcome(() => conn.write(`${text}\n`)) });
-  },
+  'note-write': (scene, text) => note(scene, `self text ${text}`),
+  'note-call': note,
 };
 
-/** Calls on the server: their RESULT, or its promise. */
+/** Makes a call and tells its result. */
+function note(scene, line) {
+  const told = (result) => emit('note', { id: String(scene.conn.id), text: plain(result) });
+  const result = outcome(() => call(scene, line));
+  return result instanceof Promise ? result.then(told) : told(result);
+}
+
+/** Commands whose result is written, as the call that they are. */
 const CALLS = {
-  to({ server }, rest) {
+  call: (rest) => rest,
+  to(rest) {
     const [id, text] = split(rest);
-    return outcome(() => server.write(ConnId.parse(id), `${text}\n`));
+    return `${id} text ${text}`;
   },
-  'close-id': ({ server }, id) => outcome(() => server.close(ConnId.parse(id))),
-  wait: ({ server }) => wait(server),
-  start: ({ server }) => outcomeOf(server.start()),
-  listen: ({ server }, url) => outcome(() => server.listen(url)),
-  free: () => 'n/a',
-  spawn() {
-    const child = spawn('sleep', ['60']);
-    child.kill();
-    return new Promise((resolve) => child.on('exit', (_, signal) => resolve(`signal ${constants.signals[signal]}`)));
-  },
+  'close-id': (id) => `${id} close`,
+  wait: () => 'server wait',
+  start: () => 'server start',
+  listen: (url) => `server listen ${url}`,
+  free: () => 'server free',
 };
+
+function answer(scene, name, rest) {
+  const told = (result) => send(scene.conn, `${name === 'listen' && result?.url ? 'ok' : plain(result)}\n`);
+  const result = name === 'spawn' ? spawned() : outcome(() => call(scene, CALLS[name](rest)));
+  return result instanceof Promise ? result.then(told) : told(result);
+}
+
+function spawned() {
+  const child = spawn('sleep', ['60']);
+  child.kill();
+  return new Promise((resolve) => child.on('exit', (_, signal) => resolve(`signal ${constants.signals[signal]}`)));
+}
 
 /** Carries out one command. An action ends the callback; a promise is waited for before the next command. */
 function obey(scene, line) {
   const [name, rest] = split(line);
   if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name](scene, rest);
-  if (!Object.hasOwn(CALLS, name)) return complain(`unknown command "${line}"`);
-  const result = CALLS[name](scene, rest);
-  if (result instanceof Promise) return result.then((text) => send(scene.conn, `${text}\n`));
-  return send(scene.conn, `${result}\n`);
+  if (name === 'spawn' || Object.hasOwn(CALLS, name)) return answer(scene, name, rest);
+  return complain(`unknown command "${line}"`);
 }
 
 /** Carries out `;`-separated commands until one ends the callback. */
@@ -95,29 +97,63 @@ export function play(scene, script) {
 
 function perform(scene, [command, ...others]) {
   if (command === undefined) return undefined;
-  const answer = obey(scene, command);
-  if (answer instanceof Promise) return answer.then(() => perform(scene, others));
-  return answer ?? perform(scene, others);
+  const done = obey(scene, command);
+  if (done instanceof Promise) return done.then(() => perform(scene, others));
+  return done ?? perform(scene, others);
 }
+
+const isScript = ({ data }) => data.mode === 'script' || data.mode === 'keep';
 
 /** Takes a connection's input: as commands until one says otherwise. */
 export function take(scene, data) {
   const { conn } = scene;
+  if (conn.data.framed) return takeFrame(scene, data);
+  return takeStream(scene, data);
+}
+
+function takeFrame(scene, frame) {
+  const { conn } = scene;
+  if (isScript(conn)) return obey(scene, frame.toString().trimEnd());
+  if (conn.data.mode === 'echo') return void outcome(() => conn.writeFrame(frame));
+  return turnOver(conn, frame);
+}
+
+/** Takes the arguments of a command that `resp` has cut. */
+export function takeCommand(scene, args) {
+  const { conn } = scene;
+  const line = args.map(String).join(' ');
+  if (isScript(conn)) return obey(scene, line);
+  if (conn.data.mode === 'data') return emit('data', { id: String(conn.id), arguments: args.map((arg) => arg.toString('hex')) });
+  return turnOver(conn, Buffer.concat([...args.flatMap((arg, at) => (at ? [Buffer.from(' '), arg] : [arg])), Buffer.from('\r\n')]));
+}
+
+function takeStream(scene, data, isDatagram = false) {
+  const { conn } = scene;
   const { partial } = conn.data;
   conn.data.partial = NOTHING;
   let rest = partial.length > 0 ? Buffer.concat([partial, data]) : data;
-  while (conn.data.mode === 'script') {
+  while (isScript(conn)) {
     const end = rest.indexOf(NEWLINE);
-    if (end < 0) {
-      // Of nothing no memory is kept.
-      conn.data.partial = rest.length > 0 ? rest : NOTHING;
-      return undefined;
-    }
-    const answer = obey(scene, rest.toString('utf8', 0, end));
+    if (end < 0) return putAside(conn, rest);
+    const done = obey(scene, rest.toString('utf8', 0, end));
     rest = rest.subarray(end + 1);
-    if (answer instanceof Promise) return answer.then(() => take(scene, rest));
-    if (answer !== undefined) return answer;
+    if (done instanceof Promise) return done.then(() => takeStream(scene, rest, isDatagram));
+    if (done !== undefined) return done;
   }
-  if (conn.data.mode === 'echo' && rest.length > 0) send(conn, rest);
-  return undefined;
+  return rest.length > 0 || isDatagram ? turnOver(conn, rest) : undefined;
+}
+
+/** Takes a datagram. */
+export const takeDatagram = (scene, data) => takeStream(scene, data, true);
+
+/** Leaves half a command to the engine, or remembers it. Of nothing no memory is kept. */
+function putAside(conn, rest) {
+  if (conn.data.mode === 'keep') conn.keep(rest.length);
+  else if (rest.length > 0) conn.data.partial = rest;
+}
+
+/** What is no command. */
+function turnOver(conn, data) {
+  if (conn.data.mode === 'echo') send(conn, data);
+  if (conn.data.mode === 'data') emit('data', { id: String(conn.id), hex: data.toString('hex') });
 }

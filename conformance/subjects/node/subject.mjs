@@ -2,10 +2,12 @@
 // in conformance/PROTOCOL.md.
 import { Action, ReactorError, Server } from 'reactor-engine';
 
+import { World } from './calls.mjs';
 import { control } from './control.mjs';
 import { options } from './options.mjs';
-import { complain, emit } from './report.mjs';
-import { NOTHING, play, take } from './script.mjs';
+import { complain, emit, thread } from './report.mjs';
+import { NOTHING, play, take, takeCommand, takeDatagram } from './script.mjs';
+import { ofListener } from './terms.mjs';
 
 /** What the engine tells without being asked is no case's matter here. Some have it listen late, or never. */
 const untold = ['REACTOR_NOT_LISTENING', 'REACTOR_ENGINE'];
@@ -14,13 +16,17 @@ process.emitWarning = (warning, ...more) => {
   if (!untold.includes(warning?.code)) emitWarning.call(process, warning, ...more);
 };
 
+/** Listeners whose input comes in frames, by their numbers. */
+const framed = new Set();
+
 /** The handler: reports every callback and carries out its script. */
-function subject({ config, mode, scripts, trace }) {
-  // All callbacks come on the JavaScript thread; inline that is the process's own, which turns the loop.
-  const thread = config.mode === 'inline' ? process.pid : 0;
+function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
   let server;
   const say = (event, conn, members) => void (trace && emit(event, { id: String(conn.id), ...members }));
-  return {
+  const on = (conn) => ({ conn, server, world });
+  const played = (script) => (conn) => play(on(conn), scripts[script]);
+  const traced = (event, script) => (conn) => (say(event, conn, { thread }), played(script)(conn));
+  const handler = {
     onStart(self) {
       server = self;
       emit('start', { thread });
@@ -29,38 +35,87 @@ function subject({ config, mode, scripts, trace }) {
       return scripts.onStart === 'stop' ? Action.Stop : Action.None;
     },
     onOpen(conn) {
-      conn.data = { mode, partial: NOTHING };
-      say('open', conn, { thread });
-      return play({ conn, server }, scripts.onOpen);
+      const { listener } = conn.info();
+      const own = listener === null ? { mode: outgoingMode, ...conn.data } : { mode, framed: framed.has(listener) };
+      conn.data = { partial: NOTHING, ...own };
+      say('open', conn, { listener, thread });
+      return listener === null ? undefined : played('onOpen')(conn);
     },
-    onData: (conn, data) => take({ conn, server }, data),
+    onData: (conn, data) => take(on(conn), data),
+    onDatagram(conn, data, { sender, destination, interface: number, size, truncated }) {
+      // An endpoint has no onOpen.
+      conn.data ??= { mode, partial: NOTHING };
+      say('datagram', conn, { sender, to: destination, interface: number, size, truncated, thread });
+      return takeDatagram(on(conn), data);
+    },
+    onCommand: (conn, args) => takeCommand(on(conn), args),
     onDrain(conn) {
       say('drain', conn);
-      return play({ conn, server }, scripts.onDrain);
+      return played('onDrain')(conn);
+    },
+    onEof: traced('eof', 'onEof'),
+    onWake(conn) {
+      conn.data ??= { mode, partial: NOTHING };
+      say('wake', conn, { thread });
+      return played('onWake')(conn);
+    },
+    onTimer(conn, timer) {
+      emit('timer', { id: String(conn.id), timer: timer.id, result: null, thread });
+      return played('onTimer')(conn);
     },
     onClose(conn, reason, errno) {
+      conn.data ??= {};
       say('close', conn, { reason, errno, thread });
-      return play({ conn, server }, scripts.onClose);
+      return played('onClose')(conn);
     },
+    onTick() {
+      const step = ticks.shift();
+      if (step === undefined) return null;
+      emit('tick', { thread });
+      if (step === 'fail') throw new Error('told to fail');
+      if (step === 'stop') return void server.stop();
+      return Number(step);
+    },
+    onStopping: () => emit('stopping', { thread }),
     onStop: () => emit('stop'),
-    onError: (error, conn) => emit('failed', { message: error.message, id: conn && String(conn.id) }),
   };
+  if (log) handler.onLog = (level, message) => emit('log', { level, message });
+  else handler.onError = (error, conn) => emit('failed', { message: error.message, id: conn && String(conn.id) });
+  return handler;
+}
+
+/** Listens as the command line says; where. */
+function listen(server, { urls, listenOptions, listenInherited }) {
+  const options = ofListener(listenOptions);
+  const bound = urls.map((url) => server.listen(url, options));
+  if (listenInherited) bound.push(...server.listenInherited(options));
+  if (options.framing) server.listeners.forEach(({ listener }) => framed.add(listener));
+  return bound;
+}
+
+/** Has SIGTERM and SIGINT stop the server, as `serve` does. */
+function stopOnSignals(server) {
+  let stops = 0;
+  const stop = () => void ((stops += 1) === 1 ? server.stopGracefully() : server.stop());
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, stop);
 }
 
 async function main() {
   const told = options();
-  const server = new Server(subject(told), told.config);
+  const world = new World();
+  const server = new Server(subject(told, world), told.config);
+  if (told.signals) stopOnSignals(server);
   const start = async () => {
     await server.start();
     // Nothing waits for it: standard input keeps the process alive.
-    void server.wait().then(() => emit('ended'));
+    void server.wait().then(() => world.end()).then(() => emit('ended'));
   };
-  const urls = told.urls.map((url) => server.listen(url));
+  const urls = listen(server, told);
   if (urls.length > 0) {
     emit('listening', { urls });
     await start();
   }
-  await control(server, start);
+  await control({ server, world, conn: null }, start);
 }
 
 main().catch((error) => {

@@ -153,6 +153,16 @@ impl Handle {
         takes.then_some(()).ok_or_else(|| closed_error(id))
     }
 
+    /// Input that was handed over and is not consumed comes again, in front of the next: for who finds so after the answer, while
+    /// the connection is held.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    #[doc(hidden)]
+    pub fn give_back(&self, id: ConnId, bytes: Vec<u8>) -> Result<()> {
+        self.run_on_conn(id, move |conn| conn.take_back(&bytes))
+    }
+
     /// In `on_data` of a command: where its arguments stand, as [`Conn::arguments`] has them; `None` elsewhere.
     #[doc(hidden)]
     #[must_use]

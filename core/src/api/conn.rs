@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::address::{Address, Credentials, SocketOption};
 use crate::api::arguments::Arguments;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Source;
 use crate::base::error::Result;
 use crate::base::panics::report;
 use crate::base::timer::TimerId;
@@ -95,7 +96,7 @@ impl<'a> Conn<'a> {
     /// # Errors
     /// As [`Handle::send_to`].
     pub fn send_to(&self, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
-        self.state.send_to(self.id, to, bytes)
+        self.state.send_to(self.id, to, None, bytes)
     }
 
     // ---- ending ----
@@ -358,6 +359,11 @@ impl<'a> Conn<'a> {
 
     // ---- for receivers that hand over ----
 
+    /// In the callback of a datagram: where an answer leaves from, if that must be said.
+    pub(crate) fn source_of_answers(&self) -> Option<Source> {
+        self.state.envelope(self.id)?.landing?.source()
+    }
+
     /// In `on_data`: the input was not cut by a framing.
     pub(crate) fn is_raw(&self) -> bool {
         self.state.input.get().is_some_and(|input| input.raw)
@@ -366,6 +372,11 @@ impl<'a> Conn<'a> {
     /// Stops reading this connection until what was handed over of it is answered.
     pub(crate) fn hold_for_answer(&self) {
         self.state.hold(self.id);
+    }
+
+    /// Input that was handed over comes again.
+    pub(crate) fn take_back(&self, bytes: &[u8]) {
+        self.state.keep_handed_over(self.id, bytes);
     }
 
     /// Too much waits for the handler, or no longer.

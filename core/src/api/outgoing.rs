@@ -51,10 +51,6 @@ impl Handle {
         options.conn = parsed.conns.clone();
         let mailbox = choose(self, &options)?;
         let (udp, unix) = (parsed.scheme.is_udp(), parsed.scheme == Scheme::Unix);
-        if udp && !self.shared.carries.datagrams {
-            let message = format!("connect to {url:?}: this way of delivery has no datagrams");
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
         if udp {
             options.conn.refuse_for_datagrams(url)?;
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Source;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::contract::action::{Completed, Completion, Pressure};
 use crate::loop_state::LoopState;
@@ -103,8 +104,21 @@ impl Handle {
     /// As [`write`](Self::write); [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if it is too long for a
     /// datagram; [`Unsupported`](crate::ErrorKind::Unsupported) for a connection.
     pub fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
+        self.answer(id, to, None, bytes)
+    }
+
+    /// The same, from an address of this machine: what a write does in the callback of a datagram, for who answers later.
+    ///
+    /// # Errors
+    /// As [`send_to`](Self::send_to).
+    #[doc(hidden)]
+    pub fn answer(&self, id: ConnId, to: SocketAddr, from: Option<Source>, bytes: &[u8]) -> Result<Pressure> {
         let bounds = self.shared.bounds();
-        self.route(id, |state| state.send_to(id, to, bytes), |mailbox| mailbox.send_to(id, to, bytes, bounds))
+        self.route(
+            id,
+            |state| state.send_to(id, to, from, bytes),
+            |mailbox| mailbox.send_to(id, (to, from), bytes, bounds),
+        )
     }
 
     fn write_all(&self, id: ConnId, slices: &[&[u8]], completion: Option<Completion>) -> Result<Pressure> {

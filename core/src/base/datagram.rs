@@ -40,10 +40,11 @@ impl Landing {
 
 /// The address of this machine that a datagram leaves from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub(crate) ip: IpAddr,
+pub struct Source {
+    /// The address.
+    pub ip: IpAddr,
     /// The interface, if it must be said; otherwise 0.
-    pub(crate) interface: u32,
+    pub interface: u32,
 }
 
 /// What leaves in one piece: a datagram, or several to one destination that the kernel cuts apart.

@@ -3,8 +3,6 @@
 /// What a way of delivery carries besides streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Carries {
-    /// Datagrams. Otherwise UDP addresses are refused.
-    pub datagrams: bool,
     /// Descriptors that are handed out. Otherwise detaching is refused.
     pub detach: bool,
     /// The arguments of commands. Otherwise framings that cut commands are refused.

@@ -25,7 +25,7 @@ impl<H: Handler> Delivery for Inline<H> {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: true, detach: true, commands: true, turns: false, lends: false, gathers: false }
+        Carries { detach: true, commands: true, turns: false, lends: false, gathers: false }
     }
 
     fn on_start(&self, server: &Handle) -> Result<Action, BoxError> {

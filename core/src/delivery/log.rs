@@ -4,8 +4,8 @@
 //! While a hand-over is unanswered its connections are held: they are not read, and not closed at the end of file. The
 //! loop makes no second one meanwhile; it gathers for it up to a mebibyte, then stops reading and accepting. So what
 //! waits for a slow reader is bounded. Whether the reader has a thread of its own is its own affair. Of one that handles
-//! each log in place only connections whose input is cut are held, as what cannot be cut would overtake the frames before it. The
-//! others flow: what happened in a turn is handled before that turn brings anything to rest.
+//! each log in place only connections whose input is cut are held, as what cannot be cut would overtake the frames before it, and UDP
+//! sockets, which could end before. The others flow: what happened in a turn is handled before that turn brings anything to rest.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -20,9 +20,15 @@ use crate::contract::action::Action;
 use crate::contract::carries::Carries;
 use crate::shared::handle::Handle;
 
+mod about;
+mod completion;
+mod envelope;
 mod hand_over;
 mod record;
 
+pub use about::About;
+pub use completion::completion;
+pub use envelope::Envelope;
 use hand_over::Answered;
 pub use hand_over::HandOver;
 pub use record::{Kind, Record};
@@ -63,6 +69,16 @@ pub trait Reader: Send + Sync + 'static {
         true
     }
 
+    /// Whether it takes a [`Kind::Command`]. Otherwise framings that cut commands are refused.
+    fn takes_commands(&self) -> bool {
+        false
+    }
+
+    /// Whether it wants a [`Kind::About`] before each end.
+    fn takes_about(&self) -> bool {
+        false
+    }
+
     /// How often a [`Kind::Tick`] is wanted.
     fn tick(&self) -> Option<Duration> {
         None
@@ -87,7 +103,8 @@ impl<R: Reader> Delivery for Logged<R> {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: false, detach: false, commands: false, turns: true, lends: true, gathers: false }
+        let commands = self.0.takes_commands();
+        Carries { detach: false, commands, turns: true, lends: true, gathers: false }
     }
 
     fn runs_user_code(&self) -> bool {
@@ -120,6 +137,31 @@ impl Log {
             Some(last) if flags == 0 && last.ends_raw_data(conn.id(), from) => last.extend(end),
             _ => self.records.push(Record::data(conn.id(), from..end, flags)),
         }
+    }
+
+    /// The arguments of a command, each behind its length. None is as long as 4 GiB: frames are limited.
+    fn push_command(&mut self, conn: &Conn<'_>, data: &[u8]) {
+        let from = self.bytes.len();
+        for argument in conn.arguments(data).iter() {
+            self.bytes.extend_from_slice(&(argument.len() as u32).to_le_bytes());
+            self.bytes.extend_from_slice(argument);
+        }
+        self.records.push(Record::at(Kind::Command, conn.id(), from..self.bytes.len()));
+    }
+
+    /// A datagram, behind its envelope.
+    fn push_datagram(&mut self, conn: &Conn<'_>, bytes: &[u8]) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(&Envelope::of(conn).to_bytes());
+        self.bytes.extend_from_slice(bytes);
+        self.records.push(Record::at(Kind::Datagram, conn.id(), from..self.bytes.len()));
+    }
+
+    /// How it was with a connection that ends.
+    fn push_about(&mut self, conn: &Conn<'_>) {
+        let from = self.bytes.len();
+        about::write_about(&mut self.bytes, conn);
+        self.records.push(Record::at(Kind::About, conn.id(), from..self.bytes.len()));
     }
 
     /// Whether so much is gathered that nothing more should be taken in.
@@ -190,9 +232,13 @@ impl<R: Reader> Logger<R> {
         self.log.records.last().is_some_and(|last| last.conn() == Some(conn) && self.is_held_for(last))
     }
 
-    /// Whether a record's connection waits for its answer.
+    /// Whether a record's connection waits for its answer: in place one whose input is cut, and a UDP socket, which could end
+    /// before. What a write has come to asks for none.
     fn is_held_for(&self, record: &Record) -> bool {
-        self.holds || record.flags() & Record::FRAME != 0
+        match self.holds {
+            true => !record.is(Kind::Completed) && !record.is(Kind::About),
+            false => record.is_cut() || record.is(Kind::Datagram),
+        }
     }
 
     /// The connections that wait for the answer of these records, each once for those that stand side by side.
@@ -232,10 +278,15 @@ impl<R: Reader> Logger<R> {
 
 impl<R: Reader> Receiver for Logger<R> {
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
+        let waits = self.waits(conn.id());
+        if conn.has_arguments() {
+            self.log.push_command(conn, data);
+            self.gathered(conn, waits);
+            return Action::None;
+        }
         let from = self.log.bytes.len();
         self.log.bytes.extend_from_slice(data);
         let flags = if conn.is_raw() { 0 } else { Record::FRAME };
-        let waits = self.waits(conn.id());
         self.log.push_data(conn, from, flags);
         self.gathered(conn, waits);
         Action::None
@@ -259,7 +310,12 @@ impl<R: Reader> Receiver for Logger<R> {
             Event::Eof(conn) => self.note(conn, Kind::Eof),
             Event::Wake(conn) => self.note(conn, Kind::Wake),
             Event::Timer(conn, timer) => self.note_record(conn, Record::timer(conn.id(), timer)),
-            Event::Closed(conn, closed) => self.note_record(conn, Record::closed(conn.id(), closed)),
+            Event::Closed(conn, closed) => {
+                if self.reader.takes_about() {
+                    self.log.push_about(conn);
+                }
+                self.note_record(conn, Record::closed(conn.id(), closed));
+            }
             Event::Tick(_, next) => {
                 *next = self.reader.tick();
                 if next.is_some() {
@@ -267,11 +323,20 @@ impl<R: Reader> Receiver for Logger<R> {
                 }
             }
             Event::Stopping(_) => self.note_of_server(Kind::Stopping),
-            // It belongs to who has written, on whatever thread, and not to the reader.
-            Event::Completed(completion, completed) => completion.call(completed),
+            // It belongs to who has written, on whatever thread, and not to the reader, unless it asks for that.
+            Event::Completed(completion, completed) => {
+                self.log.records.extend(completion::call(completion, completed));
+            }
             Event::PreWrite(server) => server.has_no_pre_write(),
-            // Refused when they are asked for: see `carries`.
-            Event::Datagram(..) | Event::Undelivered(..) | Event::Detached(..) => {}
+            Event::Datagram(conn, bytes) => {
+                let waits = self.waits(conn.id());
+                self.log.push_datagram(conn, bytes);
+                self.gathered(conn, waits);
+            }
+            // UDP promises nothing.
+            Event::Undelivered(..) => {}
+            // Refused when it is asked for: see `carries`.
+            Event::Detached(..) => {}
         }
         Action::None
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::EventLoop;
 use crate::base::conn_id::ConnId;
-use crate::base::datagram::Envelope;
+use crate::base::datagram::{Envelope, Source};
 use crate::base::notice::{tell, Kind};
 use crate::base::panics::report;
 use crate::conn::completions;
@@ -81,7 +81,7 @@ impl EventLoop {
     }
 
     /// Queues a datagram that another thread has handed in.
-    pub(super) fn take_datagram(&mut self, id: ConnId, to: SocketAddr, bytes: &[u8]) {
+    pub(super) fn take_datagram(&mut self, id: ConnId, to: (SocketAddr, Option<Source>), bytes: &[u8]) {
         let conns = &mut *self.state.conns.borrow_mut();
         conns.pool.change -= counted(cost(bytes.len()), None) as isize;
         self.state.queue_handed_in(conns, id, Some(to), bytes);

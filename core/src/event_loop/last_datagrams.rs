@@ -81,7 +81,8 @@ impl EventLoop {
                 let Some(udp) = conns.slab.udp_mut(id) else { return };
                 let late = udp.last.filter(|_| self.is_late()).map(|last| last.closed);
                 let given = udp.given_last().or(late);
-                if given.is_none() && !udp.takes_input() {
+                if given.is_none() && (!udp.takes_input() || udp.has_given_all()) {
+                    // It goes on when its answers have left, or when what was handed over is answered.
                     return;
                 }
                 given

@@ -304,7 +304,7 @@ impl EventLoop {
                 Command::WriteDatagram(id, bytes, completion) => {
                     self.take_peer_datagram(id, &bytes, completion);
                 }
-                Command::SendTo(id, to, bytes) => self.take_datagram(id, to, &bytes),
+                Command::SendTo(id, to, from, bytes) => self.take_datagram(id, (to, from), &bytes),
                 Command::Request(id, request) => drop(self.state.carry_out(id, request)),
                 Command::Run(job) => self.run_job(job),
                 Command::Open(id, opening) => self.begin_opening(id, opening),

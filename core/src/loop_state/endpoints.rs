@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use super::LoopState;
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Source;
 use crate::base::panics::{catch, report};
 use crate::conn::datagram::endpoint::cost;
 use crate::conn::datagram::entry::UdpEntry;
@@ -92,7 +93,7 @@ impl LoopState {
         &self,
         conns: &mut Conns,
         id: ConnId,
-        to: Option<SocketAddr>,
+        to: Option<(SocketAddr, Option<Source>)>,
         bytes: &[u8],
     ) -> bool {
         let Some(entry) = conns.slab.udp_mut(id) else {
@@ -103,8 +104,9 @@ impl LoopState {
             return false;
         };
         // Also when it is closing: it was accepted before.
+        let (to, from) = to.map_or((None, None), |(to, from)| (Some(to), from));
         let queued =
-            entry.counted(&mut conns.pool.change, |entry| entry.endpoint.queue(to, &[bytes]).is_ok());
+            entry.counted(&mut conns.pool.change, |entry| entry.endpoint.queue(to, from, &[bytes]).is_ok());
         if queued {
             self.metrics().messages_written.add(1);
         } else {

@@ -379,6 +379,8 @@ impl LoopState {
             entry.machine.hold();
             // What it carried may have been handed over.
             self.note_held(id, entry, &mut conns.pool);
+        } else if let Some(udp) = conns.slab.udp_mut(id) {
+            udp.awaits_answer = true;
         }
     }
 
@@ -419,6 +421,10 @@ impl LoopState {
     /// What was handed over of a connection is answered: it goes on.
     pub(crate) fn release(&self, id: ConnId) {
         let conns = &mut *self.conns.borrow_mut();
+        if let Some(udp) = conns.slab.udp_mut(id) {
+            udp.awaits_answer = false;
+            return conns.line_up(id);
+        }
         if let Some(entry) = conns.slab.stream_mut(id) {
             entry.machine.release();
             self.goes_on(entry, &mut conns.pool);

@@ -265,13 +265,19 @@ impl LoopState {
         self.queue_datagram(conns, id, (to, from), slices, completion)
     }
 
-    pub(crate) fn send_to(&self, id: ConnId, to: SocketAddr, bytes: &[u8]) -> Result<Pressure> {
+    pub(crate) fn send_to(
+        &self,
+        id: ConnId,
+        to: SocketAddr,
+        from: Option<Source>,
+        bytes: &[u8],
+    ) -> Result<Pressure> {
         self.expect_own_process()?;
         let sent = {
             let conns = &mut *self.conns.borrow_mut();
             match conns.slab.find_mut(id) {
                 Some(Entry::Udp(udp)) if udp.listener.is_some() => {
-                    self.queue_datagram(conns, id, (Some(to), None), &[bytes], &mut None)
+                    self.queue_datagram(conns, id, (Some(to), from), &[bytes], &mut None)
                 }
                 Some(_) => Err(no_endpoint_error(id)),
                 None => Err(closed_error(id)),
@@ -304,7 +310,7 @@ impl LoopState {
         }
         let pressure = shared.reserve(len, self.config()).ok_or_else(full)?;
         let before = endpoint.output_memory();
-        if let Err(error) = endpoint.queue_from(to, from, slices) {
+        if let Err(error) = endpoint.queue(to, from, slices) {
             shared.settle(len);
             return Err(error);
         }

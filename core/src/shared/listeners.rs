@@ -107,10 +107,6 @@ impl ServerState {
             parsed.options.reuseport.get_or_insert(true);
         }
         let first = Listener::open(url, parsed)?;
-        if first.kind() == SocketKind::Udp && !self.carries.datagrams {
-            let message = format!("listen on {url:?}: this way of delivery has no datagrams");
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
         let mut listeners = vec![first];
         if listeners[0].reuseport() {
             for _ in 1..self.config.loops {

@@ -172,7 +172,7 @@ impl Mailbox {
                     let len = cost(bytes.len());
                     (id, len, counted(len, completion.as_ref()), completion)
                 }
-                Command::SendTo(id, _, bytes) => {
+                Command::SendTo(id, _, _, bytes) => {
                     let len = cost(bytes.len());
                     (id, len, counted(len, None), None)
                 }

@@ -252,7 +252,7 @@ impl ServerState {
             true => Ok(()),
             false => {
                 let message =
-                    "the framing resp cuts commands, whose arguments this way of delivery cannot tell";
+                    "the framing resp cuts commands, and there is nobody to tell their arguments (in Node: onCommand)";
                 Err(Error::new(ErrorKind::Unsupported, message))
             }
         }

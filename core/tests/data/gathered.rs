@@ -37,7 +37,7 @@ impl Delivery for Lists {
     }
 
     fn carries(&self) -> Carries {
-        Carries { datagrams: false, detach: true, commands: true, turns: false, lends: false, gathers: true }
+        Carries { detach: true, commands: true, turns: false, lends: false, gathers: true }
     }
 
     fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {

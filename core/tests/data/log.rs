@@ -1,14 +1,16 @@
 //! A log handled on its loop's own thread: what its records tell, and what answering them does (L4, L6, D2).
 
 use std::io::{Read, Write};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::common::{loops, read_exactly, tcp, PATIENCE};
-use reactor_core::binding::log::{HandOver, Kind, Logged, Reader, Record};
+use reactor_core::binding::log::{completion, Envelope, HandOver, Kind, Logged, Reader, Record};
 use reactor_core::{
-    Action, BoxError, CloseReason, ConnId, ConnOptions, ErrorKind, Framing, Handle, ListenOptions, Server,
+    Action, BoxError, CloseReason, Completed, ConnId, ConnOptions, ErrorKind, Framing, Handle, ListenOptions,
+    Server,
 };
 
 /// What a record told: its kind, its flags and its bytes, and how a connection closed.
@@ -244,7 +246,7 @@ fn an_end_of_file_and_a_wake_have_records() {
 
 #[test]
 fn what_cannot_be_carried_is_refused_and_the_descriptor_stays() {
-    let (server, url, told) = serve(|server, conn, told| match told {
+    let (_server, url, told) = serve(|server, conn, told| match told {
         Told::Data(_, bytes) if bytes == b"by id" => {
             assert_eq!(server.detach(conn).unwrap_err().kind(), ErrorKind::Unsupported);
             let _ = server.write(conn, b"still here").unwrap();
@@ -253,7 +255,6 @@ fn what_cannot_be_carried_is_refused_and_the_descriptor_stays() {
         Told::Data(..) => (Action::Detach, 0),
         _ => NOTHING,
     });
-    assert_eq!(server.listen("udp://127.0.0.1:0").unwrap_err().kind(), ErrorKind::Unsupported);
     let mut stream = tcp(&url);
     assert_eq!(next(&told), Told::Of(Kind::Open));
     stream.write_all(b"by id").unwrap();
@@ -313,7 +314,7 @@ fn a_completion_is_called_though_its_hand_over_is_answered_later() {
     let mut stream = tcp(&url);
     stream.write_all(b"x").unwrap();
     assert_eq!(read_exactly(&mut stream, 1), b"x");
-    assert_eq!(completed.recv_timeout(PATIENCE), Ok(reactor_core::Completed::Sent));
+    assert_eq!(completed.recv_timeout(PATIENCE), Ok(Completed::Sent));
 }
 
 /// Moves what it is given to the test, which answers by dropping it.
@@ -410,4 +411,120 @@ fn a_reset_ends_a_connection_whose_hand_over_is_unanswered() {
     drop(question);
     let end = next();
     assert_eq!(told(&end, &end.records()[0]), Told::Closed(CloseReason::Reset));
+}
+
+/// A record: its kind, its bytes, and of a completion what it says.
+type Seen = (Kind, Vec<u8>, Option<(u32, Completed)>);
+
+/// Tells commands, completions and ends as the records have them.
+struct Richer(Mutex<Sender<Seen>>);
+
+impl Reader for Richer {
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        Ok(Action::None)
+    }
+
+    fn read(&self, server: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        for record in hand_over.records() {
+            let bytes = match record.kind() {
+                Kind::Command | Kind::About => hand_over.bytes()[record.place()].to_vec(),
+                _ => Vec::new(),
+            };
+            if record.kind() == Kind::Command {
+                let conn = record.conn().unwrap();
+                let _ = server.write_then(conn, &[b"+OK\r\n"], completion(conn, 7)).unwrap();
+            }
+            let _ = self.0.lock().unwrap().send((record.kind(), bytes, record.completed()));
+        }
+        Some(hand_over)
+    }
+
+    fn on_stop(&self, _: &Handle) {}
+
+    fn takes_commands(&self) -> bool {
+        true
+    }
+
+    fn takes_about(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn commands_completions_and_how_it_was_are_records_in_order() {
+    let (sender, told) = channel();
+    let server = Server::delivering(Logged::new(Richer(Mutex::new(sender))), &loops(1)).unwrap();
+    let address = server.listen("tcp://127.0.0.1:0?framing=resp").unwrap();
+    server.start().unwrap();
+    let mut client = tcp(&address);
+    let own = client.local_addr().unwrap();
+    client.write_all(b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n").unwrap();
+    assert_eq!(read_exactly(&mut client, 5), b"+OK\r\n");
+    drop(client);
+    let mut all: Vec<Seen> = Vec::new();
+    while all.last().is_none_or(|(kind, ..)| *kind != Kind::Close) {
+        all.push(told.recv_timeout(PATIENCE).unwrap());
+    }
+    let kinds: Vec<_> = all.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(kinds, [Kind::Open, Kind::Command, Kind::Completed, Kind::About, Kind::Close]);
+    assert_eq!(all[1].1, b"\x03\0\0\0GET\0\0\0\0");
+    assert_eq!(all[2].2, Some((7, Completed::Sent)));
+    let about = String::from_utf8(all[3].1.clone()).unwrap();
+    let lines: Vec<_> = about.split('\n').collect();
+    assert_eq!((lines[0], lines[1], &lines[3..6]), ("1", "0", &["19", "5", "0"][..]));
+    assert_eq!((lines[6], lines[7]), (&*own.to_string(), address.strip_prefix("tcp://").unwrap()));
+    server.handle().stop();
+    server.wait().unwrap();
+}
+
+/// Answers datagrams by their envelopes, on another thread, once it is told to.
+struct Later(Mutex<Sender<HandOver>>);
+
+impl Reader for Later {
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        Ok(Action::None)
+    }
+
+    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        let _ = self.0.lock().unwrap().send(hand_over);
+        None
+    }
+
+    fn on_stop(&self, _: &Handle) {}
+}
+
+#[test]
+fn datagrams_are_records_and_an_endpoint_ends_when_they_were_answered() {
+    let (sender, handed_over) = channel();
+    let server = Server::delivering(Logged::new(Later(Mutex::new(sender))), &loops(1)).unwrap();
+    let url = server.listen("udp://127.0.0.1:0").unwrap();
+    server.start().unwrap();
+    let address: SocketAddr = url.strip_prefix("udp://").unwrap().parse().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.send_to(b"first", address).unwrap();
+    let first: HandOver = handed_over.recv_timeout(PATIENCE).unwrap();
+    client.send_to(b"second", address).unwrap();
+    // It has begun, and waits for what was handed over, and for what is still to be.
+    server.handle().stop_gracefully(PATIENCE);
+    let answer = |hand_over: HandOver| {
+        let kinds: Vec<_> = hand_over.records().iter().map(Record::kind).collect();
+        let datagrams = hand_over.records().iter().filter(|record| record.kind() == Kind::Datagram);
+        for record in datagrams {
+            let (envelope, bytes) = hand_over.bytes()[record.place()].split_at(Envelope::LEN);
+            let envelope = Envelope::from_bytes(envelope).unwrap();
+            assert_eq!(envelope.sender, client.local_addr().unwrap());
+            assert_eq!(envelope.destination, Some(address.ip()));
+            let conn = record.conn().unwrap();
+            let _ = server.handle().answer(conn, envelope.sender, envelope.source, bytes).unwrap();
+        }
+        kinds
+    };
+    assert_eq!(answer(first), [Kind::Datagram]);
+    let mut buffer = [0; 10];
+    assert_eq!(client.recv(&mut buffer).unwrap(), 5);
+    let second = handed_over.recv_timeout(PATIENCE).unwrap();
+    assert!(answer(second).contains(&Kind::Datagram));
+    assert_eq!(client.recv(&mut buffer).unwrap(), 6);
+    server.wait().unwrap();
 }

@@ -1,6 +1,6 @@
 // Compiled with --strict, never run: what a TypeScript program may write, and what it may not.
-import { Action, CloseReason, Conn, ConnId, ErrorCode, ReactorError, Server } from 'reactor-engine';
-import type { Handler, Options } from 'reactor-engine';
+import { Action, CloseReason, Conn, ConnId, Datagram, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
+import type { ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
 
 const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1, byteBudget: 1, stallLimitMs: 1, keepOnOverflow: true };
 
@@ -50,6 +50,56 @@ const server: Server = new Server(handler, options);
 new Server(new Session());
 new Server({});
 const address: string = server.listen('tcp://:0');
+const framings: Framing[] = [line({ maxFrame: 5 }), fixed(5), delimiter(['a', new Uint8Array(1)]), lengthField({ width: 'varint' }), resp()];
+const listening: ListenOptions = { backlog: 5, keepalive: [60, 5], multicast: ['239.0.0.1'], framing: framings[0] ?? 'line', halfOpen: true };
+server.listen('tcp://:0', listening);
+const listeners: Listener[] = server.listeners;
+const closing: Promise<void> = server.closeListener(listeners[0] ?? address, { refuse: true });
+const inherited: string[] = server.listenInherited(listening);
+const measured: Metrics = server.metrics(0);
+const eofs: number | undefined = measured.closed.eof;
+const delay: number = server.delayPercentile(0.99) + measured.delay.percentile(0.5);
+const timer: Timer = server.setTimer(5, (due) => due.cancel(), 5);
+const ids: ConnId[] = server.connectionIds();
+const all: ServeOptions = { loops: 1, backlog: 5, balance: 'reuseport', byteBudget: null, logLevel: 'info' };
+const told: Handler = { onTick: (of) => of.connections, onStopping: (of) => void of.isStopping, onLog: (level: LogLevel, message: string) => message };
+const served: Promise<void>[] = [serve(told, 'tcp://:0', 'unix:///x', all), serve(told), serve(told, 'tcp://:0'), server.stopGracefully(5)];
+void [closing, inherited, eofs, delay, timer, ids, served, server[Symbol.asyncDispose]];
+const every: Handler = {
+  async onData(conn, data) {
+    conn.keep(1);
+    await conn.writeAsync([data, 'x', new DataView(data.buffer)]);
+    const goOn: boolean = conn.write('x', (error: ReactorError | null) => error?.code) && conn.writev(['x', data]) && conn.writeFrame('x');
+    conn.setFraming(goOn ? line() : null);
+    conn.setTimeouts({ idle: 5 });
+    conn.setOptions({ nodelay: true, keepalive: 5 });
+    const { address, port } = { address: conn.remoteAddress ?? '', port: conn.localPort ?? 0 };
+    const info: ConnInfo = conn.info();
+    const who: Credentials = conn.peerCredentials();
+    conn.context = { address, port, info, who };
+    conn.runOnLoop((of: Conn) => of.abort());
+  },
+  onCommand: (conn, args) => void conn.write(args[0] ?? 'none'),
+  onEof: (conn) => conn.end(),
+  onWake: (conn) => (conn.pause(), conn.resume()),
+  onTimer: (conn, due: Timer) => void due.cancel(),
+  onOpen: (conn) => void conn.setTimer(5, 5),
+};
+const made: Conn = server.connect('tcp://x:1', { timeoutMs: null, context: 5, bind: '::1', framing: line() });
+const given: Conn = server.enroll(5, { halfOpen: true });
+void [made, given];
+const udp: Handler = { onDatagram: (conn, data, datagram: Datagram) => void (conn.write(data) && conn.sendTo(datagram, 'later') && conn.sendTo(datagram.sender, data)) };
+server.sendTo(server.endpoints(address)[0] ?? ConnId.parse('1'), { address: '::1', port: 5 }, 'x');
+void udp;
+const found: Conn = server.conn(ConnId.parse('1'));
+void [every, found.remoteFamily === 'IPv4'];
+server.runOnLoop(0, (index: number) => index);
+// @ts-expect-error no such option
+server.listen('tcp://:0', { backlogg: 5 });
+// @ts-expect-error a tick is no text
+new Server({ onTick: () => 'soon' });
+// @ts-expect-error no such balance
+new Server({}, { balance: 'fair' });
 const started: Promise<void> = server.start();
 const stopped: Promise<void>[] = [server.run({ handleSignals: false }), server.run(), server.wait(), server.stop()];
 const counts: number[] = [server.loops, server.connections, server.queuedBytes];

@@ -25,14 +25,7 @@ impl Delivery for ToProtocols {
     }
 
     fn carries(&self) -> Carries {
-        Carries {
-            datagrams: true,
-            detach: false,
-            turns: false,
-            commands: false,
-            lends: false,
-            gathers: false,
-        }
+        Carries { detach: false, turns: false, commands: false, lends: false, gathers: false }
     }
 
     fn on_start(&self, _server: &Handle) -> Result<Action, BoxError> {

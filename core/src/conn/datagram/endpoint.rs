@@ -63,20 +63,12 @@ impl Endpoint {
     }
 
     /// Queues one datagram, made of `slices`, to `to` or to where the socket is connected to. It leaves with
-    /// the next [`Endpoint::flush`].
+    /// the next [`Endpoint::flush`]; an answer from `from`. Of a socket that is bound to one address it does anyway.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`]: the datagram is longer than IP can carry, has no destination, or one
     /// of another family than the socket or with port 0. Nothing was queued. [`ErrorKind::System`]: out of memory.
-    pub(crate) fn queue(&mut self, to: Option<SocketAddr>, slices: &[&[u8]]) -> Result<()> {
-        self.queue_from(to, None, slices)
-    }
-
-    /// The same, for an answer that is to leave from `from`. Of a socket that is bound to one address it does anyway.
-    ///
-    /// # Errors
-    /// As [`queue`](Self::queue).
-    pub(crate) fn queue_from(
+    pub(crate) fn queue(
         &mut self,
         to: Option<SocketAddr>,
         from: Option<Source>,

@@ -28,6 +28,8 @@ pub(crate) struct UdpEntry {
     pub(crate) shared: Arc<ConnShared>,
     pub(crate) listener: Option<ListenerId>,
     pub(crate) paused: bool,
+    /// Something was handed over of it, and is not answered: it does not end before.
+    pub(crate) awaits_answer: bool,
     /// Less than a batch: up to 2 MiB of bytes, and a record for each datagram.
     pub(crate) waiting: Backlog,
     /// The poller reports room: only while output waits for it.
@@ -54,6 +56,7 @@ impl UdpEntry {
             shared,
             listener,
             paused: false,
+            awaits_answer: false,
             waiting: Backlog::default(),
             polls_writable: false,
             last: None,
@@ -84,7 +87,8 @@ impl UdpEntry {
     /// Whether there are datagrams for the handler, or a callback is due.
     pub(crate) fn wants_service(&self) -> bool {
         let input = self.endpoint.is_readable() || !self.waiting.is_empty();
-        self.closing.is_none() && (self.shared.is_woken() || (input && self.takes_input()))
+        let ends = self.given_last().is_some();
+        self.closing.is_none() && (self.shared.is_woken() || ends || (input && self.takes_input()))
     }
 
     /// Takes the callback that is owed apart from datagrams: only `on_wake` can be.
@@ -126,11 +130,17 @@ impl UdpEntry {
         takes && left > 0
     }
 
-    /// How it ends, if the handler was given all that it takes: a handler that has paused it takes no more.
+    /// How it ends, if the handler was given all that it takes, and has answered what was handed over.
     pub(crate) fn given_last(&self) -> Option<Closed> {
-        let last = self.last.filter(|_| self.closing.is_none())?;
-        let waits = !self.waiting.is_empty() || (last.batches > 0 && self.endpoint.is_readable());
-        (self.paused || !waits).then_some(last.closed)
+        let answered = self.closing.is_none() && !self.awaits_answer;
+        self.last.filter(|_| answered && self.has_given_all()).map(|last| last.closed)
+    }
+
+    /// Whether the handler of a socket that ends was given all that it takes: one that has paused it takes no more.
+    pub(crate) fn has_given_all(&self) -> bool {
+        let left = self.last.is_some_and(|last| last.batches > 0);
+        let waits = !self.waiting.is_empty() || (left && self.endpoint.is_readable());
+        self.paused || !waits
     }
 
     /// It ends once its queue is sent; the first reason counts.

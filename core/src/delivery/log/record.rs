@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::base::conn_id::ConnId;
 use crate::base::timer::TimerId;
-use crate::contract::action::{CloseReason, Closed};
+use crate::contract::action::{CloseReason, Closed, Completed};
 
 /// What a record tells. The numbers cross into other languages, which are told them by [`Kind::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,23 @@ pub enum Kind {
     Tick = 7,
     /// A graceful stop of the server has begun.
     Stopping = 8,
+    /// A write with [`completion`](super::completion) has come to its end: the numbers are its token, and 0 if it was sent or 1 if
+    /// it was cancelled.
+    Completed = 9,
+    /// A command came in: the numbers are where its arguments begin and end in the log's bytes, each with its length, as 32 bits in
+    /// little-endian order, in front.
+    Command = 10,
+    /// How it was with a connection that ends, right before [`Close`](Self::Close): the numbers are where the text begins and ends
+    /// in the log's bytes. See [`About`](super::About).
+    About = 11,
+    /// A datagram came in: the numbers are where its [`Envelope`](super::Envelope) begins, and where its bytes end, which stand
+    /// behind that.
+    Datagram = 12,
 }
 
 impl Kind {
     /// Every kind, at the place of its number.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Open,
         Kind::Data,
         Kind::Drain,
@@ -43,6 +55,10 @@ impl Kind {
         Kind::Timer,
         Kind::Tick,
         Kind::Stopping,
+        Kind::Completed,
+        Kind::Command,
+        Kind::About,
+        Kind::Datagram,
     ];
 
     /// The name in lower case.
@@ -58,6 +74,10 @@ impl Kind {
             Kind::Timer => "timer",
             Kind::Tick => "tick",
             Kind::Stopping => "stopping",
+            Kind::Completed => "completed",
+            Kind::Command => "command",
+            Kind::About => "about",
+            Kind::Datagram => "datagram",
         }
     }
 }
@@ -86,9 +106,14 @@ impl Record {
         Record { what: kind as u32, high, low, first: numbers[0], second: numbers[1] }
     }
 
+    /// Of a kind whose numbers are a place in the log's bytes.
+    pub(super) fn at(kind: Kind, conn: ConnId, range: Range<usize>) -> Self {
+        Record::new(kind, Some(conn), [range.start as u32, range.end as u32])
+    }
+
     /// Bytes at this place. A log is far smaller than 4 GiB: the read budget is limited to 1 GiB.
     pub(super) fn data(conn: ConnId, range: Range<usize>, flags: u16) -> Self {
-        let record = Record::new(Kind::Data, Some(conn), [range.start as u32, range.end as u32]);
+        let record = Record::at(Kind::Data, conn, range);
         Record { what: record.what | u32::from(flags) << 16, ..record }
     }
 
@@ -104,6 +129,16 @@ impl Record {
     /// Whether it tells raw bytes of this connection, which end here.
     pub(super) fn ends_raw_data(&self, conn: ConnId, end: usize) -> bool {
         self.what == Kind::Data as u32 && self.conn() == Some(conn) && self.second as usize == end
+    }
+
+    /// Whether it is of this kind.
+    pub(super) fn is(&self, kind: Kind) -> bool {
+        self.what & 0xffff == kind as u32
+    }
+
+    /// Whether it tells what a framing has cut.
+    pub(super) fn is_cut(&self) -> bool {
+        self.flags() & Self::FRAME != 0 || self.is(Kind::Command)
     }
 
     /// Bytes that follow are this connection's, too.
@@ -132,7 +167,20 @@ impl Record {
     /// Of [`Kind::Data`]: where its bytes lie in the log's.
     #[must_use]
     pub fn range(&self) -> Option<Range<usize>> {
-        (self.kind() == Kind::Data).then_some(self.first as usize..self.second as usize)
+        (self.kind() == Kind::Data).then(|| self.place())
+    }
+
+    /// Of a kind whose numbers are a place in the log's bytes: that.
+    #[must_use]
+    pub fn place(&self) -> Range<usize> {
+        self.first as usize..self.second as usize
+    }
+
+    /// Of [`Kind::Completed`]: the token, and how the write ended.
+    #[must_use]
+    pub fn completed(&self) -> Option<(u32, Completed)> {
+        let completed = if self.second == 0 { Completed::Sent } else { Completed::Cancelled };
+        (self.kind() == Kind::Completed).then_some((self.first, completed))
     }
 
     /// Of [`Kind::Close`]: how the connection ended.

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use crossbeam_channel::Sender;
 
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Source;
 use crate::conn::request::Request;
 use crate::conn::stream::opening::Opening;
 use crate::conn::stream::queue::Parcel;
@@ -44,7 +45,7 @@ pub(crate) enum Command {
     LetIn(Accepted),
     Write(ConnId, HandedIn),
     WriteDatagram(ConnId, Vec<u8>, Option<Completion>),
-    SendTo(ConnId, SocketAddr, Vec<u8>),
+    SendTo(ConnId, SocketAddr, Option<Source>, Vec<u8>),
     Request(ConnId, Request),
     Run(Job),
     /// An outgoing or enrolled connection.

@@ -8,6 +8,7 @@ use super::{
     budget_error, closed_error, full_error, no_endpoint_error, no_sender_error, Bounds, Inner, Mailbox,
 };
 use crate::base::conn_id::ConnId;
+use crate::base::datagram::Source;
 use crate::base::error::{Error, Result};
 use crate::conn::completions;
 use crate::conn::datagram::endpoint::{check_destination, check_length, cost};
@@ -153,7 +154,7 @@ impl Mailbox {
     pub(crate) fn send_to(
         self: &Arc<Self>,
         id: ConnId,
-        to: SocketAddr,
+        (to, from): (SocketAddr, Option<Source>),
         bytes: &[u8],
         bounds: Bounds<'_>,
     ) -> Result<Pressure> {
@@ -167,7 +168,7 @@ impl Mailbox {
             check_length(to, bytes.len())?;
             check_destination(to, shared.is_ipv4())?;
             let pressure = reserve_datagram(id, shared, bytes.len(), None, bounds)?;
-            self.push(&mut inner, Command::SendTo(id, to, bytes));
+            self.push(&mut inner, Command::SendTo(id, to, from, bytes));
             pressure
         };
         self.wake();

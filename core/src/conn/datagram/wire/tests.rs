@@ -96,9 +96,9 @@ fn datagrams_come_with_contents_and_sender_and_are_answered() {
         }
         let expected = [&b"one"[..], b"", b"three"].map(|bytes| (bytes.to_vec(), peer_addr, false));
         assert_eq!(receive(&mut endpoint, 3), expected);
-        endpoint.queue(Some(peer_addr), &[b"an", b"", b"swer"]).unwrap();
-        endpoint.queue(Some(peer_addr), &[]).unwrap();
-        endpoint.queue(Some(peer_addr), &[b"last"]).unwrap();
+        endpoint.queue(Some(peer_addr), None, &[b"an", b"", b"swer"]).unwrap();
+        endpoint.queue(Some(peer_addr), None, &[]).unwrap();
+        endpoint.queue(Some(peer_addr), None, &[b"last"]).unwrap();
         assert_eq!(endpoint.queued_bytes(), cost(6) + cost(0) + cost(4));
         let flushed = flush_all(&mut endpoint);
         assert_eq!((flushed.sent, flushed.sent_bytes, flushed.system_calls), (3, 10, 1));
@@ -113,7 +113,7 @@ fn a_dual_stack_socket_speaks_plain_ipv4_too() {
         let (peer, peer_addr) = peer(ip);
         peer.send_to(ip.as_bytes(), (ip, addr.port())).unwrap();
         assert_eq!(receive(&mut endpoint, 1), [(ip.as_bytes().to_vec(), peer_addr, false)]);
-        endpoint.queue(Some(peer_addr), &[b"answer"]).unwrap();
+        endpoint.queue(Some(peer_addr), None, &[b"answer"]).unwrap();
         flush_all(&mut endpoint);
         assert_eq!(take(&peer), b"answer");
     }
@@ -125,11 +125,11 @@ fn the_longest_datagrams_pass_whole_and_longer_ones_are_refused() {
         let (mut sender, sender_addr) = endpoint(ip, MAX_BUFFER);
         let (mut receiver, addr) = endpoint(ip, MAX_BUFFER);
         let bytes = pattern(longest + 1, 1);
-        let error = sender.queue(Some(addr), &[&bytes]).unwrap_err();
+        let error = sender.queue(Some(addr), None, &[&bytes]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         let message = format!("the datagram has {} bytes, the longest possible is {longest}", longest + 1);
         assert_eq!((error.message(), sender.queued_bytes()), (&*message, 0));
-        sender.queue(Some(addr), &[&bytes[..longest]]).unwrap();
+        sender.queue(Some(addr), None, &[&bytes[..longest]]).unwrap();
         assert_eq!(flush_all(&mut sender).sent_bytes, longest);
         assert!(receive(&mut receiver, 1) == [(bytes[..longest].to_vec(), sender_addr, false)]);
     }
@@ -139,17 +139,17 @@ fn the_longest_datagrams_pass_whole_and_longer_ones_are_refused() {
 fn the_longest_depends_on_the_way_it_takes() {
     let (mut dual, _) = endpoint("::", MAX_BUFFER);
     let bytes = vec![0; 65_508];
-    dual.queue(Some("[::1]:1".parse().unwrap()), &[&bytes]).unwrap();
+    dual.queue(Some("[::1]:1".parse().unwrap()), None, &[&bytes]).unwrap();
     for over_ipv4 in ["127.0.0.1:1", "[::ffff:127.0.0.1]:1"] {
-        dual.queue(Some(over_ipv4.parse().unwrap()), &[&bytes]).unwrap_err();
+        dual.queue(Some(over_ipv4.parse().unwrap()), None, &[&bytes]).unwrap_err();
     }
     let (peer, peer_addr) = peer("127.0.0.1");
     dual.socket
         .connect(&SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), peer_addr.port()).into())
         .unwrap();
     let mut connected = Endpoint::new(dual.socket.try_clone().unwrap(), MAX_BUFFER).unwrap();
-    connected.queue(None, &[&bytes]).unwrap_err();
-    connected.queue(None, &[&bytes[1..]]).unwrap();
+    connected.queue(None, None, &[&bytes]).unwrap_err();
+    connected.queue(None, None, &[&bytes[1..]]).unwrap();
     flush_all(&mut connected);
     assert!(take(&peer) == bytes[1..]);
 }
@@ -157,13 +157,13 @@ fn the_longest_depends_on_the_way_it_takes() {
 #[test]
 fn a_datagram_needs_a_destination_of_the_sockets_family() {
     let (mut endpoint, _) = endpoint("127.0.0.1", MAX_BUFFER);
-    let error = endpoint.queue(None, &[b"x"]).unwrap_err();
+    let error = endpoint.queue(None, None, &[b"x"]).unwrap_err();
     assert_eq!(error.message(), "the datagram has no destination");
-    let error = endpoint.queue(Some("[::1]:7".parse().unwrap()), &[b"x"]).unwrap_err();
+    let error = endpoint.queue(Some("[::1]:7".parse().unwrap()), None, &[b"x"]).unwrap_err();
     assert_eq!(error.message(), "[::1]:7 is not an IPv4 address, and the socket is one of IPv4");
     let (peer, addr) = peer("127.0.0.1");
     let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), addr.port());
-    endpoint.queue(Some(mapped), &[b"mapped"]).unwrap();
+    endpoint.queue(Some(mapped), None, &[b"mapped"]).unwrap();
     flush_all(&mut endpoint);
     assert_eq!(take(&peer), b"mapped");
 }
@@ -185,7 +185,7 @@ fn a_thousand_datagrams_arrive_in_order_by_few_calls() {
     let (mut sender, _) = endpoint("127.0.0.1", MAX_BUFFER);
     let mut receivers: Vec<_> = (0..20).map(|_| endpoint("127.0.0.1", MAX_BUFFER)).collect();
     for index in 0..1000 {
-        sender.queue(Some(receivers[index % 20].1), &[&pattern(index % 90, index)]).unwrap();
+        sender.queue(Some(receivers[index % 20].1), None, &[&pattern(index % 90, index)]).unwrap();
     }
     let flushed = flush_all(&mut sender);
     assert_eq!((flushed.sent, flushed.system_calls), (1000, 1000_usize.div_ceil(MAX_MESSAGES)));
@@ -203,7 +203,7 @@ fn runs_of_equal_datagrams_leave_together_and_arrive_apart() {
     let lens: Vec<usize> = (0..70).map(|index| if index == 40 { 30 } else { 100 }).collect();
     for (_, addr) in &receivers {
         for (index, &len) in lens.iter().enumerate() {
-            sender.queue(Some(*addr), &[&pattern(len, index)]).unwrap();
+            sender.queue(Some(*addr), None, &[&pattern(len, index)]).unwrap();
         }
     }
     let flushed = flush_all(&mut sender);
@@ -223,7 +223,7 @@ fn a_run_arrives_as_one_message() {
         let (mut receiver, addr) = endpoint(ip, 64);
         let addr = if ip == "::" { ([127, 0, 0, 1], addr.port()).into() } else { addr };
         for (index, len) in [100, 100, 100, 30].into_iter().enumerate() {
-            sender.queue(Some(addr), &[&pattern(len, index)]).unwrap();
+            sender.queue(Some(addr), None, &[&pattern(len, index)]).unwrap();
         }
         flush_all(&mut sender);
         let (poller, mut batch) = (poller(&receiver), RecvBatch::new().unwrap());
@@ -241,7 +241,7 @@ fn a_batch_is_no_larger_than_the_budget_judged_by_the_one_before() {
     let (mut receiver, addr) = endpoint("127.0.0.1", MAX_BUFFER);
     let (poller, mut batch) = (poller(&receiver), RecvBatch::new().unwrap());
     let mut receive = |count, budget| {
-        (0..count).for_each(|seed| sender.queue(Some(addr), &[&pattern(10_000, seed)]).unwrap());
+        (0..count).for_each(|seed| sender.queue(Some(addr), None, &[&pattern(10_000, seed)]).unwrap());
         flush_all(&mut sender);
         let (mut bytes, mut whole) = (Vec::new(), 0);
         while whole < count {
@@ -264,7 +264,7 @@ fn runs_pass_whatever_the_route_can_segment() {
     let (mut receiver, addr) = endpoint("127.0.0.1", MAX_BUFFER);
     for len in [1, 1200, 4000, 20_000] {
         for _ in 0..2 {
-            (0..4).for_each(|seed| sender.queue(Some(addr), &[&pattern(len, seed)]).unwrap());
+            (0..4).for_each(|seed| sender.queue(Some(addr), None, &[&pattern(len, seed)]).unwrap());
             assert_eq!(flush_all(&mut sender).sent, 4);
             let received = receive(&mut receiver, 4).into_iter().map(|(bytes, ..)| bytes);
             assert!(received.eq((0..4).map(|seed| pattern(len, seed))), "{len} bytes");
@@ -279,13 +279,13 @@ fn what_the_kernel_refuses_is_dropped_between_what_it_takes() {
     // A broadcast by a socket that may not.
     let refused = "127.255.255.255:9".parse().unwrap();
     for bytes in [b"a", b"b"] {
-        sender.queue(Some(addr), &[bytes]).unwrap();
+        sender.queue(Some(addr), None, &[bytes]).unwrap();
     }
     // Alone, and as a run.
     for (bytes, to) in [(b"c", refused), (b"d", addr), (b"e", refused), (b"f", refused)] {
-        sender.queue(Some(to), &[bytes]).unwrap();
+        sender.queue(Some(to), None, &[bytes]).unwrap();
     }
-    sender.queue(Some(addr), &[b"g"]).unwrap();
+    sender.queue(Some(addr), None, &[b"g"]).unwrap();
     let flushed = sender.flush();
     assert_eq!((flushed.sent, flushed.sent_bytes, flushed.dropped), (4, 4, 3));
     assert_eq!((flushed.errno, flushed.blocked, sender.queued_bytes()), (Some(libc::EACCES), false, 0));
@@ -295,7 +295,7 @@ fn what_the_kernel_refuses_is_dropped_between_what_it_takes() {
 #[test]
 fn nobody_is_queued_for_port_0() {
     let (mut sender, _) = endpoint("127.0.0.1", MAX_BUFFER);
-    let error = sender.queue(Some("127.0.0.1:0".parse().unwrap()), &[b"x"]).unwrap_err();
+    let error = sender.queue(Some("127.0.0.1:0".parse().unwrap()), None, &[b"x"]).unwrap_err();
     assert_eq!((error.kind(), sender.queued_bytes()), (ErrorKind::InvalidArgument, 0));
 }
 
@@ -306,7 +306,7 @@ fn a_datagram_whose_fragments_exceed_the_send_buffer_does_not_block_the_queue() 
     // The kernel makes the least possible of it, and answers ENOBUFS to a second fragment beyond it.
     sender.socket.set_send_buffer_size(1).unwrap();
     for bytes in [&b"before"[..], &[0; LONGEST_V6], b"behind"] {
-        sender.queue(Some(addr), &[bytes]).unwrap();
+        sender.queue(Some(addr), None, &[bytes]).unwrap();
     }
     let flushed = sender.flush();
     assert_eq!((flushed.sent, flushed.dropped, flushed.blocked), (2, 1, false));
@@ -324,7 +324,7 @@ fn refused() -> (Endpoint, UdpSocket) {
     wait_for(&endpoint, |event| event.readable);
     peer.connect("127.0.0.1:9").unwrap();
     let mut endpoint = Endpoint::new(endpoint.socket.try_clone().unwrap(), MAX_BUFFER).unwrap();
-    endpoint.queue(None, &[b"lost"]).unwrap();
+    endpoint.queue(None, None, &[b"lost"]).unwrap();
     flush_all(&mut endpoint);
     (endpoint, peer)
 }
@@ -357,7 +357,7 @@ fn a_refusal_from_the_network_costs_no_later_datagram() {
     wait_for(&endpoint, |event| event.read_on);
     let addr = endpoint.socket.local_addr().unwrap().as_socket().unwrap();
     peer.connect(addr).unwrap();
-    endpoint.queue(None, &[b"arrives"]).unwrap();
+    endpoint.queue(None, None, &[b"arrives"]).unwrap();
     let flushed = endpoint.flush();
     assert_eq!((flushed.sent, flushed.dropped, flushed.system_calls), (1, 0, 2));
     assert_eq!(flushed.errno, Some(libc::ECONNREFUSED));
@@ -386,7 +386,7 @@ fn without_room_the_rest_waits_in_order() {
     let mut receiver = Endpoint::new(far, MAX_BUFFER).unwrap();
     let (mut batch, mut received, mut blocked) = (RecvBatch::new().unwrap(), Vec::new(), 0);
     for index in 0..5000 {
-        sender.queue(None, &[&pattern(index % 300, index)]).unwrap();
+        sender.queue(None, None, &[&pattern(index % 300, index)]).unwrap();
     }
     while received.len() < 5000 {
         let (before, flushed) = (sender.queued_bytes(), sender.flush());
@@ -423,7 +423,7 @@ fn no_edge_is_lost_between_batches_that_are_not_full() {
         let received =
             receive_by(&poller, &mut endpoint, 1 + round % 40).into_iter().map(|(bytes, ..)| bytes);
         assert!(received.eq((0..1 + round % 40).map(|index| pattern(9, index))), "round {round}");
-        endpoint.queue(Some(peer_addr), &[&round.to_ne_bytes()]).unwrap();
+        endpoint.queue(Some(peer_addr), None, &[&round.to_ne_bytes()]).unwrap();
         flush_all(&mut endpoint);
     }
     sender.join().unwrap();

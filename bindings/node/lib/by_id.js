@@ -1,0 +1,160 @@
+'use strict';
+
+/** @typedef {import('./conn.js').Conn} Conn */
+/** @typedef {import('./conn.js').ConnInfo} ConnInfo */
+/** @typedef {import('./conn.js').Written} Written */
+/** @typedef {import('./conn_id.js').ConnId} ConnId */
+/** @typedef {import('./error.js').ReactorError} ReactorError */
+
+/** Calls on connections by their ids: each does what the method of the same name of {@link Conn} does. */
+class ById {
+  /**
+   * The object of a connection, which has every call on it: the one that callbacks are given.
+   * @abstract
+   * @param {ConnId} id
+   * @returns {Conn}
+   * @throws {ReactorError} `CLOSED` if the connection is gone, or belongs to another server
+   */
+  conn(id) {
+    throw new Error(`not implemented: ${id}`);
+  }
+
+  /**
+   * Queues a copy of the bytes, as {@link Conn.write} does.
+   * @param {ConnId} id
+   * @param {NodeJS.ArrayBufferView | string} data
+   * @param {Written} [callback]
+   * @returns {boolean} false above the high-water mark
+   * @throws {ReactorError} `CLOSED` or `FULL`
+   */
+  write(id, data, callback) {
+    return this.conn(id).write(data, callback);
+  }
+
+  /**
+   * Queues several pieces as one write, as {@link Conn.writev} does.
+   * @param {ConnId} id
+   * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts
+   * @param {Written} [callback]
+   * @returns {boolean} false above the high-water mark
+   * @throws {ReactorError} `CLOSED` or `FULL`
+   */
+  writev(id, parts, callback) {
+    return this.conn(id).writev(parts, callback);
+  }
+
+  /**
+   * Writes, and resolves when the kernel has taken it, as {@link Conn.writeAsync} does.
+   * @param {ConnId} id
+   * @param {NodeJS.ArrayBufferView | string | readonly (NodeJS.ArrayBufferView | string)[]} data
+   * @returns {Promise<void>}
+   */
+  async writeAsync(id, data) {
+    return this.conn(id).writeAsync(data);
+  }
+
+  /**
+   * Writes one frame, as {@link Conn.writeFrame} does.
+   * @param {ConnId} id
+   * @param {NodeJS.ArrayBufferView | string} payload
+   * @returns {boolean} false above the high-water mark
+   * @throws {ReactorError} `CLOSED`, `FULL` or `INVALID_ARGUMENT`
+   */
+  writeFrame(id, payload) {
+    return this.conn(id).writeFrame(payload);
+  }
+
+  /**
+   * Sends a datagram from a UDP endpoint, as {@link Conn.sendTo} does.
+   * @param {ConnId} id
+   * @param {string | { address: string, port: number } | import('./datagram.js').Datagram} to
+   * @param {NodeJS.ArrayBufferView | string} data
+   * @returns {boolean} false above the high-water mark
+   * @throws {ReactorError} `CLOSED`, `FULL`, `INVALID_ARGUMENT` or `UNSUPPORTED`
+   */
+  sendTo(id, to, data) {
+    return this.conn(id).sendTo(to, data);
+  }
+
+  /**
+   * Shuts the writing side of a connection down, as {@link Conn.end} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before
+   */
+  end(id) {
+    this.conn(id).end();
+  }
+
+  /**
+   * Closes a connection, as {@link Conn.close} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing already
+   */
+  close(id) {
+    this.conn(id).close();
+  }
+
+  /**
+   * Resets a connection, as {@link Conn.abort} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is gone
+   */
+  abort(id) {
+    this.conn(id).abort();
+  }
+
+  /**
+   * Stops reading a connection, as {@link Conn.pause} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing
+   */
+  pause(id) {
+    this.conn(id).pause();
+  }
+
+  /**
+   * Reads a connection again, as {@link Conn.resume} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing
+   */
+  resume(id) {
+    this.conn(id).resume();
+  }
+
+  /**
+   * Holds a connection, as {@link Conn.hold} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing
+   */
+  hold(id) {
+    this.conn(id).hold();
+  }
+
+  /**
+   * Takes a hold back, as {@link Conn.release} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `WRONG_STATE` if it is not held
+   */
+  release(id) {
+    this.conn(id).release();
+  }
+
+  /**
+   * Has `onWake` called for a connection, as {@link Conn.wake} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing
+   */
+  wake(id) {
+    this.conn(id).wake();
+  }
+}
+
+module.exports = { ById };

@@ -1,0 +1,113 @@
+export type FrameSize = {
+    /**
+     * Bytes of the largest frame, all that it takes in the stream. A larger one ends the connection
+     * with `protocol error` as soon as it is known to be larger. Default: 16 MiB.
+     */
+    maxFrame?: number;
+};
+export type Delimited = {
+    /**
+     * Whether frames are delivered with what ends them. A frame that is written has it already,
+     * then. Default: false.
+     */
+    keepDelimiter?: boolean;
+    /**
+     * Whether what comes between the last delimiter and the peer's end of file is a frame, too,
+     * unless it is empty. Default: false, it is a protocol error: nothing tells that such a frame is whole.
+     */
+    deliverRest?: boolean;
+};
+export type LengthFieldOptions = {
+    /**
+     * Bytes of the field, an unsigned number; or a varint as LEB128 and protobuf have it.
+     * Default: 4.
+     */
+    width?: 1 | 2 | 3 | 4 | 8 | "varint";
+    /**
+     * The order of these bytes. Default: 'big', the highest first.
+     */
+    order?: "big" | "little";
+    /**
+     * Bytes in front of the field. Default: 0.
+     */
+    offset?: number;
+    /**
+     * What to add to the value to get the number of bytes behind the field: 0, the default, if the
+     * value counts just these; `-(offset + width)` if it counts the whole frame.
+     */
+    adjustment?: number;
+    /**
+     * Bytes not delivered, from the front of the frame. Default: 'header', all up to the end of
+     * the field.
+     */
+    strip?: number | "header";
+};
+export type RespOptions = {
+    /**
+     * Arguments that a command has at most, its name included. Default: 1,048,576.
+     */
+    maxArguments?: number;
+};
+/**
+ * How a byte stream is cut into frames, each of which `onData` gets by itself: what {@link line}, {@link fixed},
+ * {@link delimiter}, {@link lengthField} and {@link resp} make. It never changes, and may be used any number of times.
+ */
+export class Framing {
+    /**
+     * @hideconstructor
+     * @param {string} text as it stands in the query of a URL
+     */
+    constructor(text: string);
+    /** As it stands in the query of a URL, behind `framing=`. @readonly */
+    readonly text: string;
+    /** As it stands in the query of a URL, behind `framing=`. */
+    toString(): string;
+}
+/**
+ * A frame ends before the next of the delimiters, each of one or more bytes, and is delivered without it. Of several whichever
+ * is whole first counts, and of those that end with the same byte the longest. `writeFrame` writes the first.
+ * @param {string | Uint8Array | readonly (string | Uint8Array)[]} delimiters
+ * @param {FrameSize & Delimited} [options]
+ * @returns {Framing}
+ * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, a value out of range, and delimiters that exclude each other
+ */
+export function delimiter(delimiters: string | Uint8Array | readonly (string | Uint8Array)[], options?: FrameSize & Delimited): Framing;
+/**
+ * Every frame has so many bytes, at least one.
+ * @param {number} length
+ * @param {FrameSize} [options]
+ * @returns {Framing}
+ * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
+ */
+export function fixed(length: number, options?: FrameSize): Framing;
+/**
+ * A framing as the addon takes it.
+ * @param {unknown} value one, its text, or `null`
+ * @returns {string}
+ */
+export function framingText(value: unknown): string;
+/**
+ * A frame has a header that says how long it is. It has as many bytes as offset, width, the field's value and adjustment say
+ * together.
+ * @param {FrameSize & LengthFieldOptions} [options]
+ * @returns {Framing}
+ * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
+ */
+export function lengthField(options?: FrameSize & LengthFieldOptions): Framing;
+/**
+ * A frame ends before the next LF, and is delivered without it and without the CR that may stand in front of it. Where every
+ * line has to end with CR LF, use `delimiter('\r\n')`.
+ * @param {FrameSize & Delimited} [options]
+ * @returns {Framing}
+ * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
+ */
+export function line(options?: FrameSize & Delimited): Framing;
+/**
+ * A frame is a command as Redis's clients send it, whole: an array of bulk strings, or a line of words. It is told to
+ * `onCommand` as the list of its arguments, of which the first is its name. What is malformed or too large is answered in
+ * Redis's words, and ends the connection with `protocol error`. Answers are written with `write`.
+ * @param {FrameSize & RespOptions} [options]
+ * @returns {Framing}
+ * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
+ */
+export function resp(options?: FrameSize & RespOptions): Framing;
