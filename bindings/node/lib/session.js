@@ -224,10 +224,20 @@ class Session {
   }
 
   resume() {
-    this.#asked(this.#native.resume(this.#high, this.#low));
+    // The engine does not go on with what is held.
+    if (this.#waiting.length === 0 || this.#isHeld) this.#asked(this.#native.resume(this.#high, this.#low));
+    else this.#resumeSoon();
     this.#isPaused = false;
-    // Never from inside the call.
-    if (this.#waiting.length > 0) queueMicrotask(() => this.#giveWaiting());
+  }
+
+  /** What has waited comes before the engine goes on, which might end the connection; but never from inside the call that resumes. */
+  #resumeSoon() {
+    if (!this.isOpen) throw closedError(this.id);
+    queueMicrotask(() => {
+      this.#giveWaiting();
+      // It may be closed by now.
+      if (!this.#isPaused) this.#native.resume(this.#high, this.#low);
+    });
   }
 
   hold() {

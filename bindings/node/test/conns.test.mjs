@@ -118,6 +118,26 @@ test('D5: a paused connection is given nothing, not even what was read already',
   other.destroy();
 });
 
+test('D5: what waited behind a pause comes before the engine goes on', async (t) => {
+  const paused = deferred();
+  const server = await serve(t, {
+    onData(conn, data) {
+      conn.write(`${data}\n`);
+      if (String(data) !== 'one') return;
+      conn.pause();
+      paused.resolve(conn);
+    },
+  }, { loops: 1 }, `${LOOPBACK}?framing=line,max_frame=10`);
+  const socket = await connect(t, server);
+  // The last one is too long, which ends the connection.
+  socket.write(`one\ntwo\nthree\n${'x'.repeat(20)}`);
+  const conn = await paused.promise;
+  conn.resume();
+  // Time for the loop to go on, if it could.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  assert.equal(String(await readAll(socket)), 'one\ntwo\nthree\n');
+});
+
 test('D2: what is kept comes again, in front of the next', async (t) => {
   const inputs = [];
   const handler = {

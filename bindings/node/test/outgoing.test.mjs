@@ -7,7 +7,7 @@ import test from 'node:test';
 
 import { CloseReason, ReactorError, Server, line } from 'reactor-engine';
 
-import { deferred, serve, temporaryFolder } from './support.mjs';
+import { connect, deferred, isInline, serve, temporaryFolder } from './support.mjs';
 
 const refused = (code, message = /./) => (error) => error instanceof ReactorError && error.code === code && message.test(error.message);
 
@@ -101,4 +101,29 @@ test('D8: a descriptor is enrolled, of which the engine has a copy', async (t) =
   assert.throws(() => server.enroll('5'), { name: 'TypeError' });
   assert.throws(() => server.enroll(file, { timeoutMs: 5 }), refused('INVALID_ARGUMENT', /unknown option 'timeoutMs'/));
   assert.equal(server.metrics().enrolled, 1);
+});
+
+// Inline nothing ends while this thread waits.
+test('L3: a connection that is made before this thread was told of the end of another in its place is not taken for that', { skip: isInline }, async (t) => {
+  const events = [];
+  const opened = deferred();
+  const server = await serve(t, {
+    onOpen: (conn) => (events.push(['open', conn]), opened.resolve(conn)),
+    onClose: (conn) => void events.push(['close', conn]),
+  });
+  const socket = await connect(t, server);
+  socket.on('error', () => {});
+  const before = await opened.promise;
+  const peer = net.createServer((accepted) => accepted.end('peer')).listen(0, '127.0.0.1');
+  t.after(() => peer.close());
+  await once(peer, 'listening');
+  before.abort();
+  while (server.connections > 0);
+  const made = server.connect(`tcp://127.0.0.1:${peer.address().port}`);
+  assert.equal(made.id.low, before.id.low);
+  assert.equal(server.conn(before.id), before);
+  while (events.length < 4) await new Promise(setImmediate);
+  assert.deepEqual(events.map(([name, conn]) => [name, conn.id]), [['open', before.id], ['close', before.id], ['open', made.id], ['close', made.id]]);
+  assert.ok(events[1][1] === before && events[2][1] === made);
+  assert.throws(() => server.conn(before.id), { code: 'CLOSED' });
 });

@@ -528,3 +528,88 @@ fn datagrams_are_records_and_an_endpoint_ends_when_they_were_answered() {
     assert_eq!(client.recv(&mut buffer).unwrap(), 6);
     server.wait().unwrap();
 }
+
+/// Answers commands and datagrams in place; the first of these when it is told to.
+struct AtOnce {
+    begun: Mutex<Sender<()>>,
+    may_go_on: Mutex<Option<Receiver<()>>>,
+}
+
+impl Reader for AtOnce {
+    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
+        Ok(Action::None)
+    }
+
+    fn read(&self, server: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        for record in hand_over.records() {
+            let bytes = &hand_over.bytes()[record.place()];
+            match (record.kind(), record.conn()) {
+                (Kind::Command, Some(conn)) => drop(server.write(conn, b"+OK\r\n").unwrap()),
+                (Kind::Datagram, Some(conn)) => {
+                    if let Some(may_go_on) = self.may_go_on.lock().unwrap().take() {
+                        let _ = self.begun.lock().unwrap().send(());
+                        let _ = may_go_on.recv_timeout(PATIENCE);
+                    }
+                    let (envelope, bytes) = bytes.split_at(Envelope::LEN);
+                    let envelope = Envelope::from_bytes(envelope).unwrap();
+                    let _ = server.answer(conn, envelope.sender, envelope.source, bytes).unwrap();
+                }
+                _ => {}
+            }
+        }
+        Some(hand_over)
+    }
+
+    fn on_stop(&self, _: &Handle) {}
+
+    fn reads_in_place(&self) -> bool {
+        true
+    }
+
+    fn takes_commands(&self) -> bool {
+        true
+    }
+}
+
+fn answering_at_once() -> (Server, Receiver<()>, Sender<()>) {
+    let (begun, has_begun) = channel();
+    let (go_on, may_go_on) = channel();
+    let reader = AtOnce { begun: Mutex::new(begun), may_go_on: Mutex::new(Some(may_go_on)) };
+    (Server::delivering(Logged::new(reader), &loops(1)).unwrap(), has_begun, go_on)
+}
+
+#[test]
+fn in_place_what_is_no_command_does_not_overtake_the_commands_before_it() {
+    let (server, ..) = answering_at_once();
+    let address = server.listen("tcp://127.0.0.1:0?framing=resp").unwrap();
+    server.start().unwrap();
+    let mut client = tcp(&address);
+    client.write_all(b"PING\r\nPING\r\n*x").unwrap();
+    let mut all = Vec::new();
+    client.read_to_end(&mut all).unwrap();
+    assert_eq!(
+        String::from_utf8(all).unwrap(),
+        "+OK\r\n+OK\r\n-ERR Protocol error: invalid multibulk length\r\n"
+    );
+    server.handle().stop();
+    server.wait().unwrap();
+}
+
+#[test]
+fn in_place_an_endpoint_ends_when_its_last_datagrams_were_answered() {
+    let (server, has_begun, go_on) = answering_at_once();
+    let url = server.listen("udp://127.0.0.1:0").unwrap();
+    server.start().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.connect(url.strip_prefix("udp://").unwrap()).unwrap();
+    client.send(b"first").unwrap();
+    has_begun.recv_timeout(PATIENCE).unwrap();
+    client.send(b"second").unwrap();
+    server.handle().stop_gracefully(PATIENCE);
+    go_on.send(()).unwrap();
+    let mut buffer = [0; 10];
+    assert_eq!(client.recv(&mut buffer).unwrap(), 5);
+    assert_eq!(client.recv(&mut buffer).unwrap(), 6);
+    server.wait().unwrap();
+}
