@@ -613,3 +613,36 @@ fn in_place_an_endpoint_ends_when_its_last_datagrams_were_answered() {
     assert_eq!(client.recv(&mut buffer).unwrap(), 6);
     server.wait().unwrap();
 }
+
+#[test]
+fn input_behind_a_completion_waits_for_its_answer_as_well() {
+    let (hand_overs, server, url) = handing_over("");
+    let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
+    let all_of = |hand_over: &HandOver| -> Vec<_> {
+        hand_over.records().iter().map(|record| told(hand_over, record)).collect()
+    };
+    // A whole turn lies between two functions that are run one after the other.
+    let turn = || {
+        for _ in 0..2 {
+            let (sender, ran) = channel();
+            server.handle().run_on(0, move |_| drop(sender.send(()))).unwrap();
+            ran.recv_timeout(PATIENCE).unwrap();
+        }
+    };
+    let mut stream = tcp(&url);
+    let conn = next().records()[0].conn().unwrap();
+    let _other = tcp(&url);
+    let unanswered = next();
+    let _ = server.handle().write_then(conn, &[b"x"], completion(conn, 1)).unwrap();
+    assert_eq!(read_exactly(&mut stream, 1), b"x");
+    turn();
+    stream.write_all(b"1").unwrap();
+    turn();
+    stream.write_all(b"2").unwrap();
+    turn();
+    drop(unanswered);
+    let second = next();
+    assert_eq!(all_of(&second), [Told::Of(Kind::Completed), data(b"1")]);
+    drop(second);
+    assert_eq!(all_of(&next()), [data(b"2")]);
+}
