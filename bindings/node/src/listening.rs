@@ -140,7 +140,7 @@ impl Task for Closing {
     type JsValue = Option<Failure>;
 
     fn compute(&mut self) -> napi::Result<Self::Output> {
-        Ok(self.handle.close_listener_with(self.id, self.waiting).err().map(Failure::from))
+        Ok(self.handle.close_listener_beside_host(self.id, self.waiting).err().map(Failure::from))
     }
 
     fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {

@@ -56,7 +56,17 @@ impl Handle {
     /// # Errors
     /// As [`close_listener`](Self::close_listener).
     pub fn close_listener_with(&self, listener: ListenerId, waiting: Waiting) -> Result<()> {
-        self.shared.close_listener(listener, waiting)
+        self.shared.close_listener(listener, waiting, false)
+    }
+
+    /// As [`close_listener_with`](Self::close_listener_with), for a thread that is not the host's of a hosted server, while the
+    /// host goes on turning: it is waited for, as the loops of other servers are.
+    ///
+    /// # Errors
+    /// As [`close_listener`](Self::close_listener).
+    #[doc(hidden)]
+    pub fn close_listener_beside_host(&self, listener: ListenerId, waiting: Waiting) -> Result<()> {
+        self.shared.close_listener(listener, waiting, true)
     }
 
     /// The listeners, in the order of the `listen` calls.

@@ -4,14 +4,14 @@
 #![cfg(not(reactor_poller = "poll"))]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::common::net::{address, Probe, Seen};
 use crate::common::{eventually, loops};
-use reactor_core::{Action, BoxError, ErrorKind, Server};
+use reactor_core::{Action, BoxError, Conn, ErrorKind, Handler, Server, Waiting};
 
 /// What on_start answers, one start after the other; then nothing of note.
 fn answering(answers: Vec<Result<Action, BoxError>>) -> (Server, Receiver<Seen>) {
@@ -67,4 +67,41 @@ fn a_stop_in_on_start_refuses_it_for_good() {
         assert_eq!(server.start_hosted_now().unwrap_err().kind(), ErrorKind::Stopped);
     }
     assert_eq!(seen.try_iter().collect::<Vec<_>>(), [Seen::Start]);
+}
+
+/// Sends datagrams back.
+struct Back;
+
+impl Handler for Back {
+    fn on_data(&self, conn: &Conn<'_>, bytes: &[u8]) -> Action {
+        let _ = conn.write(bytes);
+        Action::None
+    }
+}
+
+#[test]
+fn a_listener_that_is_closed_before_the_first_turn_serves_who_waits_and_another_thread_waits_for_that() {
+    let server = Server::new(Back, &loops(1)).unwrap();
+    let url = server.listen("udp://127.0.0.1:0").unwrap();
+    let listener = server.handle().listeners()[0].id;
+    let mut hosted = server.start_hosted_now().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    client.connect(address(&url)).unwrap();
+    client.send(b"hello").unwrap();
+    let handle = server.handle().clone();
+    let bound = address(&url);
+    let closer = std::thread::spawn(move || {
+        handle.close_listener_beside_host(listener, Waiting::Serve).unwrap();
+        // The address is free.
+        drop(UdpSocket::bind(bound).unwrap());
+    });
+    // It was asked for when there is no listener any more.
+    eventually("it is being closed", || server.handle().listeners().is_empty());
+    while !closer.is_finished() {
+        assert!(hosted.turn(Some(Duration::from_millis(5))).unwrap());
+    }
+    closer.join().unwrap();
+    let mut buffer = [0; 10];
+    assert_eq!(client.recv(&mut buffer).unwrap(), 5);
 }

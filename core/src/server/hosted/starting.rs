@@ -4,7 +4,7 @@ use super::Hosted;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::server::Server;
 use crate::shared::seed::Seed;
-use crate::shared::server::lock;
+use crate::shared::server::{lock, Phase};
 use crate::sys::fork;
 use crate::sys::poller::TimerDescriptor;
 
@@ -67,6 +67,8 @@ impl Server {
         }
         let mut hosted = Hosted::new(self.handle.clone(), delivery, seed, timer);
         hosted.on_start_was_called();
+        // From here on the server runs, though the first turn is still to come: who closes a listener closes one that serves.
+        self.handle.shared.place_listeners(Phase::Hosted);
         Ok(hosted)
     }
 

@@ -24,12 +24,18 @@ use crate::sys::poller::POLLING_HOLDS;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl ServerState {
-    pub(crate) fn close_listener(&self, listener: ListenerId, waiting: Waiting) -> Result<()> {
+    /// `host_turns`: a host that turns when it likes is known to do so while this waits.
+    pub(crate) fn close_listener(
+        &self,
+        listener: ListenerId,
+        waiting: Waiting,
+        host_turns: bool,
+    ) -> Result<()> {
         self.expect_own_process()?;
         let record = self.control().listeners.remove(listener)?;
         // Without the lock: removing a path may take its time.
         match record.is_placed {
-            true => self.close_placed(&record, waiting),
+            true => self.close_placed(&record, waiting, host_turns),
             false => self.close_unplaced(&record, waiting),
         }
         Ok(())
@@ -50,7 +56,7 @@ impl ServerState {
         }
     }
 
-    fn close_placed(&self, record: &Record, waiting: Waiting) {
+    fn close_placed(&self, record: &Record, waiting: Waiting, host_turns: bool) {
         let here = record.placed.iter().enumerate().filter(|(index, _)| self.is_closed_here(record, *index));
         let open: Vec<_> = here.filter_map(|(index, listener)| Some((index, listener.upgrade()?))).collect();
         // From all of several sockets first: the kernel goes on to connect to those that are still open.
@@ -62,7 +68,7 @@ impl ServerState {
         for ((index, _), arrived) in open.iter().zip(arrived) {
             self.let_in(self.server_of(record, *index), arrived);
         }
-        self.tell_closed(record, waiting);
+        self.tell_closed(record, waiting, host_turns);
     }
 
     /// Whether the calling thread closes a socket. A loop that is about to take a UDP socket over has to send for it first,
@@ -107,7 +113,7 @@ impl ServerState {
 
     /// Tells those who had the listener, and waits for them if they still hold the address: UDP sockets are the loops' own,
     /// and over some pollers a thread that polls holds what it polls.
-    fn tell_closed(&self, record: &Record, waiting: Waiting) {
+    fn tell_closed(&self, record: &Record, waiting: Waiting, host_turns: bool) {
         let (released, all_released) = bounded(0);
         let is_udp = record.kind == SocketKind::Udp;
         let by_acceptor = !is_udp && matches!(self.server_of(record, 0), Server::Acceptor);
@@ -127,7 +133,8 @@ impl ServerState {
         }
         drop(released);
         // The thread that accepts waits for nobody. A loop's callback may, and a host turns when it likes.
-        let may_wait = by_acceptor || (!engine_thread::is_marked() && !self.phase().is_hosted());
+        let turns = host_turns || !self.phase().is_hosted();
+        let may_wait = by_acceptor || (!engine_thread::is_marked() && turns);
         if may_wait && (is_udp || POLLING_HOLDS) {
             wait(&all_released);
         }
