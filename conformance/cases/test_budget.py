@@ -32,6 +32,8 @@ FRAMED = f"{TCP}?framing=length:4"
 #: The kernel takes little of what is sent.
 NARROW = f"{TCP}?sndbuf=32768"
 LOOPS = pytest.mark.parametrize("loops", [1, 2, 4])
+#: Why cases in which the kernel limits the process's memory do not fit Node.
+OWN_MEMORY = "what JavaScript's machine takes for itself is in no relation to the limit, which counts it"
 
 
 def frame(payload: bytes) -> bytes:
@@ -197,6 +199,7 @@ def on_loop(client: Client) -> int:
 
 
 @promises("D5")
+@not_for("node", OWN_MEMORY)
 @needs("calls")
 @LOOPS
 def test_it_holds_for_half_frames_and_output(serve: Serve, loops: int) -> None:
@@ -212,6 +215,7 @@ def test_it_holds_for_half_frames_and_output(serve: Serve, loops: int) -> None:
 
 
 @promises("D5", "D4")
+@not_for("node", OWN_MEMORY)
 @needs("calls")
 @LOOPS
 def test_it_holds_for_input_that_is_kept(serve: Serve, loops: int) -> None:
@@ -229,6 +233,7 @@ def test_it_holds_for_input_that_is_kept(serve: Serve, loops: int) -> None:
 
 
 @promises("D5", "D4")
+@not_for("node", OWN_MEMORY)
 @needs("calls")
 @LOOPS
 def test_it_holds_for_completions(serve: Serve, loops: int) -> None:
@@ -255,6 +260,7 @@ def test_it_holds_for_completions(serve: Serve, loops: int) -> None:
 
 
 @promises("D5", "D4", "D6")
+@not_for("node", OWN_MEMORY)
 @needs("calls", "udp", "metrics")
 @LOOPS
 def test_it_holds_for_datagrams(serve: Serve, loops: int, tmp_path: Path) -> None:
@@ -293,6 +299,7 @@ def test_it_holds_for_datagrams(serve: Serve, loops: int, tmp_path: Path) -> Non
 
 
 @promises("D5", "D4")
+@not_for("node", OWN_MEMORY)
 @needs("calls")
 @LOOPS
 def test_it_holds_for_what_is_handed_in(serve: Serve, loops: int, tmp_path: Path) -> None:
@@ -324,6 +331,7 @@ def test_it_holds_for_what_is_handed_in(serve: Serve, loops: int, tmp_path: Path
 
 
 @promises("D5", "L1")
+@not_for("node", OWN_MEMORY)
 @needs("calls", "outgoing")
 @LOOPS
 def test_it_holds_for_what_waits_for_a_connect(serve: Serve, loops: int, tmp_path: Path) -> None:
@@ -365,6 +373,7 @@ def full_listener(path: str) -> Iterator[socket]:
 
 
 @promises("D5", "L6")
+@not_for("node", OWN_MEMORY)
 @needs("calls", "detach")
 @LOOPS
 def test_it_holds_for_what_is_detached(serve: Serve, loops: int) -> None:

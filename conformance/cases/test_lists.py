@@ -10,7 +10,7 @@ from conftest import Serve
 from harness import Client, Subject, needs, not_for, promises
 
 NO_LISTS = "a call for each frame costs next to nothing there, so there is none for a list"
-pytestmark = [needs("calls", "framing"), not_for("rust", NO_LISTS), not_for("c", NO_LISTS)]
+pytestmark = [needs("calls", "framing"), *(not_for(name, NO_LISTS) for name in ("rust", "c", "node"))]
 
 
 def serving(serve: Serve, framing: str, mode: str = "script") -> tuple[Subject, Client, str]:

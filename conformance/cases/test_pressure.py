@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, pattern, process, promises
+from harness import Client, Subject, eventually, needs, not_for, pattern, process, promises
 
 pytestmark = needs("calls", "metrics")
 
 MIB = 1 << 20
+
+#: Why the queue is not what a callback has written.
+AT_ONCE = "many bytes leave from within the callback there, as far as the kernel takes them, as nobody has on_pre_write"
 
 
 def turn(server: Subject) -> None:
@@ -184,6 +187,7 @@ def test_a_paused_connection_takes_no_memory_however_much_comes(serve: Serve) ->
 
 
 @promises("D5", "L1")
+@not_for("node-inline", AT_ONCE)
 @pytest.mark.parametrize("limit", [100_000, 5_000_000])
 def test_the_hard_limit_is_where_it_was_set(serve: Serve, limit: int) -> None:
     server = serve(loops=1, hard_limit=limit, high_water=50_000)

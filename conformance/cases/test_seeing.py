@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,9 @@ def test_system_calls_are_counted_as_the_system_counts_them(serve: Serve, tmp_pa
     assert seen.total() > 200
     assert since["reads"] == seen["recvfrom"]
     assert since["writes"] == seen["sendto"] + seen["sendmsg"]
-    assert abs(since["polls"] - seen[WAIT]) <= 1, "one may still wait"
+    # A host polls for itself as well, at a descriptor of its own.
+    polls = Counter(call.descriptor for call in trace.calls() if call.thread == loop and call.name == WAIT)
+    assert min(abs(since["polls"] - count) for count in polls.values()) <= 1, "one may still wait"
     assert since["turns"] >= 100
     assert (since["messages_read"], since["bytes_read"]) == (100, 500)
 
