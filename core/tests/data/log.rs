@@ -625,7 +625,7 @@ fn input_behind_a_completion_waits_for_its_answer_as_well() {
     let turn = || {
         for _ in 0..2 {
             let (sender, ran) = channel();
-            server.handle().run_on(0, move |_| drop(sender.send(()))).unwrap();
+            server.handle().run_on(0, move |_| sender.send(()).unwrap()).unwrap();
             ran.recv_timeout(PATIENCE).unwrap();
         }
     };
