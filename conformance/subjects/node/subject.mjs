@@ -19,6 +19,15 @@ process.emitWarning = (warning, ...more) => {
 /** Listeners whose input comes in frames, by their numbers. */
 const framed = new Set();
 
+/** Whose connection it is; of one that has ended before this thread was told of it nobody can say. */
+function listenerOf(conn) {
+  try {
+    return conn.info().listener;
+  } catch {
+    return null;
+  }
+}
+
 /** The handler: reports every callback and carries out its script. */
 function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
   let server;
@@ -35,11 +44,12 @@ function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
       return scripts.onStart === 'stop' ? Action.Stop : Action.None;
     },
     onOpen(conn) {
-      const { listener } = conn.info();
-      const own = listener === null ? { mode: outgoingMode, ...conn.data } : { mode, framed: framed.has(listener) };
+      const listener = listenerOf(conn);
+      const isOutgoing = conn.data?.isOutgoing ?? false;
+      const own = isOutgoing ? { mode: outgoingMode, ...conn.data } : { mode, framed: framed.has(listener) };
       conn.data = { partial: NOTHING, ...own };
       say('open', conn, { listener, thread });
-      return listener === null ? undefined : played('onOpen')(conn);
+      return isOutgoing ? undefined : played('onOpen')(conn);
     },
     onData: (conn, data) => take(on(conn), data),
     onDatagram(conn, data, { sender, destination, interface: number, size, truncated }) {
