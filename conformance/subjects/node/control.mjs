@@ -44,7 +44,9 @@ const shortly = (name) => (scene, rest) => {
 
 const COMMANDS = {
   ...Object.fromEntries(['write', 'text', 'close', 'hold', 'release'].map((name) => [name, shortly(name)])),
-  ...Object.fromEntries(['stop', 'wait'].map((name) => [name, (scene) => call(scene, `server ${name}`)])),
+  stop: (scene) => call(scene, 'server stop'),
+  // No command is read before the end, which a connection asks for.
+  wait: ({ server }) => server.wait().then(() => 'ok'),
   call,
   threads,
   burst,
