@@ -68,8 +68,8 @@ def package(name: str) -> Callable[[Path], str]:
 OURS = matched("Cargo.toml", r'^version = "(.+)"')
 COMPILER = printed("cc", "--version")
 NODE = printed("node", "--version", pattern=r"v(.+)")
-PEERS, OURS_IN_PYTHON = "target/bench/venv/bin/python", "target/venv/bin/python"
-PYTHON = printed(PEERS, "--version", pattern=r"Python (.+)")
+PEERS_PYTHON, OUR_PYTHON = "target/bench/venv/bin/python", "target/venv/bin/python"
+PYTHON = printed(PEERS_PYTHON, "--version", pattern=r"Python (.+)")
 
 VERSIONS: dict[str, Callable[[Path], str]] = {
     "reactor-rust": OURS,
@@ -109,7 +109,7 @@ def versions(root: Path, labels: Sequence[str]) -> dict[str, str]:
 
 def interpreters(root: Path) -> dict[str, str]:
     """The build of Python that the systems in Python run by: one line, or if ours has another, two."""
-    peers, ours = (printed(python, "bench/harness/interpreter.py")(root) for python in (PEERS, OURS_IN_PYTHON))
+    peers, ours = (printed(python, "bench/harness/interpreter.py")(root) for python in (PEERS_PYTHON, OUR_PYTHON))
     return {"python": peers} if ours in (peers, UNKNOWN) else {"python": peers, "python of reactor-python": ours}
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .cores import RESERVED
 from .counting import per_request
-from .loads import KV_SECONDS, Load, Report, kv_requests, redis_benchmark, wrk
+from .loads import KV_FIRST, KV_SECONDS, Load, Report, redis_benchmark, wrk
 from .plan import Unit
 from .probe import PROBES
 from .samples import Fault
@@ -34,6 +34,8 @@ class Meter:
     load: Load
     descriptors: int
     base: Callable[[], float]
+    # What redis-benchmark has a server answer in a second, by its system's label, as its warm-up has found.
+    _kv_rates: dict[str, float] = field(default_factory=dict)
 
     def figures(self, system: System) -> Figures:
         if self.unit.measure == "memory":
@@ -53,8 +55,10 @@ class Meter:
         if workload.kind in PROBES:
             PROBES[workload.kind](server.url)
         if workload.tool == "redis-benchmark":
-            requests = kv_requests(server.system.language, server.system.warm_up)
-            redis_benchmark(workload, server.url, server.pid, requests)
+            first = redis_benchmark(workload, server.url, server.pid, KV_FIRST)
+            requests = round(first.throughput * server.system.warm_up)
+            warm = redis_benchmark(workload, server.url, server.pid, requests)
+            self._kv_rates[server.system.label] = warm.throughput
         elif workload.tool == "wrk":
             wrk(server.url, server.pid, max(1, round(server.system.warm_up)))
         else:
@@ -65,7 +69,7 @@ class Meter:
         if workload.tool == "wrk":
             report = wrk(server.url, server.pid, 1)
         elif workload.tool == "redis-benchmark":
-            requests = kv_requests(server.system.language, KV_SECONDS)
+            requests = round(self._kv_rates[server.system.label] * KV_SECONDS)
             report = redis_benchmark(workload, server.url, server.pid, requests)
         else:
             report = self.load.timed(workload, server.url, server.pid, rounds.warm_up, rounds.seconds)

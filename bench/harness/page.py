@@ -8,9 +8,9 @@ from pathlib import Path
 from . import charts
 from .goals import GOALS, Goal
 from .machine import Run
-from .rows import Pair, Row, Trouble, noise, pair, pairs, rows, troubles
+from .rows import Pair, Row, noise, pair, pairs, rows, troubles
 from .runner import Measured
-from .systems import CLOSELY, IN_PYTHON, LIMIT
+from .systems import CLOSELY, LIMIT, OURS_IN_PYTHON
 from .workloads import MEASURES, METRICS, Workload
 
 
@@ -159,7 +159,7 @@ class Page:
         mine = [row for row in self.rows if row.workload == measured.unit.workload.name and row.metric == metric]
         same = [pair for pair in self.pairs if (pair.workload, pair.metric) == (mine[0].workload, metric)]
         against = {(pair.ours, pair.peer): pair for pair in same}
-        compared = (*CLOSELY, *(ours for ours in IN_PYTHON if any(pair.ours == ours for pair in same)))
+        compared = (*CLOSELY, *(ours for ours in OURS_IN_PYTHON if any(pair.ours == ours for pair in same)))
         head = ["system", said.unit, f"against {LIMIT}", *(f"{ours} against it" for ours in compared)]
         lines = [
             [row.label, self._value(row, measured), ratio(row.vs_limit, row.low, row.high)]

@@ -8,7 +8,7 @@ from statistics import median
 
 from .ratios import paired, spread
 from .runner import Measured
-from .systems import CLOSELY, IN_PYTHON, LIMIT, System
+from .systems import CLOSELY, LIMIT, OURS_IN_PYTHON, System
 from .workloads import MEASURES, METRICS
 
 # Ratios that differ from one by no more than this are no difference.
@@ -138,7 +138,7 @@ def pair(measured: Measured, metric: str, ours: str, peer: str) -> Pair | None:
 
 def rivals(peer: System) -> tuple[str, ...]:
     """Who of ours is compared with a peer."""
-    return (*CLOSELY, *IN_PYTHON) if peer.language == "python" else CLOSELY
+    return (*CLOSELY, *OURS_IN_PYTHON) if peer.language == "python" else CLOSELY
 
 
 def pairs(all_measured: Sequence[Measured]) -> list[Pair]:

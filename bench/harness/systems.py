@@ -16,7 +16,7 @@ HOSTED = tuple(f"reactor-{way}-{loop}" for way in ("python", "protocol") for loo
 # Ours whose figures are followed most closely, and compared with each peer.
 CLOSELY = ("reactor-rust", "reactor-c")
 # Ours in Python, compared with each peer in Python.
-IN_PYTHON = ("reactor-python", LISTS)
+OURS_IN_PYTHON = ("reactor-python", LISTS)
 # Seconds of load before what an interpreter runs is measured: its first second can be five times slower than the next.
 # A virtual machine that compiles on the way needs longer.
 INTERPRETER, VIRTUAL_MACHINE = 1.5, 3.0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from harness import counting, loads
+from harness import counting, loads, measuring, plan
 from harness.counting import calls, instructions, tool
-from harness.loads import Load, kv_requests, redis_benchmark, wrk
+from harness.loads import KV_FIRST, KV_SECONDS, Load, Report, redis_benchmark, wrk
+from harness.measuring import Meter
 from harness.samples import Fault, WrongAnswer
 from harness.servers import Fleet
 from harness.systems import SYSTEMS, System
@@ -76,8 +79,25 @@ def test_redis_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.command[said.command.index("-t") + 1] == "set"
 
 
-def test_python_is_asked_as_long_as_the_others_which_is_less_often() -> None:
-    assert (kv_requests("c", 0.5), kv_requests("python", 0.5), kv_requests("python", 1.5)) == (600_000, 125_000, 375_000)
+def test_redis_benchmark_asks_for_as_long_of_the_slow_as_of_the_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def benchmark(workload: Workload, url: str, pid: int, requests: int) -> Report:
+        asked.append(requests)
+        rate = 100_000.0 * len(asked)
+        return Report(requests, requests / rate, rate, 1.0, {})
+
+    monkeypatch.setattr(measuring, "redis_benchmark", benchmark)
+    monkeypatch.setattr(measuring, "PROBES", {})
+    (unit,) = (unit for unit in plan.units("core", ["kv-set"]) if unit.measure == "throughput")
+    server = SimpleNamespace(system=SimpleNamespace(label="any", warm_up=1.5), url="tcp://127.0.0.1:7999", pid=os.getpid())
+    fresh = iter((True, False))
+    fleet: Any = SimpleNamespace(get=lambda system: (server, next(fresh)))
+    meter = Meter(unit, fleet, Load([]), 0, lambda: 0.0)
+    for _ in range(2):
+        assert meter.figures(server.system).values["throughput"] == 100_000.0 * len(asked)
+    # The first, the warm-up at the rate of that, and each run at the rate of the warm-up.
+    assert asked == [KV_FIRST, 150_000, *[round(200_000 * KV_SECONDS)] * 2]
 
 
 def test_load_is_asked_for_the_workload(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,7 +283,7 @@ def test_an_interpreter_is_described_without_paths() -> None:
 
 def test_two_interpreters_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def builds(peers: str, ours: str) -> dict[str, str]:
-        said = {machines.PEERS: peers, machines.OURS_IN_PYTHON: ours}
+        said = {machines.PEERS_PYTHON: peers, machines.OUR_PYTHON: ours}
         monkeypatch.setattr(machines, "printed", lambda python, script: lambda root: said[python])
         return machines.interpreters(ROOT)
 

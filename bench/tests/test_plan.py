@@ -12,7 +12,7 @@ from harness.systems import HOSTED, LIMIT, SYSTEMS
 from harness.workloads import MEASURES, METRICS, WORKLOADS
 
 
-IN_PYTHON = ["asyncio", "uvloop", "rloop", "aiofastnet-asyncio", "aiofastnet-uvloop"]
+PEERS_IN_PYTHON = ["asyncio", "uvloop", "rloop", "aiofastnet-asyncio", "aiofastnet-uvloop"]
 
 
 def labels(mode: str, name: str) -> list[str]:
@@ -63,10 +63,10 @@ def test_who_takes_part() -> None:
         "limit-epoll", *ours, "uvloop", "uvloop-split", "uvloop-hiredis", "redis-server",
     ]
     assert labels("full", "answers-16k.throughput") == ["limit-epoll", "reactor-rust", "reactor-c", "reactor-python"]
-    instructions = ["limit-epoll", "reactor-rust", "reactor-c", *ours_in_python, "libuv", "libevent", "tokio", "mio", *IN_PYTHON]
+    instructions = ["limit-epoll", "reactor-rust", "reactor-c", *ours_in_python, "libuv", "libevent", "tokio", "mio", *PEERS_IN_PYTHON]
     assert labels("core", "frames.instructions") == instructions
     for measure in ("throughput", "instructions"):
-        assert labels("core", f"frames-64-deep.{measure}") == ["limit-epoll", *ours_in_python, *IN_PYTHON]
+        assert labels("core", f"frames-64-deep.{measure}") == ["limit-epoll", *ours_in_python, *PEERS_IN_PYTHON]
     assert "reactor-python" in labels("core", "echo-64x50.instructions")
     assert "reactor-node" not in labels("core", "echo-64x50.instructions")
     assert "asyncio" not in labels("core", "http.throughput")
@@ -153,7 +153,7 @@ def test_every_peer_in_python_takes_part_where_uvloop_does() -> None:
     for one in units("full"):
         here = {system.label for system in one.systems}
         # The cache is written once for each way to cut commands, and not for each loop.
-        assert here.issuperset(IN_PYTHON) == ("uvloop" in here and one.workload.kind != "kv"), one.name
+        assert here.issuperset(PEERS_IN_PYTHON) == ("uvloop" in here and one.workload.kind != "kv"), one.name
 
 
 def test_what_interprets_or_compiles_while_it_runs_warms_up() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, not_for, pattern, process, promises
+from harness import Client, Subject, eventually, needs, pattern, process, promises
 from harness.client import HANG_GUARD, accept
 from harness.subject import TCP
 
@@ -349,6 +349,8 @@ def test_it_holds_for_what_waits_for_a_connect(serve: Serve, loops: int, tmp_pat
         expect_service(server.connect())
         assert 2 < accepted(dict(Counter(results))) < 20
         assert closed_otherwise(server) == set()
+        # A loop closes its own at once, and tells the others whom of theirs.
+        server.come_round()
         gone = {event["id"] for event in server.events("close")}
         for listener in full:
             listener.accept()[0].close()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, eventually, needs, not_for, pattern, promises, several_loops
+from harness import eventually, needs, not_for, pattern, promises, several_loops
 from harness.client import HANG_GUARD, accept
 
 pytestmark = needs("calls", "outgoing")

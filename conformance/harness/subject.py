@@ -201,14 +201,14 @@ class Subject:
         self.expect("start")
         self.stats()
         if any(url.startswith("udp") for url in self.urls):
-            self._come_round()
+            self.come_round()
         if self.name == "python":
             # It opens two descriptors then, by which signals end its wait.
             eventually("the main thread's wait", lambda: process.is_polling(self.pid))
         self.remember_descriptors()
 
-    def _come_round(self) -> None:
-        """Waits for every loop's turn: an endpoint's own descriptor is opened by its loop."""
+    def come_round(self) -> None:
+        """Waits for every loop's turn: it has done what it was told before, such as to open an endpoint's descriptor."""
         for number in range(self.control("call server loops")):
             assert self.control(f"call server run {number} current-loop") == "ok"
             self.expect("ran", call="current-loop", result=number)

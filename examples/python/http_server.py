@@ -147,7 +147,7 @@ class Client:
         data, at = self.rest + data if self.rest else data, 0
         try:
             while at < len(data) and not self.is_over:
-                end = self.body.skip(data, at) if not self.body.is_over else self.read_head(data, at)
+                end = self.read_head(data, at) if self.body.is_over else self.body.skip(data, at)
                 if end == at:
                     break
                 at = end

@@ -193,7 +193,7 @@ def command_(client: Client, args: list[bytes]) -> Reply:
 @command("command|info", -2, "loading stale", "@slow @connection", tips=UNORDERED)
 def command_info(client: Client, args: list[bytes]) -> Reply:
     def named(name: bytes) -> Reply:
-        parent, bar, own_name = name.lower().partition(b"|")
+        parent, bar, own_name = name.upper().partition(b"|")
         found = COMMANDS.get(parent)
         if found and bar:
             found = found.subcommands.get(own_name)

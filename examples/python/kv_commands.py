@@ -81,8 +81,7 @@ class Command:
 
 
 COMMANDS: dict[bytes, Command] = {}
-IN_CAPITALS: dict[bytes, Command] = {}
-"""The same, by their names as most programs write them."""
+"""By their names in capitals, as most programs write them; subcommands, too."""
 
 
 def command(
@@ -98,11 +97,9 @@ def command(
 
     def add(run: Run) -> Run:
         parent, _, own_name = name.rpartition("|")
-        commands = COMMANDS[parent.encode()].subcommands if parent else COMMANDS
+        commands = COMMANDS[parent.upper().encode()].subcommands if parent else COMMANDS
         made = Command(name, arity, flags, categories, keys, tips, run, is_immediate)
-        commands[own_name.encode()] = made
-        if not parent:
-            IN_CAPITALS[own_name.upper().encode()] = made
+        commands[own_name.upper().encode()] = made
         return run
 
     return add
@@ -142,11 +139,11 @@ def execute(client: Client, args: list[bytes]) -> Reply:
 
 def find(args: list[bytes]) -> Command:
     """The command or subcommand that is asked for."""
-    found = IN_CAPITALS.get(args[0]) or COMMANDS.get(args[0].lower())
+    found = COMMANDS.get(args[0]) or COMMANDS.get(args[0].upper())
     if found is None:
         raise unknown(args)
     if found.subcommands and len(args) > 1:
-        found = found.subcommands.get(args[1].lower())
+        found = found.subcommands.get(args[1].upper())
         if found is None:
             raise unknown_subcommand(args)
     if len(args) != found.arity and (found.arity > 0 or len(args) < -found.arity):

@@ -134,7 +134,7 @@ impl Conn {
     fn set_timer(&self, delay: &Bound<'_, PyAny>, repeat: Option<&Bound<'_, PyAny>>) -> PyResult<Timer> {
         let py = delay.py();
         let delay = Argument { name: "delay", value: delay }.seconds()?;
-        let repeat = seconds_or_none("repeat", repeat)?;
+        let repeat = seconds_or_zero("repeat", repeat)?;
         let started = self.handle().with_conn(self.conn_id(), |conn| conn.start_timer(delay, repeat));
         let id = started.and_then(|started| started).into_py_result(py)?;
         Ok(Timer::new(id, self.handle().clone()))
@@ -157,9 +157,9 @@ impl Conn {
         write: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let timeouts = Timeouts {
-            idle: seconds_or_none("idle", idle)?,
-            read: seconds_or_none("read", read)?,
-            write: seconds_or_none("write", write)?,
+            idle: seconds_or_zero("idle", idle)?,
+            read: seconds_or_zero("read", read)?,
+            write: seconds_or_zero("write", write)?,
         };
         self.handle().set_timeouts(self.conn_id(), timeouts).into_py_result(py)
     }
@@ -176,7 +176,7 @@ impl Conn {
 }
 
 /// The seconds in an argument, 0 if it is left out.
-fn seconds_or_none(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Duration> {
+fn seconds_or_zero(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Duration> {
     given.map_or(Ok(Duration::ZERO), |value| Argument { name, value }.seconds())
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from typing import Any
 
 import reactor
 
+TCP = "tcp://127.0.0.1:0"
 DEADLINE = 20.0
 """Seconds after which a test that waits has failed: a guard against hanging, nothing that is measured."""
 
@@ -34,6 +37,16 @@ def connect(url: str) -> socket.socket:
         return client
     host, _, port = address.rpartition(":")
     return socket.create_connection((host.strip("[]"), int(port)), DEADLINE)
+
+
+def reset_at_close(client: socket.socket) -> None:
+    """Its close will be a reset, and no port waits for a minute afterwards."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def reset(client: socket.socket) -> None:
+    reset_at_close(client)
+    client.close()
 
 
 def receive(client: socket.socket, size: int) -> bytes:
@@ -196,6 +209,18 @@ def call_in_thread(call: Callable[[], object]) -> object:
     thread.join(DEADLINE)
     assert results, "the call did not return"
     return results[0]
+
+
+def descriptors() -> int:
+    """How many this process has."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def resident(pid: int) -> int:
+    """The memory of a process's own, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (own,) = (line for line in lines if line.startswith("RssAnon:"))
+    return int(own.split()[1]) * 1024
 
 
 # ---- programs of their own ----

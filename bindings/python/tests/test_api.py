@@ -8,7 +8,6 @@ import inspect
 import os
 import pickle
 import re
-import socket
 import threading
 import traceback
 import types
@@ -20,7 +19,7 @@ from typing import Any
 
 import pytest
 import reactor
-from helpers import DEADLINE, Recorder, Running, connect, echo, exchange, receive, send_all, wait_until, writes
+from helpers import DEADLINE, Recorder, Running, connect, echo, exchange, receive, reset, send_all, wait_until, writes
 from reactor import _native, _types
 
 
@@ -130,8 +129,7 @@ def test_a_reset_carries_the_errno() -> None:
     with Running(recorder) as running:
         client = connect(running.url)
         recorder.wait_for("on_open")
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        client.close()
+        reset(client)
         recorder.wait_for("on_close")
     assert recorder.closed() == [(reactor.CloseReason.RESET, 104)]
 

@@ -14,11 +14,9 @@ import reactor
 import uvloop
 from async_steps import Steps
 from asyncio_helpers import ask, client, run, until
-from helpers import DEADLINE, connect
+from helpers import DEADLINE, TCP, connect
 
 pytestmark = pytest.mark.usefixtures("on_each_event_loop")
-
-TCP = "tcp://127.0.0.1:0"
 
 
 def test_a_connection_is_held_until_its_coroutine_has_ended() -> None:

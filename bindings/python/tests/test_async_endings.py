@@ -12,11 +12,9 @@ import pytest
 import reactor
 from async_steps import Steps
 from asyncio_helpers import ask, client, run, until
-from helpers import DEADLINE, connect, finish, run_python
+from helpers import DEADLINE, TCP, connect, finish, reset, run_python
 
 pytestmark = pytest.mark.usefixtures("on_each_event_loop")
-
-TCP = "tcp://127.0.0.1:0"
 
 
 def test_its_exception_is_the_handlers_failure() -> None:
@@ -104,8 +102,7 @@ def test_it_is_cancelled_when_its_connection_ends(how: str) -> None:
             await until(lambda: steps.said)
             steps.conns[0].wake()
             if how == "reset":
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                peer.close()
+                reset(peer)
             elif how == "close":
                 steps.conns[0].close()
                 peer.close()

@@ -10,11 +10,9 @@ import time
 import pytest
 import reactor
 from asyncio_helpers import ask, client, run, until
-from helpers import DEADLINE, Recorder, call_in_thread, echo, engine_threads
+from helpers import DEADLINE, TCP, Recorder, call_in_thread, echo, engine_threads
 
 pytestmark = pytest.mark.usefixtures("on_each_event_loop")
-
-TCP = "tcp://127.0.0.1:0"
 
 
 def test_callbacks_come_on_the_event_loops_thread() -> None:

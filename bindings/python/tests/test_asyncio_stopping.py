@@ -12,11 +12,9 @@ import pytest
 import reactor
 import uvloop
 from asyncio_helpers import ask, client, run, until
-from helpers import DEADLINE, Recorder, asleep, connect, echo, finish, receive, run_python
+from helpers import DEADLINE, TCP, Recorder, asleep, connect, echo, finish, receive, run_python
 
 pytestmark = pytest.mark.usefixtures("on_each_event_loop")
-
-TCP = "tcp://127.0.0.1:0"
 
 
 def test_serve_returns_when_the_server_has_stopped() -> None:

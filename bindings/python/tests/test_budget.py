@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from helpers import finish, run_python
 
+FOLDER = f"import sys\nsys.path.append({str(Path(__file__).parent)!r})\n"
+"""Where the tests' own helpers are."""
+
 HEAD = """
-import resource, socket, threading, time
-from pathlib import Path
-import reactor
+import os, resource, socket, threading, time
+import helpers, reactor
 
 MIB = 1 << 20
 
 def resident():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (own,) = (line for line in lines if line.startswith("RssAnon:"))
-    return int(own.split()[1]) * 1024
+    return helpers.resident(os.getpid())
 
 def connect(url, receive_buffer=1 << 14):
     host, _, port = url.rpartition("/")[2].rpartition(":")
@@ -117,8 +119,8 @@ with reactor.Server(handler, loops=1, hard_limit=2 * SIZE) as server:
 @pytest.mark.parametrize("kind", ["closure", "method"])
 def test_functions_that_wait_for_writes_count(kind: str) -> None:
     """Made for one write each, for peers that take nothing: they are far more memory than its byte."""
-    assert finish(run_python(f"KIND = {kind!r}\n{HEAD}{COMPLETIONS}")) == (0, "", "")
+    assert finish(run_python(f"KIND = {kind!r}\n{FOLDER}{HEAD}{COMPLETIONS}")) == (0, "", "")
 
 
 def test_what_is_detached_is_held_once() -> None:
-    assert finish(run_python(HEAD + DETACHED)) == (0, "", "")
+    assert finish(run_python(FOLDER + HEAD + DETACHED)) == (0, "", "")

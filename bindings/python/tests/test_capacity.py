@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import resource
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from helpers import DEADLINE, finish, receive, run_python
+from helpers import DEADLINE, finish, receive, reset_at_close, resident, run_python
 
 COUNT = 10_000
 BATCH = 100
@@ -29,14 +26,12 @@ class Handler(reactor.Handler):
     def on_open(self, conn):
         pass
     def on_data(self, conn, data):
+        if data == b"c":
+            conn.context = State()
         conn.write(data)
 
 class State:
     __slots__ = ("served",)
-
-class WithContext(Handler):
-    def on_open(self, conn):
-        conn.context = State()
 
 class Coroutines(Handler):
     async def on_data(self, conn, data):
@@ -71,7 +66,6 @@ async def hosted(handler):
 """
 SERVERS = {
     "threads": "on_threads(Handler())",
-    "context": "on_threads(WithContext())",
     "hosted": "asyncio.run(hosted(Handler()))",
     "coroutines": "asyncio.run(hosted(Coroutines()))",
     "protocols": "asyncio.run(with_protocols())",
@@ -93,61 +87,63 @@ def many_descriptors() -> Iterator[None]:
 def connect(address: tuple[str, int], number: int) -> socket.socket:
     """A client. There are more of them than one local address has ports to spare."""
     client = socket.create_connection(address, DEADLINE, source_address=(f"127.0.0.{2 + number % 4}", 0))
-    # No port waits for a minute afterwards.
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_at_close(client)
     return client
 
 
-def serve(clients: list[socket.socket]) -> None:
+def serve(clients: list[socket.socket], what: bytes = b"x") -> None:
     """Each is answered once."""
     for client in clients:
-        client.sendall(b"x")
+        client.sendall(what)
     for client in clients:
-        assert receive(client, 1) == b"x"
+        assert receive(client, 1) == what
 
 
 def steady(process: subprocess.Popen[str]) -> int:
     """The memory of the process's own, in bytes, when it no longer changes."""
     seen = [0, 1]
     end = time.monotonic() + DEADLINE
-    while len(set(seen[-5:])) > 1 and time.monotonic() < end:
-        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-        (own,) = (line for line in lines if line.startswith("RssAnon:"))
-        seen.append(int(own.split()[1]) * 1024)
+    while len(set(seen[-5:])) > 1:
+        assert time.monotonic() < end, "the memory goes on changing"
+        seen.append(resident(process.pid))
         time.sleep(0.02)
     return seen[-1]
 
 
-@functools.lru_cache
-def bytes_per_connection(kind: str) -> float:
+def bytes_per_connection(kind: str, then: bytes = b"x") -> tuple[float, float]:
+    """What each costs, and how much more when each was served again, by this."""
     process = run_python(PROGRAM + SERVERS[kind])
     assert process.stdout is not None
     host, _, port = process.stdout.readline().strip().rpartition("/")[2].rpartition(":")
     address = host, int(port)
     with contextlib.ExitStack() as clients:
 
-        def crowd(count: int) -> None:
-            serve([clients.enter_context(connect(address, number)) for number in range(count)])
+        def crowd() -> list[socket.socket]:
+            batch = [clients.enter_context(connect(address, number)) for number in range(BATCH)]
+            serve(batch)
+            return batch
 
         # What the server needs once, for its first connections, is no connection's.
-        crowd(BATCH)
+        serve(crowd(), then)
         before = steady(process)
-        for _ in range(COUNT // BATCH):
-            crowd(BATCH)
+        crowds = [crowd() for _ in range(COUNT // BATCH)]
         after = steady(process)
+        for batch in crowds:
+            serve(batch, then)
+        in_the_end = steady(process)
     assert finish(process) == (0, "", "")
-    return (after - before) / COUNT
+    return (after - before) / COUNT, (in_the_end - after) / COUNT
 
 
 @pytest.mark.parametrize("kind", ["threads", "hosted", "coroutines", "protocols"])
 def test_ten_thousand_connections_cost_less_than_a_kibibyte_each(kind: str) -> None:
-    cost = bytes_per_connection(kind)
+    cost, _ = bytes_per_connection(kind)
     print(f"{kind}: {cost:.0f} bytes")
     assert 100 < cost < 1024
 
 
 def test_a_context_costs_what_the_program_puts_there() -> None:
     """The place is there anyway. An object with one attribute takes 48 bytes."""
-    without, with_context = bytes_per_connection("threads"), bytes_per_connection("context")
-    print(f"context: {with_context - without:.0f} bytes")
-    assert 16 < with_context - without < 96
+    _, context = bytes_per_connection("threads", b"c")
+    print(f"context: {context:.0f} bytes")
+    assert 16 < context < 96

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import reactor
-from helpers import Recorder, Running, call_in_thread, connect, exchange, receive, wait_until, writes
+from helpers import TCP, Recorder, Running, call_in_thread, connect, exchange, receive, wait_until, writes
 
 
 class Listening:
@@ -43,9 +43,6 @@ class Events(Recorder):
 
     def on_detach(self, conn: reactor.Conn, sock: socket.socket, input: bytes, output: bytes) -> Any:
         return self.note("on_detach", conn, sock, input, output)
-
-
-TCP = "tcp://127.0.0.1:0"
 
 
 def test_writelines_sends_one_after_the_other() -> None:

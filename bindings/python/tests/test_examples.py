@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from helpers import DEADLINE, connect, exchange, finish, receive, receive_all, run_program, send_all
+from helpers import DEADLINE, connect, exchange, finish, receive, receive_all, reset, run_program, send_all
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples" / "python"
@@ -112,8 +112,7 @@ def test_echo_survives_resets_in_silence() -> None:
     for number in range(200):
         client = connect(url)
         client.sendall(bytes(number * 1000))
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        client.close()
+        reset(client)
     assert exchange(url, b"alive") == b"alive"
     process.send_signal(signal.SIGTERM)
     assert finish(process) == (0, "", "")

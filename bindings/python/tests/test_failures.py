@@ -27,6 +27,7 @@ from helpers import (
     finish,
     receive,
     receive_all,
+    reset,
     run_python,
     wait_until,
     writes,
@@ -112,8 +113,7 @@ def test_a_write_to_a_peer_that_has_left_is_no_failure() -> None:
             waiting.sendall(b"wait")
             assert entered.wait(DEADLINE)
             leaving.sendall(b"gone")
-            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            leaving.close()
+            reset(leaving)
             release.set()
             recorder.wait_for("on_close")
     assert [event[2] for event in recorder.events if event[0] == "on_data"] == [b"wait", b"gone"]
@@ -207,9 +207,10 @@ def test_what_an_operator_must_know_is_logged(caplog: pytest.LogCaptureFixture) 
 def test_a_first_report_needs_no_descriptor() -> None:
     """The module that tells it was imported before, as an import opens files."""
     program = """
-import contextlib, os, resource, socket, time, reactor
+import contextlib, os, resource, socket, threading, time, reactor
 
-server = reactor.Server(type("Silent", (), {"on_data": lambda *_: None})(), loops=1)
+ended = threading.Event()
+server = reactor.Server(type("Silent", (), {"on_data": lambda *_: None, "on_stop": lambda *_: ended.set()})(), loops=1)
 url = server.listen("tcp://127.0.0.1:0")
 server.start()
 client = socket.socket()
@@ -222,6 +223,8 @@ client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
 while not server.metrics().accept_errors:
     time.sleep(0.002)
 server.stop()
+# The report may come behind the count, but not behind the end.
+ended.wait()
 resource.setrlimit(resource.RLIMIT_NOFILE, before)
 server.wait()
 client.close()

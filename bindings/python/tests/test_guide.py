@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import reactor
-from helpers import DEADLINE, Recorder, connect, exchange, finish, receive, receive_all, run_program, wait_until
+from helpers import DEADLINE, Recorder, connect, exchange, finish, receive, receive_all, reset, run_program, wait_until
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -59,11 +59,6 @@ def is_refused(url: str) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def reset(client: socket.socket) -> None:
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    client.close()
 
 
 def test_the_guide_has_no_page_without_a_test_and_tells_of_all() -> None:

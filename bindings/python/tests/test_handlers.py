@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 import reactor
-from helpers import Recorder, Running, connect, exchange, receive
-
-TCP = "tcp://127.0.0.1:0"
+from helpers import TCP, Recorder, Running, connect, exchange, receive
 
 
 def test_ticks_come_after_what_they_return_until_none() -> None:

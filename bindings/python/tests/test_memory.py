@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 import weakref
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import reactor
-from helpers import Recorder, Running, connect, engine_threads, exchange, wait_until
+from helpers import Recorder, Running, connect, descriptors, engine_threads, exchange, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +23,6 @@ def nothing_is_left() -> Iterator[None]:
     gc.collect()
     wait_until(lambda: not engine_threads(), "the end of the engine's threads")
     wait_until(lambda: descriptors() == before, f"{before} descriptors")
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 class Echo:

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 import reactor
 from asyncio_helpers import ask, run
-from helpers import Recorder, Running, connect, receive
-
-TCP = "tcp://127.0.0.1:0"
+from helpers import TCP, Recorder, Running, connect, receive
 
 
 async def coroutine(*_: object) -> None: ...

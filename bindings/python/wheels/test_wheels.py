@@ -108,6 +108,23 @@ def test_the_wheel_serves(number: tuple[int, ...], tmp_path: Path) -> None:
     assert told == f"reactor {version()} serves on cpython {'.'.join(map(str, number))}\n"
 
 
+def pinned(*names: str) -> list[str]:
+    """These packages, in the versions that the ordinary tests use."""
+    lines = (ROOT / "tools" / "requirements.txt").read_text().splitlines()
+    return [line for line in lines if line.partition("==")[0] in names]
+
+
+@pytest.mark.parametrize("number", [number for number in ends()[-1:] if number >= (3, 12)], ids=lambda number: ".".join(map(str, number)))
+def test_coroutines_begin_at_once_where_they_can(number: tuple[int, ...], tmp_path: Path) -> None:
+    """From 3.12 on, which the Python of the ordinary tests may not be."""
+    python = environment(interpreters()[number], tmp_path)
+    checked(python, "-m", "pip", "install", only("*.whl"), *pinned("pytest", "rloop", "uvloop"), cwd=tmp_path)
+    tests = sorted((ROOT / "bindings" / "python" / "tests").glob("test_async_*.py"))
+    told = checked(python, "-m", "pytest", "-rs", "-p", "no:cacheprovider", *tests, cwd=tmp_path)
+    assert re.search(r"[1-9]\d* passed", told), told
+    assert "tasks do not start at once" not in told, told
+
+
 def test_the_source_distribution_builds_a_wheel_that_serves(tmp_path: Path) -> None:
     shutil.copy(only("*.tar.gz"), tmp_path)
     archive = f"reactor_engine-{version()}.tar.gz"

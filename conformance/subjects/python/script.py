@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
+from collections.abc import Iterable
 from typing import Union
 
 import reactor
@@ -20,6 +21,11 @@ MODES = {"sink": "sink", "echo-on": "echo", "data-on": "data"}
 QUIET = {"hold": "self hold", "release": "self release", "close-call": "self close", "stop-call": "server stop"}
 ACTIONS = {action.name.lower(): action for action in (reactor.Action.CLOSE, reactor.Action.STOP, reactor.Action.DETACH)}
 Reply = Union[reactor.Action, None]
+
+
+def first(replies: Iterable[Reply]) -> Reply:
+    """The first that asks for something; what is behind it is not obeyed."""
+    return next((reply for reply in replies if reply is not None), None)
 
 
 class Input:
@@ -70,13 +76,11 @@ class Scene:
         frames = self.world.conns.get(self.conn.id, Frames.NONE)
         if frames is Frames.NONE:
             return self.take_stream(b"".join(pieces), is_datagram=False)
-        replies = (self.take_frame(frames, piece) for piece in pieces)
-        return next((reply for reply in replies if reply is not None), None)
+        return first(self.take_frame(frames, piece) for piece in pieces)
 
     def take_each_command(self, commands: list[list[bytes]]) -> Reply:
         """The same of commands."""
-        replies = map(self.take_command, commands)
-        return next((reply for reply in replies if reply is not None), None)
+        return first(map(self.take_command, commands))
 
     def take_stream(self, data: bytes, is_datagram: bool) -> Reply:
         while self.input.is_script:

@@ -14,18 +14,14 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::notice::{tell, Kind};
 use crate::base::timer::Wheel;
 use crate::conn::entry::Entry;
-use crate::conn::request::Request;
 use crate::conn::shared::ConnShared;
-use crate::conn::stream::entry::StreamEntry;
-use crate::conn::stream::queue::BlockPool;
-use crate::contract::action::{CloseReason, Closed};
 use crate::contract::config::Config;
 use crate::contract::metrics::LoopMetrics;
 use crate::contract::options::{ConnInfo, Context, ListenerId};
-use crate::framing::{Framer, Framing, Place};
+use crate::framing::Place;
 use crate::loop_state::conns::Conns;
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::{closed_error, no_detach_error, note_request, Mailbox};
+use crate::shared::mailbox::{closed_error, Mailbox};
 use crate::shared::seed::Seed;
 use crate::sys::cancel::guarded;
 use crate::sys::fork;
@@ -35,7 +31,9 @@ mod alarms;
 mod arguments;
 pub(crate) mod conns;
 mod endpoints;
+mod handing_over;
 mod holding;
+mod requests;
 mod sending;
 mod writing;
 
@@ -195,111 +193,12 @@ impl LoopState {
         &self.server.shared.config
     }
 
-    // ---- calls on connections ----
-
-    pub(crate) fn request(&self, id: ConnId, request: Request) -> Result<()> {
-        self.expect_own_process()?;
-        let shared = self.shared(id)?;
-        if matches!(request, Request::Detach) && !self.server.shared.carries.detach {
-            return Err(no_detach_error(id));
-        }
-        if note_request(id, &shared, &request)? {
-            drop(self.carry_out(id, request));
-        }
-        Ok(())
-    }
-
-    /// A callback of the connection's failed, whatever it had asked for before. A UDP endpoint stays as it is.
-    pub(crate) fn fail(&self, id: ConnId) {
-        let conns = &mut *self.conns.borrow_mut();
-        match conns.slab.get_mut(id) {
-            Some(Entry::Stream(stream)) => stream.machine.fail(&mut conns.pool),
-            Some(Entry::Udp(udp)) if udp.listener.is_none() => {
-                udp.close(Closed::by(CloseReason::HandlerError));
-            }
-            _ => {}
-        }
-        conns.mark_dirty(id);
-    }
+    // ---- what callbacks ask ----
 
     fn shared(&self, id: ConnId) -> Result<Arc<ConnShared>> {
         let conns = &mut *self.conns.borrow_mut();
         let entry = conns.slab.find_mut(id).ok_or_else(|| closed_error(id))?;
         Ok(Arc::clone(entry.shared()))
-    }
-
-    /// Does what was asked for, and noted on the shared part before. Returns a framing that is replaced: a
-    /// function of the user's may go with it, which must not run while anything is borrowed.
-    #[must_use]
-    pub(crate) fn carry_out(&self, id: ConnId, request: Request) -> Option<Box<Framer>> {
-        if matches!(request, Request::Evict) {
-            self.evict(id);
-            return None;
-        }
-        let conns = &mut *self.conns.borrow_mut();
-        let replaced = match conns.slab.get_mut(id)? {
-            Entry::Stream(stream) => self.carry_out_of(id, stream, request, &mut conns.pool),
-            Entry::Udp(udp) => {
-                udp.carry_out(&request);
-                None
-            }
-        };
-        conns.mark_dirty(id);
-        conns.line_up(id);
-        replaced
-    }
-
-    fn carry_out_of(
-        &self,
-        id: ConnId,
-        entry: &mut StreamEntry,
-        request: Request,
-        pool: &mut BlockPool,
-    ) -> Option<Box<Framer>> {
-        match request {
-            Request::Close(reason) => entry.machine.close(reason, pool),
-            Request::Abort => entry.end_now(Closed::by(CloseReason::Abort), pool),
-            Request::Overflow | Request::Evict => entry.end_now(Closed::by(CloseReason::Overflow), pool),
-            Request::End => entry.machine.end(),
-            Request::Detach => {
-                if !entry.machine.detach() {
-                    // Not made yet, or broken: there is nothing to hand out.
-                    entry.machine.close(CloseReason::LocalClose, pool);
-                }
-            }
-            Request::Wake => {}
-            Request::Pause => {
-                entry.machine.pause(true);
-                entry.held();
-            }
-            Request::Resume => {
-                entry.machine.pause(false);
-                entry.timing().into_iter().for_each(|timing| timing.reads_again(self.moment()));
-            }
-            Request::Hold => {
-                entry.machine.change_holds(1);
-                entry.held();
-            }
-            Request::Release => {
-                if entry.machine.change_holds(-1) {
-                    self.goes_on(entry, pool);
-                }
-            }
-            Request::Timeouts(timeouts) => {
-                entry.machine.choose_timeouts();
-                self.set_timeouts(id, entry, timeouts);
-            }
-            Request::Framing(_) => {
-                // The one that was noted last, so that cutting and `write_frame` agree whoever came first.
-                let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
-                let replaced = std::mem::replace(&mut entry.framer, framer);
-                entry.reframed = true;
-                // What is carried is looked at with new eyes.
-                entry.backlog = !entry.carry().is_empty();
-                return replaced;
-            }
-        }
-        None
     }
 
     pub(crate) fn keep(&self, id: ConnId, n: usize) -> Result<()> {
@@ -369,74 +268,6 @@ impl LoopState {
             Entry::Stream(stream) => stream.wire.local(),
             Entry::Udp(udp) => udp.endpoint.local(),
         }
-    }
-
-    // ---- receivers that hand over ----
-
-    pub(crate) fn hold(&self, id: ConnId) {
-        let conns = &mut *self.conns.borrow_mut();
-        if let Some(entry) = conns.slab.stream_mut(id) {
-            entry.machine.hold();
-            // What it carried may have been handed over.
-            self.note_held(id, entry, &mut conns.pool);
-        } else if let Some(udp) = conns.slab.udp_mut(id) {
-            udp.awaits_answer = true;
-        }
-    }
-
-    /// Leaves unconsumed input with the connection; too much of what the handler keeps is an error.
-    pub(crate) fn carry(&self, id: ConnId, bytes: Vec<u8>) {
-        self.set_carry(id, bytes);
-        // At once: many connections can bring a lot in one turn.
-        self.publish();
-    }
-
-    fn set_carry(&self, id: ConnId, bytes: Vec<u8>) {
-        let conns = &mut *self.conns.borrow_mut();
-        let Some(entry) = conns.slab.stream_mut(id) else { return };
-        if entry.framer.is_none() && !entry.backlog && bytes.len() > Framing::DEFAULT_MAX_FRAME {
-            entry.machine.close(CloseReason::Protocol, &mut conns.pool);
-            return conns.mark_dirty(id);
-        }
-        entry.set_carry(bytes, &mut conns.pool);
-        self.note_held(id, entry, &mut conns.pool);
-        if entry.check_end(&mut conns.pool) {
-            conns.mark_dirty(id);
-        }
-    }
-
-    /// The same for input that was handed over, and comes back when the connection may have a framing.
-    pub(crate) fn keep_handed_over(&self, id: ConnId, bytes: &[u8]) {
-        let carried = {
-            let conns = &mut *self.conns.borrow_mut();
-            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
-                return;
-            };
-            entry.backlog |= entry.framer.is_some() && !bytes.is_empty();
-            entry.take_carry(&mut conns.pool)
-        };
-        self.carry(id, [&carried, bytes].concat());
-    }
-
-    /// What was handed over of a connection is answered: it goes on.
-    pub(crate) fn release(&self, id: ConnId) {
-        let conns = &mut *self.conns.borrow_mut();
-        if let Some(udp) = conns.slab.udp_mut(id) {
-            udp.awaits_answer = false;
-            return conns.line_up(id);
-        }
-        if let Some(entry) = conns.slab.stream_mut(id) {
-            entry.machine.release();
-            self.goes_on(entry, &mut conns.pool);
-            conns.mark_dirty(id);
-        }
-    }
-
-    /// A connection is held once less, and goes on if nobody else holds it. Neither the idle nor the read time-out has run
-    /// meanwhile.
-    fn goes_on(&self, entry: &mut StreamEntry, pool: &mut BlockPool) {
-        entry.check_end(pool);
-        entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
     }
 
     /// Whether input may be read: not while too much waits for the handler.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import socket
 import threading
 import weakref
@@ -15,10 +14,7 @@ import reactor
 import reactor.asyncio
 from echoing import echo, exchange
 from harness import Recorder, run, serve
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+from helpers import descriptors
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

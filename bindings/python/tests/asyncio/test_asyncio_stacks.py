@@ -230,9 +230,12 @@ def test_aiohttp(kind: str) -> None:
         await runner.setup()
         site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        # As the guide has it: its factory, without a site.
+        factory: Any = runner.server
+        beside = await reactor.asyncio.create_server(factory, "tcp://127.0.0.1:0")
+        urls = [f"http://127.0.0.1:{runner.addresses[0][1]}", beside.addresses[0].replace("tcp:", "http:")]
 
-        async def talk(session: aiohttp.ClientSession) -> None:
+        async def talk(session: aiohttp.ClientSession, url: str) -> None:
             for body in (b"", b"hello", MUCH):
                 async with session.post(f"{url}/digest", data=io.BytesIO(body)) as response:
                     assert await response.text() == hashlib.sha256(body).hexdigest()
@@ -244,7 +247,9 @@ def test_aiohttp(kind: str) -> None:
                     assert await sock.receive_str() == text.upper()
 
         async with aiohttp.ClientSession() as session:
-            await asyncio.gather(*(talk(session) for _ in range(8)))
+            await asyncio.gather(*(talk(session, url) for url in urls for _ in range(8)))
+        beside.close()
         await runner.cleanup()
+        await beside.wait_closed()
 
     run(kind, main())

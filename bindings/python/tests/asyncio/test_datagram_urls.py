@@ -14,12 +14,10 @@ from typing import Any
 import pytest
 import reactor
 import reactor.asyncio
-from datagram_endpoints import Datagrams, endpoint, make, peer, received
+from datagram_endpoints import HERE, Datagrams, Full, endpoint, make, peer, received, turn
 from harness import run, steps
 
 pytestmark = pytest.mark.usefixtures("on_each_event_loop")
-
-HERE = "127.0.0.1"
 
 
 def test_urls_and_their_options() -> None:
@@ -156,32 +154,6 @@ def test_wrong_use_says_what_is_wrong() -> None:
         transport.close()
 
     run(main())
-
-
-class Full:
-    """The engine as if the kernel took nothing until it is told to: over loopback it takes everything, always."""
-
-    def __init__(self, engine: Any) -> None:
-        self.engine = engine
-        self.left = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.engine, name)
-
-    def send(self, id: int, data: bytes, address: Any, high: int) -> int:
-        self.left += len(data)
-        return self.left
-
-    def unsent(self, id: int) -> int:
-        return self.left
-
-
-async def turn(transport: Any) -> None:
-    """Has the engine turn: something comes for the endpoint."""
-    async with peer() as sock:
-        seen = transport.get_protocol().names().count("datagram")
-        sock.sendto(b"turn", transport.get_extra_info("sockname"))
-        await transport.get_protocol().has("datagram", seen + 1)
 
 
 def test_a_socket_that_takes_no_more_pauses_its_protocol() -> None:

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 import reactor
 import reactor.asyncio
-from datagram_endpoints import Datagrams, endpoint, make, peer, received
+from datagram_endpoints import HERE, Datagrams, endpoint, make, peer, received
 from harness import run, steps
-
-HERE = "127.0.0.1"
 
 
 @pytest.fixture

@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 import reactor.asyncio
-from datagram_endpoints import HERE, endpoint
+from datagram_endpoints import HERE, Full, endpoint, turn
 from harness import PATIENCE, Recorder, run, serve, steps
-from test_datagram_urls import Full, turn
 
 
-@pytest.mark.parametrize("engine", ["asyncio", "reactor"])
 @pytest.mark.parametrize("callback", ["made", "data", "eof", "lost"])
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_server_is_closed(engine: str, callback: str, reset: bool) -> None:
@@ -142,7 +140,6 @@ class Writing(asyncio.BufferedProtocol):
         self.recorder.connection_lost(exc)
 
 
-@pytest.mark.parametrize("engine", ["asyncio", "reactor"])
 def test_a_write_that_finds_the_peer_gone_is_followed_by_connection_lost(engine: str) -> None:
     async def main() -> None:
         writing: list[Writing] = []

@@ -1,0 +1,76 @@
+//! For receivers that hand input over: connections wait for the answer, and carry what is left of their input.
+
+use super::LoopState;
+use crate::base::conn_id::ConnId;
+use crate::conn::stream::entry::StreamEntry;
+use crate::conn::stream::queue::BlockPool;
+use crate::contract::action::CloseReason;
+use crate::framing::Framing;
+
+impl LoopState {
+    pub(crate) fn hold(&self, id: ConnId) {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(entry) = conns.slab.stream_mut(id) {
+            entry.machine.hold();
+            // What it carried may have been handed over.
+            self.note_held(id, entry, &mut conns.pool);
+        } else if let Some(udp) = conns.slab.udp_mut(id) {
+            udp.awaits_answer = true;
+        }
+    }
+
+    /// Leaves unconsumed input with the connection; too much of what the handler keeps is an error.
+    pub(crate) fn carry(&self, id: ConnId, bytes: Vec<u8>) {
+        self.set_carry(id, bytes);
+        // At once: many connections can bring a lot in one turn.
+        self.publish();
+    }
+
+    fn set_carry(&self, id: ConnId, bytes: Vec<u8>) {
+        let conns = &mut *self.conns.borrow_mut();
+        let Some(entry) = conns.slab.stream_mut(id) else { return };
+        if entry.framer.is_none() && !entry.backlog && bytes.len() > Framing::DEFAULT_MAX_FRAME {
+            entry.machine.close(CloseReason::Protocol, &mut conns.pool);
+            return conns.mark_dirty(id);
+        }
+        entry.set_carry(bytes, &mut conns.pool);
+        self.note_held(id, entry, &mut conns.pool);
+        if entry.check_end(&mut conns.pool) {
+            conns.mark_dirty(id);
+        }
+    }
+
+    /// The same for input that was handed over, and comes back when the connection may have a framing.
+    pub(crate) fn keep_handed_over(&self, id: ConnId, bytes: &[u8]) {
+        let carried = {
+            let conns = &mut *self.conns.borrow_mut();
+            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
+                return;
+            };
+            entry.backlog |= entry.framer.is_some() && !bytes.is_empty();
+            entry.take_carry(&mut conns.pool)
+        };
+        self.carry(id, [&carried, bytes].concat());
+    }
+
+    /// What was handed over of a connection is answered: it goes on.
+    pub(crate) fn release(&self, id: ConnId) {
+        let conns = &mut *self.conns.borrow_mut();
+        if let Some(udp) = conns.slab.udp_mut(id) {
+            udp.awaits_answer = false;
+            return conns.line_up(id);
+        }
+        if let Some(entry) = conns.slab.stream_mut(id) {
+            entry.machine.release();
+            self.goes_on(entry, &mut conns.pool);
+            conns.mark_dirty(id);
+        }
+    }
+
+    /// A connection is held once less, and goes on if nobody else holds it. Neither the idle nor the read time-out has run
+    /// meanwhile.
+    pub(super) fn goes_on(&self, entry: &mut StreamEntry, pool: &mut BlockPool) {
+        entry.check_end(pool);
+        entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
+    }
+}
