@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, pattern, process, promises
+from harness import Client, Subject, eventually, needs, not_for, pattern, process, promises
 from harness.client import HANG_GUARD, accept
 from harness.subject import TCP
 
