@@ -28,6 +28,9 @@ function listenerOf(conn) {
   }
 }
 
+/** Whether its input comes in frames. All listeners of the command line have one framing. */
+const isFramed = (listener) => (listener === null ? framed.size > 0 : framed.has(listener));
+
 /** The handler: reports every callback and carries out its script. */
 function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
   let server;
@@ -46,7 +49,7 @@ function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
     onOpen(conn) {
       const listener = listenerOf(conn);
       const isOutgoing = conn.data?.isOutgoing ?? false;
-      const own = isOutgoing ? { mode: outgoingMode, ...conn.data } : { mode, framed: framed.has(listener) };
+      const own = isOutgoing ? { mode: outgoingMode, ...conn.data } : { mode, framed: isFramed(listener) };
       conn.data = { partial: NOTHING, ...own };
       say('open', conn, { listener, thread });
       return isOutgoing ? undefined : played('onOpen')(conn);
