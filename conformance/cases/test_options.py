@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import pytest
 from conftest import Serve
 
-from harness import Client, Gate, Subject, needs, process, promises
+from harness import Client, Subject, eventually, needs, process, promises
 from harness.client import HANG_GUARD
 
 pytestmark = needs("calls")
@@ -223,10 +224,8 @@ def test_a_backlog_of_a_unix_socket_bounds_who_waits(serve: Serve, tmp_path: Pat
     """A Unix socket's connect fails at once when the queue is full: the backlog and one more."""
     path = tmp_path / "socket"
     server = serve(f"unix://{path}?backlog=3", loops=1)
-    blocker, gate = server.connect(), Gate(tmp_path)
-    blocker.id()
-    blocker.command("note-write blocked", gate.command, "note-write over")
-    server.expect("note")
+    os.kill(server.pid, signal.SIGSTOP)
+    eventually("the halt", server.is_halted)
     waiting = []
     with pytest.raises(BlockingIOError):
         for _ in range(100):
@@ -234,11 +233,10 @@ def test_a_backlog_of_a_unix_socket_bounds_who_waits(serve: Serve, tmp_path: Pat
             waiting.append(one)
             one.setblocking(False)
             one.connect(str(path))
-    gate.open()
+    os.kill(server.pid, signal.SIGCONT)
     assert len(waiting) == 3 + 1 + 1
     for one in waiting:
         one.close()
-    server.expect("note")
 
 
 @promises("A3", "D6")
