@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, promises, several_loops
+from harness import Client, Gate, Strace, Subject, eventually, needs, not_for, process, promises, several_loops
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -293,3 +293,25 @@ def test_a_blocked_callback_does_not_stop_accepting(serve: Serve, balance: str, 
         assert client.ask(f"echo {number}") == str(number)
     for client in sleepers.values():
         assert [client.line(), client.line()] == ["asleep", "awake"]
+
+
+@promises("B2")
+@several_loops
+def test_who_connects_while_a_callback_blocks_is_accepted(serve: Serve, tmp_path: Path) -> None:
+    """Seen from outside, as where all callbacks come on one thread nothing can be asked meanwhile: none stays in the kernel's queue."""
+    server = serve(loops=2, trace=False, balance="round-robin")
+    slow, gate = server.connect(), Gate(tmp_path)
+    slow.id()
+    slow.command("note-write asleep", gate.command, "note-write awake")
+    server.expect("note")
+    before = sockets_of(server)
+    clients = [server.connect() for _ in range(20)]
+    eventually("their sockets", lambda: sockets_of(server) == before + 20)
+    gate.open()
+    for number, client in enumerate(clients):
+        assert client.ask(f"echo {number}") == str(number)
+    assert [slow.line(), slow.line()] == ["asleep", "awake"]
+
+
+def sockets_of(server: Subject) -> int:
+    return sum(what.startswith("socket:") for what in process.descriptors(server.pid).values())
