@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from harness.promises import CAPABILITIES, NO_SUBJECT, ONE_LOOP, SUBJECTS
+from harness.promises import CAPABILITIES, NEVER, NO_SUBJECT, ONE_LOOP, SUBJECTS
 from harness.subject import TCP, Subject
 from harness.table import TABLE
 
@@ -58,8 +58,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     fitting = [name for name in subjects if name not in misfits]
     needed = {part for mark in marks.iter_markers("needs") for part in mark.args}
     for subject in fitting:
-        if table is not None and needed - CAPABILITIES[subject]:
-            table.put_off(numbers, subject, needed - CAPABILITIES[subject])
+        lacking = needed - CAPABILITIES[subject]
+        never = [why for part, why in NEVER.get(subject, {}).items() if part in lacking]
+        if table is not None and never:
+            table.leave_out(numbers, subject, metafunc.function.__name__, never[0])
+        elif table is not None and lacking:
+            table.put_off(numbers, subject, lacking)
     metafunc.parametrize("subject", [name for name in fitting if needed <= CAPABILITIES[name]])
 
 

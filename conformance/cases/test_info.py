@@ -155,7 +155,7 @@ def test_a_connection_that_could_not_be_made_tells_whom_it_tried(serve: Serve) -
 
 
 @promises("L7")
-@needs("context")
+@needs("context", "let-go")
 @pytest.mark.parametrize("end", ["eof", "reset", "close", "abort", "stop"])
 def test_a_context_is_let_go_once_after_the_last_callback(serve: Serve, end: str) -> None:
     server = serve(on_close="note-call self context")
@@ -186,7 +186,7 @@ def test_a_context_is_let_go_once_after_the_last_callback(serve: Serve, end: str
 
 
 @promises("L7", "L6")
-@needs("context", "detach")
+@needs("context", "let-go", "detach")
 def test_a_context_is_let_go_at_a_detach(serve: Serve) -> None:
     server = serve()
     client = server.connect()
@@ -216,6 +216,7 @@ def test_what_belongs_to_a_loop_is_refused_elsewhere(serve: Serve) -> None:
 @promises("L7", "R5")
 @needs("context")
 @not_for("python", "a context is an attribute of the connection's object, which any thread may read and set")
+@not_for("node", "a context is a property of the connection's object, on its one JavaScript thread")
 def test_a_context_is_refused_elsewhere(serve: Serve) -> None:
     server = serve(loops=2)
     client, other = server.connect(), server.connect()

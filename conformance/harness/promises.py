@@ -37,7 +37,8 @@ PARTS = {
     "custom": "the framing custom",
     "timers": "timer, cancel, --ticks, time-outs",
     "detach": "the action and the call detach",
-    "context": "context and its destruction",
+    "context": "context",
+    "let-go": "the event context-destroyed",
     "hosted": "--hosted",
     "fork": "--fork, the control command fork",
     "signals": "--signals",
@@ -49,7 +50,7 @@ PARTS = {
 _ALL = frozenset(PARTS) - MISSING
 
 _NODE = frozenset(
-    {"calls", "outgoing", "udp", "framing", "timers", "log", "signals", "metrics", "budget"}
+    {"calls", "outgoing", "udp", "framing", "timers", "context", "log", "signals", "metrics", "budget"}
 )
 
 #: What each subject has. A case that needs more is left out for it.
@@ -60,6 +61,17 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "python-asyncio": _ALL,
     "node": _NODE,
     "node-inline": _NODE | {"hosted"},
+}
+
+_NEVER_NODE = {
+    "fork": "JavaScript has no fork(2)",
+    "let-go": "JavaScript's machine lets an object go when it likes, and says nothing",
+}
+
+#: Parts that a subject cannot have, and why.
+NEVER: dict[str, dict[str, str]] = {
+    "node": {**_NEVER_NODE, "hosted": "who hosts a server in Node is Node's event loop: mode 'inline', the subject node-inline"},
+    "node-inline": _NEVER_NODE,
 }
 
 
