@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::{EventLoop, HEADROOM, READ_BUFFER};
+use super::{EventLoop, HEADROOM};
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{debug, report};
 use crate::contract::action::CloseReason;
@@ -105,7 +105,7 @@ impl EventLoop {
         if carried.len() > HEADROOM {
             // By a quarter and not to the double: it is counted as it is held.
             if carried.capacity() - carried.len() < read {
-                carried.reserve_exact(READ_BUFFER.max(carried.len() / 4));
+                carried.reserve_exact(read.max(HEADROOM).max(carried.len() / 4));
             }
             carried.extend_from_slice(&self.buffer[HEADROOM..HEADROOM + read]);
             let rest = self.deliver(id, &carried, true);

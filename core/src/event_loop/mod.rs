@@ -41,8 +41,11 @@ mod waiting;
 
 use waiting::Pace;
 
-/// The buffer that all input of a loop goes through: what libuv and Go's net use for a stream.
-const READ_BUFFER: usize = 64 << 10;
+/// The buffer that all input of a loop goes through, as large as uvloop's: a quarter of it takes a fifth more processor
+/// time for messages of 1 MiB, and none of it is touched by short ones. A server whose read budget is less has less.
+const READ_BUFFER: usize = 256 << 10;
+/// As much is read at once into memory that a receiver lends, of which it then keeps what is not filled.
+const LENT: usize = 64 << 10;
 /// Room in front of it, for what a connection carries from the input before.
 const HEADROOM: usize = 64 << 10;
 /// One turn in so many is sampled: time in callbacks, and delay from ready to handled.
@@ -99,6 +102,7 @@ impl EventLoop {
         hosted: bool,
     ) -> Self {
         let server_clock = server.shared.clock;
+        let read_buffer = READ_BUFFER.min(server.shared.config.read_budget);
         let carries = delivery.carries();
         EventLoop {
             state: LoopState::new(server, seed, index, hosted),
@@ -107,7 +111,7 @@ impl EventLoop {
             lends: carries.lends,
             gathers: carries.gathers,
             events: Events::new(),
-            buffer: vec![0; HEADROOM + READ_BUFFER].into_boxed_slice(),
+            buffer: vec![0; HEADROOM + read_buffer].into_boxed_slice(),
             commands: Vec::new(),
             arrivals: Vec::new(),
             dialled: Vec::new(),

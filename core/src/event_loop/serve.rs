@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{EventLoop, HEADROOM, READ_BUFFER};
+use super::{EventLoop, HEADROOM, LENT};
 use crate::base::conn_id::ConnId;
 use crate::conn::entry::Entry;
 use crate::conn::stream::entry::StreamEntry;
@@ -253,7 +253,7 @@ impl EventLoop {
     /// is looked at again at the end of the turn.
     fn read_all(&mut self, id: ConnId, mut budget: usize) {
         while budget > 0 {
-            let Some(read) = self.read(id) else { break };
+            let Some(read) = self.read(id, budget) else { break };
             match read.reading {
                 Reading::Deliver if read.lent.is_some() => {
                     let receiver = &mut *self.receiver;
@@ -271,15 +271,17 @@ impl EventLoop {
         self.state.conns.borrow_mut().mark_dirty(id);
     }
 
-    /// Reads once into the buffer; `None` if nothing came.
-    fn read(&mut self, id: ConnId) -> Option<Read> {
+    /// Reads once into the buffer, not beyond what is left of the budget; `None` if nothing came.
+    fn read(&mut self, id: ConnId, budget: usize) -> Option<Read> {
         let conns = &mut *self.state.conns.borrow_mut();
         let entry = conns.slab.stream_mut(id)?;
         let reading = entry.machine.reading();
         if reading == Reading::No {
             return None;
         }
-        let (receiver, buffer) = (&mut *self.receiver, &mut self.buffer[HEADROOM..]);
+        let receiver = &mut *self.receiver;
+        let end = self.buffer.len().min(HEADROOM.saturating_add(budget));
+        let buffer = &mut self.buffer[HEADROOM..end];
         let (lent, got) = match self.lends && reading == Reading::Deliver {
             true => read_once(&self.state, receiver, buffer, entry, &mut conns.pool),
             false => (None, entry.read(buffer, &mut conns.pool, &self.state.poller, self.state.metrics())),
@@ -303,11 +305,12 @@ fn read_once(
     let (poller, metrics) = (&state.poller, state.metrics());
     // What is to be cut is not read there.
     let lends = entry.framer.is_none() && !entry.backlog;
-    let lent = if lends { receiver.lend(entry.carry().len() + READ_BUFFER) } else { None };
+    let room = buffer.len().min(LENT);
+    let lent = if lends { receiver.lend(entry.carry().len() + room) } else { None };
     let Some(memory) = lent else { return (None, entry.read(buffer, pool, poller, metrics)) };
     let from = memory.len();
     memory.extend_from_slice(entry.carry());
-    let got = entry.read_behind(memory, READ_BUFFER, pool, poller, metrics);
+    let got = entry.read_behind(memory, room, pool, poller, metrics);
     match got {
         Some(_) => drop(entry.take_carry(pool)),
         None => memory.truncate(from),
