@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import socket
 import struct
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, process, promises
+from harness import Client, Subject, needs, process, promises
 from harness.client import HANG_GUARD
 
 pytestmark = needs("calls")
@@ -224,16 +223,13 @@ def test_a_backlog_of_a_unix_socket_bounds_who_waits(serve: Serve, tmp_path: Pat
     """A Unix socket's connect fails at once when the queue is full: the backlog and one more."""
     path = tmp_path / "socket"
     server = serve(f"unix://{path}?backlog=3", loops=1)
-    os.kill(server.pid, signal.SIGSTOP)
-    eventually("the halt", server.is_halted)
     waiting = []
-    with pytest.raises(BlockingIOError):
+    with server.halted(), pytest.raises(BlockingIOError):
         for _ in range(100):
             one = socket.socket(socket.AF_UNIX)
             waiting.append(one)
             one.setblocking(False)
             one.connect(str(path))
-    os.kill(server.pid, signal.SIGCONT)
     assert len(waiting) == 3 + 1 + 1
     for one in waiting:
         one.close()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import signal
 import socket
 from collections import Counter
 from pathlib import Path
@@ -217,11 +215,9 @@ def test_the_delay_from_ready_to_handled_shows_a_slow_neighbour(serve: Serve) ->
 
 def slow_at_once(server: Subject, clients: list[Client]) -> None:
     """All are ready in one turn, and the callbacks of the first keep the others waiting."""
-    os.kill(server.pid, signal.SIGSTOP)
-    eventually("the halt", lambda: server.is_halted())
-    for client in clients:
-        client.command("sleep 20", "echo done")
-    os.kill(server.pid, signal.SIGCONT)
+    with server.halted():
+        for client in clients:
+            client.command("sleep 20", "echo done")
     for client in clients:
         assert client.line() == "done"
 

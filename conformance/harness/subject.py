@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -305,6 +306,14 @@ class Subject:
         made = [event for event in self.events("reply") if event["command"].startswith("call server connect")]
         failed = [event for event in self.events("close") if event["reason"] in ("connect failed", "time-out")]
         return {event["result"] for event in made} | {event["id"] for event in failed}
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """All its threads stand still, as long as this lasts."""
+        os.kill(self.pid, signal.SIGSTOP)
+        eventually("the halt", self.is_halted)
+        yield
+        os.kill(self.pid, signal.SIGCONT)
 
     def is_halted(self) -> bool:
         """Whether a signal has halted all its threads."""
