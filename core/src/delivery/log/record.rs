@@ -29,7 +29,7 @@ pub enum Kind {
     Tick = 7,
     /// A graceful stop of the server has begun.
     Stopping = 8,
-    /// A write with [`completion`](super::completion) has come to its end: the numbers are its token, and 0 if it was sent or 1 if
+    /// A write with `completion` has come to its end: the numbers are its token, and 0 if it was sent or 1 if
     /// it was cancelled.
     Completed = 9,
     /// A command came in: the numbers are where its arguments begin and end in the log's bytes, each with its length, as 32 bits in
