@@ -79,11 +79,12 @@ class ById {
   /**
    * Shuts the writing side of a connection down, as {@link Conn.end} does.
    * @param {ConnId} id
+   * @param {NodeJS.ArrayBufferView | string} [data] what to write before
    * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before; what {@link Conn.write} throws, and then it goes on
    */
-  end(id) {
-    this.conn(id).end();
+  end(id, data) {
+    this.conn(id).end(data);
   }
 
   /**

@@ -39,6 +39,19 @@ function partsOf(parts) {
 }
 
 /**
+ * An argument that cannot be left out.
+ * @template Given
+ * @param {Given | undefined} value
+ * @param {string} what
+ * @param {string} expected
+ * @returns {Given}
+ */
+function required(value, what, expected) {
+  if (value !== undefined) return value;
+  throw wrongType(what, expected, value);
+}
+
+/**
  * @template Callback
  * @param {Callback} callback
  * @returns {Callback}
@@ -138,6 +151,7 @@ module.exports = {
   nowhere,
   optionsOf,
   partsOf,
+  required,
   shown,
   wholeNumber,
   wrongType,

@@ -1,10 +1,13 @@
 'use strict';
 
+const { inspect } = require('node:util');
+
 const { endOf } = require('./address.js');
-const { bytesOf, callbackOf, optionsOf, partsOf, wholeNumber, wrongType } = require('./check.js');
+const { bytesOf, callbackOf, optionsOf, partsOf, required, wholeNumber, wrongType } = require('./check.js');
 const { Datagram, addressText } = require('./datagram.js');
 const { closedError, errorOf } = require('./error.js');
 const { framingText } = require('./framing.js');
+const { inspected } = require('./inspected.js');
 const { socketOptions, timeout } = require('./terms.js');
 
 /**
@@ -14,6 +17,7 @@ const { socketOptions, timeout } = require('./terms.js');
 /** @typedef {import('./address.js').End} End */
 /** @typedef {import('./error.js').ReactorError} ReactorError */
 /** @typedef {import('./framing.js').Framing} Framing */
+/** @typedef {import('./server.js').Server} Server */
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./terms.js').SocketOptions} SocketOptions */
 /** @typedef {import('./timer.js').Timer} Timer */
@@ -30,25 +34,39 @@ const { socketOptions, timeout } = require('./terms.js');
  */
 /**
  * Who is at the other end of a Unix connection, as it was when it connected.
- * @typedef {{ pid: number | null, uid: number, gid: number }} Credentials
+ * @typedef {object} Credentials
+ * @property {number | null} pid Its process; `null` if this process cannot see it.
+ * @property {number} uid Its user.
+ * @property {number} gid Its group.
  */
 /** @typedef {(error: ReactorError | null) => unknown} Written is told how a write ended */
 
-/** A connection. The same object in all its callbacks; it may be kept, and used at any time. */
+/**
+ * A connection. The same object in all its callbacks. It may be kept, and used at any time, on the thread that made its server; none
+ * of its calls blocks, and none calls a callback before it returns.
+ */
 class Conn {
   #session;
+  #server;
 
   /**
    * @hideconstructor
    * @param {Session} session
+   * @param {Server} server
    */
-  constructor(session) {
+  constructor(session, server) {
     this.#session = session;
+    this.#server = server;
     /**
-     * Yours: the engine does not touch it.
+     * Yours: the engine does not touch it. Undefined in the beginning, or the `context` that `connect` was given.
      * @type {any}
      */
     this.data = undefined;
+  }
+
+  /** The server that it belongs to. */
+  get server() {
+    return this.#server;
   }
 
   /** The same as {@link data}, by the name that other languages have for it. @type {any} */
@@ -74,7 +92,7 @@ class Conn {
 
   /**
    * Queues a copy of the bytes; a string is sent as UTF-8. They leave when the handler is done with its turn.
-   * @param {NodeJS.ArrayBufferView | string} data
+   * @param {NodeJS.ArrayBufferView | string} data a Buffer, any other view of memory, or a string
    * @param {Written} [callback] called exactly once if the write is accepted, never from inside the call: with `null` after the
    *   kernel took the last byte, which does not say that the peer has it; or with an error, `CLOSED`, before `onClose` if it did not
    * @returns {boolean} true: go on writing; false: the bytes are accepted, but the queue is above the high-water mark,
@@ -91,9 +109,9 @@ class Conn {
 
   /**
    * Queues several pieces, in order, as one write: what else is written does not come between. Otherwise as {@link write}.
-   * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts
-   * @param {Written} [callback]
-   * @returns {boolean}
+   * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts what {@link write} takes, one behind the other
+   * @param {Written} [callback] as {@link write} has it, once for all of them
+   * @returns {boolean} as {@link write}
    * @throws {ReactorError} as {@link write}
    */
   writev(parts, callback) {
@@ -104,7 +122,8 @@ class Conn {
   /**
    * The same as a promise: it writes within this call. Whether the queue is above the high-water mark, it does not say: whoever
    * awaits it need not know.
-   * @param {NodeJS.ArrayBufferView | string | readonly (NodeJS.ArrayBufferView | string)[]} data
+   * @param {NodeJS.ArrayBufferView | string | readonly (NodeJS.ArrayBufferView | string)[]} data what {@link write} takes, or a list as
+   *   {@link writev} takes it
    * @returns {Promise<void>} resolves after the kernel took the last byte, and rejects with `CLOSED` if it did not, or with what
    *   {@link write} throws
    */
@@ -118,8 +137,8 @@ class Conn {
   /**
    * Writes one frame, as the connection's framing cuts them: with its length in front, or its delimiter behind. Otherwise as
    * {@link write}.
-   * @param {NodeJS.ArrayBufferView | string} payload
-   * @returns {boolean}
+   * @param {NodeJS.ArrayBufferView | string} payload what {@link write} takes; it may be empty
+   * @returns {boolean} as {@link write}
    * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` if the connection has no framing, or the payload does not fit it
    */
   writeFrame(payload) {
@@ -130,8 +149,8 @@ class Conn {
    * Sends a datagram from a UDP endpoint, to any address: in `onDatagram` {@link write} answers the sender, and this does so later.
    * @param {string | { address: string, port: number } | Datagram} to an IP address with a port, `127.0.0.1:5000` or `[::1]:5000`; or
    *   what `onDatagram` was given, which is answered from the address that it was sent to
-   * @param {NodeJS.ArrayBufferView | string} data
-   * @returns {boolean}
+   * @param {NodeJS.ArrayBufferView | string} data what {@link write} takes: one datagram
+   * @returns {boolean} as {@link write}
    * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` for what is no such address, and more bytes than a datagram can have;
    *   `UNSUPPORTED` for a connection
    */
@@ -145,10 +164,12 @@ class Conn {
   /**
    * Shuts the writing side down, behind what is queued: the peer sees end of file. Reading goes on; the connection is closed when
    * the peer's side has ended, too.
+   * @param {NodeJS.ArrayBufferView | string} [data] what to write before
    * @returns {void}
-   * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before; what {@link write} throws, and then it goes on
    */
-  end() {
+  end(data) {
+    if (data !== undefined) this.write(data);
     this.#session.end();
   }
 
@@ -217,13 +238,13 @@ class Conn {
   /**
    * In `onData`, until it returns: the last `count` bytes of the input do not count as consumed; they come again, in front of
    * the next. The last call counts. More than 16 MiB is a protocol error.
-   * @param {number} count
+   * @param {number} count bytes, 0 to take all of it
    * @returns {void}
    * @throws {ReactorError} `INVALID_ARGUMENT` if the input has fewer bytes, `WRONG_STATE` outside `onData` of this connection
    *   and with a framing, `CLOSED` if it is closed or closing
    */
   keep(count) {
-    this.#session.keep(wholeNumber(count, 'count', Number.MAX_SAFE_INTEGER));
+    this.#session.keep(wholeNumber(required(count, 'count', 'a number of bytes'), 'count', Number.MAX_SAFE_INTEGER));
   }
 
   /**
@@ -251,7 +272,7 @@ class Conn {
   /**
    * Calls a function on this thread when the connection's loop has come to it: behind what it was asked before, which is carried out
    * then; also if the connection has closed meanwhile. One that throws is reported to `onError`, and closes nothing.
-   * @param {(conn: Conn) => unknown} callback
+   * @param {(conn: Conn) => unknown} callback what it returns does not count
    * @returns {void}
    * @throws {ReactorError} `CLOSED` if it is closed or closing; then the function is not called
    */
@@ -263,7 +284,7 @@ class Conn {
    * Calls `onTimer` after a time. The timer ends with the connection.
    * @param {number} delayMs milliseconds, rounded up
    * @param {number} [repeatMs] milliseconds between further calls; 0 or absent: it is called once
-   * @returns {Timer}
+   * @returns {Timer} the one that `onTimer` is told; it can be cancelled
    * @throws {ReactorError} `CLOSED` if it is closed or closing, `INVALID_ARGUMENT` for times out of range
    */
   setTimer(delayMs, repeatMs = 0) {
@@ -325,7 +346,7 @@ class Conn {
 
   /**
    * What can be read of the connection now; from `onClose` on what it was at the end.
-   * @returns {ConnInfo}
+   * @returns {ConnInfo} a snapshot
    * @throws {ReactorError} `CLOSED` if it is gone, and `onClose` was not called yet
    */
   info() {
@@ -338,7 +359,7 @@ class Conn {
 
   /**
    * Who is at the other end of a Unix connection.
-   * @returns {Credentials}
+   * @returns {Credentials} who it was when it connected
    * @throws {ReactorError} `CLOSED` if it is gone, `SYSTEM` if it is no Unix socket
    */
   peerCredentials() {
@@ -351,7 +372,7 @@ class Conn {
 
   /**
    * Sets options of the connection's socket, at once; those that are absent stay as they are.
-   * @param {SocketOptions} options
+   * @param {SocketOptions} options those to be set
    * @returns {void}
    * @throws {ReactorError} `INVALID_ARGUMENT` for an option that is unknown or out of range, `SYSTEM` where such a socket does not
    *   have it, `CLOSED` if the connection is gone
@@ -361,8 +382,8 @@ class Conn {
   }
 
   /**
-   * Receives from a multicast group, too: `ADDRESS` or `ADDRESS@INTERFACE`. UDP.
-   * @param {string} group
+   * Receives from a multicast group, too. UDP.
+   * @param {string} group `ADDRESS` or `ADDRESS@INTERFACE`
    * @returns {void}
    * @throws {ReactorError} as {@link setOptions}
    */
@@ -371,13 +392,23 @@ class Conn {
   }
 
   /**
-   * No longer receives from a multicast group that was joined in the same words.
-   * @param {string} group
+   * No longer receives from a multicast group.
+   * @param {string} group in the words in which it was joined
    * @returns {void}
    * @throws {ReactorError} as {@link setOptions}
    */
   leaveMulticast(group) {
     this.#session.setOption('leave', groupOf(group));
+  }
+
+  /**
+   * What console.log shows.
+   * @internal
+   * @returns {object} its fields
+   */
+  [inspect.custom]() {
+    const { isOpen, remoteAddress, remotePort, data } = this;
+    return inspected('Conn', { id: String(this.id), isOpen, remoteAddress, remotePort, data });
   }
 }
 

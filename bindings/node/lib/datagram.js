@@ -7,6 +7,12 @@ const LENGTH = 64;
 const [TRUNCATED, HAS_DESTINATION] = [1, 2];
 const [PORT, ZONE, INTERFACE, SENDER, DESTINATION] = [2, 4, 8, 16, 32];
 
+/**
+ * What the addon answers a datagram by.
+ * @type {(datagram: Datagram) => Buffer}
+ */
+let envelopeOf;
+
 /** What came with a datagram: who sent it, and where to. `conn.sendTo` takes it to answer the sender. */
 class Datagram {
   #envelope;
@@ -64,13 +70,8 @@ class Datagram {
     return this.#envelope.readUInt8(0);
   }
 
-  /**
-   * What the addon answers by.
-   * @internal
-   * @param {Datagram} datagram
-   */
-  static envelopeOf(datagram) {
-    return datagram.#envelope;
+  static {
+    envelopeOf = (datagram) => datagram.#envelope;
   }
 }
 
@@ -115,4 +116,4 @@ function addressText(to) {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-module.exports = { Datagram, LENGTH, addressText };
+module.exports = { Datagram, LENGTH, addressText, envelopeOf };

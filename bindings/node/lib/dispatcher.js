@@ -125,7 +125,7 @@ class Dispatcher {
     /** @type {import('./session.js').Caller} */
     const caller = { due: (timer) => this.#due(entry, timer), run: (ask, call) => this.run(ask, () => call(entry.conn)) };
     const session = new Session(this.#native, id, this.#scope.fork(), caller);
-    const entry = { conn: new Conn(session), session };
+    const entry = { conn: new Conn(session, /** @type {Server} */ (this.#server)), session };
     const before = this.#entries.get(id.low);
     if (before) this.#replaced.set(String(before.conn.id), before);
     this.#entries.set(id.low, entry);

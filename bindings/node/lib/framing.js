@@ -63,8 +63,8 @@ const RESP = { ...FRAME_SIZE, maxArguments: 'max_arguments' };
 /**
  * A frame ends before the next LF, and is delivered without it and without the CR that may stand in front of it. Where every
  * line has to end with CR LF, use `delimiter('\r\n')`.
- * @param {FrameSize & Delimited} [options]
- * @returns {Framing}
+ * @param {FrameSize & Delimited} [options] what is not as usual
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 function line(options) {
@@ -73,21 +73,22 @@ function line(options) {
 
 /**
  * Every frame has so many bytes, at least one.
- * @param {number} length
- * @param {FrameSize} [options]
- * @returns {Framing}
+ * @param {number} length bytes of a frame
+ * @param {FrameSize} [options] where `maxFrame` must not be less
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 function fixed(length, options) {
-  return framing(`fixed:${setting(length, 'length')}`, options, FRAME_SIZE);
+  if (typeof length !== 'number') throw wrongType('length', 'a number of bytes', length);
+  return framing(`fixed:${length}`, options, FRAME_SIZE);
 }
 
 /**
  * A frame ends before the next of the delimiters, each of one or more bytes, and is delivered without it. Of several whichever
  * is whole first counts, and of those that end with the same byte the longest. `writeFrame` writes the first.
- * @param {string | Uint8Array | readonly (string | Uint8Array)[]} delimiters
- * @param {FrameSize & Delimited} [options]
- * @returns {Framing}
+ * @param {string | Uint8Array | readonly (string | Uint8Array)[]} delimiters one, or a list of them
+ * @param {FrameSize & Delimited} [options] what is not as usual
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, a value out of range, and delimiters that exclude each other
  */
 function delimiter(delimiters, options) {
@@ -100,8 +101,8 @@ function delimiter(delimiters, options) {
 /**
  * A frame has a header that says how long it is. It has as many bytes as offset, width, the field's value and adjustment say
  * together.
- * @param {FrameSize & LengthFieldOptions} [options]
- * @returns {Framing}
+ * @param {FrameSize & LengthFieldOptions} [options] what its header is like
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 function lengthField(options = {}) {
@@ -114,8 +115,8 @@ function lengthField(options = {}) {
  * A frame is a command as Redis's clients send it, whole: an array of bulk strings, or a line of words. It is told to
  * `onCommand` as the list of its arguments, of which the first is its name. What is malformed or too large is answered in
  * Redis's words, and ends the connection with `protocol error`. Answers are written with `write`.
- * @param {FrameSize & RespOptions} [options]
- * @returns {Framing}
+ * @param {FrameSize & RespOptions} [options] what is not as usual
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 function resp(options) {
@@ -145,6 +146,7 @@ function setting(value, name) {
 
 /** @param {string | Uint8Array} bytes */
 function escaped(bytes) {
+  if (typeof bytes !== 'string' && !ArrayBuffer.isView(bytes)) throw wrongType('a delimiter', 'a string or a Buffer', bytes);
   return Array.from(bytesOf(bytes), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
 }
 

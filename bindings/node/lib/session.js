@@ -1,12 +1,13 @@
 'use strict';
 
-const { Datagram } = require('./datagram.js');
+const { envelopeOf } = require('./datagram.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
 const { Timer } = require('./timer.js');
 const { warn } = require('./warning.js');
 
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
 /** @typedef {import('./conn.js').NativeServer} NativeServer */
+/** @typedef {import('./datagram.js').Datagram} Datagram */
 /** @typedef {import('./scope.js').Scope} Scope */
 /** @typedef {(error: ReactorError | null) => unknown} Written */
 
@@ -130,7 +131,7 @@ class Session {
    * @param {Uint8Array} bytes
    */
   answer(datagram, bytes) {
-    return this.#accepted(this.#native.answer(this.#high, this.#low, bytes, Datagram.envelopeOf(datagram)));
+    return this.#accepted(this.#native.answer(this.#high, this.#low, bytes, envelopeOf(datagram)));
   }
 
   /**

@@ -66,10 +66,11 @@ export class ById {
     /**
      * Shuts the writing side of a connection down, as {@link Conn.end} does.
      * @param {ConnId} id
+     * @param {NodeJS.ArrayBufferView | string} [data] what to write before
      * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before; what {@link Conn.write} throws, and then it goes on
      */
-    end(id: ConnId): void;
+    end(id: ConnId, data?: NodeJS.ArrayBufferView | string): void;
     /**
      * Closes a connection, as {@link Conn.close} does.
      * @param {ConnId} id

@@ -49,6 +49,15 @@ export function optionsOf(value: unknown, what: string, known: readonly string[]
  */
 export function partsOf(parts: readonly (NodeJS.ArrayBufferView | string)[]): Uint8Array[];
 /**
+ * An argument that cannot be left out.
+ * @template Given
+ * @param {Given | undefined} value
+ * @param {string} what
+ * @param {string} expected
+ * @returns {Given}
+ */
+export function required<Given>(value: Given | undefined, what: string, expected: string): Given;
+/**
  * A value in an error message, short and without running code of its owner.
  * @param {unknown} value
  */

@@ -5,6 +5,7 @@ export type NativeServer = import("../types/native.js").NativeServer & import(".
 export type End = import("./address.js").End;
 export type ReactorError = import("./error.js").ReactorError;
 export type Framing = import("./framing.js").Framing;
+export type Server = import("./server.js").Server;
 export type Session = import("./session.js").Session;
 export type SocketOptions = import("./terms.js").SocketOptions;
 export type Timer = import("./timer.js").Timer;
@@ -41,8 +42,17 @@ export type ConnInfo = {
  * Who is at the other end of a Unix connection, as it was when it connected.
  */
 export type Credentials = {
+    /**
+     * Its process; `null` if this process cannot see it.
+     */
     pid: number | null;
+    /**
+     * Its user.
+     */
     uid: number;
+    /**
+     * Its group.
+     */
     gid: number;
 };
 /**
@@ -56,6 +66,7 @@ export type Written = (error: ReactorError | null) => unknown;
 /** @typedef {import('./address.js').End} End */
 /** @typedef {import('./error.js').ReactorError} ReactorError */
 /** @typedef {import('./framing.js').Framing} Framing */
+/** @typedef {import('./server.js').Server} Server */
 /** @typedef {import('./session.js').Session} Session */
 /** @typedef {import('./terms.js').SocketOptions} SocketOptions */
 /** @typedef {import('./timer.js').Timer} Timer */
@@ -71,21 +82,30 @@ export type Written = (error: ReactorError | null) => unknown;
  */
 /**
  * Who is at the other end of a Unix connection, as it was when it connected.
- * @typedef {{ pid: number | null, uid: number, gid: number }} Credentials
+ * @typedef {object} Credentials
+ * @property {number | null} pid Its process; `null` if this process cannot see it.
+ * @property {number} uid Its user.
+ * @property {number} gid Its group.
  */
 /** @typedef {(error: ReactorError | null) => unknown} Written is told how a write ended */
-/** A connection. The same object in all its callbacks; it may be kept, and used at any time. */
+/**
+ * A connection. The same object in all its callbacks. It may be kept, and used at any time, on the thread that made its server; none
+ * of its calls blocks, and none calls a callback before it returns.
+ */
 export class Conn {
     /**
      * @hideconstructor
      * @param {Session} session
+     * @param {Server} server
      */
-    constructor(session: Session);
+    constructor(session: Session, server: Server);
     /**
-     * Yours: the engine does not touch it.
+     * Yours: the engine does not touch it. Undefined in the beginning, or the `context` that `connect` was given.
      * @type {any}
      */
     data: any;
+    /** The server that it belongs to. */
+    get server(): import("./server.js").Server;
     set context(value: any);
     /** The same as {@link data}, by the name that other languages have for it. @type {any} */
     get context(): any;
@@ -95,7 +115,7 @@ export class Conn {
     get isOpen(): boolean;
     /**
      * Queues a copy of the bytes; a string is sent as UTF-8. They leave when the handler is done with its turn.
-     * @param {NodeJS.ArrayBufferView | string} data
+     * @param {NodeJS.ArrayBufferView | string} data a Buffer, any other view of memory, or a string
      * @param {Written} [callback] called exactly once if the write is accepted, never from inside the call: with `null` after the
      *   kernel took the last byte, which does not say that the peer has it; or with an error, `CLOSED`, before `onClose` if it did not
      * @returns {boolean} true: go on writing; false: the bytes are accepted, but the queue is above the high-water mark,
@@ -107,16 +127,17 @@ export class Conn {
     write(data: NodeJS.ArrayBufferView | string, callback?: Written): boolean;
     /**
      * Queues several pieces, in order, as one write: what else is written does not come between. Otherwise as {@link write}.
-     * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts
-     * @param {Written} [callback]
-     * @returns {boolean}
+     * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts what {@link write} takes, one behind the other
+     * @param {Written} [callback] as {@link write} has it, once for all of them
+     * @returns {boolean} as {@link write}
      * @throws {ReactorError} as {@link write}
      */
     writev(parts: readonly (NodeJS.ArrayBufferView | string)[], callback?: Written): boolean;
     /**
      * The same as a promise: it writes within this call. Whether the queue is above the high-water mark, it does not say: whoever
      * awaits it need not know.
-     * @param {NodeJS.ArrayBufferView | string | readonly (NodeJS.ArrayBufferView | string)[]} data
+     * @param {NodeJS.ArrayBufferView | string | readonly (NodeJS.ArrayBufferView | string)[]} data what {@link write} takes, or a list as
+     *   {@link writev} takes it
      * @returns {Promise<void>} resolves after the kernel took the last byte, and rejects with `CLOSED` if it did not, or with what
      *   {@link write} throws
      */
@@ -124,8 +145,8 @@ export class Conn {
     /**
      * Writes one frame, as the connection's framing cuts them: with its length in front, or its delimiter behind. Otherwise as
      * {@link write}.
-     * @param {NodeJS.ArrayBufferView | string} payload
-     * @returns {boolean}
+     * @param {NodeJS.ArrayBufferView | string} payload what {@link write} takes; it may be empty
+     * @returns {boolean} as {@link write}
      * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` if the connection has no framing, or the payload does not fit it
      */
     writeFrame(payload: NodeJS.ArrayBufferView | string): boolean;
@@ -133,8 +154,8 @@ export class Conn {
      * Sends a datagram from a UDP endpoint, to any address: in `onDatagram` {@link write} answers the sender, and this does so later.
      * @param {string | { address: string, port: number } | Datagram} to an IP address with a port, `127.0.0.1:5000` or `[::1]:5000`; or
      *   what `onDatagram` was given, which is answered from the address that it was sent to
-     * @param {NodeJS.ArrayBufferView | string} data
-     * @returns {boolean}
+     * @param {NodeJS.ArrayBufferView | string} data what {@link write} takes: one datagram
+     * @returns {boolean} as {@link write}
      * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` for what is no such address, and more bytes than a datagram can have;
      *   `UNSUPPORTED` for a connection
      */
@@ -145,10 +166,11 @@ export class Conn {
     /**
      * Shuts the writing side down, behind what is queued: the peer sees end of file. Reading goes on; the connection is closed when
      * the peer's side has ended, too.
+     * @param {NodeJS.ArrayBufferView | string} [data] what to write before
      * @returns {void}
-     * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, or was ended before; what {@link write} throws, and then it goes on
      */
-    end(): void;
+    end(data?: NodeJS.ArrayBufferView | string): void;
     /**
      * Closes the connection: from now on writes throw `CLOSED`; what is queued is sent, and no more input is delivered;
      * then comes `onClose`.
@@ -194,7 +216,7 @@ export class Conn {
     /**
      * In `onData`, until it returns: the last `count` bytes of the input do not count as consumed; they come again, in front of
      * the next. The last call counts. More than 16 MiB is a protocol error.
-     * @param {number} count
+     * @param {number} count bytes, 0 to take all of it
      * @returns {void}
      * @throws {ReactorError} `INVALID_ARGUMENT` if the input has fewer bytes, `WRONG_STATE` outside `onData` of this connection
      *   and with a framing, `CLOSED` if it is closed or closing
@@ -217,7 +239,7 @@ export class Conn {
     /**
      * Calls a function on this thread when the connection's loop has come to it: behind what it was asked before, which is carried out
      * then; also if the connection has closed meanwhile. One that throws is reported to `onError`, and closes nothing.
-     * @param {(conn: Conn) => unknown} callback
+     * @param {(conn: Conn) => unknown} callback what it returns does not count
      * @returns {void}
      * @throws {ReactorError} `CLOSED` if it is closed or closing; then the function is not called
      */
@@ -226,7 +248,7 @@ export class Conn {
      * Calls `onTimer` after a time. The timer ends with the connection.
      * @param {number} delayMs milliseconds, rounded up
      * @param {number} [repeatMs] milliseconds between further calls; 0 or absent: it is called once
-     * @returns {Timer}
+     * @returns {Timer} the one that `onTimer` is told; it can be cancelled
      * @throws {ReactorError} `CLOSED` if it is closed or closing, `INVALID_ARGUMENT` for times out of range
      */
     setTimer(delayMs: number, repeatMs?: number): Timer;
@@ -255,38 +277,45 @@ export class Conn {
     get localFamily(): "IPv4" | "IPv6" | "Unix" | undefined;
     /**
      * What can be read of the connection now; from `onClose` on what it was at the end.
-     * @returns {ConnInfo}
+     * @returns {ConnInfo} a snapshot
      * @throws {ReactorError} `CLOSED` if it is gone, and `onClose` was not called yet
      */
     info(): ConnInfo;
     /**
      * Who is at the other end of a Unix connection.
-     * @returns {Credentials}
+     * @returns {Credentials} who it was when it connected
      * @throws {ReactorError} `CLOSED` if it is gone, `SYSTEM` if it is no Unix socket
      */
     peerCredentials(): Credentials;
     /**
      * Sets options of the connection's socket, at once; those that are absent stay as they are.
-     * @param {SocketOptions} options
+     * @param {SocketOptions} options those to be set
      * @returns {void}
      * @throws {ReactorError} `INVALID_ARGUMENT` for an option that is unknown or out of range, `SYSTEM` where such a socket does not
      *   have it, `CLOSED` if the connection is gone
      */
     setOptions(options: SocketOptions): void;
     /**
-     * Receives from a multicast group, too: `ADDRESS` or `ADDRESS@INTERFACE`. UDP.
-     * @param {string} group
+     * Receives from a multicast group, too. UDP.
+     * @param {string} group `ADDRESS` or `ADDRESS@INTERFACE`
      * @returns {void}
      * @throws {ReactorError} as {@link setOptions}
      */
     joinMulticast(group: string): void;
     /**
-     * No longer receives from a multicast group that was joined in the same words.
-     * @param {string} group
+     * No longer receives from a multicast group.
+     * @param {string} group in the words in which it was joined
      * @returns {void}
      * @throws {ReactorError} as {@link setOptions}
      */
     leaveMulticast(group: string): void;
+    /**
+     * What console.log shows.
+     * @internal
+     * @returns {object} its fields
+     */
+    [inspect.custom](): object;
     #private;
 }
 import { Datagram } from "./datagram.js";
+import { inspect } from "util";

@@ -6,8 +6,8 @@
 export class ConnId {
     /**
      * The id from its decimal string. It equals the connection's own id for every call, but is another object.
-     * @param {string} text
-     * @returns {ConnId}
+     * @param {string} text what `toString` has made
+     * @returns {ConnId} another object
      * @throws {ReactorError} `INVALID_ARGUMENT` if the text is not a number of 64 bits
      */
     static parse(text: string): ConnId;

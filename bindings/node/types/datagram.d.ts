@@ -1,12 +1,6 @@
 /** What came with a datagram: who sent it, and where to. `conn.sendTo` takes it to answer the sender. */
 export class Datagram {
     /**
-     * What the addon answers by.
-     * @internal
-     * @param {Datagram} datagram
-     */
-    static envelopeOf(datagram: Datagram): Buffer<ArrayBufferLike>;
-    /**
      * @hideconstructor
      * @param {Buffer} envelope
      * @param {number} size
@@ -41,3 +35,8 @@ export function addressText(to: string | {
     address: string;
     port: number;
 }): string;
+/**
+ * What the addon answers a datagram by.
+ * @type {(datagram: Datagram) => Buffer}
+ */
+export let envelopeOf: (datagram: Datagram) => Buffer;

@@ -66,17 +66,17 @@ export class Framing {
 /**
  * A frame ends before the next of the delimiters, each of one or more bytes, and is delivered without it. Of several whichever
  * is whole first counts, and of those that end with the same byte the longest. `writeFrame` writes the first.
- * @param {string | Uint8Array | readonly (string | Uint8Array)[]} delimiters
- * @param {FrameSize & Delimited} [options]
- * @returns {Framing}
+ * @param {string | Uint8Array | readonly (string | Uint8Array)[]} delimiters one, or a list of them
+ * @param {FrameSize & Delimited} [options] what is not as usual
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, a value out of range, and delimiters that exclude each other
  */
 export function delimiter(delimiters: string | Uint8Array | readonly (string | Uint8Array)[], options?: FrameSize & Delimited): Framing;
 /**
  * Every frame has so many bytes, at least one.
- * @param {number} length
- * @param {FrameSize} [options]
- * @returns {Framing}
+ * @param {number} length bytes of a frame
+ * @param {FrameSize} [options] where `maxFrame` must not be less
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 export function fixed(length: number, options?: FrameSize): Framing;
@@ -89,16 +89,16 @@ export function framingText(value: unknown): string;
 /**
  * A frame has a header that says how long it is. It has as many bytes as offset, width, the field's value and adjustment say
  * together.
- * @param {FrameSize & LengthFieldOptions} [options]
- * @returns {Framing}
+ * @param {FrameSize & LengthFieldOptions} [options] what its header is like
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 export function lengthField(options?: FrameSize & LengthFieldOptions): Framing;
 /**
  * A frame ends before the next LF, and is delivered without it and without the CR that may stand in front of it. Where every
  * line has to end with CR LF, use `delimiter('\r\n')`.
- * @param {FrameSize & Delimited} [options]
- * @returns {Framing}
+ * @param {FrameSize & Delimited} [options] what is not as usual
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 export function line(options?: FrameSize & Delimited): Framing;
@@ -106,8 +106,8 @@ export function line(options?: FrameSize & Delimited): Framing;
  * A frame is a command as Redis's clients send it, whole: an array of bulk strings, or a line of words. It is told to
  * `onCommand` as the list of its arguments, of which the first is its name. What is malformed or too large is answered in
  * Redis's words, and ends the connection with `protocol error`. Answers are written with `write`.
- * @param {FrameSize & RespOptions} [options]
- * @returns {Framing}
+ * @param {FrameSize & RespOptions} [options] what is not as usual
+ * @returns {Framing} for `listen`, `connect` and `conn.setFraming`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 export function resp(options?: FrameSize & RespOptions): Framing;

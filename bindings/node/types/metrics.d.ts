@@ -185,8 +185,8 @@ export class Histogram {
     /**
      * A delay, in milliseconds, that at least the fraction `q` of all did not exceed: `percentile(0.99)`. It is the upper bound of
      * a magnitude, so up to twice the true one. A `q` outside 0 to 1 counts as the nearer of the two. 0 if nothing was counted.
-     * @param {number} q
-     * @returns {number}
+     * @param {number} q from 0 to 1
+     * @returns {number} milliseconds
      */
     percentile(q: number): number;
 }

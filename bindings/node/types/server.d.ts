@@ -6,22 +6,29 @@ export type EnrollOptions = import("./terms.js").EnrollOptions;
 export type ListenOptions = import("./terms.js").ListenOptions;
 export type Metrics = import("./metrics.js").Metrics;
 /**
- * A listener: its number in the server, and the address really bound.
+ * A listener that is open.
  */
 export type Listener = {
+    /**
+     * Its number in the server, from 1.
+     */
     listener: number;
+    /**
+     * The address really bound, as a URL without options.
+     */
     address: string;
 };
 /**
- * A server and its event loops. The loops run on threads of their own; the callbacks run here, on the thread that made
- * the server. While it runs it keeps the process alive. The loops take none of the process's signals, and what a callback
- * spawns is spawned by the JavaScript thread, with that thread's signal mask.
+ * A server and its event loops. The loops run on threads of their own, or inline; the callbacks run here, on the thread that made
+ * the server, and so must every call. None blocks but `listen`, which may look up a name, and none calls a callback before it
+ * returns but `start`, which calls `onStart`. While the server runs it keeps the process alive. The loops take none of the process's
+ * signals, and what a callback spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
 export class Server extends ById {
     /**
      * A server that is not started and listens nowhere.
-     * @param {Handler} handler
-     * @param {Options} [options]
+     * @param {Handler} handler its callbacks
+     * @param {Options} [options] zero or absent means the default
      * @throws {ReactorError} `INVALID_ARGUMENT` for options out of range or unknown, and for a method of the handler that is
      *   named like a callback and is none; `SYSTEM` when descriptors have run out
      */
@@ -40,7 +47,7 @@ export class Server extends ById {
      * `deliver_rest=BOOL`, and of delimiters `or=BYTES` for each further one; of a length field `order=big|little`, `offset=N`,
      * `adjustment=N`, `strip=N|header`. With a framing each `onData` has one whole frame. `resp` cuts
      * the commands of Redis's clients, which `onCommand` gets as lists of their arguments; behind it `max_arguments=N`.
-     * @param {string} url
+     * @param {string} url no scheme means `tcp`, no host every address, port 0 a free one
      * @param {ListenOptions} [options] the same, where the query wins
      * @returns {string} the address really bound, as a URL without the options
      * @throws {ReactorError} `INVALID_ADDRESS`, which quotes the URL and says what options there are, or what form one has;
@@ -73,7 +80,8 @@ export class Server extends ById {
      * The ids of a UDP listener's endpoints: from `onStart` on, one, or with `reuseport` one for each loop. Empty for other listeners,
      * and before the start.
      * @param {string | number | Listener} listener as {@link closeListener} takes it
-     * @returns {ConnId[]}
+     * @returns {ConnId[]} for `sendTo`, and whatever else there is by id
+     * @throws {ReactorError} `INVALID_ARGUMENT` if the server has no such listener
      */
     endpoints(listener: string | number | Listener): ConnId[];
     /**
@@ -90,9 +98,9 @@ export class Server extends ById {
      * Options, as {@link listen} has them: `nodelay=BOOL`, `keepalive=BOOL|IDLE[,INTERVAL[,COUNT]]`, `rcvbuf=N`, `sndbuf=N`,
      * `device=NAME`, `broadcast=BOOL`, `idle=MS`, `read=MS`, `write=MS`, `half_open=BOOL`, `framing=FRAMING`; and `bind=IP[:PORT]`, the
      * local address to connect from.
-     * @param {string} url
+     * @param {string} url where to
      * @param {ConnectOptions} [options] the same, where the query wins, and `timeoutMs`, `loop` and `context`
-     * @returns {import('./conn.js').Conn}
+     * @returns {import('./conn.js').Conn} the connection, which is being made
      * @throws {ReactorError} `INVALID_ADDRESS`; `INVALID_ARGUMENT` for an option that is unknown or out of range, and for a loop that
      *   there is not; `WRONG_STATE` before the start and after a stop
      */
@@ -100,9 +108,9 @@ export class Server extends ById {
     /**
      * Gives a connected TCP or Unix stream to the engine, which takes a copy of its descriptor; `onOpen` follows. Yours stays yours, to
      * be closed: nobody else may read from the socket from now on.
-     * @param {number} descriptor
-     * @param {EnrollOptions} [options]
-     * @returns {import('./conn.js').Conn}
+     * @param {number} descriptor of a connected stream
+     * @param {EnrollOptions} [options] what it begins with
+     * @returns {import('./conn.js').Conn} the connection
      * @throws {ReactorError} `INVALID_ARGUMENT` if it is no connected stream socket, and otherwise what {@link connect} throws
      */
     enroll(descriptor: number, options?: EnrollOptions): import("./conn.js").Conn;
@@ -123,6 +131,7 @@ export class Server extends ById {
         handleSignals?: boolean;
     }): Promise<void>;
     /**
+     * Waits until the server has stopped, whoever stops it.
      * @returns {Promise<void>} resolves when the server has stopped, its threads have ended and `onStop` has returned. Rejects
      *   with `WRONG_STATE` if it was not started
      */
@@ -145,21 +154,21 @@ export class Server extends ById {
     get isStopping(): boolean;
     /**
      * Keeps the process, or the Worker, alive while the server runs, as it does unless {@link unref} was called.
-     * @returns {this}
+     * @returns {this} the server
      */
     ref(): this;
     /**
      * Lets the process, or the Worker, end while the server runs, if nothing else keeps it alive. May come before the start.
-     * @returns {this}
+     * @returns {this} the server
      */
     unref(): this;
     /**
      * Calls a function on this thread after a time, for what concerns no connection. One that throws is reported to `onError`;
      * a timer that repeats goes on all the same. It ends with the server, and does not keep the process alive.
      * @param {number} delayMs milliseconds
-     * @param {(timer: Timer) => unknown} callback
+     * @param {(timer: Timer) => unknown} callback what it returns does not count
      * @param {number} [repeatMs] milliseconds between further calls; 0 or absent: it is called once
-     * @returns {Timer}
+     * @returns {Timer} it can be cancelled
      * @throws {ReactorError} `INVALID_ARGUMENT` for times out of range, `WRONG_STATE` once the server has stopped
      */
     setTimer(delayMs: number, callback: (timer: Timer) => unknown, repeatMs?: number): Timer;
@@ -167,7 +176,7 @@ export class Server extends ById {
      * Calls a function on this thread when a loop has come to it: behind what it was asked before, which is carried out then. One that
      * throws is reported to `onError`. One that the loop has not come to when it ends is not called.
      * @param {number} loop from 0
-     * @param {(loop: number) => unknown} callback
+     * @param {(loop: number) => unknown} callback what it returns does not count
      * @returns {void}
      * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not, `WRONG_STATE` before the start and after the stop
      */
@@ -176,7 +185,7 @@ export class Server extends ById {
      * What happened so far; after the stop, too. It walks over all connections, for `queuedBytes`: cheap enough to take every second.
      * @param {number} [loop] the loop, from 0, that it is of. What is refused, or fails to be accepted, is counted where that
      *   happens: with several loops on a thread that accepts for them, and so in none of theirs. Absent: of the whole server
-     * @returns {Metrics}
+     * @returns {Metrics} a snapshot
      * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
      */
     metrics(loop?: number): Metrics;
@@ -185,13 +194,13 @@ export class Server extends ById {
      * connection until its input was gathered for JavaScript: `delayPercentile(0.99)`. Up to twice the true one; 0 if nothing was sampled.
      * @param {number} q from 0 to 1
      * @param {number} [loop] as {@link metrics} has it
-     * @returns {number}
+     * @returns {number} milliseconds
      * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not
      */
     delayPercentile(q: number, loop?: number): number;
     /**
      * The ids of the connections that are open, those being made or closed included, loop by loop.
-     * @returns {ConnId[]}
+     * @returns {ConnId[]} for the calls that take one
      */
     connectionIds(): ConnId[];
     /** The addresses really bound, as URLs without options, in the order of the `listen` calls. */
@@ -204,7 +213,14 @@ export class Server extends ById {
     get queuedBytes(): number;
     /** Stops at once, for `await using`: see {@link stop}. */
     [Symbol.asyncDispose](): Promise<void>;
+    /**
+     * What console.log shows.
+     * @internal
+     * @returns {object} its fields
+     */
+    [inspect.custom](): object;
     #private;
 }
 import { ById } from "./by_id.js";
 import { Timer } from "./timer.js";
+import { inspect } from "util";

@@ -1,5 +1,6 @@
 export type ConnId = import("./conn_id.js").ConnId;
 export type NativeServer = import("./conn.js").NativeServer;
+export type Datagram = import("./datagram.js").Datagram;
 export type Scope = import("./scope.js").Scope;
 export type Written = (error: ReactorError | null) => unknown;
 /**
@@ -160,4 +161,3 @@ export class Session {
 }
 import { ReactorError } from "./error.js";
 import { Timer } from "./timer.js";
-import { Datagram } from "./datagram.js";

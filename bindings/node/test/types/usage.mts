@@ -1,6 +1,6 @@
 // Compiled with --strict, never run: what a TypeScript program may write, and what it may not.
 import { Action, CloseReason, Conn, ConnId, Datagram, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
-import type { ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
+import type { Answer, ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
 
 const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1, byteBudget: 1, stallLimitMs: 1, keepOnOverflow: true };
 
@@ -80,14 +80,15 @@ const every: Handler = {
     conn.runOnLoop((of: Conn) => of.abort());
   },
   onCommand: (conn, args) => void conn.write(args[0] ?? 'none'),
-  onEof: (conn) => conn.end(),
+  onEof: (conn) => conn.end('bye'),
   onWake: (conn) => (conn.pause(), conn.resume()),
   onTimer: (conn, due: Timer) => void due.cancel(),
-  onOpen: (conn) => void conn.setTimer(5, 5),
+  onOpen: (conn) => void conn.setTimer(5, conn.server.loops),
 };
 const made: Conn = server.connect('tcp://x:1', { timeoutMs: null, context: 5, bind: '::1', framing: line() });
 const given: Conn = server.enroll(5, { halfOpen: true });
-void [made, given];
+const nothing: Answer = undefined;
+void [made, given, nothing];
 const udp: Handler = { onDatagram: (conn, data, datagram: Datagram) => void (conn.write(data) && conn.sendTo(datagram, 'later') && conn.sendTo(datagram.sender, data)) };
 server.sendTo(server.endpoints(address)[0] ?? ConnId.parse('1'), { address: '::1', port: 5 }, 'x');
 void udp;
