@@ -3,6 +3,8 @@
 
 const reactor = require('reactor-engine');
 
+const { serve } = reactor;
+
 /** More loops than any test asks for that is about something else. */
 const MOST = 8;
 
@@ -17,4 +19,9 @@ reactor.Server = class Server extends reactor.Server {
   constructor(handler, options) {
     super(handler, inline(options));
   }
+};
+
+reactor.serve = (handler, ...more) => {
+  const options = typeof more.at(-1) === 'string' ? undefined : more.pop();
+  return serve(handler, ...more, inline(options));
 };
