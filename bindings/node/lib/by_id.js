@@ -57,11 +57,12 @@ class ById {
    * Writes one frame, as {@link Conn.writeFrame} does.
    * @param {ConnId} id
    * @param {NodeJS.ArrayBufferView | string} payload
+   * @param {Written} [callback]
    * @returns {boolean} false above the high-water mark
    * @throws {ReactorError} `CLOSED`, `FULL` or `INVALID_ARGUMENT`
    */
-  writeFrame(id, payload) {
-    return this.conn(id).writeFrame(payload);
+  writeFrame(id, payload, callback) {
+    return this.conn(id).writeFrame(payload, callback);
   }
 
   /**

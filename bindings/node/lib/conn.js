@@ -138,11 +138,17 @@ class Conn {
    * Writes one frame, as the connection's framing cuts them: with its length in front, or its delimiter behind. Otherwise as
    * {@link write}.
    * @param {NodeJS.ArrayBufferView | string} payload what {@link write} takes; it may be empty
+   * @param {Written} [callback] as {@link write} has it
    * @returns {boolean} as {@link write}
    * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` if the connection has no framing, or the payload does not fit it
    */
-  writeFrame(payload) {
-    return this.#session.writeFrame(bytesOf(payload));
+  writeFrame(payload, callback) {
+    const bytes = bytesOf(payload);
+    if (callback === undefined) return this.#session.writeFrame(bytes);
+    callbackOf(callback);
+    this.#session.writeFrame(bytes);
+    // Nothing, behind the frame: it has ended when the frame has.
+    return this.#session.writeThen([], callback);
   }
 
   /**

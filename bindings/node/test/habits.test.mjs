@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { inspect } from 'node:util';
 
-import { Server, delimiter, fixed } from 'reactor-engine';
+import { Server, delimiter, fixed, line } from 'reactor-engine';
 
 import { LOOPBACK, connect, deferred, read, readAll, serve } from './support.mjs';
 
@@ -45,6 +45,35 @@ test('end with what cannot be written throws, and the connection goes on', async
   socket.write('x');
   assert.equal((await read(socket, 1)).toString(), 'x');
   assert.deepEqual(errors, ['data must be a string, a Buffer or another view of memory, not 5']);
+});
+
+test('a frame can be written with a callback, which comes when it was sent, or is given up', async (t) => {
+  const told = [];
+  const [sent, closed] = [deferred(), deferred()];
+  const server = new Server({
+    onData(conn, data) {
+      const big = data.toString() === 'big';
+      const goesOn = conn.writeFrame(Buffer.alloc(big ? 15 << 20 : 5, 'x'), (error) => {
+        told.push(big ? [error?.code, conn.isOpen] : [error, conn.info().bytesSent]);
+        if (!big) sent.resolve();
+      });
+      told.push(goesOn);
+      assert.throws(() => conn.writeFrame('x', 5), wrong('callback must be a function, not 5'));
+    },
+    onClose: () => closed.resolve(),
+    onError: (error) => told.push(error),
+  }, { loops: 1, highWater: 65_536 });
+  t.after(() => server.stop());
+  server.listen(LOOPBACK, { framing: line() });
+  await server.start();
+  const socket = await connect(t, server);
+  socket.write('small\n');
+  assert.equal((await read(socket, 6)).toString(), 'xxxxx\n');
+  await sent.promise;
+  socket.once('readable', () => socket.resetAndDestroy());
+  socket.write('big\n');
+  await closed.promise;
+  assert.deepEqual(told, [true, [null, 6], false, ['CLOSED', false]]);
 });
 
 test('a connection knows its server: an accepted one, one that was made, and an endpoint', async (t) => {

@@ -47,10 +47,11 @@ export class ById {
      * Writes one frame, as {@link Conn.writeFrame} does.
      * @param {ConnId} id
      * @param {NodeJS.ArrayBufferView | string} payload
+     * @param {Written} [callback]
      * @returns {boolean} false above the high-water mark
      * @throws {ReactorError} `CLOSED`, `FULL` or `INVALID_ARGUMENT`
      */
-    writeFrame(id: ConnId, payload: NodeJS.ArrayBufferView | string): boolean;
+    writeFrame(id: ConnId, payload: NodeJS.ArrayBufferView | string, callback?: Written): boolean;
     /**
      * Sends a datagram from a UDP endpoint, as {@link Conn.sendTo} does.
      * @param {ConnId} id

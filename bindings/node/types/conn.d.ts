@@ -146,10 +146,11 @@ export class Conn {
      * Writes one frame, as the connection's framing cuts them: with its length in front, or its delimiter behind. Otherwise as
      * {@link write}.
      * @param {NodeJS.ArrayBufferView | string} payload what {@link write} takes; it may be empty
+     * @param {Written} [callback] as {@link write} has it
      * @returns {boolean} as {@link write}
      * @throws {ReactorError} as {@link write}; `INVALID_ARGUMENT` if the connection has no framing, or the payload does not fit it
      */
-    writeFrame(payload: NodeJS.ArrayBufferView | string): boolean;
+    writeFrame(payload: NodeJS.ArrayBufferView | string, callback?: Written): boolean;
     /**
      * Sends a datagram from a UDP endpoint, to any address: in `onDatagram` {@link write} answers the sender, and this does so later.
      * @param {string | { address: string, port: number } | Datagram} to an IP address with a port, `127.0.0.1:5000` or `[::1]:5000`; or
