@@ -120,7 +120,9 @@ export async function ofBoth(t, url, who) {
   while (clients.size < 2) {
     const client = await dial(t, url);
     client.write('hello\n');
-    clients.set(await who(client), client);
+    const name = await who(client);
+    clients.get(name)?.destroy();
+    clients.set(name, client);
   }
   return clients;
 }

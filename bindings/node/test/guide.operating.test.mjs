@@ -75,6 +75,20 @@ test('the program to deploy stops when its clients have finished', async (t) => 
   assert.deepEqual(await server.rest(), []);
 });
 
+test('the program that says good-bye', async (t) => {
+  const server = run(t, program('deployment.md', 'Stopping').replace('20_000', '3_600_000'));
+  const url = await server.told('listening on');
+  const clients = [await dial(t, url), await dial(t, url)];
+  for (const client of clients) {
+    client.write('hello\n');
+    assert.equal(await text(client, 6), 'hello\n');
+  }
+  server.child.kill('SIGTERM');
+  assert.deepEqual(await Promise.all(clients.map(rest)), ['good-bye\n', 'good-bye\n']);
+  for (const client of clients) client.end();
+  assert.deepEqual(await server.rest(), []);
+});
+
 const ACTIVATE = 'systemd-socket-activate';
 const skip = spawnSync(ACTIVATE, ['--version']).error ? 'systemd is not installed' : false;
 
