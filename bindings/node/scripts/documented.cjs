@@ -26,7 +26,9 @@ function ofCall(signature, path) {
 /** The members of a class, of an object, or of a type of objects. */
 function membersOf(symbol, type) {
   const [declaration] = symbol.declarations;
-  if (ts.isClassDeclaration(declaration)) return [...symbol.members.values(), ...symbol.exports.values()].filter(({ name }) => name !== 'prototype');
+  if (ts.isClassDeclaration(declaration)) {
+    return [...symbol.members.values(), ...symbol.exports.values()].filter(({ name }) => name !== 'prototype');
+  }
   if (ts.isVariableDeclaration(declaration)) return checker.getPropertiesOfType(type);
   const declared = checker.getDeclaredTypeOfSymbol(symbol);
   const isObject = ts.isTypeAliasDeclaration(declaration) && (declared.isIntersection() || declared.flags & ts.TypeFlags.Object);

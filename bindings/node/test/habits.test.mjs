@@ -106,7 +106,8 @@ test('console.log shows what there is to see of a connection and of a server', a
   const words = `Conn { ${peer}, data: <ref *1> { name: 'ada', conn: Conn { ${peer}, data: [Circular *1] } } }`;
   assert.equal(text.replace(/\s+/g, ' '), words);
   const [address] = server.addresses;
-  assert.match(inspect(server).replace(/\s+/g, ' '), new RegExp(`^Server { addresses: \\[ '${address}' \\], loops: 1, connections: 1, isStopping: false }$`));
+  const state = `Server { addresses: [ '${address}' ], loops: 1, connections: 1, isStopping: false }`;
+  assert.equal(inspect(server).replace(/\s+/g, ' '), state);
 });
 
 test('an argument that is left out is not zero', async (t) => {
