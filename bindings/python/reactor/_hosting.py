@@ -68,7 +68,7 @@ class Host:
         self.ended: _asyncio.Future[None] = self.loop.create_future()
         self.is_closing = False
         self.forks = _forks
-        self.hosted = host(server, _run_in_context, _sessions_of(weakref.ref(self)))
+        self.hosted = host(server, _context_of, _sessions_of(weakref.ref(self)))
         try:
             # The first turn calls on_start.
             goes_on = self.hosted.turn()
@@ -193,9 +193,9 @@ else:
         return context.run(loop.create_task, coroutine)
 
 
-def _run_in_context(conn: _Conn) -> _Callback:
-    """What a connection's callbacks are called by: they run in a context of its own."""
-    return contextvars.copy_context().run
+def _context_of(conn: _Conn) -> contextvars.Context:
+    """What a connection's callbacks run in: a context of its own."""
+    return contextvars.copy_context()
 
 
 def _sessions_of(host: weakref.ref[Host]) -> _Callable[[_Conn], Session]:

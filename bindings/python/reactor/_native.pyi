@@ -1040,9 +1040,9 @@ class Hosted:
         /,
     ) -> None: ...
 
-def host(server: Server, plain: Callable[[Conn], Callable[..., object]], session: Callable[[Conn], object]) -> Hosted:
+def host(server: Server, plain: Callable[[Conn], Context], session: Callable[[Conn], object]) -> Hosted:
     """Makes a `Hosted` whose callbacks run in scopes.
 
-    plain: makes one for a connection if no callback is a coroutine function: a callable that calls what it is given.
+    plain: makes one for a connection if no callback is a coroutine function: a `contextvars.Context`.
     session: makes one if some are: an object with `run(name, callback, *args)`, and `end` for the last callback.
     """

@@ -12,7 +12,7 @@ use crate::server::Server;
 
 /// Makes a `Hosted` whose callbacks run in scopes.
 ///
-/// plain: makes one for a connection if no callback is a coroutine function: a callable that calls what it is given.
+/// plain: makes one for a connection if no callback is a coroutine function: a `contextvars.Context`.
 /// session: makes one if some are: an object with `run(name, callback, *args)`, and `end` for the last callback.
 #[pyfunction]
 pub(crate) fn host(

@@ -12,6 +12,7 @@ mod calls;
 mod conn;
 mod connecting;
 mod conns;
+mod context;
 mod datagram;
 mod delivery;
 mod errors;

@@ -5,10 +5,11 @@ use pyo3::types::PyTuple;
 
 use crate::callback::Callback;
 use crate::conn::Conn;
+use crate::context::call_in;
 
 /// What makes a scope for each connection. It is fixed before the server starts.
 pub(crate) enum Scopes {
-    /// No callback is a coroutine function. A scope is a `contextvars.Context`'s method `run`.
+    /// No callback is a coroutine function. A scope is a `contextvars.Context`.
     Plain(Py<PyAny>),
     /// Some are. A scope is a session, which has `run` and `end`.
     Sessions(Py<PyAny>),
@@ -31,7 +32,7 @@ impl Scopes {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = scope.py();
         match (self, callback.method()) {
-            (Scopes::Plain(_), Some(method)) => method.call_by(scope, args),
+            (Scopes::Plain(_), Some(method)) => call_in(scope, method, args),
             (Scopes::Sessions(_), Some(_)) => pass(scope, "run", callback, args),
             (_, None) => Ok(py.None().into_bound(py)),
         }
