@@ -79,7 +79,8 @@ impl Reading<'_> {
     #[inline]
     fn begin(&mut self, within: &[u8]) -> Result<Command, FrameError> {
         self.places.clear();
-        let (count, at) = match number(within, 1) {
+        let short = short_number(within, 0, b'*').map(|(count, at)| Number::Whole(count, at));
+        let (count, at) = match short.unwrap_or_else(|| number(within, 1)) {
             Number::Whole(0, at) => return Ok(Command::Nothing(at)),
             Number::Whole(count, at) if count <= self.max_arguments => (count, at),
             Number::Part => return Ok(Command::Need),
@@ -105,17 +106,17 @@ impl Reading<'_> {
 
     #[inline]
     fn arguments(&mut self, within: &[u8], mut at: usize, missing: u32) -> Result<Command, FrameError> {
+        let most = MAX_BULK.min(self.max_frame);
         for left in (1..=missing).rev() {
-            let (offset, len) = match within.get(at) {
-                Some(b'$') => match number(within, at + 1) {
-                    Number::Whole(len, offset) => (offset, len),
+            let (len, offset) = match short_number(within, at, b'$') {
+                Some(found) => found,
+                None => match bulk_length(within, at)? {
+                    Number::Whole(len, offset) => (len, offset),
                     Number::Part => return self.rest(at, left),
                     Number::Wrong => return wrong("invalid bulk length"),
                 },
-                Some(other) => return no_bulk(*other),
-                None => return self.rest(at, left),
             };
-            if len > MAX_BULK.min(self.max_frame) {
+            if len > most {
                 return wrong("invalid bulk length");
             }
             // Like Redis, whatever stands where CR LF should.
@@ -206,6 +207,31 @@ fn below_zero(within: &[u8]) -> Result<Command, FrameError> {
         (Some(b'-'), Number::Whole(1.., at)) => Ok(Command::Nothing(at)),
         _ => wrong("invalid multibulk length"),
     }
+}
+
+/// How long the argument is that begins at a place.
+#[inline(never)]
+fn bulk_length(within: &[u8], at: usize) -> Result<Number, FrameError> {
+    match within.get(at) {
+        Some(b'$') => Ok(number(within, at + 1)),
+        Some(other) => no_bulk(*other),
+        None => Ok(Number::Part),
+    }
+}
+
+/// What nearly every number is: one digit or two behind its mark, with CR LF, and eight bytes from the mark on. The number, and
+/// where the next byte stands. What it does not answer, [`number`] tells.
+#[inline(always)]
+fn short_number(bytes: &[u8], at: usize, mark: u8) -> Option<(usize, usize)> {
+    const CRLF: u64 = u16::from_le_bytes(*b"\r\n") as u64;
+    let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
+    let digit = |place: u32| ((word >> (8 * place)) as u8).wrapping_sub(b'0');
+    if word & 0xffff_00ff == CRLF << 16 | u64::from(mark) && digit(1) <= 9 {
+        return Some((digit(1).into(), at + 4));
+    }
+    let is_long = word & 0xff_ff00_00ff == CRLF << 24 | u64::from(mark);
+    let fits = is_long && (1..=9).contains(&digit(1)) && digit(2) <= 9;
+    fits.then(|| (usize::from(digit(1)) * 10 + usize::from(digit(2)), at + 5))
 }
 
 /// The number that begins at a place, without leading zeroes. Like Redis, whatever stands where its LF should.

@@ -17,8 +17,13 @@ impl ArgumentTable {
     /// Has it filled. None of the user's functions may run meanwhile.
     #[inline]
     pub(crate) fn fill<T>(&self, fill: impl FnOnce(&mut Vec<Place>) -> T) -> T {
-        // Copied if somebody has forgotten to let go of an earlier command's.
-        fill(Rc::make_mut(&mut self.0.borrow_mut()))
+        let table = &mut *self.0.borrow_mut();
+        let places = match Rc::get_mut(table) {
+            Some(places) => places,
+            // Somebody has forgotten to let go of an earlier command's.
+            None => Rc::make_mut(table),
+        };
+        fill(places)
     }
 
     #[inline]
