@@ -2,12 +2,14 @@
 
 use std::ptr;
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use reactor_core::{Action, Conn as LoopConn};
 
 use crate::callback::Callback;
 use crate::callbacks::Callbacks;
+use crate::names::Names;
 use crate::receiver::PythonReceiver;
 
 /// The frames or commands that one read has brought so far, and who is to be told.
@@ -15,12 +17,18 @@ use crate::receiver::PythonReceiver;
 pub(crate) struct Gathered(Option<(Who, Py<PyList>)>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
+pub(crate) enum Who {
     OnFrames,
     OnCommands,
 }
 
 impl Who {
+    /// Who is told commands as lists; `None` if each is told alone.
+    pub(crate) fn of_commands(callbacks: &Callbacks) -> Option<Who> {
+        let told = callbacks.of_commands();
+        [Who::OnCommands, Who::OnFrames].into_iter().find(|who| ptr::eq(told, who.callback(callbacks)))
+    }
+
     fn callback(self, callbacks: &Callbacks) -> &Callback {
         match self {
             Who::OnFrames => &callbacks.on_frames,
@@ -33,12 +41,12 @@ impl PythonReceiver {
     /// A command: one call, or one more of a list.
     #[inline(never)]
     pub(crate) fn command(&mut self, conn: &LoopConn<'_>, data: &[u8]) -> Action {
-        let callbacks = &self.state.callbacks;
-        let callback = callbacks.of_commands();
-        let lists = [Who::OnCommands, Who::OnFrames];
-        match lists.into_iter().find(|who| ptr::eq(callback, who.callback(callbacks))) {
-            Some(who) => self.gather(conn, who, |py| Ok(arguments(py, conn, data)?.into_any())),
-            None => self.call_with(callback, conn, |py| arguments(py, conn, data)),
+        match self.commands_to {
+            Some(who) => self.gather(conn, who, |py, names| Ok(arguments(py, names, conn, data)?.into_any())),
+            None => {
+                let make = |py| arguments(py, &self.names, conn, data);
+                self.call_with(self.state.callbacks.of_commands(), conn, make)
+            }
         }
     }
 
@@ -49,7 +57,7 @@ impl PythonReceiver {
             return Action::None;
         }
         if conn.has_frame() {
-            return self.gather(conn, Who::OnFrames, |py| Ok(PyBytes::new(py, data).into_any()));
+            return self.gather(conn, Who::OnFrames, |py, _| Ok(PyBytes::new(py, data).into_any()));
         }
         self.call_with(&self.state.callbacks.on_frames, conn, |py| PyList::new(py, [PyBytes::new(py, data)]))
     }
@@ -76,7 +84,7 @@ impl PythonReceiver {
         &mut self,
         conn: &LoopConn<'_>,
         who: Who,
-        make: impl for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>>,
+        make: impl for<'py> FnOnce(Python<'py>, &Names) -> PyResult<Bound<'py, PyAny>>,
     ) -> Action {
         if self.gathered.0.as_ref().is_some_and(|(before, _)| *before != who) {
             // A framing's function has set another framing.
@@ -87,7 +95,7 @@ impl PythonReceiver {
         }
         let py = self.lock.take();
         let (_, list) = self.gathered.0.get_or_insert_with(|| (who, PyList::empty(py).unbind()));
-        let added = make(py).and_then(|item| list.bind(py).append(item));
+        let added = make(py, &self.names).and_then(|item| list.bind(py).append(item));
         match added {
             Ok(()) => Action::None,
             Err(error) => self.gather_failed(conn, who, error),
@@ -116,6 +124,21 @@ impl PythonReceiver {
 }
 
 /// The arguments of a command, a list of `bytes`.
-fn arguments<'py>(py: Python<'py>, conn: &LoopConn<'_>, data: &[u8]) -> PyResult<Bound<'py, PyList>> {
-    PyList::new(py, conn.arguments(data).iter().map(|argument| PyBytes::new(py, argument)))
+fn arguments<'py>(
+    py: Python<'py>,
+    names: &Names,
+    conn: &LoopConn<'_>,
+    data: &[u8],
+) -> PyResult<Bound<'py, PyList>> {
+    let told = conn.arguments(data);
+    // SAFETY: the lock is held, as `py` says; null becomes an error.
+    let list = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyList_New(told.len() as ffi::Py_ssize_t))? };
+    for (place, argument) in told.iter().enumerate() {
+        let object = if place == 0 { names.object(py, argument) } else { PyBytes::new(py, argument) };
+        // SAFETY: the list has as many places as there are arguments, all of them empty, and nobody else has it. The object
+        // is its own from here on. It cannot fail then.
+        unsafe { ffi::PyList_SetItem(list.as_ptr(), place as ffi::Py_ssize_t, object.into_ptr()) };
+    }
+    // SAFETY: it was made as a list.
+    Ok(unsafe { list.cast_into_unchecked() })
 }

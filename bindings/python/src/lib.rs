@@ -31,6 +31,7 @@ mod loops;
 mod made;
 mod method;
 mod metrics;
+mod names;
 mod options;
 mod receiver;
 mod report;

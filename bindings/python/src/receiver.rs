@@ -17,8 +17,9 @@ use crate::conn::Conn;
 use crate::conns::Conns;
 use crate::datagram::Datagram;
 use crate::errors::is_closed_error;
-use crate::gathered::Gathered;
+use crate::gathered::{Gathered, Who};
 use crate::interpreter::InterpreterLock;
+use crate::names::Names;
 use crate::state::State;
 use crate::timer::Timer;
 
@@ -31,6 +32,10 @@ pub(crate) struct PythonReceiver {
     conns: OnceCell<Arc<Conns>>,
     /// The frames or commands of the read that is being delivered.
     pub(crate) gathered: Gathered,
+    /// Who is told commands as lists; `None` if each is told alone.
+    pub(crate) commands_to: Option<Who>,
+    /// Of commands.
+    pub(crate) names: Names,
     /// What `on_tick` has returned last.
     tick: Duration,
     pub(crate) lock: InterpreterLock,
@@ -98,10 +103,13 @@ impl PythonReceiver {
     pub(crate) fn new(state: Arc<State>) -> Self {
         let lock = if state.is_hosted() { InterpreterLock::of_host() } else { InterpreterLock::new() };
         let is_scoped = state.scopes().is_some();
+        let commands_to = Who::of_commands(&state.callbacks);
         PythonReceiver {
             state,
             conns: OnceCell::new(),
             gathered: Gathered::default(),
+            commands_to,
+            names: Names::default(),
             tick: Duration::from_secs(1),
             lock,
             is_scoped,
@@ -397,8 +405,10 @@ impl PythonReceiver {
 impl Drop for PythonReceiver {
     fn drop(&mut self) {
         if let Some(conns) = self.conns.take() {
+            let py = self.lock.take();
             // The loop has parted with every connection, unless it failed or found itself in a forked child.
-            conns.clear(self.lock.take());
+            conns.clear(py);
+            self.names.clear(py);
         }
         self.lock.give_back();
     }

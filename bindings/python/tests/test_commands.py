@@ -32,6 +32,26 @@ def test_a_command_is_a_call_with_its_arguments() -> None:
     assert handler.told == COMMANDS
 
 
+def test_names_that_look_alike_are_told_apart_however_often_they_come() -> None:
+    handler = Commands()
+    alike = [b"", *(byte * count for byte in (b"a", b"\0") for count in range(1, 11))]
+    alike += [b"abcd" + middle + b"efgh" for middle in (b"", b"x", b"y")]
+    # More than are kept, so that they take each other's places.
+    names = alike + [b"%d" % number for number in range(300)] + alike
+    sent = b"".join(b"*2\r\n$%d\r\n%b\r\n$1\r\nx\r\n" % (len(name), name) for name in names)
+    with Serving(handler, Resp()) as running:
+        assert exchange(running.url, sent) == b"+OK\r\n" * len(names)
+    assert handler.told == [[name, b"x"] for name in names]
+
+
+def test_a_name_that_comes_again_is_the_same_object() -> None:
+    handler = Commands()
+    with Serving(handler, Resp()) as running:
+        assert exchange(running.url, b"*1\r\n$8\r\nHINCRBY8\r\n" * 2) == b"+OK\r\n" * 2
+    (first,), (second,) = handler.told
+    assert first is second
+
+
 class CommandLists(reactor.Handler):
     def __init__(self) -> None:
         self.told: list[list[list[bytes]]] = []
