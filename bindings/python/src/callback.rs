@@ -49,7 +49,7 @@ impl Callback {
     }
 
     /// Calls the method, if there is one, and says what it asks for.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call<'py, const N: usize>(
         &self,
         py: Python<'py>,

@@ -124,6 +124,7 @@ impl PythonReceiver {
 }
 
 /// The arguments of a command, a list of `bytes`.
+#[inline(always)]
 fn arguments<'py>(
     py: Python<'py>,
     names: &Names,

@@ -40,7 +40,7 @@ impl Method {
     }
 
     /// Calls it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call<'py, const N: usize>(
         &self,
         py: Python<'py>,

@@ -34,7 +34,7 @@ impl EventLoop {
     }
 
     /// Gives the receiver a command, if it is one. Says how many bytes of the input it took.
-    #[inline]
+    #[inline(always)]
     pub(super) fn tell_command(
         state: &LoopState,
         receiver: &mut dyn Receiver,
