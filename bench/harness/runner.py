@@ -28,7 +28,7 @@ UNDER_TEST = (
     *(f"target/release/{name}" for name in ("libreactor.so", "echo", "http", "kv", "reactor-bench-servers", "load")),
     "examples/python/*.py",
     "bench/servers/python/*.py",
-    "examples/node/echo.mjs",
+    "examples/node/*.mjs",
     "bindings/node/lib/*",
     "bench/servers/node/*.mjs",
     "target/venv/lib/*/site-packages/reactor/*.so",

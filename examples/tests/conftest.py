@@ -12,7 +12,7 @@ import pytest
 
 from harness import LIMIT, Client, Example, Start, within_limit
 
-LANGUAGES = ["rust", "c", "python", "node"]
+LANGUAGES = ["rust", "c", "python", "node", "node-inline"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,13 +20,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def start(request: pytest.FixtureRequest) -> Iterator[Start]:
+def language(request: pytest.FixtureRequest) -> str:
+    """As examples/run knows it."""
+    return str(request.config.getoption("--language")).partition("-")[0]
+
+
+@pytest.fixture
+def start(request: pytest.FixtureRequest, language: str) -> Iterator[Start]:
     """Starts an example: `start("kv")`, `start("chat", "--hard-limit", "65536", loops=2)`. Each must end cleanly."""
-    language = request.config.getoption("--language")
+    is_inline = request.config.getoption("--language") == "node-inline"
     started: list[Example] = []
 
     def start(app: str, *flags: str, listen: tuple[str, ...] = ("tcp://127.0.0.1:0",), loops: int = 2) -> Example:
-        example = Example(language, app, listen, ["--loops", str(loops), *flags])
+        # Inline there is one loop.
+        example = Example(language, app, listen, ["--loops", str(1 if is_inline else loops), *flags], is_inline)
         started.append(example)
         return example
 

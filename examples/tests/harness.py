@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -19,16 +20,16 @@ LIMIT = 60.0
 class Example:
     """An example that runs."""
 
-    def __init__(self, language: str, app: str, listen: tuple[str, ...], flags: list[str]) -> None:
+    def __init__(self, language: str, app: str, listen: tuple[str, ...], flags: list[str], is_inline: bool) -> None:
         self.language = language
         # What it is to say on stderr before it ends, as a regular expression.
         self.complaints = ""
         command = [str(ROOT / "examples" / "run"), language, app]
         for url in listen:
             command += ["--listen", url]
-        self.process = subprocess.Popen(
-            [*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        environment = {**os.environ, "REACTOR_MODE": "inline" if is_inline else "threads"}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([*command, *flags], stdout=pipe, stderr=pipe, text=True, env=environment)
         assert self.process.stdout
         self.urls = []
         for _ in listen:
@@ -36,6 +37,7 @@ class Example:
             if not line.startswith("listening on "):
                 raise AssertionError(f"{app} said {line!r}: {self.process.communicate()[1]}")
             self.urls.append(line.removeprefix("listening on ").strip())
+        self.memory_at_start = self.peak_memory()
 
     @property
     def port(self) -> int:
@@ -47,6 +49,10 @@ class Example:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         kibibytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(kibibytes) * 1024
+
+    def growth(self) -> int:
+        """The same, beyond what it had when it began: a language's own runtime may take much."""
+        return self.peak_memory() - self.memory_at_start
 
     def stop(self) -> None:
         """By the signal that a system sends. It has to end well, and say nothing that was not expected."""

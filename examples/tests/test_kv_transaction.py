@@ -115,7 +115,8 @@ def test_what_a_client_watched_is_forgotten_when_it_goes(kv: Example) -> None:
         with kv.connect() as client:
             keys = [f"{turn}:{number}:a key of some length" for number in range(20_000)]
             assert ask(client, "WATCH", *keys) == b"+OK\r\n"
-    assert kv.peak_memory() < 64 * MIB
+    # In JavaScript garbage gathers first. If nothing is forgotten they grow by twice as much.
+    assert kv.growth() < (128 if kv.language == "node" else 60) * MIB
 
 
 @pytest.mark.parametrize("loops", [1, 4])

@@ -8,6 +8,7 @@ import pytest
 
 from harness import LIMIT, ROOT
 
+ALL_HAVE = {"chat", "echo", "http", "kv", "proxy", "quickstart", "work"}
 BESIDES = {"python": {"room"}}
 """What a language has beside those that all have."""
 
@@ -21,14 +22,10 @@ def refused(*arguments: str) -> str:
 
 # Parts of examples, what all examples share, the file that has another name than its example, and what there is not.
 @pytest.mark.parametrize("app", ["launch", "kv_resp", "kv_store", "http_server", "nothing", "", "../python/echo", ".*"])
-def test_what_is_no_example_is_refused_with_the_names_of_those_that_are(request: pytest.FixtureRequest, app: str) -> None:
-    language = request.config.getoption("--language")
+def test_what_is_no_example_is_refused_with_the_names_of_those_that_are(language: str, app: str) -> None:
     error, names = refused(language, app, "--listen", "tcp://127.0.0.1:0").rstrip(")\n").split(" (known: ")
     assert error == f'examples/run: unknown example "{app}" for {language}'
-    all_have = {"echo", "quickstart"}
-    if language != "node":
-        all_have |= {"chat", "http", "kv", "proxy", "work"}
-    assert names.split(", ") == sorted(all_have | BESIDES.get(language, set()))
+    assert names.split(", ") == sorted(ALL_HAVE | BESIDES.get(language, set()))
 
 
 def test_what_is_no_language_is_refused_with_the_names_of_those_that_are() -> None:
@@ -36,6 +33,6 @@ def test_what_is_no_language_is_refused_with_the_names_of_those_that_are() -> No
     assert error == 'examples/run: unknown language "perl" (known: rust, c, python, node)\n'
 
 
-def test_less_than_an_example_is_refused_with_the_usage(request: pytest.FixtureRequest) -> None:
-    for arguments in [(), (request.config.getoption("--language"),)]:
+def test_less_than_an_example_is_refused_with_the_usage(language: str) -> None:
+    for arguments in [(), (language,)]:
         assert refused(*arguments).startswith("examples/run: usage: examples/run {rust|c|python|node} APP --listen URL")

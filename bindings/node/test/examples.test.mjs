@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -21,6 +21,7 @@ function launch(t, name, args, change = (source) => source) {
   symlinkSync(PACKAGE, join(folder, 'node_modules', 'reactor-engine'));
   const program = join(folder, name);
   writeFileSync(program, change(readFileSync(join(EXAMPLES, name), 'utf8')));
+  copyFileSync(join(EXAMPLES, 'launch.mjs'), join(folder, 'launch.mjs'));
   const child = spawn(process.execPath, [program, ...args], { timeout: 20_000, killSignal: 'SIGKILL' });
   t.after(() => child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
