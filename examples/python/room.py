@@ -2,7 +2,7 @@
 """Rooms in which people talk: room.py [URL]...
 
 Each message has two bytes of length in front. The first is `HELLO name`. Then `JOIN room` enters a room, and anything else is
-said to everybody in it. Who says nothing for 30 seconds is closed."""
+said to everybody in it. Who says nothing for 30 seconds, or more than 500 bytes at once, is closed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 
 import reactor
 
-ROOM_LIMIT = 8
+ROOM_LIMIT, LONGEST = 8, 500
 
 
 @dataclasses.dataclass
@@ -54,15 +54,15 @@ class Rooms(reactor.Handler):
     def on_data(self, conn: reactor.Conn, data: bytes) -> None:
         word, _, argument = data.partition(b" ")
         member: Member | None = conn.context
-        if member and word == b"JOIN" and argument:
-            self.join(conn, member, argument)
-        elif member:
-            self.tell(member.room, b"%b: %b" % (member.name, data))
-        elif word == b"HELLO" and argument:
+        if len(data) > LONGEST or not (member or (word == b"HELLO" and argument)):
+            conn.close()
+        elif not member:
             conn.context = Member(argument)
             conn.write_frame(b"WELCOME %b from %b" % (argument, conn.remote_address.encode()))
+        elif word == b"JOIN" and argument:
+            self.join(conn, member, argument)
         else:
-            conn.close()
+            self.tell(member.room, b"%b: %b" % (member.name, data))
 
     def on_close(self, conn: reactor.Conn, reason: reactor.CloseReason, errno: int | None) -> None:
         if conn.context:

@@ -13,10 +13,21 @@ import pytest
 from harness import LIMIT, Client, Example, Start, within_limit
 
 LANGUAGES = ["rust", "c", "python", "node", "node-inline"]
+# Who has a room server, and what else does the same.
+ROOMS = {"python": ["python", "asyncio"], "node": ["node"]}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--language", choices=LANGUAGES, default="rust", help="whose examples to test")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return collection_path.name == "test_room.py" and config.getoption("--language") not in ROOMS or None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "program" in metafunc.fixturenames:
+        metafunc.parametrize("program", ROOMS.get(metafunc.config.getoption("--language"), []))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from harness import LIMIT, ROOT
 
 ALL_HAVE = {"chat", "echo", "http", "kv", "proxy", "quickstart", "work"}
-BESIDES = {"python": {"room"}}
+BESIDES = {"python": {"room"}, "node": {"room"}}
 """What a language has beside those that all have."""
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 
 ROOM_LIMIT = 8
+LONGEST = 500
 MAX_FRAME = 1024
 HIGH_WATER = 64 << 20
 
@@ -53,16 +54,16 @@ class Rooms:
 
     def hear(self, writer: asyncio.StreamWriter, member: Member | None, data: bytes) -> Member | None:
         word, _, argument = data.partition(b" ")
-        if member and word == b"JOIN" and argument:
-            self.join(writer, member, argument)
-        elif member:
-            self.tell(member.room, b"%b: %b" % (member.name, data))
-        elif word == b"HELLO" and argument:
+        if len(data) > LONGEST or not (member or (word == b"HELLO" and argument)):
+            raise EOFError
+        if not member:
             member = Member(argument)
             host, port = writer.get_extra_info("peername")[:2]
             self.write(writer, b"WELCOME %b from %b:%d" % (argument, host.encode(), port))
+        elif word == b"JOIN" and argument:
+            self.join(writer, member, argument)
         else:
-            raise EOFError
+            self.tell(member.room, b"%b: %b" % (member.name, data))
         return member
 
     async def receive(self, reader: asyncio.StreamReader) -> bytes:
