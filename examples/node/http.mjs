@@ -4,8 +4,8 @@
 //
 // It is strict where two readers of the same bytes could see different requests: line ends, lengths, header names. llhttp, the
 // parser of Node, reads the headers. It does not see request lines, because it refuses methods and targets that it does not know, nor
-// bodies, because it stops reading where an upgrade is asked for. Its difference from Rust's parser that shows: `Proxy-Connection`
-// counts as `Connection`.
+// bodies, because it stops reading where an upgrade is asked for. Its differences from Rust's parser that show: `Proxy-Connection`
+// counts as `Connection`, and bytes beyond ASCII may stand in a target.
 import { Action } from 'reactor-engine';
 
 import { Body, Malformed } from './http_body.mjs';

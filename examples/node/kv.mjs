@@ -24,6 +24,15 @@ const HARD_LIMIT = 2 ** 31;
 const store = new Store();
 let clients = 0;
 
+/**
+ * @param {import('reactor-engine').Conn} conn
+ * @param {Buffer[]} pieces
+ */
+function send(conn, pieces) {
+  const [first] = pieces;
+  return pieces.length === 1 && first ? conn.write(first) : conn.writev(pieces);
+}
+
 /** @type {import('reactor-engine').Handler} */
 const handler = {
   onOpen(conn) {
@@ -37,7 +46,7 @@ const handler = {
     /** @type {import('./kv_replies.mjs').Part[]} */
     const parts = [];
     encode(execute(client, args), client.protocol, parts);
-    const hasRoom = conn.writev(bytesOf(parts));
+    const hasRoom = send(conn, bytesOf(parts));
     if (client.isOver) return Action.Close;
     if (hasRoom) return Action.None;
     // The rest of what came with this command waits until the client has read.
