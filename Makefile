@@ -12,6 +12,7 @@ PYTHON := $(VENV)/bin/python
 CORE := $(shell find core/src core/build.rs core/Cargo.toml Cargo.toml -type f)
 C_LIBRARY := $(CORE) $(shell find ffi/src ffi/build.rs ffi/Cargo.toml Cargo.lock -type f)
 PYTHON_PACKAGE := $(CORE) $(shell find bindings/python -type f -not -path '*/tests/*' -not -path '*/wheels/*' -not -name '*.pyc')
+NODE_FOLDERS := bindings/node examples/node examples/tests/clients/node conformance/subjects/node
 NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_modules/*' -not -name '*.node')
 
 # For ffi/install.sh and ffi/Doxyfile. PREFIX, LIBDIR, INCLUDEDIR and DESTDIR reach the former by themselves.
@@ -48,9 +49,9 @@ target/python.stamp: $(PYTHON_PACKAGE) | $(PYTHON)
 node: target/node.stamp
 
 # The tools that check the package are its development dependencies; the programs link to the package.
-target/node.stamp: $(NODE_PACKAGE) | setup
+target/node.stamp: $(NODE_PACKAGE) $(NODE_FOLDERS:%=%/package.json) | setup
 	node bindings/node/scripts/build.cjs
-	for folder in bindings/node examples/node examples/tests/clients/node conformance/subjects/node; do \
+	for folder in $(NODE_FOLDERS); do \
 		npm --prefix $$folder install --ignore-scripts --no-audit --no-fund --loglevel=error; done
 	touch $@
 
@@ -115,4 +116,4 @@ docs: setup ## write the C library's manual to target/docs/c/index.html
 
 clean: ## remove everything that was built
 	cargo clean
-	rm -rf bindings/node/lib/*.node {bindings,examples,examples/tests/clients,conformance/subjects}/node/node_modules
+	rm -rf bindings/node/lib/*.node $(NODE_FOLDERS:%=%/node_modules)

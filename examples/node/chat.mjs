@@ -109,10 +109,11 @@ function join(conn, room) {
  */
 function hear(conn, text) {
   const member = members.get(conn);
-  const [, command, argument = ''] = /^(\/?[^ ]*) *(.*)$/u.exec(text) ?? [];
+  const [command, ...words] = text.split(' ');
+  const argument = words.join(' ').trim();
   if (command === '/quit') return Action.Close;
-  if (command === '/join') join(conn, argument.trim());
-  else if (command === '/nick') name(conn, argument.trim());
+  if (command === '/join') join(conn, argument);
+  else if (command === '/nick') name(conn, argument);
   else if (text.startsWith('/')) throw new Refusal(`unknown command: ${COMMANDS}`);
   else if (member) tell(conn, member.room, `<${member.nick}> ${text}`);
   else name(conn, text.trim());
