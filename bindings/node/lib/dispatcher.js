@@ -58,7 +58,7 @@ class Dispatcher {
    */
   #entries = new Map();
   /**
-   * Those by their ids that have ended in the engine, which is not told of here yet, and whose low half another has already.
+   * Those by their ids that have ended in the engine, which is not told of here yet, and whose low half a newer one has already.
    * @type {Map<string, Entry>}
    */
   #replaced = new Map();
@@ -126,10 +126,20 @@ class Dispatcher {
     const caller = { due: (timer) => this.#due(entry, timer), run: (ask, call) => this.run(ask, () => call(entry.conn)) };
     const session = new Session(this.#native, id, this.#scope.fork(), caller);
     const entry = { conn: new Conn(session, /** @type {Server} */ (this.#server)), session };
-    const before = this.#entries.get(id.low);
-    if (before) this.#replaced.set(String(before.conn.id), before);
-    this.#entries.set(id.low, entry);
+    this.#place(entry);
     return entry;
+  }
+
+  /**
+   * The newest has the place: of one that `connect` has made nothing is told before all of those that were there have begun and ended.
+   * @param {Entry} entry
+   */
+  #place(entry) {
+    const { low } = entry.conn.id;
+    const other = this.#entries.get(low);
+    const older = other && other.conn.id.high > entry.conn.id.high ? entry : other;
+    if (older) this.#replaced.set(String(older.conn.id), older);
+    if (older !== entry) this.#entries.set(low, entry);
   }
 
   /**

@@ -47,6 +47,28 @@ impl State {
         }
     }
 
+    fn engine(&self) -> Result<Rc<Server>> {
+        match &*self.life.borrow() {
+            Life::Engine(server) => Ok(Rc::clone(server)),
+            Life::Over { refusal, .. } => Err(refusal.clone()),
+        }
+    }
+
+    /// Gives the engine's server back, with its descriptors, when it has been asked to stop. Waits for its threads, unless they
+    /// `were_none`.
+    pub(crate) fn end(&self, were_none: bool) {
+        let Ok(server) = self.engine() else { return };
+        let refusal = match were_none || server.wait().is_ok() {
+            true => Error::new(ErrorKind::WrongState, "the server was started already, and has stopped"),
+            false => Error::new(ErrorKind::Stopped, "stop was called before the start"),
+        };
+        let handle = server.handle();
+        let loops = (0..handle.loops()).filter_map(|index| handle.loop_metrics(index)).collect();
+        let metrics = Box::new((handle.metrics(), loops));
+        let over = Life::Over { addresses: handle.addresses(), metrics, refusal };
+        drop(self.life.replace(over));
+    }
+
     pub(crate) fn count_written(&self, len: usize) {
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         self.written.set(self.written.get().saturating_add(len));
@@ -122,7 +144,11 @@ impl NativeServer {
         }
         let started = starting(env, &on_start, &deliver, || server.start(), &self.channel)?;
         if started.is_ok() {
-            self.teardown.replace(Some(StopAtTeardown::new(env, server, self.channel.clone())));
+            self.teardown.replace(Some(StopAtTeardown::new(
+                env,
+                Rc::clone(&self.state),
+                self.channel.clone(),
+            )));
         }
         Ok(started.err().map(Failure::from))
     }
@@ -163,18 +189,8 @@ impl NativeServer {
     /// whose threads it waits for, or after a stop that came before the start.
     #[napi(catch_unwind)]
     pub fn release(&self) {
-        let Ok(server) = self.engine() else { return };
-        let was_inline = self.inline.take().is_some();
-        let refusal = match was_inline || server.wait().is_ok() {
-            true => Error::new(ErrorKind::WrongState, "the server was started already, and has stopped"),
-            false => Error::new(ErrorKind::Stopped, "stop was called before the start"),
-        };
-        let handle = server.handle();
-        let loops = (0..handle.loops()).filter_map(|index| handle.loop_metrics(index)).collect();
-        let metrics = Box::new((handle.metrics(), loops));
-        let over = Life::Over { addresses: handle.addresses(), metrics, refusal };
+        self.state.end(self.inline.take().is_some());
         drop(self.teardown.take());
-        drop(self.state.life.replace(over));
     }
 
     /// The calls by id.
@@ -234,10 +250,7 @@ impl NativeServer {
     }
 
     pub(crate) fn engine(&self) -> Result<Rc<Server>> {
-        match &*self.state.life.borrow() {
-            Life::Engine(server) => Ok(Rc::clone(server)),
-            Life::Over { refusal, .. } => Err(refusal.clone()),
-        }
+        self.state.engine()
     }
 
     fn start_inline(
