@@ -233,7 +233,8 @@ class Session {
 
   /** What has waited comes before the engine goes on, which might end the connection; but never from inside the call that resumes. */
   #resumeSoon() {
-    if (!this.isOpen) throw closedError(this.id);
+    // One that was ended takes no writes, and is read all the same.
+    if (this.isClosing || this.isGone) throw closedError(this.id);
     queueMicrotask(() => {
       this.#giveWaiting();
       // It may be closed by now.
