@@ -7,7 +7,7 @@ const { Datagram, LENGTH } = require('./datagram.js');
 const { actionName } = require('./constants.js');
 const { closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
-const { Scope } = require('./scope.js');
+const { NO_SCOPE, Scope, UNSCOPED } = require('./scope.js');
 const { Session } = require('./session.js');
 const { Slab } = require('./slab.js');
 const { nextTick } = require('./timer.js');
@@ -89,7 +89,7 @@ class Dispatcher {
    */
   starts(server) {
     this.#server = server;
-    this.#scope = new Scope();
+    this.#scope = UNSCOPED in this.#handler ? NO_SCOPE : new Scope();
   }
 
   /**

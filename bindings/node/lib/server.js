@@ -344,6 +344,14 @@ class Server extends ById {
     return this.#setRef(false);
   }
 
+  /**
+   * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
+   * @returns {void}
+   */
+  sendNow() {
+    this.#native.sendNow();
+  }
+
   /** @param {boolean} keepsAlive */
   #setRef(keepsAlive) {
     this.#keepsAlive = keepsAlive;

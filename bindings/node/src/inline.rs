@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use napi::{sys, Env};
 use reactor_core::binding::log::HandOver;
-use reactor_core::{Error, ErrorKind, Hosted, Result, Server};
+use reactor_core::{Error, ErrorKind, Handle, Hosted, Result, Server};
 
 use crate::channel::Channel;
 use crate::entry::Entry;
@@ -80,6 +80,16 @@ impl Inline {
     /// Whether the server keeps the process alive.
     pub(crate) fn set_ref(&self, keeps_alive: bool) {
         self.polled.borrow().iter().for_each(|polled| polled.set_ref(keeps_alive));
+    }
+
+    /// What is queued leaves now, for a process that is about to exit: by a turn, or within the one that goes on.
+    pub(crate) fn send_now(self: &Rc<Self>, server: &Handle) {
+        if self.turn_once().is_none() {
+            // What is left the kernel does not take.
+            for id in server.connection_ids() {
+                let _ = server.send_now(id);
+            }
+        }
     }
 
     fn add_hook(self: &Rc<Self>) {

@@ -162,6 +162,15 @@ impl NativeServer {
         }
     }
 
+    /// Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit.
+    #[napi(catch_unwind)]
+    pub fn send_now(&self) {
+        let inline = self.inline.borrow().clone();
+        if let Some((inline, server)) = inline.zip(self.engine().ok()) {
+            inline.send_now(server.handle());
+        }
+    }
+
     /// Asks the server to stop.
     #[napi(catch_unwind)]
     pub fn stop(&self) {

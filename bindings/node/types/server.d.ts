@@ -163,6 +163,11 @@ export class Server extends ById {
      */
     unref(): this;
     /**
+     * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
+     * @returns {void}
+     */
+    sendNow(): void;
+    /**
      * Calls a function on this thread after a time, for what concerns no connection. One that throws is reported to `onError`;
      * a timer that repeats goes on all the same. It ends with the server, and does not keep the process alive.
      * @param {number} delayMs milliseconds
