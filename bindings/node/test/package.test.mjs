@@ -22,7 +22,8 @@ test('its version is that of the crates', () => {
 
 test('what it names is there, and its own scripts are not for whoever installs it', () => {
   const { main, types, exports, private: isPrivate, scripts } = require('../package.json');
-  for (const path of [main, types, exports['.'].types, exports['.'].default]) assert.ok(existsSync(join(PACKAGE, path)), path);
+  const entries = Object.values(exports).flatMap((each) => (typeof each === 'string' ? [each] : Object.values(each)));
+  for (const path of [main, types, ...entries]) assert.ok(existsSync(join(PACKAGE, path)), path);
   assert.deepEqual({ isPrivate, install: scripts.install }, { isPrivate: true, install: 'node scripts/install.cjs' });
 });
 

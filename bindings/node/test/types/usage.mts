@@ -1,5 +1,6 @@
 // Compiled with --strict, never run: what a TypeScript program may write, and what it may not.
 import { Action, CloseReason, Conn, ConnId, Datagram, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
+import net, { Socket, connect, setEngineMode } from 'reactor-engine/net';
 import type { Answer, ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
 
 const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1, byteBudget: 1, stallLimitMs: 1, keepOnOverflow: true };
@@ -90,6 +91,13 @@ const given: Conn = server.enroll(5, { halfOpen: true });
 const nothing: Answer = undefined;
 void [made, given, nothing];
 const udp: Handler = { onDatagram: (conn, data, datagram: Datagram) => void (conn.write(data) && conn.sendTo(datagram, 'later') && conn.sendTo(datagram.sender, data)) };
+server.sendNow();
+setEngineMode('inline');
+const fronts: net.Server = net.createServer({ allowHalfOpen: true }, (socket) => void socket.end('x')).listen(0);
+const socket: Socket = connect({ port: 1 }).setNoDelay(true);
+void [fronts, socket.remoteAddress, net.isIP('::1'), new net.BlockList()];
+// @ts-expect-error no such mode
+setEngineMode('fibers');
 server.sendTo(server.endpoints(address)[0] ?? ConnId.parse('1'), { address: '::1', port: 5 }, 'x');
 void udp;
 const found: Conn = server.conn(ConnId.parse('1'));
