@@ -99,6 +99,16 @@ class ById {
   }
 
   /**
+   * Takes a connection out of the engine, as {@link Conn.detach} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for a UDP socket
+   */
+  detach(id) {
+    this.conn(id).detach();
+  }
+
+  /**
    * Resets a connection, as {@link Conn.abort} does.
    * @param {ConnId} id
    * @returns {void}

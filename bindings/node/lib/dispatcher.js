@@ -5,33 +5,25 @@ const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
 const { Datagram, LENGTH } = require('./datagram.js');
 const { actionName } = require('./constants.js');
+const { Detached } = require('./detached.js');
 const { closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
 const { NO_SCOPE, Scope, UNSCOPED } = require('./scope.js');
 const { Session } = require('./session.js');
 const { Slab } = require('./slab.js');
 const { nextTick } = require('./timer.js');
+const { CUT, KIND, Walk, WORDS, kind } = require('./walk.js');
 const { tell, warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
 /** @typedef {import('./handler.js').LogLevel} LogLevel */
 /** @typedef {import('./server.js').Server} Server */
 
-/** How many numbers a record is. */
-const WORDS = native.recordWords();
-/** @type {Map<string, number>} */
-const KINDS = new Map(native.recordKinds().map(({ number, name }) => [name, number]));
-/** @param {string} name */
-const kind = (name) => KINDS.get(name);
 const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
 const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
-const DATAGRAM = kind('datagram');
+const [DATAGRAM, DETACHED] = ['datagram', 'detached'].map(kind);
 /** Of these a connection may be unknown: nobody tells of an endpoint but by its datagrams. */
 const BEGIN = [OPEN, DATAGRAM];
-/** The flag of input that a framing has cut. */
-const CUT = 1 << 16;
-/** The kind's part of a record's first number; the rest are flags. */
-const KIND = 0xffff;
 
 /** @type {Map<number, string>} */
 const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number, name]));
@@ -62,6 +54,11 @@ class Dispatcher {
    * @type {Map<string, Entry>}
    */
   #replaced = new Map();
+  /**
+   * What is being delivered.
+   * @type {Walk | null}
+   */
+  #walk = null;
   /** @type {Server | undefined} */
   #server;
   /** The context that those of connections begin as. */
@@ -98,23 +95,27 @@ class Dispatcher {
    * @param {Buffer} bytes lent by the addon until this returns
    */
   deliver(words, bytes) {
-    const slab = new Slab(bytes, bytes.length);
-    for (let at = 0; at < words.length; ) {
-      const kind = words[at] & KIND;
-      const from = at;
-      at += WORDS;
+    const walk = new Walk(words, new Slab(bytes, bytes.length));
+    // Somebody may run Node's event loop in a callback.
+    const before = this.#walk;
+    this.#walk = walk;
+    for (let to = 0; to < words.length; walk.next = to) {
+      const from = to;
+      const kind = words[from] & KIND;
+      to = kind === DATA ? endOfInput(words, from) : from + WORDS;
+      walk.next = from + WORDS;
       try {
-        if (kind === DATA) at = endOfInput(words, from);
         const entry = this.#entryOf(kind, words[from + 1], words[from + 2]);
         if (kind === STOPPING) this.#ofServer('onStopping');
         else if (!entry) continue;
-        else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, words, from, at, slab);
-        else this.#event(kind, entry, words[from + 3], words[from + 4], slab);
+        else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, walk, from, to);
+        else this.#event(kind, entry, words[from + 3], words[from + 4], walk, from);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
       }
     }
+    this.#walk = before;
   }
 
   /**
@@ -123,7 +124,12 @@ class Dispatcher {
    */
   #entry(id) {
     /** @type {import('./session.js').Caller} */
-    const caller = { due: (timer) => this.#due(entry, timer), run: (ask, call) => this.run(ask, () => call(entry.conn)) };
+    const caller = {
+      due: (timer) => this.#due(entry, timer),
+      run: (ask, call) => this.run(ask, () => call(entry.conn)),
+      failed: (error) => this.failed("the framing's function", error),
+      rest: () => this.#walk?.takeInput(id.high, id.low) ?? [],
+    };
     const session = new Session(this.#native, id, this.#scope.fork(), caller);
     const entry = { conn: new Conn(session, /** @type {Server} */ (this.#server)), session };
     this.#place(entry);
@@ -180,10 +186,12 @@ class Dispatcher {
    * @param {Entry} entry
    * @param {number} first
    * @param {number} second
-   * @param {Slab} slab
+   * @param {Walk} walk
+   * @param {number} at
    */
-  #event(kind, entry, first, second, slab) {
+  #event(kind, entry, first, second, walk, at) {
     const { conn, session } = entry;
+    const { slab } = walk;
     if (kind === CLOSE) {
       this.#remove(entry);
       const reason = REASONS.get(first) ?? `reason ${first}`;
@@ -192,12 +200,16 @@ class Dispatcher {
       this.#completed(session, first, second !== 0);
     } else if (kind === ABOUT) {
       session.about = slab.text(first, second);
+    } else if (kind === DETACHED) {
+      this.#detached(entry);
     } else if (session.isClosing) {
       // The handler is done with it.
     } else if (kind === DATAGRAM) {
       this.#datagram(entry, first, second, slab);
     } else if (kind === COMMAND) {
-      this.#input(entry, slab.take(first, second), this.#command);
+      if (walk.isTaken(at)) return;
+      if (session.waits) this.#wait(entry, slab.take(first, second), this.#command, walk.piece(at));
+      else session.scope.run(this, this.#command, entry, slab.take(first, second));
     } else if (kind === EOF) {
       this.#input(entry, null, this.#end);
     } else if (kind === WAKE) {
@@ -211,17 +223,19 @@ class Dispatcher {
   /**
    * Input of one connection, in its context: the records from one place to another.
    * @param {Entry} entry
-   * @param {Uint32Array} words
+   * @param {Walk} walk
    * @param {number} from
    * @param {number} to
-   * @param {Slab} slab
    */
-  #inputs(entry, words, from, to, slab) {
+  #inputs(entry, walk, from, to) {
     const { session } = entry;
-    for (let at = from; at < to && !session.isClosing; at += WORDS) {
+    const { words, slab } = walk;
+    for (let at = from; at < to && !session.isClosing; at = walk.next) {
+      walk.next = at + WORDS;
+      if (walk.isTaken(at)) continue;
       const data = slab.take(words[at + 3], words[at + 4]);
       const isCut = (words[at] & CUT) !== 0;
-      if (session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw);
+      if (session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw, isCut ? walk.piece(at) : data);
       else this.#data(entry, data, isCut);
     }
   }
@@ -272,10 +286,11 @@ class Dispatcher {
    * @param {Entry} entry
    * @param {Buffer | null} input
    * @param {(entry: Entry, input: any) => void} give
+   * @param {Buffer} [piece] what it takes in the stream
    */
-  #wait(entry, input, give) {
+  #wait(entry, input, give, piece) {
     const { session } = entry;
-    session.keepWaiting(input, (waited) => session.scope.run(this, give, entry, waited));
+    session.keepWaiting(input, (waited) => session.scope.run(this, give, entry, waited), piece);
   }
 
   /**
@@ -376,6 +391,30 @@ class Dispatcher {
     } catch (error) {
       this.#failed(entry, name, error);
     }
+  }
+
+  /**
+   * A connection was taken out of the engine.
+   * @param {Entry} entry
+   */
+  #detached(entry) {
+    const { id } = entry.session;
+    const taken = native.takeDetached(id.high, id.low);
+    this.#remove(entry);
+    if (taken) void entry.session.scope.run(this, this.#handOut, entry, new Detached(taken));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Detached} detached
+   */
+  async #handOut(entry, detached) {
+    try {
+      this.#obey(entry, 'onDetach', await this.#handler.onDetach?.(entry.conn, detached));
+    } catch (error) {
+      this.#failed(entry, 'onDetach', error);
+    }
+    detached.end();
   }
 
   stopped() {
@@ -497,6 +536,7 @@ class Dispatcher {
     const action = actionName(answer);
     if (action === 'Stop') this.#native.stop();
     else if (action === 'Close') entry?.session.closeIfOpen();
+    else if (action === 'Detach') entry?.session.detachIfOpen();
     else if (action !== 'None') this.#strayed(entry, name, answer);
   }
 
@@ -531,6 +571,15 @@ class Dispatcher {
       session.fail();
     }
     this.#report(asError(thrown), entry, name);
+  }
+
+  /**
+   * Something of the user's that is no callback has failed.
+   * @param {string} name
+   * @param {unknown} thrown
+   */
+  failed(name, thrown) {
+    this.#failed(null, name, thrown);
   }
 
   /**

@@ -103,7 +103,7 @@ class Server extends ById {
    */
   listen(url, options) {
     if (typeof url !== 'string') throw wrongType('url', A_URL, url);
-    const bound = this.#native.listen(url, listenTerms(options));
+    const bound = this.#native.listen(url, listenTerms(options, this.#failedMeasure));
     if (typeof bound !== 'string') throw errorOf(bound);
     return this.#listens(bound);
   }
@@ -117,10 +117,13 @@ class Server extends ById {
    *   before the one that failed stay
    */
   listenInherited(options) {
-    const bound = this.#native.listenInherited(listenTerms(options));
+    const bound = this.#native.listenInherited(listenTerms(options, this.#failedMeasure));
     if (!Array.isArray(bound)) throw errorOf(bound);
     return bound.map((address) => this.#listens(address));
   }
+
+  /** A function that measures frames has failed. */
+  #failedMeasure = (/** @type {unknown} */ error) => this.#dispatcher.failed("the framing's function", error);
 
   /** @param {string} address */
   #listens(address) {
@@ -204,7 +207,7 @@ class Server extends ById {
    */
   connect(url, options) {
     if (typeof url !== 'string') throw wrongType('url', A_URL, url);
-    const { native: outgoing, context } = connectTerms(options);
+    const { native: outgoing, context } = connectTerms(options, this.#failedMeasure);
     return this.#made(this.#native.connect(url, outgoing), context);
   }
 
@@ -217,7 +220,7 @@ class Server extends ById {
    * @throws {ReactorError} `INVALID_ARGUMENT` if it is no connected stream socket, and otherwise what {@link connect} throws
    */
   enroll(descriptor, options) {
-    const { native: outgoing, context } = enrollTerms(options);
+    const { native: outgoing, context } = enrollTerms(options, this.#failedMeasure);
     const number = wholeNumber(required(descriptor, 'descriptor', 'a number'), 'descriptor', 2 ** 31 - 1);
     return this.#made(this.#native.enroll(number, outgoing), context);
   }

@@ -2,6 +2,7 @@
 
 const { envelopeOf } = require('./datagram.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
+const { framingTerm } = require('./framing.js');
 const { Timer } = require('./timer.js');
 const { warn } = require('./warning.js');
 
@@ -12,8 +13,8 @@ const { warn } = require('./warning.js');
 /** @typedef {(error: ReactorError | null) => unknown} Written */
 
 /**
- * Input that came with others in one batch and waits, and what gives it to the handler.
- * @typedef {{ input: Buffer | null, give: (input: Buffer | null) => void }} Waiting
+ * Input that came with others in one batch and waits, what gives it to the handler, and what it takes in the stream.
+ * @typedef {{ input: Buffer | null, give: (input: Buffer | null) => void, piece: Buffer | undefined }} Waiting
  */
 
 /**
@@ -22,6 +23,8 @@ const { warn } = require('./warning.js');
  * @property {(timer: Timer) => void} due for a timer
  * @property {(ask: (token: number) => import('../types/native.js').Failure | null, call: (conn: any) => unknown) =>
  *   import('../types/native.js').Failure | null} run when its loop has come to that
+ * @property {(error: unknown) => void} failed when a function that measures frames has
+ * @property {() => Buffer[]} rest takes out of what is being delivered what the handler was not given, as it came
  */
 
 /** What `input` is while a handler is given what a framing has cut. */
@@ -197,6 +200,24 @@ class Session {
     this.isClosing = true;
   }
 
+  detach() {
+    this.#ends(this.#detach());
+  }
+
+  /** An answer detaches it, as {@link closeIfOpen} has it. */
+  detachIfOpen() {
+    const failure = this.#detach();
+    if (failure?.code !== 'CLOSED') this.#ends(failure);
+  }
+
+  /** What the handler has not consumed is handed out, too. */
+  #detach() {
+    if (this.isClosing) return { code: 'CLOSED', message: closedError(this.id).message };
+    this.finish();
+    this.#giveRestBack();
+    return this.#native.detach(this.#high, this.#low);
+  }
+
   /** A callback of its failed. An endpoint stays as it is. */
   fail() {
     this.isClosing = !this.isEndpoint;
@@ -297,9 +318,19 @@ class Session {
   /**
    * @param {Buffer | null} input
    * @param {(input: Buffer | null) => void} give
+   * @param {Buffer} [piece]
    */
-  keepWaiting(input, give) {
-    this.#waiting.push({ input, give });
+  keepWaiting(input, give, piece) {
+    this.#waiting.push({ input, give, piece });
+  }
+
+  /** What the handler was not given of what was handed over goes back to the engine, as it came. */
+  #giveRestBack() {
+    const waited = this.#waiting.filter(({ piece }) => piece !== undefined);
+    const pieces = [.../** @type {Buffer[]} */ (waited.map(({ piece }) => piece)), ...this.#caller.rest()];
+    this.#waiting = this.#waiting.filter(({ piece }) => piece === undefined);
+    // It may be closed by now.
+    if (pieces.length > 0) this.#native.giveAgain(this.#high, this.#low, Buffer.concat(pieces));
   }
 
   /**
@@ -370,7 +401,7 @@ class Session {
     const kept = input.subarray(input.length - this.#kept);
     this.#kept = 0;
     const [next] = this.#waiting;
-    if (next?.input) next.input = Buffer.concat([kept, next.input]);
+    if (next?.input) next.piece = next.input = Buffer.concat([kept, next.input]);
     else this.#native.giveBack(this.#high, this.#low, kept);
   }
 
@@ -407,9 +438,11 @@ class Session {
     this.#asked(this.#native.setTimeouts(this.#high, this.#low, idle, read, write));
   }
 
-  /** @param {string} text */
-  setFraming(text) {
-    this.#asked(this.#native.setFraming(this.#high, this.#low, text));
+  /** @param {unknown} framing */
+  setFraming(framing) {
+    const term = framingTerm(framing, this.#caller.failed);
+    this.#asked(this.#native.setFraming(this.#high, this.#low, term));
+    this.#giveRestBack();
   }
 
   /**

@@ -13,6 +13,8 @@ use napi_derive::napi;
 use reactor_core::binding::log::{HandOver, Kind, Record};
 use reactor_core::binding::Cork;
 
+use crate::detached::Offer;
+
 /// Bytes from which on JavaScript is lent the log's memory instead of a copy. To lend and to take back costs some
 /// microseconds.
 const LENT: usize = 64 << 10;
@@ -54,6 +56,8 @@ pub enum Message {
 /// What JavaScript is handling.
 struct Handled {
     arguments: Arguments,
+    /// Dropped before the answer.
+    offer: Offer,
     /// Dropping it answers its loop; what the callbacks wrote goes before.
     hand_over: HandOver,
     /// Dropped last: it wakes each loop concerned once.
@@ -68,8 +72,9 @@ thread_local! {
 /// The callbacks of the hand-over have run. In the scope of the call that made the arguments.
 pub(crate) fn answer() {
     let Some(handled) = HANDLED.take() else { return };
-    let Handled { arguments, hand_over, cork } = ManuallyDrop::into_inner(handled);
+    let Handled { arguments, offer, hand_over, cork } = ManuallyDrop::into_inner(handled);
     arguments.take_back();
+    drop(offer);
     drop(hand_over);
     drop(cork);
 }
@@ -110,7 +115,7 @@ impl Arguments {
 /// Makes the arguments of the call, on the JavaScript thread, right before it.
 impl JsValuesTupleIntoVec for Message {
     fn into_vec(self, env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
-        let hand_over = match self {
+        let mut hand_over = match self {
             Message::Log(hand_over) => hand_over,
             Message::Told(level, text) => return told(env, level, &text),
             Message::Ran(token) => return ran(env, token),
@@ -118,7 +123,8 @@ impl JsValuesTupleIntoVec for Message {
         };
         let arguments = Arguments::of(env, Some(&hand_over))?;
         let values = arguments.values().into();
-        HANDLED.set(Some(ManuallyDrop::new(Handled { arguments, hand_over, cork: Cork::new() })));
+        let offer = Offer::of(&mut hand_over);
+        HANDLED.set(Some(ManuallyDrop::new(Handled { arguments, offer, hand_over, cork: Cork::new() })));
         Ok(values)
     }
 }

@@ -12,6 +12,7 @@ use reactor_core::binding::log::HandOver;
 use reactor_core::{Error, ErrorKind, Handle, Hosted, Result, Server};
 
 use crate::channel::Channel;
+use crate::detached::Offer;
 use crate::entry::Entry;
 use crate::uv::{OnDescriptor, Polled, Uv};
 
@@ -182,9 +183,10 @@ pub(crate) fn run(token: u32) -> bool {
 }
 
 /// Has JavaScript handle what a loop has gathered, if it is one that turns inline now; else gives it back as an error.
-pub(crate) fn handle(hand_over: HandOver) -> std::result::Result<HandOver, HandOver> {
+pub(crate) fn handle(mut hand_over: HandOver) -> std::result::Result<HandOver, HandOver> {
     let Some(inline) = TURNING.with_borrow(Option::clone) else { return Err(hand_over) };
     inline.brought.set(hand_over.records().len());
+    let _offer = Offer::of(&mut hand_over);
     inline.entry.call(Some(&hand_over));
     Ok(hand_over)
 }

@@ -5,11 +5,13 @@
 
 mod channel;
 pub mod conns;
+pub mod detached;
 mod entry;
 pub mod failure;
 pub mod hand_over;
 mod inline;
 pub mod listening;
+pub mod measure;
 pub mod metrics;
 pub mod options;
 pub mod outgoing;

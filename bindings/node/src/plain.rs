@@ -53,6 +53,9 @@ pub struct Calls {
     /// Gives input back that was not consumed.
     #[napi(ts_type = "(high: number, low: number, data: Uint8Array) => boolean | Failure")]
     pub give_back: Plain,
+    /// The same for input that the handler has not had.
+    #[napi(ts_type = "(high: number, low: number, data: Uint8Array) => boolean | Failure")]
+    pub give_again: Plain,
     /// Bytes written since the last call.
     #[napi(ts_type = "() => number")]
     pub take_written: Plain,
@@ -65,6 +68,9 @@ pub struct Calls {
     /// Closes a connection whose callback failed.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub fail: Plain,
+    /// Takes a connection out of the engine.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub detach: Plain,
     /// Resets a connection.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub abort: Plain,
@@ -100,10 +106,12 @@ impl Calls {
             send_to: plain(entry::<SendTo>)?,
             answer: plain(entry::<Answer>)?,
             give_back: plain(entry::<GiveBack>)?,
+            give_again: plain(entry::<GiveAgain>)?,
             take_written: plain(entry::<TakeWritten>)?,
             end: plain(entry::<End>)?,
             close: plain(entry::<Close>)?,
             fail: plain(entry::<Fail>)?,
+            detach: plain(entry::<Detach>)?,
             abort: plain(entry::<Abort>)?,
             pause: plain(entry::<Pause>)?,
             resume: plain(entry::<Resume>)?,
@@ -254,6 +262,7 @@ struct WriteFrame;
 struct SendTo;
 struct Answer;
 struct GiveBack;
+struct GiveAgain;
 struct TakeWritten;
 struct IsOpen;
 
@@ -353,6 +362,15 @@ impl Call for GiveBack {
     }
 }
 
+impl Call for GiveAgain {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        arguments.written(arguments.with_bytes(|bytes| {
+            arguments.with_conn(state, |handle, id| handle.hand_over_again(id, bytes.to_vec()))?;
+            Ok(Pressure::Low)
+        }))
+    }
+}
+
 impl Call for TakeWritten {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
         arguments.value(state.take_written())
@@ -383,6 +401,7 @@ requests! {
     End: Handle::end,
     Close: Handle::close,
     Fail: Handle::fail,
+    Detach: Handle::detach,
     Abort: Handle::abort,
     Pause: Handle::pause,
     Resume: Handle::resume,

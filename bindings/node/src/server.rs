@@ -88,7 +88,7 @@ pub struct NativeServer {
     teardown: RefCell<Option<StopAtTeardown>>,
     /// From the start to the stop, if Node's event loop drives it.
     inline: RefCell<Option<Rc<Inline>>>,
-    is_inline: bool,
+    pub(crate) is_inline: bool,
 }
 
 /// Makes a server that is not started and listens nowhere.

@@ -80,6 +80,13 @@ export class ById {
      */
     close(id: ConnId): void;
     /**
+     * Takes a connection out of the engine, as {@link Conn.detach} does.
+     * @param {ConnId} id
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for a UDP socket
+     */
+    detach(id: ConnId): void;
+    /**
      * Resets a connection, as {@link Conn.abort} does.
      * @param {ConnId} id
      * @returns {void}

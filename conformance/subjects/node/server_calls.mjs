@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import net from 'node:net';
 
 import { cancel } from './conn_calls.mjs';
+import { cutBy } from './framings.mjs';
 import { complain, emit, outcome, thread } from './report.mjs';
 import { ofConnection, ofListener } from './terms.mjs';
 import { split } from './text.mjs';
@@ -125,7 +126,7 @@ const CALLS = {
 /** What the subject knows of an outgoing connection rides in its context. */
 function ofOutgoing(text) {
   const { context, ...options } = ofConnection(text);
-  return { ...options, context: { context, framed: Boolean(options.framing), isOutgoing: true } };
+  return { ...options, context: { context, framed: cutBy(options.framing), isOutgoing: true } };
 }
 
 /** Makes a call: its result, or a promise of it. */

@@ -8,17 +8,19 @@
 //! sockets, which could end before. The others flow: what happened in a turn is handled before that turn brings anything to rest.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Event;
-use super::handler::BoxError;
+use super::handler::{BoxError, Detached};
 use super::receiver::{Delivery, Receiver, Turn};
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::contract::action::Action;
 use crate::contract::carries::Carries;
 use crate::shared::handle::Handle;
+use crate::shared::mailbox::Mailbox;
 
 mod about;
 mod completion;
@@ -104,7 +106,7 @@ impl<R: Reader> Delivery for Logged<R> {
 
     fn carries(&self) -> Carries {
         let commands = self.0.takes_commands();
-        Carries { detach: false, commands, turns: true, lends: true, gathers: false }
+        Carries { detach: true, commands, turns: true, lends: true, gathers: false }
     }
 
     fn runs_user_code(&self) -> bool {
@@ -125,22 +127,37 @@ impl<R: Reader> Delivery for Logged<R> {
 struct Log {
     records: Vec<Record>,
     bytes: Vec<u8>,
+    detached: Vec<(ConnId, Detached)>,
     /// How many bytes the one before had: as many are expected.
     expected: usize,
 }
 
 impl Log {
-    /// The bytes from here on are a connection's. Raw ones belong to the record before, if that is the same connection's.
-    fn push_data(&mut self, conn: &Conn<'_>, from: usize, flags: u16) {
+    /// The bytes from here on are a connection's. They belong to the record before, if that is of such of the same connection.
+    fn push_data(&mut self, conn: &Conn<'_>, from: usize) {
         let end = self.bytes.len();
         match self.records.last_mut() {
-            Some(last) if flags == 0 && last.ends_raw_data(conn.id(), from) => last.extend(end),
-            _ => self.records.push(Record::data(conn.id(), from..end, flags)),
+            Some(last) if last.ends_raw_data(conn.id(), from) => last.extend(end),
+            _ => self.records.push(Record::data(conn.id(), from..end)),
         }
     }
 
-    /// The arguments of a command, each behind its length. None is as long as 4 GiB: frames are limited.
-    fn push_command(&mut self, conn: &Conn<'_>, data: &[u8]) {
+    /// A frame, with all of its piece of the stream: it may have to be given back, to be cut otherwise.
+    fn push_frame(&mut self, conn: &Conn<'_>, piece: &[u8], frame: Range<usize>) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(piece);
+        let place = from + frame.start..from + frame.end;
+        if let Some(record) = Record::frame(conn.id(), place.clone(), piece.len() - frame.end) {
+            return self.records.push(record);
+        }
+        self.records.extend(Record::frame(conn.id(), place.clone(), 0));
+        self.records.push(Record::at(Kind::CutOff, conn.id(), place.end..self.bytes.len()));
+    }
+
+    /// The arguments of a command, each behind its length, and behind what the command takes in the stream. None is as long as
+    /// 4 GiB: frames are limited.
+    fn push_command(&mut self, conn: &Conn<'_>, piece: &[u8], data: &[u8]) {
+        self.bytes.extend_from_slice(piece);
         let from = self.bytes.len();
         for argument in conn.arguments(data).iter() {
             self.bytes.extend_from_slice(&(argument.len() as u32).to_le_bytes());
@@ -178,9 +195,11 @@ impl Log {
         &mut self.bytes
     }
 
-    fn take(&mut self) -> (Vec<Record>, Vec<u8>) {
+    /// What was gathered, for whoever handles it.
+    fn take(&mut self, answer_to: Option<Arc<Mailbox>>) -> HandOver {
         self.expected = self.bytes.len().min(GATHER_LIMIT);
-        (std::mem::take(&mut self.records), std::mem::take(&mut self.bytes))
+        let (records, bytes) = (std::mem::take(&mut self.records), std::mem::take(&mut self.bytes));
+        HandOver::new(records, bytes, std::mem::take(&mut self.detached), answer_to)
     }
 
     /// Takes answered memory back, if it is the better one, and nobody else has a share in it.
@@ -279,15 +298,23 @@ impl<R: Reader> Logger<R> {
 impl<R: Reader> Receiver for Logger<R> {
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
         let waits = self.waits(conn.id());
-        if conn.has_arguments() {
-            self.log.push_command(conn, data);
-            self.gathered(conn, waits);
-            return Action::None;
-        }
         let from = self.log.bytes.len();
         self.log.bytes.extend_from_slice(data);
-        let flags = if conn.is_raw() { 0 } else { Record::FRAME };
-        self.log.push_data(conn, from, flags);
+        self.log.push_data(conn, from);
+        self.gathered(conn, waits);
+        Action::None
+    }
+
+    fn frame(&mut self, conn: &Conn<'_>, piece: &[u8], frame: Range<usize>) -> Action {
+        let waits = self.waits(conn.id());
+        self.log.push_frame(conn, piece, frame);
+        self.gathered(conn, waits);
+        Action::None
+    }
+
+    fn command(&mut self, conn: &Conn<'_>, piece: &[u8], data: &[u8]) -> Action {
+        let waits = self.waits(conn.id());
+        self.log.push_command(conn, piece, data);
         self.gathered(conn, waits);
         Action::None
     }
@@ -298,7 +325,7 @@ impl<R: Reader> Receiver for Logger<R> {
 
     fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
         let waits = self.waits(conn.id());
-        self.log.push_data(conn, from, 0);
+        self.log.push_data(conn, from);
         self.gathered(conn, waits);
         Action::None
     }
@@ -333,10 +360,15 @@ impl<R: Reader> Receiver for Logger<R> {
                 self.log.push_datagram(conn, bytes);
                 self.gathered(conn, waits);
             }
+            Event::Detached(conn, detached) => {
+                if self.reader.takes_about() {
+                    self.log.push_about(conn);
+                }
+                self.log.records.push(Record::new(Kind::Detached, Some(conn.id()), [0; 2]));
+                self.log.detached.push((conn.id(), detached));
+            }
             // UDP promises nothing.
             Event::Undelivered(..) => {}
-            // Refused when it is asked for: see `carries`.
-            Event::Detached(..) => {}
         }
         Action::None
     }
@@ -345,11 +377,11 @@ impl<R: Reader> Receiver for Logger<R> {
         if self.log.records.is_empty() || (self.outstanding && !turn.is_last()) {
             return;
         }
-        let (records, bytes) = self.log.take();
+        let answer_to = (!turn.is_last()).then(|| Arc::clone(turn.state.mailbox()));
+        let hand_over = self.log.take(answer_to);
         turn.set_full(false);
         self.outstanding = true;
-        let answer_to = (!turn.is_last()).then(|| Arc::clone(turn.state.mailbox()));
-        let handled = self.reader.read(turn.server(), HandOver::new(records, bytes, answer_to));
+        let handled = self.reader.read(turn.server(), hand_over);
         if let Some(hand_over) = handled {
             self.take_answer(turn, hand_over.into_answered());
         }
@@ -409,9 +441,9 @@ mod tests {
     fn room_is_made_for_what_the_last_time_needed_and_no_more() {
         let mut log = Log::default();
         log.make_room(100).extend([1; 5000]);
-        assert_eq!(log.take().1.len(), 5000);
+        assert_eq!(log.take(None).bytes().len(), 5000);
         assert_eq!(log.make_room(100).capacity(), 5100);
-        drop(log.take());
+        drop(log.take(None));
         assert_eq!(log.make_room(100).capacity(), 100);
     }
 }

@@ -1,5 +1,5 @@
 // Compiled with --strict, never run: what a TypeScript program may write, and what it may not.
-import { Action, CloseReason, Conn, ConnId, Datagram, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
+import { Action, CloseReason, Conn, ConnId, Datagram, Detached, ErrorCode, ReactorError, Server, custom, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
 import net, { Socket, connect, setEngineMode } from 'reactor-engine/net';
 import type { Answer, ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
 
@@ -51,7 +51,7 @@ const server: Server = new Server(handler, options);
 new Server(new Session());
 new Server({});
 const address: string = server.listen('tcp://:0');
-const framings: Framing[] = [line({ maxFrame: 5 }), fixed(5), delimiter(['a', new Uint8Array(1)]), lengthField({ width: 'varint' }), resp()];
+const framings: Framing[] = [line({ maxFrame: 5 }), fixed(5), delimiter(['a', new Uint8Array(1)]), lengthField({ width: 'varint' }), resp(), custom((input) => (input.length > 3 ? 4 : null), { maxFrame: 5 })];
 const listening: ListenOptions = { backlog: 5, keepalive: [60, 5], multicast: ['239.0.0.1'], framing: framings[0] ?? 'line', halfOpen: true };
 server.listen('tcp://:0', listening);
 const listeners: Listener[] = server.listeners;
@@ -79,11 +79,14 @@ const every: Handler = {
     const who: Credentials = conn.peerCredentials();
     conn.context = { address, port, info, who };
     conn.runOnLoop((of: Conn) => of.abort());
+    conn.setFraming((input: Buffer) => input.length);
+    if (goOn) conn.detach();
   },
   onCommand: (conn, args) => void conn.write(args[0] ?? 'none'),
   onEof: (conn) => conn.end('bye'),
   onWake: (conn) => (conn.pause(), conn.resume()),
   onTimer: (conn, due: Timer) => void due.cancel(),
+  onDetach: (conn, detached: Detached) => void detached.toSocket({ allowHalfOpen: true }).write(detached.input),
   onOpen: (conn) => void conn.setTimer(5, conn.server.loops),
 };
 const made: Conn = server.connect('tcp://x:1', { timeoutMs: null, context: 5, bind: '::1', framing: line() });
