@@ -6,7 +6,7 @@ const { Conn } = require('./conn.js');
 const { Datagram, LENGTH } = require('./datagram.js');
 const { actionName } = require('./constants.js');
 const { Detached } = require('./detached.js');
-const { closedError, saysClosed } = require('./error.js');
+const { ReactorError, closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
 const { NO_SCOPE, Scope, UNSCOPED } = require('./scope.js');
 const { Session } = require('./session.js');
@@ -22,6 +22,8 @@ const { tell, warn } = require('./warning.js');
 const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
 const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
 const [DATAGRAM, DETACHED] = ['datagram', 'detached'].map(kind);
+/** What other threads ask for. */
+const ASKED = new Map([['hold', 'held'], ['release', 'release'], ['pause', 'paused'], ['resume', 'resume']].map(([of = '', call]) => [kind(of), call]));
 /** Of these a connection may be unknown: nobody tells of an endpoint but by its datagrams. */
 const BEGIN = [OPEN, DATAGRAM];
 
@@ -156,7 +158,9 @@ class Dispatcher {
    */
   #entryOf(kind, high, low) {
     const known = this.#find(high, low);
-    return known || !BEGIN.includes(kind) ? known : this.#entry(new ConnId(high, low));
+    if (known) return known;
+    const begins = BEGIN.includes(kind) || (ASKED.has(kind) && this.#native.isOpen(high, low));
+    return begins ? this.#entry(new ConnId(high, low)) : undefined;
   }
 
   /**
@@ -216,8 +220,24 @@ class Dispatcher {
       session.soon('wake', () => this.#call(entry, 'onWake', conn));
     } else if (kind === OPEN || kind === DRAIN) {
       this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
+    } else if (ASKED.has(kind)) {
+      this.#asked(session, ASKED.get(kind));
     }
     // What else there is nobody here can ask for.
+  }
+
+  /**
+   * Another thread has asked a connection for something.
+   * @param {Session} session
+   * @param {any} call
+   */
+  #asked(session, call) {
+    try {
+      session[/** @type {'held' | 'release' | 'paused' | 'resume'} */ (call)]();
+    } catch (error) {
+      // Who asked was answered when it was still so.
+      if (!(error instanceof ReactorError)) throw error;
+    }
   }
 
   /**

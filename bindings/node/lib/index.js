@@ -14,6 +14,7 @@ const { Framing, custom, delimiter, fixed, lengthField, line, resp } = require('
 const { Histogram } = require('./metrics.js');
 const { serve } = require('./serve.js');
 const { Server } = require('./server.js');
+const { ServerHandle } = require('./server_handle.js');
 const { Timer } = require('./timer.js');
 
 /** @typedef {import('./conn.js').ConnInfo} ConnInfo what can be read of a connection */
@@ -50,6 +51,7 @@ module.exports = {
   Histogram,
   ReactorError,
   Server,
+  ServerHandle,
   Timer,
   custom,
   delimiter,

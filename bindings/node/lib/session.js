@@ -245,6 +245,16 @@ class Session {
     this.#isPaused = true;
   }
 
+  /** Another thread has paused it. */
+  paused() {
+    this.#isPaused = true;
+  }
+
+  /** Another thread holds it once more. */
+  held() {
+    this.#holds += 1;
+  }
+
   resume() {
     // The engine does not go on with what is held.
     if (this.#waiting.length === 0 || this.#isHeld) this.#asked(this.#native.resume(this.#high, this.#low));
@@ -450,7 +460,8 @@ class Session {
    * @param {string} text
    */
   setOption(name, text) {
-    this.#asked(this.#native.setOption(this.#high, this.#low, { name, text }));
+    const failure = this.#native.setOption(this.#high, this.#low, { name, text });
+    if (failure) throw errorOf(failure, this.id, { syscall: 'setsockopt' });
   }
 
   /** @param {boolean} ofPeer */
@@ -464,7 +475,7 @@ class Session {
 
   peerCredentials() {
     const credentials = this.#native.peerCredentials(this.#high, this.#low);
-    if ('code' in credentials) throw errorOf(credentials, this.id);
+    if ('code' in credentials) throw errorOf(credentials, this.id, { syscall: 'getsockopt' });
     return credentials;
   }
 

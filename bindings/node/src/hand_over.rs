@@ -12,8 +12,10 @@ use napi::{check_status, sys, Result};
 use napi_derive::napi;
 use reactor_core::binding::log::{HandOver, Kind, Record};
 use reactor_core::binding::Cork;
+use reactor_core::ConnId;
 
 use crate::detached::Offer;
+use crate::remote::Asked;
 
 /// Bytes from which on JavaScript is lent the log's memory instead of a copy. To lend and to take back costs some
 /// microseconds.
@@ -31,7 +33,9 @@ pub struct RecordKind {
 /// Every kind of record that there is.
 #[napi]
 pub fn record_kinds() -> Vec<RecordKind> {
-    Kind::ALL.map(|kind| RecordKind { number: kind as u32, name: kind.name().to_owned() }).into()
+    let own = Asked::ALL.into_iter().map(|(asked, name)| (asked as u32, name));
+    let all = Kind::ALL.into_iter().map(|kind| (kind as u32, kind.name())).chain(own);
+    all.map(|(number, name)| RecordKind { number, name: name.to_owned() }).collect()
 }
 
 /// The numbers that a record takes: its kind with its flags, the high and the low half of the connection's id, and two
@@ -49,6 +53,8 @@ pub enum Message {
     Told(Level, String),
     /// A loop has come to what it was asked to run, which has this token.
     Ran(u32),
+    /// Another thread has asked a connection for something.
+    Asked(Asked, ConnId),
     /// All loops have ended; nothing comes after it.
     Stopped,
 }
@@ -119,6 +125,7 @@ impl JsValuesTupleIntoVec for Message {
             Message::Log(hand_over) => hand_over,
             Message::Told(level, text) => return told(env, level, &text),
             Message::Ran(token) => return ran(env, token),
+            Message::Asked(asked, conn) => return self::asked(env, asked, conn),
             Message::Stopped => return Ok(Arguments::of(env, None)?.values().into()),
         };
         let arguments = Arguments::of(env, Some(&hand_over))?;
@@ -131,18 +138,36 @@ impl JsValuesTupleIntoVec for Message {
 
 /// The records as JavaScript's numbers, copied as they lie.
 fn words(env: sys::napi_env, records: &[Record]) -> Result<sys::napi_value> {
+    numbers(env, records)
+}
+
+/// What is plain integers of 32 bits without padding.
+trait Flat {}
+
+impl Flat for Record {}
+impl Flat for u32 {}
+
+/// Flat values as numbers of 32 bits, as they lie: records, or numbers.
+fn numbers<T: Flat>(env: sys::napi_env, records: &[T]) -> Result<sys::napi_value> {
     let (mut buffer, mut memory, mut words) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let len = size_of_val(records);
     // SAFETY: the environment is that of this thread, and the results are places of ours.
     check_status!(unsafe { sys::napi_create_arraybuffer(env, len, &mut memory, &mut buffer) })?;
     if len > 0 {
-        // SAFETY: a record is plain integers without padding; the new memory has room for them all, and is nobody else's.
+        // SAFETY: the values are plain integers without padding; the new memory has room for them all, and is nobody else's.
         unsafe { ptr::copy_nonoverlapping(records.as_ptr().cast::<u8>(), memory.cast(), len) };
     }
-    let (kind, count) = (sys::TypedarrayType::uint32_array, records.len() * Record::WORDS);
+    let (kind, count) = (sys::TypedarrayType::uint32_array, len / size_of::<u32>());
     // SAFETY: as above; the buffer has just so many numbers, from its start.
     check_status!(unsafe { sys::napi_create_typedarray(env, kind, count, buffer, 0, &mut words) })?;
     Ok(words)
+}
+
+/// The arguments that tell what another thread has asked for: a record of that.
+fn asked(env: sys::napi_env, asked: Asked, conn: ConnId) -> Result<Vec<sys::napi_value>> {
+    let id = conn.to_u64();
+    let record: [u32; Record::WORDS] = [asked as u32, (id >> 32) as u32, id as u32, 0, 0];
+    Ok(vec![numbers(env, &record)?, copied(env, &[])?])
 }
 
 fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {

@@ -17,6 +17,7 @@ pub mod options;
 pub mod outgoing;
 pub mod plain;
 pub mod relief;
+pub mod remote;
 pub mod server;
 pub mod tables;
 mod teardown;

@@ -14,6 +14,7 @@ use reactor_core::binding::log::{completion, Envelope};
 use reactor_core::{ConnId, ErrorKind, Handle, Pressure};
 
 use crate::failure::Failure;
+use crate::remote::Asked;
 use crate::server::State;
 
 /// A function for JavaScript.
@@ -233,8 +234,15 @@ impl Arguments {
         let done = conn.and_then(|conn| state.with_handle(|handle| call(handle, conn)));
         match done {
             Some(done) => done.map_err(Failure::from),
-            None => Err(Failure::new(ErrorKind::Closed, "the connection is closed")),
+            None => Err(self.closed(state)),
         }
+    }
+
+    /// The failure of a call on a connection whose server is over.
+    fn closed(&self, state: &State) -> Failure {
+        let id = u64::from(self.number(0)) << 32 | u64::from(self.number(1));
+        let why = if state.is_remote() { ": its server is gone" } else { "" };
+        Failure::new(ErrorKind::Closed, &format!("connection {id} is closed{why}"))
     }
 
     fn boolean(&self, value: bool) -> Result<sys::napi_value> {
@@ -403,11 +411,29 @@ requests! {
     Fail: Handle::fail,
     Detach: Handle::detach,
     Abort: Handle::abort,
-    Pause: Handle::pause,
-    Resume: Handle::resume,
     Wake: Handle::wake,
-    Hold: Handle::hold,
-    Release: Handle::release,
+}
+
+/// The same, which concern what the connection's own thread keeps of it.
+macro_rules! asked {
+    ($($Name:ident,)+) => {$(
+        struct $Name;
+
+        impl Call for $Name {
+            fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+                let done = arguments.conn().and_then(|id| state.ask(id, Asked::$Name));
+                let done = done.map_or_else(|| Err(arguments.closed(state)), |done| done.map_err(Failure::from));
+                arguments.value(done.err())
+            }
+        }
+    )+};
+}
+
+asked! {
+    Pause,
+    Resume,
+    Hold,
+    Release,
 }
 
 /// How JavaScript comes in. Nothing unwinds into it.

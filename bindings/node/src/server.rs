@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Weak;
 
 use napi::bindgen_prelude::Either;
 use napi::Env;
 use napi_derive::napi;
 use reactor_core::binding::log::Logged;
-use reactor_core::{Error, ErrorKind, Handle, Metrics, Result, Server};
+use reactor_core::{ConnId, Error, ErrorKind, Handle, Metrics, Result, Server};
 
 use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
 use crate::entry::Entry;
@@ -15,6 +16,7 @@ use crate::failure::Failure;
 use crate::inline::Inline;
 use crate::options::{millis, NativeOptions};
 use crate::plain::Calls;
+use crate::remote::{Asked, Reached, Registration};
 use crate::teardown::StopAtTeardown;
 use crate::told;
 
@@ -22,6 +24,8 @@ use crate::told;
 /// server is dropped as soon as it is of no more use.
 enum Life {
     Engine(Rc<Server>),
+    /// Another thread's.
+    Remote(Weak<Reached>),
     /// Dropped: what can still be asked for, and why it takes no more calls.
     Over {
         addresses: Vec<String>,
@@ -39,10 +43,33 @@ pub struct State {
 }
 
 impl State {
+    /// Of a server of another thread.
+    pub(crate) fn remote(reached: Weak<Reached>) -> State {
+        State { life: RefCell::new(Life::Remote(reached)), written: Cell::new(0) }
+    }
+
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(&*self.life.borrow(), Life::Remote(_))
+    }
+
+    /// Asks a connection for something; by way of its own thread, if that is another.
+    pub(crate) fn ask(&self, id: ConnId, asked: Asked) -> Option<Result<()>> {
+        if let Life::Remote(reached) = &*self.life.borrow() {
+            return Some(reached.upgrade()?.ask(id, asked));
+        }
+        self.with_handle(|handle| match asked {
+            Asked::Hold => handle.hold(id),
+            Asked::Release => handle.release(id),
+            Asked::Pause => handle.pause(id),
+            Asked::Resume => handle.resume(id),
+        })
+    }
+
     /// Makes a call on the server, unless it is over.
     pub(crate) fn with_handle<T>(&self, call: impl FnOnce(&Handle) -> T) -> Option<T> {
         match &*self.life.borrow() {
             Life::Engine(server) => Some(call(server.handle())),
+            Life::Remote(reached) => Some(call(&reached.upgrade()?.handle)),
             Life::Over { .. } => None,
         }
     }
@@ -50,6 +77,7 @@ impl State {
     fn engine(&self) -> Result<Rc<Server>> {
         match &*self.life.borrow() {
             Life::Engine(server) => Ok(Rc::clone(server)),
+            Life::Remote(_) => Err(Error::new(ErrorKind::WrongThread, "the server is another thread's")),
             Life::Over { refusal, .. } => Err(refusal.clone()),
         }
     }
@@ -84,6 +112,8 @@ impl State {
 pub struct NativeServer {
     state: Rc<State>,
     pub(crate) channel: Channel,
+    /// How other threads reach it.
+    registration: Registration,
     /// From the start to the stop.
     teardown: RefCell<Option<StopAtTeardown>>,
     /// From the start to the stop, if Node's event loop drives it.
@@ -110,6 +140,7 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
             Either::A(NativeServer {
                 state,
                 channel,
+                registration: Registration::default(),
                 teardown: RefCell::default(),
                 inline: RefCell::default(),
                 is_inline,
@@ -198,8 +229,21 @@ impl NativeServer {
     /// whose threads it waits for, or after a stop that came before the start.
     #[napi(catch_unwind)]
     pub fn release(&self) {
+        if self.engine().is_err() {
+            return;
+        }
+        self.registration.end();
         self.state.end(self.inline.take().is_some());
         drop(self.teardown.take());
+    }
+
+    /// The number by which other threads reach it.
+    #[napi(catch_unwind)]
+    pub fn number(&self) -> Either<f64, Failure> {
+        match self.engine() {
+            Ok(server) => Either::A(self.registration.number(server.handle(), &self.channel) as f64),
+            Err(error) => Either::B(error.into()),
+        }
     }
 
     /// The calls by id.
@@ -213,6 +257,7 @@ impl NativeServer {
     pub fn addresses(&self) -> Vec<String> {
         match &*self.state.life.borrow() {
             Life::Engine(server) => server.handle().addresses(),
+            Life::Remote(_) => Vec::new(),
             Life::Over { addresses, .. } => addresses.clone(),
         }
     }
@@ -223,6 +268,7 @@ impl NativeServer {
         match &*self.state.life.borrow() {
             // At most Config::MAX_LOOPS.
             Life::Engine(server) => server.handle().loops() as u32,
+            Life::Remote(_) => 0,
             Life::Over { metrics, .. } => metrics.1.len() as u32,
         }
     }
@@ -253,6 +299,7 @@ impl NativeServer {
         match (&*self.state.life.borrow(), on_loop) {
             (Life::Engine(server), None) => Some(server.handle().metrics()),
             (Life::Engine(server), Some(index)) => server.handle().loop_metrics(index),
+            (Life::Remote(_), _) => None,
             (Life::Over { metrics, .. }, None) => Some(metrics.0.clone()),
             (Life::Over { metrics, .. }, Some(index)) => metrics.1.get(index).cloned(),
         }

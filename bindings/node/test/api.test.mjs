@@ -7,7 +7,7 @@ import { Action, CloseReason, Conn, ConnId, Server } from 'reactor-engine';
 import { LOOPBACK, connect, deferred, loopsOf, read, readAll, serve, temporaryFolder } from './support.mjs';
 
 test('the package exports what it documents', () => {
-  const classes = ['Action', 'CloseReason', 'Conn', 'ConnId', 'Datagram', 'Detached', 'ErrorCode', 'Framing', 'Histogram', 'ReactorError', 'Server', 'Timer'];
+  const classes = ['Action', 'CloseReason', 'Conn', 'ConnId', 'Datagram', 'Detached', 'ErrorCode', 'Framing', 'Histogram', 'ReactorError', 'Server', 'ServerHandle', 'Timer'];
   const names = [...classes, 'custom', 'delimiter', 'fixed', 'lengthField', 'line', 'resp', 'serve'];
   assert.deepEqual(Object.keys(reactor).filter((name) => name !== 'default' && name !== 'module.exports').sort(), names);
 });

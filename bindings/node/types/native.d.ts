@@ -13,6 +13,20 @@ export declare class NativeDetached {
   close(): void
 }
 
+/** A server of another thread, or of this one. */
+export declare class NativeRemote {
+  /** The calls by id. */
+  calls(): Calls
+  /** Whether the server is still there. */
+  get isThere(): boolean
+  /** Asks the server to stop. */
+  stop(): Failure | null
+  /** Asks the server to stop when its connections have finished, or after so many milliseconds. */
+  stopGracefully(deadlineMs: number): Failure | null
+  /** The ids of the connections that are open, each as its high and its low half. */
+  connectionIds(): Array<number> | Failure
+}
+
 /** A server. All calls on the JavaScript thread that made it. */
 export declare class NativeServer {
   /** Changes when a connection is closed for want of traffic, in milliseconds. */
@@ -72,6 +86,8 @@ export declare class NativeServer {
    * whose threads it waits for, or after a stop that came before the start.
    */
   release(): void
+  /** The number by which other threads reach it. */
+  number(): number | Failure
   /** The calls by id. */
   calls(): Calls
   /** The addresses really bound. */
@@ -278,6 +294,9 @@ export interface Outgoing {
   /** The loop to live on. */
   onLoop?: number
 }
+
+/** Finds a server by its number. */
+export declare function reach(number: number): NativeRemote | Failure
 
 /** A close reason's number, as events carry it, and its name. */
 export interface Reason {

@@ -1,6 +1,7 @@
 export type Handler = import("./handler.js").Handler;
 export type ConnId = import("./conn_id.js").ConnId;
 export type Options = import("./options.js").Options;
+export type ServerHandle = import("./server_handle.js").ServerHandle;
 export type ConnectOptions = import("./terms.js").ConnectOptions;
 export type EnrollOptions = import("./terms.js").EnrollOptions;
 export type ListenOptions = import("./terms.js").ListenOptions;
@@ -152,6 +153,12 @@ export class Server extends ById {
     stopGracefully(deadlineMs?: number): Promise<void>;
     /** Whether {@link stop} or {@link stopGracefully} was called, by whomever; and after the stop. */
     get isStopping(): boolean;
+    /**
+     * How other threads of the process reach the server: it can be sent to a Worker. Always the same object.
+     * @returns {ServerHandle}
+     * @throws {ReactorError} what any call does when the server is over
+     */
+    get handle(): ServerHandle;
     /**
      * Keeps the process, or the Worker, alive while the server runs, as it does unless {@link unref} was called.
      * @returns {this} the server

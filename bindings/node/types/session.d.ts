@@ -109,6 +109,10 @@ export class Session {
     /** A callback of its failed. An endpoint stays as it is. */
     fail(): void;
     pause(): void;
+    /** Another thread has paused it. */
+    paused(): void;
+    /** Another thread holds it once more. */
+    held(): void;
     resume(): void;
     hold(): void;
     release(): void;

@@ -116,6 +116,15 @@ impl Handle {
         self.request(id, Request::Release)
     }
 
+    /// Whether a connection is held, by whomever.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    #[doc(hidden)]
+    pub fn is_held(&self, id: ConnId) -> Result<bool> {
+        Ok(self.mailbox(id)?.shared(id)?.is_held())
+    }
+
     /// Changes a connection's time-outs. They begin anew.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ const every: Handler = {
   async onData(conn, data) {
     conn.keep(1);
     await conn.writeAsync([data, 'x', new DataView(data.buffer)]);
-    const goOn: boolean = conn.write('x', (error: ReactorError | null) => error?.code) && conn.writev(['x', data]) && conn.writeFrame('x', (error) => error?.code);
+    const goOn: boolean = conn.write('x', (error: ReactorError | null) => error?.code ?? error?.systemCode ?? error?.syscall) && conn.writev(['x', data]) && conn.writeFrame('x', (error) => error?.code);
     conn.setFraming(goOn ? line() : null);
     conn.setTimeouts({ idle: 5 });
     conn.setOptions({ nodelay: true, keepalive: 5 });
