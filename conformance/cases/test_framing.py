@@ -8,7 +8,7 @@ import struct
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, not_for, pattern, promises
+from harness import Client, Subject, eventually, needs, pattern, promises
 
 pytestmark = needs("calls", "framing")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import eventually, needs, not_for, pattern, promises, several_loops
+from harness import eventually, needs, pattern, promises, several_loops
 from harness.client import HANG_GUARD, accept
 
 pytestmark = needs("calls", "outgoing")
@@ -373,7 +373,6 @@ def test_a_connected_descriptor_is_enrolled(serve: Serve, kind: str, loops: int,
 
 
 @promises("D8", "L1")
-@not_for("node", "Node 20 itself, which makes the descriptors there, cannot connect to an abstract name")
 @pytest.mark.parametrize("loops", [1, 2])
 def test_so_is_one_with_an_abstract_name(serve: Serve, loops: int, tmp_path: Path) -> None:
     expect_enrolled(serve, "abstract", loops, tmp_path)

@@ -22,9 +22,13 @@ use crate::server::State;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Asked {
+    /// To be held once more.
     Hold = 0x8000,
+    /// To be held once less.
     Release = 0x8001,
+    /// Not to be read.
     Pause = 0x8002,
+    /// To be read again.
     Resume = 0x8003,
 }
 
