@@ -7,9 +7,12 @@ export type ConnInfo = import("./conn.js").ConnInfo;
  */
 export type Credentials = import("./conn.js").Credentials;
 /**
- * the callbacks of a server
+ * says how many bytes a frame has
  */
 export type Measure = import("./framing.js").Measure;
+/**
+ * the callbacks of a server
+ */
 export type Handler = import("./handler.js").Handler;
 /**
  * how much an operator must know of it
