@@ -26,7 +26,7 @@ class Detached {
   /**
    * The connection as a socket of Node's, which reads {@link input} first, and has {@link output} written already.
    * @param {{ allowHalfOpen?: boolean, signal?: AbortSignal }} [options] as `new net.Socket` takes them
-   * @returns {Socket}
+   * @returns {Socket} which owns the descriptor
    * @throws {ReactorError} `WRONG_STATE` if it was taken before
    */
   toSocket(options) {
@@ -46,7 +46,7 @@ class Detached {
   /**
    * The descriptor, which is yours from now on, to be closed: non-blocking, and close-on-exec. The bytes are yours to read and to
    * send as well.
-   * @returns {number}
+   * @returns {number} the descriptor
    * @throws {ReactorError} `WRONG_STATE` if it was taken before
    */
   takeFd() {

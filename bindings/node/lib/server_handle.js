@@ -36,8 +36,8 @@ class ServerHandle {
 
   /**
    * A handle from what `postMessage` or `structuredClone` made of one, or from its token.
-   * @param {{ token: string } | string} cloned
-   * @returns {ServerHandle}
+   * @param {{ token: string } | string} cloned what has arrived
+   * @returns {ServerHandle} of the same server
    * @throws {ReactorError} `STOPPED` if the server is gone, `INVALID_ARGUMENT` for what is no handle of this process's
    */
   static from(cloned) {
@@ -52,8 +52,8 @@ class ServerHandle {
 
   /**
    * Whether a connection takes writes.
-   * @param {ConnId} id
-   * @returns {boolean}
+   * @param {ConnId} id of the connection, or what was cloned of it
+   * @returns {boolean} false also of one that is gone
    */
   isOpen(id) {
     return this.#native.isOpen(...halves(id));
@@ -61,7 +61,7 @@ class ServerHandle {
 
   /**
    * The ids of the connections that are open.
-   * @returns {ConnId[]}
+   * @returns {ConnId[]} loop by loop
    * @throws {ReactorError} `STOPPED` if the server is gone
    */
   connectionIds() {
@@ -72,8 +72,8 @@ class ServerHandle {
 
   /**
    * Queues a copy of the bytes, as `conn.write` does.
-   * @param {ConnId} id
-   * @param {Data} data
+   * @param {ConnId} id of the connection, or what was cloned of it
+   * @param {Data} data a string is sent as UTF-8
    * @returns {boolean} false above the high-water mark
    * @throws {ReactorError} `CLOSED`, also if the server is gone, or `FULL`
    */
@@ -83,8 +83,8 @@ class ServerHandle {
 
   /**
    * Queues several pieces as one write, as `conn.writev` does.
-   * @param {ConnId} id
-   * @param {readonly Data[]} parts
+   * @param {ConnId} id of the connection, or what was cloned of it
+   * @param {readonly Data[]} parts what is sent, in order
    * @returns {boolean} false above the high-water mark
    * @throws {ReactorError} as {@link write}
    */
@@ -94,8 +94,8 @@ class ServerHandle {
 
   /**
    * Writes one frame, as `conn.writeFrame` does.
-   * @param {ConnId} id
-   * @param {Data} payload
+   * @param {ConnId} id of the connection, or what was cloned of it
+   * @param {Data} payload what the frame has
    * @returns {boolean} false above the high-water mark
    * @throws {ReactorError} as {@link write}, or `INVALID_ARGUMENT`
    */
@@ -105,9 +105,9 @@ class ServerHandle {
 
   /**
    * Sends a datagram from a UDP endpoint, as `conn.sendTo` does.
-   * @param {ConnId} id
-   * @param {string | { address: string, port: number }} to
-   * @param {Data} data
+   * @param {ConnId} id of the connection, or what was cloned of it
+   * @param {string | { address: string, port: number }} to `IP:PORT`, or these by themselves
+   * @param {Data} data a string is sent as UTF-8
    * @returns {boolean} false above the high-water mark
    * @throws {ReactorError} as {@link write}, `INVALID_ARGUMENT` or `UNSUPPORTED`
    */
@@ -117,7 +117,7 @@ class ServerHandle {
 
   /**
    * Shuts the writing side of a connection down, as `conn.end` does.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -127,7 +127,7 @@ class ServerHandle {
 
   /**
    * Closes a connection, as `conn.close` does.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -137,7 +137,7 @@ class ServerHandle {
 
   /**
    * Resets a connection, as `conn.abort` does.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -147,7 +147,7 @@ class ServerHandle {
 
   /**
    * Takes a connection out of the engine, as `conn.detach` does: the server's own thread is given it, by `onDetach`.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -157,7 +157,7 @@ class ServerHandle {
 
   /**
    * Stops reading a connection, as `conn.pause` does.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -167,7 +167,7 @@ class ServerHandle {
 
   /**
    * Reads it again, as `conn.resume` does; when the server's own thread comes to it.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -177,7 +177,7 @@ class ServerHandle {
 
   /**
    * Holds a connection, as `conn.hold` does.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -188,7 +188,7 @@ class ServerHandle {
   /**
    * Takes a hold back, whichever thread's, as `conn.release` does; when the server's own thread comes to it. What was written before is sent
    * before the connection ends.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`, or `WRONG_STATE` if it is not held
    */
@@ -198,7 +198,7 @@ class ServerHandle {
 
   /**
    * Has `onWake` called for a connection, on the server's own thread.
-   * @param {ConnId} id
+   * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
    */
@@ -217,7 +217,7 @@ class ServerHandle {
 
   /**
    * Asks the server to stop when its connections have finished, as `server.stopGracefully` does, and does not wait for it.
-   * @param {number} [deadlineMs]
+   * @param {number} [deadlineMs] milliseconds from now. 0 or absent: the `stopDeadlineMs` of the server
    * @returns {void}
    * @throws {ReactorError} `STOPPED` if it is gone
    */
@@ -233,7 +233,7 @@ class ServerHandle {
 const handleOf = (number) => new ServerHandle(PROCESS + number);
 
 /**
- * @param {ConnId} id
+ * @param {ConnId} id of the connection, or what was cloned of it
  * @returns {[number, number]}
  */
 function halves(id) {

@@ -65,7 +65,8 @@ export class Framing {
     /**
      * What a function has to do with it.
      * @internal
-     * @param {Framing} framing
+     * @param {Framing} framing one
+     * @returns {Measured | undefined} the function, and its largest frame
      */
     static measuredOf(framing: Framing): Measured | undefined;
     /**
@@ -86,9 +87,9 @@ export class Framing {
  * connection with `protocol error`, and so does a frame of no bytes. A `RangeError` means that the input is malformed; any other, and an
  * answer that is no whole number, is a failure of the function, and reported to `onError` as well. It runs where the loop does, so
  * there must be no other thread: servers of mode `'threads'` refuse it. Frames are written with `write`.
- * @param {Measure} measure
- * @param {FrameSize} [options]
- * @returns {Framing}
+ * @param {Measure} measure says how long a frame is
+ * @param {FrameSize} [options] how large one may be
+ * @returns {Framing} for servers of mode `'inline'`
  * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
  */
 export function custom(measure: Measure, options?: FrameSize): Framing;
