@@ -12,6 +12,8 @@ pub use crate::delivery::receiver::{Delivery, Receiver, Turn};
 pub use crate::shared::mailbox::cork::Cork;
 pub use crate::sys::cancel::Uncancelled;
 
+use std::os::fd::BorrowedFd;
+
 use crate::base::conn_id::ConnId;
 use crate::base::error::Result;
 use crate::framing::Framing;
@@ -37,6 +39,11 @@ pub fn check_framing(framing: &Framing) -> Result<()> {
 #[must_use]
 pub fn guarded(run: impl FnOnce()) -> bool {
     crate::sys::cancel::guarded(0, run)
+}
+
+/// Resets the connection of a descriptor that nobody has taken: its peer must not take what it got for all.
+pub fn reset(descriptor: BorrowedFd<'_>) {
+    crate::sys::socket::reset(descriptor);
 }
 
 /// A number that a process has in common neither with its parent nor with its children; never 0. Bindings would have to

@@ -98,7 +98,7 @@ class Conn {
    *   better wait for `onDrain`
    * @throws {ReactorError} `CLOSED` if the connection is closed or closing, `FULL` if the queue would exceed the hard
    *   limit, which closes the connection unless `keepOnOverflow` is set, or the server its byte budget; then nothing is
-   *   queued
+   *   queued; `UNSUPPORTED` for a UDP endpoint outside `onDatagram`, and there with a callback
    */
   write(data, callback) {
     const bytes = bytesOf(data);
@@ -190,7 +190,8 @@ class Conn {
 
   /**
    * Takes the connection out of the engine, which never touches it again: writes that are not finished are given up, one attempt is
-   * made to send what is queued, then comes `onDetach`, its last callback, with the descriptor and the bytes that are left. One
+   * made to send what is queued, then comes `onDetach`, its last callback, with the descriptor and the bytes that are left, among them
+   * whatever the handler was not given. One
    * that is broken, or not made yet, has nothing to hand out, and is closed.
    * @returns {void}
    * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for a UDP socket

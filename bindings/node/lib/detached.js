@@ -6,7 +6,8 @@ const { ReactorError } = require('./error.js');
 
 /**
  * A connection that was taken out of the engine: its descriptor, and the bytes that the engine still had. It is `onDetach`'s, which
- * takes it by {@link toSocket} or {@link takeFd}; if neither was called when that has ended, and its promise, the descriptor is closed.
+ * takes it by {@link toSocket} or {@link takeFd}; if neither was called when that has ended, and its promise, the descriptor is closed,
+ * and the connection is reset if bytes are left.
  */
 class Detached {
   #native;

@@ -22,8 +22,17 @@ const { tell, warn } = require('./warning.js');
 const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
 const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
 const [DATAGRAM, DETACHED] = ['datagram', 'detached'].map(kind);
-/** What other threads ask for. */
-const ASKED = new Map([['hold', 'held'], ['release', 'release'], ['pause', 'paused'], ['resume', 'resume']].map(([of = '', call]) => [kind(of), call]));
+/**
+ * What other threads ask for.
+ * @type {Map<number | undefined, 'holdAsked' | 'releaseAsked' | 'pauseAsked' | 'resumeAsked' | 'detachAsked'>}
+ */
+const ASKED = new Map([
+  [kind('hold'), 'holdAsked'],
+  [kind('release'), 'releaseAsked'],
+  [kind('pause'), 'pauseAsked'],
+  [kind('resume'), 'resumeAsked'],
+  [kind('detach'), 'detachAsked'],
+]);
 /** Of these a connection may be unknown: nobody tells of an endpoint but by its datagrams. */
 const BEGIN = [OPEN, DATAGRAM];
 
@@ -40,6 +49,7 @@ class Dispatcher {
   #native;
   #handler;
   #isSilent;
+  #isInline;
   /**
    * What loops are asked to come to, by its token.
    * @type {Map<number, () => unknown>}
@@ -75,11 +85,15 @@ class Dispatcher {
    * @param {import('./conn.js').NativeServer} nativeServer
    * @param {Handler} handler
    * @param {boolean} isSilent the log is off
+   * @param {boolean} isInline nothing is on its way while no callback runs
    */
-  constructor(nativeServer, handler, isSilent) {
+  constructor(nativeServer, handler, isSilent, isInline) {
     this.#native = nativeServer;
     this.#handler = handler;
     this.#isSilent = isSilent;
+    this.#isInline = isInline;
+    /** Other threads may ask for something. */
+    this.isReached = false;
   }
 
   /**
@@ -109,6 +123,7 @@ class Dispatcher {
       try {
         const entry = this.#entryOf(kind, words[from + 1], words[from + 2]);
         if (kind === STOPPING) this.#ofServer('onStopping');
+        else if (ASKED.has(kind)) this.#catchUp();
         else if (!entry) continue;
         else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, walk, from, to);
         else this.#event(kind, entry, words[from + 3], words[from + 4], walk, from);
@@ -130,6 +145,9 @@ class Dispatcher {
       due: (timer) => this.#due(entry, timer),
       run: (ask, call) => this.run(ask, () => call(entry.conn)),
       failed: (error) => this.failed("the framing's function", error),
+      catchUp: () => this.isReached && this.#catchUp(),
+      written: (written, error) => this.#written(session, written, error),
+      isTold: () => this.#isInline || this.#walk?.tells(id.high, id.low) === true,
       rest: () => this.#walk?.takeInput(id.high, id.low) ?? [],
     };
     const session = new Session(this.#native, id, this.#scope.fork(), caller);
@@ -206,6 +224,8 @@ class Dispatcher {
       session.about = slab.text(first, second);
     } else if (kind === DETACHED) {
       this.#detached(entry);
+    } else if (kind === COMMAND && session.givesBack) {
+      this.#giveBack(session, walk, at);
     } else if (session.isClosing) {
       // The handler is done with it.
     } else if (kind === DATAGRAM) {
@@ -220,24 +240,34 @@ class Dispatcher {
       session.soon('wake', () => this.#call(entry, 'onWake', conn));
     } else if (kind === OPEN || kind === DRAIN) {
       this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
-    } else if (ASKED.has(kind)) {
-      this.#asked(session, ASKED.get(kind));
     }
     // What else there is nobody here can ask for.
   }
 
-  /**
-   * Another thread has asked a connection for something.
-   * @param {Session} session
-   * @param {any} call
-   */
-  #asked(session, call) {
-    try {
-      session[/** @type {'held' | 'release' | 'paused' | 'resume'} */ (call)]();
-    } catch (error) {
-      // Who asked was answered when it was still so.
-      if (!(error instanceof ReactorError)) throw error;
+  /** Carries out what other threads have asked for, in order. */
+  #catchUp() {
+    for (let next = this.#native.nextAsked(); next; next = this.#native.nextAsked()) {
+      const [kind = 0, high = 0, low = 0] = next;
+      const session = this.#entryOf(kind, high, low)?.session;
+      const call = ASKED.get(kind);
+      try {
+        if (session && call) session[call]();
+      } catch (error) {
+        // Who asked was answered when it was still so.
+        if (!(error instanceof ReactorError)) throw error;
+      }
     }
+  }
+
+  /**
+   * Input of a connection goes back to the engine, from a record on.
+   * @param {Session} session
+   * @param {Walk} walk
+   * @param {number} at
+   */
+  #giveBack(session, walk, at) {
+    walk.next = at;
+    session.giveRestBack();
   }
 
   /**
@@ -250,6 +280,7 @@ class Dispatcher {
   #inputs(entry, walk, from, to) {
     const { session } = entry;
     const { words, slab } = walk;
+    if (session.givesBack) return this.#giveBack(session, walk, from);
     for (let at = from; at < to && !session.isClosing; at = walk.next) {
       walk.next = at + WORDS;
       if (walk.isTaken(at)) continue;
@@ -384,8 +415,16 @@ class Dispatcher {
    */
   #completed(session, token, isCancelled) {
     const written = session.takeWritten(token);
-    const error = isCancelled ? closedError(session.id) : null;
-    if (written) session.scope.run(this, this.call, 'the callback of a write', /** @type {any} */ (written), error);
+    if (written) this.#written(session, written, isCancelled ? closedError(session.id) : null);
+  }
+
+  /**
+   * @param {Session} session
+   * @param {import('./session.js').Written} written
+   * @param {ReactorError | null} error
+   */
+  #written(session, written, error) {
+    session.scope.run(this, this.call, 'the callback of a write', /** @type {any} */ (written), error);
   }
 
   /**

@@ -81,7 +81,7 @@ class Server extends ById {
     this.#handler = checkedHandler(handler);
     expectLog(this.#handler, options);
     this.#native = createServer(options, typeof handler.onCommand === 'function');
-    this.#dispatcher = new Dispatcher(this.#native, this.#handler, options?.logLevel === 'off');
+    this.#dispatcher = new Dispatcher(this.#native, this.#handler, options?.logLevel === 'off', options?.mode === 'inline');
   }
 
   /**
@@ -344,6 +344,7 @@ class Server extends ById {
   #makeHandle() {
     const number = this.#native.number();
     if (typeof number !== 'number') throw errorOf(number);
+    this.#dispatcher.isReached = true;
     return handleOf(number);
   }
 

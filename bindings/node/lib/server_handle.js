@@ -16,7 +16,8 @@ const PROCESS = `${process.pid}:`;
 /**
  * A server as every thread of the process reaches it, by the ids of its connections. `server.handle` is one. It goes to a Worker by
  * `postMessage` or `workerData`, where {@link ServerHandle.from} makes one of what arrives. A call is carried out by the connection's
- * loop; those of one thread come in order. It keeps neither the server nor the thread alive.
+ * loop; those of one thread come in order. `pause`, `resume`, `hold`, `release` and `detach` are carried out, in order, when the server's own
+ * thread comes to them, which it does before it makes such a call itself; until then input may still be delivered. It keeps neither the server nor the thread alive.
  */
 class ServerHandle {
   #native;
@@ -146,7 +147,8 @@ class ServerHandle {
   }
 
   /**
-   * Takes a connection out of the engine, as `conn.detach` does: the server's own thread is given it, by `onDetach`.
+   * Takes a connection out of the engine, as `conn.detach` does: the server's own thread, when it comes to that, is given it, by
+   * `onDetach`.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
@@ -156,7 +158,7 @@ class ServerHandle {
   }
 
   /**
-   * Stops reading a connection, as `conn.pause` does.
+   * Stops reading a connection, as `conn.pause` does; when the server's own thread comes to it.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`
@@ -176,7 +178,7 @@ class ServerHandle {
   }
 
   /**
-   * Holds a connection, as `conn.hold` does.
+   * Holds a connection, as `conn.hold` does; when the server's own thread comes to it.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
    * @throws {ReactorError} `CLOSED`

@@ -24,6 +24,9 @@ const { warn } = require('./warning.js');
  * @property {(ask: (token: number) => import('../types/native.js').Failure | null, call: (conn: any) => unknown) =>
  *   import('../types/native.js').Failure | null} run when its loop has come to that
  * @property {(error: unknown) => void} failed when a function that measures frames has
+ * @property {() => void} catchUp carries out what other threads have asked for before
+ * @property {(written: Written, error: ReactorError) => void} written tells how a write has ended
+ * @property {() => boolean} isTold whether a callback of its is what is being called, so that nothing of its is on the way
  * @property {() => Buffer[]} rest takes out of what is being delivered what the handler was not given, as it came
  */
 
@@ -83,6 +86,10 @@ class Session {
     this.scope = scope;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
     this.isClosing = false;
+    /** It is to be handed out, and what comes of its input until then goes back to the engine, to be handed out as well. */
+    this.isDetaching = false;
+    /** Its framing was set while input of it may have been on its way, which was cut as it was before. */
+    this.isReframed = false;
     /** Its last callback was called, or is being called. */
     this.isGone = false;
     /**
@@ -119,8 +126,7 @@ class Session {
   write(bytes) {
     if (this.datagram !== null) return this.answer(this.datagram, bytes);
     const done = this.#native.write(this.#high, this.#low, bytes);
-    if (typeof done === 'boolean') return done;
-    throw errorOf(done, this.id);
+    return typeof done === 'boolean' ? done : this.#accepted(done);
   }
 
   /** @param {Uint8Array[]} parts */
@@ -155,6 +161,7 @@ class Session {
    * @param {Written} written
    */
   writeThen(parts, written) {
+    if (this.datagram !== null) throw new ReactorError('UNSUPPORTED', untold(this.id));
     lastToken = (lastToken + 1) >>> 0;
     const accepted = this.#accepted(this.#native.writeThen(this.#high, this.#low, parts, lastToken));
     // It never comes from inside the call.
@@ -176,7 +183,8 @@ class Session {
   /** @param {boolean | import('../types/native.js').Failure} done */
   #accepted(done) {
     if (typeof done === 'boolean') return done;
-    throw errorOf(done, this.id);
+    // The engine names the call as its own languages have it.
+    throw errorOf({ ...done, message: done.message.replace('use send_to', 'use sendTo') }, this.id);
   }
 
   // ---- ending ----
@@ -201,6 +209,12 @@ class Session {
   }
 
   detach() {
+    this.#caller.catchUp();
+    this.#ends(this.#detach());
+  }
+
+  /** Another thread wants it handed out. */
+  detachAsked() {
     this.#ends(this.#detach());
   }
 
@@ -214,8 +228,10 @@ class Session {
   #detach() {
     if (this.isClosing) return { code: 'CLOSED', message: closedError(this.id).message };
     this.finish();
-    this.#giveRestBack();
-    return this.#native.detach(this.#high, this.#low);
+    this.giveRestBack();
+    const failure = this.#native.detach(this.#high, this.#low);
+    this.isDetaching = failure === null;
+    return failure;
   }
 
   /** A callback of its failed. An endpoint stays as it is. */
@@ -241,21 +257,23 @@ class Session {
   // ---- reading ----
 
   pause() {
+    this.#caller.catchUp();
+    this.pauseAsked();
+  }
+
+  /** Another thread has it paused. */
+  pauseAsked() {
     this.#asked(this.#native.pause(this.#high, this.#low));
     this.#isPaused = true;
   }
 
-  /** Another thread has paused it. */
-  paused() {
-    this.#isPaused = true;
-  }
-
-  /** Another thread holds it once more. */
-  held() {
-    this.#holds += 1;
-  }
-
   resume() {
+    this.#caller.catchUp();
+    this.resumeAsked();
+  }
+
+  /** Another thread has it read again. */
+  resumeAsked() {
     // The engine does not go on with what is held.
     if (this.#waiting.length === 0 || this.#isHeld) this.#asked(this.#native.resume(this.#high, this.#low));
     else this.#resumeSoon();
@@ -274,11 +292,23 @@ class Session {
   }
 
   hold() {
+    this.#caller.catchUp();
+    this.holdAsked();
+  }
+
+  /** Another thread holds it once more. */
+  holdAsked() {
     this.#asked(this.#native.holdConn(this.#high, this.#low));
     this.#holds += 1;
   }
 
   release() {
+    this.#caller.catchUp();
+    this.releaseAsked();
+  }
+
+  /** Another thread takes a hold back. */
+  releaseAsked() {
     if (this.#holds === 0) throw this.#notHeld();
     this.#holds -= 1;
     this.#asked(this.#letGo());
@@ -334,13 +364,23 @@ class Session {
     this.#waiting.push({ input, give, piece });
   }
 
-  /** What the handler was not given of what was handed over goes back to the engine, as it came. */
-  #giveRestBack() {
+  /** Whether input that comes is to go back to the engine. */
+  get givesBack() {
+    return this.isDetaching || this.isReframed;
+  }
+
+  /**
+   * What the handler was not given of what was handed over goes back to the engine, as it came.
+   * @returns {boolean} whether there was something
+   */
+  giveRestBack() {
+    this.isReframed = false;
     const waited = this.#waiting.filter(({ piece }) => piece !== undefined);
     const pieces = [.../** @type {Buffer[]} */ (waited.map(({ piece }) => piece)), ...this.#caller.rest()];
     this.#waiting = this.#waiting.filter(({ piece }) => piece === undefined);
     // It may be closed by now.
     if (pieces.length > 0) this.#native.giveAgain(this.#high, this.#low, Buffer.concat(pieces));
+    return pieces.length > 0;
   }
 
   /**
@@ -452,7 +492,8 @@ class Session {
   setFraming(framing) {
     const term = framingTerm(framing, this.#caller.failed);
     this.#asked(this.#native.setFraming(this.#high, this.#low, term));
-    this.#giveRestBack();
+    // A connection has input in one log at a time.
+    this.isReframed = !this.giveRestBack() && !this.#caller.isTold();
   }
 
   /**
@@ -486,7 +527,7 @@ class Session {
     this.#owed.clear();
     for (const timer of this.#timers) timer.cancel();
     // Of endpoints, and of what the loop has not come to.
-    for (const written of this.#written.values()) protectedly(() => void written(closedError(this.id)));
+    for (const written of this.#written.values()) this.#caller.written(written, closedError(this.id));
     this.#written.clear();
   }
 }
@@ -505,6 +546,9 @@ function protectedly(call) {
  * @param {string} why
  */
 const wrongState = (id, why) => new ReactorError('WRONG_STATE', `connection ${id}: ${why}`);
+
+/** @param {ConnId} id */
+const untold = (id) => `${id} is a UDP endpoint, of which nobody tells when a datagram has left: answer by write or sendTo, without a callback`;
 
 /** @param {ConnId} id */
 function notHeld(id) {

@@ -64,6 +64,16 @@ class Walk {
   }
 
   /**
+   * Whether what is being told is told of this connection.
+   * @param {number} high
+   * @param {number} low
+   */
+  tells(high, low) {
+    const at = this.next - WORDS;
+    return this.words[at + 2] === low && this.words[at + 1] === high;
+  }
+
+  /**
    * Whether the input of a record was taken out of the log.
    * @param {number} at
    */

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use reactor_core::binding::log::HandOver;
+use reactor_core::binding::reset;
 use reactor_core::Detached;
 
 thread_local! {
@@ -32,7 +33,7 @@ impl Offer {
 impl Drop for Offer {
     fn drop(&mut self) {
         for id in &self.0 {
-            drop(OFFERED.with_borrow_mut(|offered| offered.remove(id)));
+            drop(OFFERED.with_borrow_mut(|offered| offered.remove(id)).map(NativeDetached::from));
         }
     }
 }
@@ -41,6 +42,8 @@ impl Drop for Offer {
 #[napi]
 pub struct NativeDetached {
     descriptor: Option<OwnedFd>,
+    /// Bytes are left: if nobody takes it, its peer must learn that it has not been given, or read, to the end.
+    is_unfinished: bool,
     input: Vec<u8>,
     output: Vec<u8>,
 }
@@ -49,8 +52,20 @@ pub struct NativeDetached {
 #[napi(catch_unwind)]
 pub fn take_detached(high: u32, low: u32) -> Option<NativeDetached> {
     let id = u64::from(high) << 32 | u64::from(low);
-    let Detached { descriptor, input, output } = OFFERED.with_borrow_mut(|offered| offered.remove(&id))?;
-    Some(NativeDetached { descriptor: Some(descriptor), input, output })
+    OFFERED.with_borrow_mut(|offered| offered.remove(&id)).map(NativeDetached::from)
+}
+
+impl From<Detached> for NativeDetached {
+    fn from(Detached { descriptor, input, output }: Detached) -> Self {
+        let is_unfinished = !input.is_empty() || !output.is_empty();
+        NativeDetached { descriptor: Some(descriptor), is_unfinished, input, output }
+    }
+}
+
+impl Drop for NativeDetached {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 #[napi]
@@ -73,9 +88,12 @@ impl NativeDetached {
         self.descriptor.take().map(IntoRawFd::into_raw_fd)
     }
 
-    /// Closes the descriptor, unless it was taken.
+    /// Closes the descriptor, unless it was taken; with a reset if bytes are left.
     #[napi(catch_unwind)]
     pub fn close(&mut self) {
-        drop(self.descriptor.take());
+        let Some(descriptor) = self.descriptor.take() else { return };
+        if self.is_unfinished {
+            reset(descriptor.as_fd());
+        }
     }
 }

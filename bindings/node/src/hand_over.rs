@@ -53,7 +53,7 @@ pub enum Message {
     Told(Level, String),
     /// A loop has come to what it was asked to run, which has this token.
     Ran(u32),
-    /// Another thread has asked a connection for something.
+    /// Another thread has asked a connection for something: [`NativeServer::next_asked`](crate::server::NativeServer::next_asked) says it.
     Asked(Asked, ConnId),
     /// All loops have ended; nothing comes after it.
     Stopped,

@@ -14,6 +14,7 @@ use reactor_core::{Error, ErrorKind, Handle, Hosted, Result, Server};
 use crate::channel::Channel;
 use crate::detached::Offer;
 use crate::entry::Entry;
+use crate::measure;
 use crate::uv::{OnDescriptor, Polled, Uv};
 
 /// Turns for one readable descriptor, as long as each brings much: then more has come meanwhile, as a rule. What else Node has to do
@@ -121,6 +122,8 @@ impl Inline {
         let before = TURNING.replace(Some(Rc::clone(self)));
         let goes_on = hosted.as_mut().map(|hosted| hosted.turn(Some(Duration::ZERO)));
         TURNING.set(before);
+        // A framing may have been replaced, or its connection have ended.
+        measure::let_go();
         // The start was not refused any more; an error is that of a forked child, in which nothing goes on.
         goes_on.map(|goes_on| goes_on.unwrap_or(false))
     }

@@ -1,6 +1,6 @@
 //! Functions of the program's that measure frames, where the loop runs on the JavaScript thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::Arc;
@@ -34,13 +34,14 @@ thread_local! {
 
 /// The functions of a thread. Those that are left at its end go with its environment, which has ended before.
 struct Functions {
+    last_id: Cell<u64>,
     known: RefCell<HashMap<u64, (sys::napi_env, sys::napi_ref)>>,
     dropped: (Sender<u64>, Receiver<u64>),
 }
 
 impl Default for Functions {
     fn default() -> Self {
-        Functions { known: RefCell::default(), dropped: unbounded() }
+        Functions { last_id: Cell::new(0), known: RefCell::default(), dropped: unbounded() }
     }
 }
 
@@ -50,9 +51,9 @@ impl Functions {
         let mut reference = ptr::null_mut();
         // SAFETY: the environment is that of this thread, and the value is an argument of the call that is going on.
         check_status!(unsafe { sys::napi_create_reference(env, function, 1, &mut reference) })?;
-        let mut known = self.known.borrow_mut();
-        let id = known.keys().max().map_or(0, |last| last + 1);
-        known.insert(id, (env, reference));
+        let id = self.last_id.get() + 1;
+        self.last_id.set(id);
+        self.known.borrow_mut().insert(id, (env, reference));
         Ok(Measure(Arc::new(Key { id, dropped: self.dropped.0.clone() })))
     }
 
@@ -65,6 +66,11 @@ impl Functions {
             }
         }
     }
+}
+
+/// Lets go of this thread's functions that nobody has any more.
+pub(crate) fn let_go() {
+    FUNCTIONS.with(Functions::let_go);
 }
 
 impl FromNapiValue for Measure {

@@ -409,7 +409,6 @@ requests! {
     End: Handle::end,
     Close: Handle::close,
     Fail: Handle::fail,
-    Detach: Handle::detach,
     Abort: Handle::abort,
     Wake: Handle::wake,
 }
@@ -434,6 +433,7 @@ asked! {
     Resume,
     Hold,
     Release,
+    Detach,
 }
 
 /// How JavaScript comes in. Nothing unwinds into it.

@@ -1,7 +1,7 @@
 //! Servers of other JavaScript threads, by a number that can be sent there.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,7 +18,8 @@ use crate::options::millis;
 use crate::plain::Calls;
 use crate::server::State;
 
-/// What is asked of a connection, and of what its own JavaScript thread keeps of it: a record's kind, beyond those of the engine.
+/// What is asked of a connection, and of what its own JavaScript thread keeps of it: a record's kind, beyond those of the engine. It is
+/// carried out there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Asked {
@@ -30,37 +31,102 @@ pub enum Asked {
     Pause = 0x8002,
     /// To be read again.
     Resume = 0x8003,
+    /// To be handed out.
+    Detach = 0x8004,
 }
 
 impl Asked {
-    pub(crate) const ALL: [(Asked, &'static str); 4] = [
+    pub(crate) const ALL: [(Asked, &'static str); 5] = [
         (Asked::Hold, "hold"),
         (Asked::Release, "release"),
         (Asked::Pause, "pause"),
         (Asked::Resume, "resume"),
+        (Asked::Detach, "detach"),
     ];
+}
+
+/// What other threads have asked for, in order, until the server's own thread carries it out.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<(Asked, ConnId)>,
+    /// What is being carried out.
+    taken: Option<(Asked, ConnId)>,
+    /// How many more holds than releases of each connection are not carried out yet.
+    holds: HashMap<ConnId, i64>,
+}
+
+impl Queue {
+    fn push(&mut self, asked: Asked, id: ConnId) {
+        self.count(id, holds_of(asked));
+        self.waiting.push_back((asked, id));
+    }
+
+    /// The next, when the one before was carried out.
+    fn next(&mut self) -> Option<(Asked, ConnId)> {
+        if let Some((asked, id)) = self.taken.take() {
+            self.count(id, -holds_of(asked));
+        }
+        self.taken = self.waiting.pop_front();
+        self.taken
+    }
+
+    fn count(&mut self, id: ConnId, change: i64) {
+        if change == 0 {
+            return;
+        }
+        let holds = self.holds.entry(id).or_default();
+        *holds += change;
+        if *holds == 0 {
+            self.holds.remove(&id);
+        }
+    }
+
+    fn holds(&self, id: ConnId) -> i64 {
+        self.holds.get(&id).copied().unwrap_or(0)
+    }
+}
+
+fn holds_of(asked: Asked) -> i64 {
+    match asked {
+        Asked::Hold => 1,
+        Asked::Release => -1,
+        Asked::Pause | Asked::Resume | Asked::Detach => 0,
+    }
 }
 
 /// What other threads reach of a server, for as long as it has one.
 pub(crate) struct Reached {
     pub(crate) handle: Handle,
     channel: Channel,
+    queue: Mutex<Queue>,
 }
 
 impl Reached {
-    /// Asks a connection for something of which its own thread must know, too. What makes it be read again is done there: what waits
-    /// there for the handler comes before.
+    /// Has the server's own thread do something with a connection, of which that thread keeps a part: what waits there for the
+    /// handler, and how often it is held. It comes to it soon, and before it does such a thing itself.
     pub(crate) fn ask(&self, id: ConnId, asked: Asked) -> Result<()> {
         match asked {
-            Asked::Hold => self.handle.hold(id)?,
-            Asked::Pause => self.handle.pause(id)?,
-            Asked::Release if self.handle.is_held(id)? => {}
-            Asked::Release => return Err(not_held(id)),
-            // It only says whether the connection is there.
-            Asked::Resume => self.handle.is_held(id).map(|_| ())?,
+            Asked::Pause | Asked::Resume => self.handle.expect_pause(id)?,
+            Asked::Hold | Asked::Release => self.handle.expect_hold(id)?,
+            Asked::Detach => self.handle.expect_detach(id)?,
         }
+        let mut queue = self.queue();
+        if asked == Asked::Release && !self.is_held(id, &queue)? {
+            return Err(not_held(id));
+        }
+        queue.push(asked, id);
+        drop(queue);
         self.channel.send(Message::Asked(asked, id));
         Ok(())
+    }
+
+    fn is_held(&self, id: ConnId, queue: &Queue) -> Result<bool> {
+        let holds = queue.holds(id);
+        Ok(holds > 0 || (holds == 0 && self.handle.is_held(id)?))
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,11 +152,20 @@ impl Registration {
         let mut own = self.0.borrow_mut();
         let (number, _) = own.get_or_insert_with(|| {
             let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-            let reached = Arc::new(Reached { handle: handle.clone(), channel: channel.clone() });
+            let reached = Arc::new(Reached {
+                handle: handle.clone(),
+                channel: channel.clone(),
+                queue: Mutex::default(),
+            });
             known().get_or_insert_default().insert(number, Arc::downgrade(&reached));
             (number, reached)
         });
         *number
+    }
+
+    /// What other threads ask for next, when what they asked for before was carried out.
+    pub(crate) fn next_asked(&self) -> Option<(Asked, ConnId)> {
+        self.0.borrow().as_ref()?.1.queue().next()
     }
 
     /// Nobody reaches it any more.

@@ -62,6 +62,7 @@ impl State {
             Asked::Release => handle.release(id),
             Asked::Pause => handle.pause(id),
             Asked::Resume => handle.resume(id),
+            Asked::Detach => handle.detach(id),
         })
     }
 
@@ -244,6 +245,14 @@ impl NativeServer {
             Ok(server) => Either::A(self.registration.number(server.handle(), &self.channel) as f64),
             Err(error) => Either::B(error.into()),
         }
+    }
+
+    /// What other threads ask for next, when what they asked for before was carried out: its kind, and the halves of a connection's
+    /// id.
+    #[napi(catch_unwind)]
+    pub fn next_asked(&self) -> Option<Vec<u32>> {
+        let (asked, id) = self.registration.next_asked()?;
+        Some(vec![asked as u32, (id.to_u64() >> 32) as u32, id.to_u64() as u32])
     }
 
     /// The calls by id.

@@ -122,7 +122,7 @@ test('a function of a server that is over is collected', async (t) => {
   let found;
   void collected.promise.then((what) => (found = what));
   while (!found) {
-    // Those that nobody has any more are let go of by the next call that has one.
+    // Those that nobody has any more are let go of by the next call that has one, or the next turn.
     await serve(t, (input) => input.length).then(({ server }) => server.stop());
     gc();
     await immediate();
@@ -152,4 +152,18 @@ test('R5: what is no such framing is refused', () => {
   const server = new Server({}, { mode: 'inline' });
   assert.throws(() => server.listen(`${LOOPBACK}?framing=custom`), refused('INVALID_ADDRESS', /framing/));
   assert.throws(() => server.listen(LOOPBACK, { framing: 'custom' }), refused('INVALID_ARGUMENT', /framing/));
+});
+
+test('a function that was replaced is let go of', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc');
+  const opened = deferred();
+  await serve(t, line(), { onOpen: (conn) => opened.resolve(conn) }).then(({ server }) => connect(t, server));
+  const conn = await opened.promise;
+  const known = [() => null, () => 1].map((measure) => (conn.setFraming(measure), new WeakRef(measure)));
+  conn.setFraming(null);
+  while (known.some((measure) => measure.deref())) {
+    await immediate();
+    gc();
+  }
 });

@@ -189,3 +189,21 @@ test('D7: an outgoing UDP connection has the callbacks of connections', async (t
   assert.equal(await closed.promise, 'local close');
   assert.deepEqual(events, ['re: hello', port]);
 });
+
+test('D6: an endpoint that is asked to tell when a datagram has left says what to call instead', async (t) => {
+  const tried = deferred();
+  const server = await serve(t, {
+    onDatagram(conn) {
+      const calls = [() => conn.write('x', () => {}), () => conn.writev(['x'], () => {}), () => conn.writeAsync('x')];
+      tried.resolve(Promise.all(calls.map(async (call) => call())).catch((error) => error));
+      conn.write('still');
+    },
+  }, { loops: 1 }, UDP);
+  const socket = await client(t);
+  const answers = received(socket, 1);
+  socket.send('?', portOf(server.addresses[0]), '127.0.0.1');
+  assert.ok(refused('UNSUPPORTED', /answer by write or sendTo, without a callback$/)(await tried.promise));
+  assert.deepEqual(await answers, ['still']);
+  const [id] = server.endpoints(server.addresses[0]);
+  assert.throws(() => server.write(id, 'x'), refused('UNSUPPORTED', /use sendTo$/));
+});

@@ -6,7 +6,7 @@ import test from 'node:test';
 
 import { Action, Detached, ReactorError, fixed, line } from 'reactor-engine';
 
-import { LOOPBACK, connect, deferred, read, readAll, serve } from './support.mjs';
+import { LOOPBACK, connect, deferred, isInline, read, readAll, serve } from './support.mjs';
 
 const LINES = `${LOOPBACK}?framing=line`;
 const refused = (code, message = /./) => (error) => error instanceof ReactorError && error.code === code && message.test(error.message);
@@ -211,3 +211,74 @@ test('D2: frames behind a pause are cut anew as well, and commands', async (t) =
   while (told.length < 5) await immediate();
   assert.deepEqual(told, [['PING'], '*1', '$4', 'PONG', 'SET "x"']);
 });
+
+/** Waits, without letting go of the thread, until the engine has received so many bytes: they are on their way here, or wait in it. */
+function received(conn, bytes) {
+  while (conn.info().bytesReceived < bytes);
+}
+
+/** A server's one connection, and what its handler is given. */
+async function one(t, url, handler = {}) {
+  const [opened, given] = [deferred(), []];
+  const server = await serve(t, {
+    onOpen: (conn) => opened.resolve(conn),
+    onData: (conn, data) => void given.push(String(data)),
+    onCommand: (conn, args) => void given.push(args.map(String)),
+    ...handler,
+  }, { loops: 1 }, url);
+  const client = await connect(t, server);
+  return { server, client, conn: await opened.promise, given };
+}
+
+const ON_ITS_WAY = { 'raw input': [LOOPBACK, 'one\ntwo\nha'], frames: [LINES, 'one\r\ntwo\nha'], commands: [`${LOOPBACK}?framing=resp`, 'PING\r\n*1\r\n$4\r\nPING\r\nSE'] };
+
+for (const [what, [url, text]] of Object.entries(ON_ITS_WAY)) {
+  test(`${what} that is on its way to the handler when a connection is detached is handed out, as it came`, async (t) => {
+    const handed = deferred();
+    const { client, conn, given } = await one(t, url, { onDetach: (of, detached) => handed.resolve(readAll(detached.toSocket())) });
+    client.write(text);
+    if (!isInline) received(conn, text.length);
+    conn.detach();
+    client.end(' and more');
+    assert.equal(String(await handed.promise), `${text} and more`);
+    assert.deepEqual(given, []);
+  });
+}
+
+test('a connection that is detached while its input is on its way is handed out by a server that stops', async (t) => {
+  const { server, client, conn } = await one(t, LINES, { onDetach: (of, detached) => void detached.toSocket().end('after all') });
+  client.write('one\n');
+  if (!isInline) received(conn, 4);
+  conn.detach();
+  const stopped = server.stop();
+  assert.equal((await readAll(client)).toString(), 'after all');
+  await stopped;
+});
+
+test('D2: a framing that is set outside of a callback cuts what is on its way to the handler', async (t) => {
+  const { client, conn, given } = await one(t, LINES);
+  client.write('one\r\ntwo\nha');
+  if (!isInline) received(conn, 11);
+  conn.setFraming(fixed(2));
+  client.write('lf');
+  while (given.length < 6) await immediate();
+  assert.deepEqual(given, ['on', 'e\r', '\nt', 'wo', '\nh', 'al']);
+});
+
+for (const [what, text] of Object.entries({ output: 'x', input: 'one\ntwo\n' })) {
+  test(`the peer of a connection that nobody takes is reset if ${what} is left`, async (t) => {
+    const server = await serve(t, {
+      onData(conn) {
+        if (what === 'output') conn.write(Buffer.alloc(20e6));
+        return Action.Detach;
+      },
+    }, { loops: 1 }, what === 'output' ? LOOPBACK : LINES);
+    const client = await connect(t, server);
+    const closed = new Promise((resolve) => client.once('close', resolve));
+    const codes = [];
+    client.on('error', (error) => void codes.push(error.code)).on('end', () => void codes.push('end')).resume();
+    client.write(text);
+    await closed;
+    assert.deepEqual(codes, ['ECONNRESET']);
+  });
+}

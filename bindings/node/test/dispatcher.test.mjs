@@ -1,6 +1,7 @@
 // The batched side of L4, with batches made by hand: what a batch still holds for a closed connection is dropped.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
+import { setImmediate as immediate } from 'node:timers/promises';
 import test from 'node:test';
 
 import { Action } from 'reactor-engine';
@@ -35,7 +36,7 @@ function deliver(overrides, events = BATCH, isOpen = true) {
   const calls = [];
   const record = (name) => (high, low) => (calls.push(`${name} ${high}:${low}`), null);
   const write = () => refusal;
-  const addon = { close: record('close'), fail: record('fail'), stop: () => calls.push('stop'), isOpen: () => isOpen, write };
+  const addon = { close: record('close'), fail: record('fail'), stop: () => calls.push('stop'), isOpen: () => isOpen, write, writeThen: () => true };
   const note = (name) => (conn, ...rest) => {
     calls.push([name, conn.id.low, ...rest.map(String)].join(' '));
     return overrides[name]?.(conn, ...rest);
@@ -226,4 +227,13 @@ test('L8: input waits for holds of the user, too, and never comes from inside th
   assert.equal(calls.length, 4);
   await later();
   assert.deepEqual(calls.splice(4), ['onData abcdef', 'release']);
+});
+
+test('a callback of a write that is told only when its connection is gone fails like any, also by its promise', async () => {
+  const fails = async (error) => {
+    throw new Error(`told ${error.code}`);
+  };
+  const calls = deliver({ onOpen: (conn) => conn.write('x', fails) && undefined }, [[OPEN, 1, 1, 0, 0], [CLOSE, 1, 1, 1, 0]]);
+  while (calls.length < 3) await immediate();
+  assert.deepEqual(calls, ['onOpen 1', 'onClose 1 eof null', 'onError told CLOSED undefined']);
 });

@@ -246,3 +246,74 @@ test('a server whose Worker is terminated is gone, and calls on it go on answeri
     assert.match((await all).toString(), /^hellox+$/);
   }
 });
+
+/** Calls, and says so. */
+const SAYS = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.on('message', ([name, id]) => {
+    handle[name](id);
+    parentPort.postMessage(name);
+  });
+`;
+
+for (const [asked, undone] of [['hold', 'release'], ['pause', 'resume']]) {
+  test(`a ${asked} of a Worker's is undone by who was told of it, and on the server's own thread in order`, async (t) => {
+    const data = [];
+    const server = await serve(t, { onData: (conn, bytes) => void data.push(String(bytes)) });
+    const client = await connect(t, server);
+    while (server.connections === 0) await immediate();
+    const [id] = server.connectionIds();
+    const other = worker(t, SAYS, { handle: server.handle });
+    for (let round = 0; round < 200; round += 1) {
+      other.postMessage([asked, id]);
+      await once(other, 'message');
+      server[undone](id);
+      server.handle[asked](id);
+      server.handle[undone](id);
+      server.handle[asked](id);
+      server[undone](id);
+    }
+    if (asked === 'hold') {
+      assert.throws(() => server.release(id), refused('WRONG_STATE', /is not held/));
+      assert.throws(() => server.handle.release(id), refused('WRONG_STATE', /is not held/));
+    }
+    client.write('goes on');
+    while (data.length === 0) await immediate();
+    assert.deepEqual(data, ['goes on']);
+  });
+}
+
+for (const by of ['a handle', 'a Worker']) {
+  test(`what waits for the handler is handed out when ${by} detaches the connection`, async (t) => {
+    const [handed, seen] = [deferred(), deferred()];
+    const given = [];
+    const server = await serve(t, {
+      onData(conn, data) {
+        given.push(String(data));
+        seen.resolve(conn);
+        return new Promise(() => {});
+      },
+      onDetach: (conn, detached) => handed.resolve(String(detached.input)),
+    }, { loops: 1 }, `${LOOPBACK}?framing=line`);
+    const client = await connect(t, server);
+    client.write('a\nb\nc\nhalf');
+    const { id } = await seen.promise;
+    while (server.conn(id).info().bytesReceived < 10) await immediate();
+    if (by === 'a handle') server.handle.detach(id);
+    else worker(t, SAYS, { handle: server.handle }).postMessage(['detach', id]);
+    assert.equal(await handed.promise, 'b\nc\nhalf');
+    assert.deepEqual(given, ['a']);
+  });
+}
+
+test('a call that is refused asks for nothing', async (t) => {
+  const server = await serve(t, { onDetach: assert.fail }, { loops: 1 }, 'udp://127.0.0.1:0');
+  const [id] = server.endpoints(server.addresses[0]);
+  for (const name of ['hold', 'release', 'detach']) assert.throws(() => server.handle[name](id), refused('UNSUPPORTED'), name);
+  const other = await serve(t, {});
+  await connect(t, other);
+  while (other.connections === 0) await immediate();
+  const [open] = other.connectionIds();
+  other.close(open);
+  for (const name of ['hold', 'release', 'pause', 'resume', 'detach']) assert.throws(() => other.handle[name](open), refused('CLOSED'), name);
+});

@@ -1,6 +1,7 @@
 /**
  * A connection that was taken out of the engine: its descriptor, and the bytes that the engine still had. It is `onDetach`'s, which
- * takes it by {@link toSocket} or {@link takeFd}; if neither was called when that has ended, and its promise, the descriptor is closed.
+ * takes it by {@link toSocket} or {@link takeFd}; if neither was called when that has ended, and its promise, the descriptor is closed,
+ * and the connection is reset if bytes are left.
  */
 export class Detached {
     /**

@@ -18,8 +18,11 @@ export class Dispatcher {
      * @param {import('./conn.js').NativeServer} nativeServer
      * @param {Handler} handler
      * @param {boolean} isSilent the log is off
+     * @param {boolean} isInline nothing is on its way while no callback runs
      */
-    constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler, isSilent: boolean);
+    constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler, isSilent: boolean, isInline: boolean);
+    /** Other threads may ask for something. */
+    isReached: boolean;
     /**
      * The server starts here: the contexts of its connections begin as this one.
      * @param {Server} server

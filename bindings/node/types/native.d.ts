@@ -9,7 +9,7 @@ export declare class NativeDetached {
   takeOutput(): Buffer
   /** The descriptor, which is the caller's from now on; once. */
   takeDescriptor(): number | null
-  /** Closes the descriptor, unless it was taken. */
+  /** Closes the descriptor, unless it was taken; with a reset if bytes are left. */
   close(): void
 }
 
@@ -88,6 +88,11 @@ export declare class NativeServer {
   release(): void
   /** The number by which other threads reach it. */
   number(): number | Failure
+  /**
+   * What other threads ask for next, when what they asked for before was carried out: its kind, and the halves of a connection's
+   * id.
+   */
+  nextAsked(): Array<number> | null
   /** The calls by id. */
   calls(): Calls
   /** The addresses really bound. */

@@ -3,7 +3,8 @@ export type Data = NodeJS.ArrayBufferView | string;
 /**
  * A server as every thread of the process reaches it, by the ids of its connections. `server.handle` is one. It goes to a Worker by
  * `postMessage` or `workerData`, where {@link ServerHandle.from} makes one of what arrives. A call is carried out by the connection's
- * loop; those of one thread come in order. It keeps neither the server nor the thread alive.
+ * loop; those of one thread come in order. `pause`, `resume`, `hold`, `release` and `detach` are carried out, in order, when the server's own
+ * thread comes to them, which it does before it makes such a call itself; until then input may still be delivered. It keeps neither the server nor the thread alive.
  */
 export class ServerHandle {
     /**
@@ -94,14 +95,15 @@ export class ServerHandle {
      */
     abort(id: ConnId): void;
     /**
-     * Takes a connection out of the engine, as `conn.detach` does: the server's own thread is given it, by `onDetach`.
+     * Takes a connection out of the engine, as `conn.detach` does: the server's own thread, when it comes to that, is given it, by
+     * `onDetach`.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
      * @throws {ReactorError} `CLOSED`
      */
     detach(id: ConnId): void;
     /**
-     * Stops reading a connection, as `conn.pause` does.
+     * Stops reading a connection, as `conn.pause` does; when the server's own thread comes to it.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
      * @throws {ReactorError} `CLOSED`
@@ -115,7 +117,7 @@ export class ServerHandle {
      */
     resume(id: ConnId): void;
     /**
-     * Holds a connection, as `conn.hold` does.
+     * Holds a connection, as `conn.hold` does; when the server's own thread comes to it.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
      * @throws {ReactorError} `CLOSED`

@@ -28,6 +28,18 @@ export type Caller = {
      */
     failed: (error: unknown) => void;
     /**
+     * carries out what other threads have asked for before
+     */
+    catchUp: () => void;
+    /**
+     * tells how a write has ended
+     */
+    written: (written: Written, error: ReactorError) => void;
+    /**
+     * whether a callback of its is what is being called, so that nothing of its is on the way
+     */
+    isTold: () => boolean;
+    /**
      * takes out of what is being delivered what the handler was not given, as it came
      */
     rest: () => Buffer[];
@@ -46,6 +58,10 @@ export class Session {
     scope: import("./scope.js").Scope;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
     isClosing: boolean;
+    /** It is to be handed out, and what comes of its input until then goes back to the engine, to be handed out as well. */
+    isDetaching: boolean;
+    /** Its framing was set while input of it may have been on its way, which was cut as it was before. */
+    isReframed: boolean;
     /** Its last callback was called, or is being called. */
     isGone: boolean;
     /**
@@ -104,18 +120,24 @@ export class Session {
     /** An answer closes it. It may be closed already; then there is nothing left to do. */
     closeIfOpen(): void;
     detach(): void;
+    /** Another thread wants it handed out. */
+    detachAsked(): void;
     /** An answer detaches it, as {@link closeIfOpen} has it. */
     detachIfOpen(): void;
     /** A callback of its failed. An endpoint stays as it is. */
     fail(): void;
     pause(): void;
-    /** Another thread has paused it. */
-    paused(): void;
-    /** Another thread holds it once more. */
-    held(): void;
+    /** Another thread has it paused. */
+    pauseAsked(): void;
     resume(): void;
+    /** Another thread has it read again. */
+    resumeAsked(): void;
     hold(): void;
+    /** Another thread holds it once more. */
+    holdAsked(): void;
     release(): void;
+    /** Another thread takes a hold back. */
+    releaseAsked(): void;
     /** A callback goes on in its promise. Says whether the engine holds the connection for it. */
     runs(): boolean;
     /**
@@ -131,6 +153,13 @@ export class Session {
      * @param {Buffer} [piece]
      */
     keepWaiting(input: Buffer | null, give: (input: Buffer | null) => void, piece?: Buffer): void;
+    /** Whether input that comes is to go back to the engine. */
+    get givesBack(): boolean;
+    /**
+     * What the handler was not given of what was handed over goes back to the engine, as it came.
+     * @returns {boolean} whether there was something
+     */
+    giveRestBack(): boolean;
     /**
      * What is no input: at once, or when the promises have ended.
      * @param {unknown} what of which one may be owed

@@ -28,6 +28,12 @@ export class Walk {
      */
     takeInput(high: number, low: number): Buffer[];
     /**
+     * Whether what is being told is told of this connection.
+     * @param {number} high
+     * @param {number} low
+     */
+    tells(high: number, low: number): boolean;
+    /**
      * Whether the input of a record was taken out of the log.
      * @param {number} at
      */

@@ -14,8 +14,8 @@ use crate::contract::options::ConnInfo;
 use crate::framing::{Framing, Place};
 use crate::loop_state::{conn_info, LoopState};
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::closed_error;
 use crate::shared::mailbox::command::Command;
+use crate::shared::mailbox::{closed_error, expect_request};
 use crate::sys::socket;
 use crate::sys::socket_options;
 
@@ -123,6 +123,38 @@ impl Handle {
     #[doc(hidden)]
     pub fn is_held(&self, id: ConnId) -> Result<bool> {
         Ok(self.mailbox(id)?.shared(id)?.is_held())
+    }
+
+    /// Whether [`pause`](Self::pause) and [`resume`](Self::resume) would be accepted now: for who has another thread make the call.
+    ///
+    /// # Errors
+    /// What they would answer.
+    #[doc(hidden)]
+    pub fn expect_pause(&self, id: ConnId) -> Result<()> {
+        self.expect(id, &Request::Pause)
+    }
+
+    /// The same of [`hold`](Self::hold).
+    ///
+    /// # Errors
+    /// What it would answer.
+    #[doc(hidden)]
+    pub fn expect_hold(&self, id: ConnId) -> Result<()> {
+        self.expect(id, &Request::Hold)
+    }
+
+    /// The same of [`detach`](Self::detach).
+    ///
+    /// # Errors
+    /// What it would answer.
+    #[doc(hidden)]
+    pub fn expect_detach(&self, id: ConnId) -> Result<()> {
+        self.expect(id, &Request::Detach)
+    }
+
+    fn expect(&self, id: ConnId, request: &Request) -> Result<()> {
+        let shared = self.mailbox(id)?.shared(id)?;
+        expect_request(id, &shared, request)
     }
 
     /// Changes a connection's time-outs. They begin anew.

@@ -327,8 +327,9 @@ impl EventLoop {
         self.arrivals.clear();
         let ids = self.state.conns.borrow().slab.ids();
         for id in ids {
-            let closed = self.part_with(id);
-            if let Some(closed) = closed {
+            if self.is_detaching(id) {
+                self.detach_one(id);
+            } else if let Some(closed) = self.part_with(id) {
                 self.finish_one(id, closed, false);
             }
         }
@@ -338,6 +339,10 @@ impl EventLoop {
         self.tell_turn(true, |receiver, turn| receiver.before_flush(turn));
         self.state.publish();
         self.tell_turn(true, |receiver, turn| receiver.turn_ends(turn));
+    }
+
+    fn is_detaching(&self, id: ConnId) -> bool {
+        self.state.conns.borrow_mut().slab.peek_stream(id).is_some_and(|entry| entry.machine.is_detaching())
     }
 
     /// Sends what the kernel takes at once, and leaves no unread input behind if it can: closing over unread

@@ -44,9 +44,7 @@ impl LoopState {
     pub(crate) fn keep_handed_over(&self, id: ConnId, bytes: &[u8]) {
         let carried = {
             let conns = &mut *self.conns.borrow_mut();
-            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
-                return;
-            };
+            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| takes_back(entry)) else { return };
             entry.backlog |= entry.framer.is_some() && !bytes.is_empty();
             entry.take_carry(&mut conns.pool)
         };
@@ -59,9 +57,7 @@ impl LoopState {
         // A framing that is replaced may have a function of the user's: it is dropped when nothing is borrowed.
         let (carried, _replaced) = {
             let conns = &mut *self.conns.borrow_mut();
-            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
-                return;
-            };
+            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| takes_back(entry)) else { return };
             let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
             let replaced = std::mem::replace(&mut entry.framer, framer);
             entry.backlog |= (soon || entry.framer.is_some()) && !bytes.is_empty();
@@ -93,4 +89,9 @@ impl LoopState {
         entry.check_end(pool);
         entry.timing().into_iter().for_each(|timing| timing.came(self.moment()));
     }
+}
+
+/// Whether input may come back to a connection, be it only to be handed out.
+fn takes_back(entry: &StreamEntry) -> bool {
+    entry.machine.is_open() || entry.machine.is_detaching()
 }

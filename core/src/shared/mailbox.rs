@@ -34,7 +34,8 @@ mod registry;
 mod writing;
 
 pub(crate) use refusals::{
-    budget_error, closed_error, full_error, no_detach_error, no_endpoint_error, no_sender_error, note_request,
+    budget_error, closed_error, expect_request, full_error, no_detach_error, no_endpoint_error,
+    no_sender_error, note_request,
 };
 pub(crate) use writing::{counted, MUCH};
 

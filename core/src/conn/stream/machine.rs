@@ -178,6 +178,11 @@ impl Machine {
         matches!(self.stage, Stage::Open)
     }
 
+    /// Whether it waits to be handed out.
+    pub(crate) fn is_detaching(&self) -> bool {
+        self.stage == Stage::Detaching && !self.is(Flag::Broken)
+    }
+
     /// Output waits for a peer that takes none; not if it was written in this turn and will be offered yet.
     pub(crate) fn is_stuck(&self) -> bool {
         let waits = !self.out.is_empty() && !self.is(Flag::Writable);
@@ -249,6 +254,8 @@ impl Machine {
         }
         match self.stage {
             Stage::Opening => return Step::Wait,
+            // What is being handled may come back, to be handed out as well.
+            Stage::Detaching if self.is(Flag::Held) => return Step::Wait,
             Stage::Detaching => return Step::Detach,
             _ if self.out.is_empty() => {}
             _ if self.is(Flag::Writable) => return Step::Flush,

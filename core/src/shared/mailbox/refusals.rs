@@ -85,6 +85,14 @@ pub(crate) fn note_request(id: ConnId, shared: &ConnShared, request: &Request) -
     accepted.then_some(true).ok_or_else(|| closed_error(id))
 }
 
+/// Whether a request would be accepted now, of which nothing is noted.
+pub(crate) fn expect_request(id: ConnId, shared: &ConnShared, request: &Request) -> Result<()> {
+    if shared.kind != ConnKind::Stream {
+        refuse_datagram(id, shared.kind, request)?;
+    }
+    shared.is_live().then_some(()).ok_or_else(|| closed_error(id))
+}
+
 fn refuse_datagram(id: ConnId, kind: ConnKind, request: &Request) -> Result<()> {
     let call = match request {
         Request::Close(_) | Request::Abort if kind == ConnKind::ConnectedDatagram => return Ok(()),
