@@ -43,7 +43,7 @@ const A_URL = "a string such as 'tcp://127.0.0.1:5000'";
 /**
  * A server and its event loops. The loops run on threads of their own, or inline; the callbacks run here, on the thread that made
  * the server, and so must every call. None blocks but `listen`, which may look up a name, and none calls a callback before it
- * returns but `start`, which calls `onStart`. While the server runs it keeps the process alive. The loops take none of the process's
+ * returns but `start`, which calls `onStart`, and `sendNow`. While the server runs it keeps the process alive. The loops take none of the process's
  * signals, and what a callback spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
 class Server extends ById {
@@ -370,6 +370,7 @@ class Server extends ById {
 
   /**
    * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
+   * Alone of all calls it may call callbacks before it returns: outside of this server's own, it lets the engine have its turn.
    * @returns {void}
    */
   sendNow() {

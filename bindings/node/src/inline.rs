@@ -85,11 +85,11 @@ impl Inline {
 
     /// What is queued leaves now, for a process that is about to exit: by a turn, or within the one that goes on.
     pub(crate) fn send_now(self: &Rc<Self>, server: &Handle) {
-        if self.turn_once().is_none() {
+        match self.turn_once() {
+            Some(true) => {}
+            Some(false) => self.stopped(),
             // What is left the kernel does not take.
-            for id in server.connection_ids() {
-                let _ = server.send_now(id);
-            }
+            None => server.connection_ids().into_iter().for_each(|id| drop(server.send_now(id))),
         }
     }
 
