@@ -99,7 +99,7 @@ impl<R: Reader> Logged<R> {
 impl<R: Reader> Delivery for Logged<R> {
     fn receiver(&self) -> Box<dyn Receiver> {
         let (reader, holds) = (Arc::clone(&self.0), !self.0.reads_in_place());
-        Box::new(Logger { reader, log: Log::default(), holds, outstanding: false })
+        Box::new(Logger { reader, log: Log::default(), holds, held: 0, late: Vec::new(), outstanding: false })
     }
 
     fn carries(&self) -> Carries {
@@ -130,13 +130,21 @@ struct Log {
 }
 
 impl Log {
-    /// The bytes from here on are a connection's. Raw ones belong to the record before, if that is the same connection's.
-    fn push_data(&mut self, conn: &Conn<'_>, from: usize, flags: u16) {
+    /// The bytes from here on are a connection's, as they came. They belong to the record before, if that is the same
+    /// connection's.
+    fn push_raw(&mut self, conn: &Conn<'_>, from: usize) {
         let end = self.bytes.len();
         match self.records.last_mut() {
-            Some(last) if flags == 0 && last.ends_raw_data(conn.id(), from) => last.extend(end),
-            _ => self.records.push(Record::data(conn.id(), from..end, flags)),
+            Some(last) if last.ends_raw_data(conn.id(), from) => last.extend(end),
+            _ => self.records.push(Record::data(conn.id(), from..end, 0)),
         }
+    }
+
+    #[inline]
+    fn push_frame(&mut self, conn: &Conn<'_>, frame: &[u8]) {
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(frame);
+        self.records.push(Record::data(conn.id(), from..self.bytes.len(), Record::FRAME));
     }
 
     /// The arguments of a command, each behind its length. None is as long as 4 GiB: frames are limited.
@@ -203,6 +211,10 @@ struct Logger<R> {
     log: Log,
     /// The answer may come in a later turn, for which every connection waits.
     holds: bool,
+    /// So many records of the log, the first ones, have their connections held for what a framing has cut.
+    held: usize,
+    /// In place: those that are held for what a framing has cut.
+    late: Vec<ConnId>,
     /// A hand-over is unanswered.
     outstanding: bool,
 }
@@ -221,31 +233,45 @@ impl<R: Reader> Logger<R> {
 
     /// The last record was noted of a connection, which may wait for the answer already.
     fn gathered(&mut self, conn: &Conn<'_>, waits: bool) {
-        if !waits && self.log.records.last().is_some_and(|record| self.is_held_for(record)) {
+        if !waits && self.log.records.last().is_some_and(|record| self.is_held_at_once_for(record)) {
             conn.hold_for_answer();
         }
         conn.set_full(self.log.is_full());
     }
 
-    /// Whether the last record is one for which this connection is held.
+    /// Whether the last record is one for which this connection was held at once.
     fn waits(&self, conn: ConnId) -> bool {
-        self.log.records.last().is_some_and(|last| last.conn() == Some(conn) && self.is_held_for(last))
+        let waits = |last: &Record| last.conn() == Some(conn) && self.is_held_at_once_for(last);
+        self.log.records.last().is_some_and(waits)
     }
 
-    /// Whether a record's connection waits for its answer: in place one whose input is cut, and a UDP socket, which could end
-    /// before. What a write has come to asks for none.
+    /// Whether a record's connection waits for its answer: in place only a UDP socket, which could end before. What a write
+    /// has come to asks for none.
     fn is_held_for(&self, record: &Record) -> bool {
         match self.holds {
             true => !record.is(Kind::Completed) && !record.is(Kind::About),
-            false => record.is_cut() || record.is(Kind::Datagram),
+            false => record.is(Kind::Datagram),
         }
+    }
+
+    /// Whether it is held before the turn has delivered the rest of its input. What is cut is not: held, it would take the long
+    /// way for each frame.
+    fn is_held_at_once_for(&self, record: &Record) -> bool {
+        self.is_held_for(record) && !record.is_cut()
+    }
+
+    /// Holds those whose input was cut in this turn.
+    fn hold_cut(&mut self, turn: &Turn<'_>) {
+        if self.holds {
+            let new = &self.log.records[self.held..];
+            connections(new.iter().filter(|record| record.is_cut())).for_each(|conn| turn.hold(conn));
+        }
+        self.held = self.log.records.len();
     }
 
     /// The connections that wait for the answer of these records, each once for those that stand side by side.
     fn held<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = ConnId> + 'a {
-        let mut before = None;
-        let held = records.iter().filter(|record| self.is_held_for(record)).filter_map(Record::conn);
-        held.filter(move |conn| before.replace(*conn) != Some(*conn))
+        connections(records.iter().filter(|record| self.is_held_for(record)))
     }
 
     /// Notes an event of the server's.
@@ -270,26 +296,43 @@ impl<R: Reader> Logger<R> {
             turn.act(conn, action);
         }
         self.held(&answered.records).for_each(|conn| turn.release(conn));
+        self.late.drain(..).for_each(|conn| turn.release(conn));
         // Of some there is more to answer: what happened to them meanwhile.
         self.held(&self.log.records).for_each(|conn| turn.hold(conn));
         self.log.reuse(answered.records, answered.bytes);
     }
 }
 
+/// Whose records these are, each once for those that stand side by side.
+fn connections<'a>(records: impl Iterator<Item = &'a Record> + 'a) -> impl Iterator<Item = ConnId> + 'a {
+    let mut before = None;
+    records.filter_map(Record::conn).filter(move |conn| before.replace(*conn) != Some(*conn))
+}
+
 impl<R: Reader> Receiver for Logger<R> {
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        let waits = self.waits(conn.id());
-        if conn.has_arguments() {
-            self.log.push_command(conn, data);
+        if conn.is_raw() {
+            let (waits, from) = (self.waits(conn.id()), self.log.bytes.len());
+            self.log.bytes.extend_from_slice(data);
+            self.log.push_raw(conn, from);
             self.gathered(conn, waits);
             return Action::None;
         }
-        let from = self.log.bytes.len();
-        self.log.bytes.extend_from_slice(data);
-        let flags = if conn.is_raw() { 0 } else { Record::FRAME };
-        self.log.push_data(conn, from, flags);
-        self.gathered(conn, waits);
+        match conn.has_arguments() {
+            true => self.log.push_command(conn, data),
+            false => self.log.push_frame(conn, data),
+        }
+        conn.set_full(self.log.is_full());
         Action::None
+    }
+
+    fn awaits_answer(&mut self, conn: ConnId) -> bool {
+        let last = self.log.records.last().filter(|last| last.is_cut() && last.conn() == Some(conn));
+        // The others are released by their records.
+        if last.is_some() && !self.holds {
+            self.late.push(conn);
+        }
+        last.is_some()
     }
 
     fn lend(&mut self, room: usize) -> Option<&mut Vec<u8>> {
@@ -298,7 +341,7 @@ impl<R: Reader> Receiver for Logger<R> {
 
     fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
         let waits = self.waits(conn.id());
-        self.log.push_data(conn, from, 0);
+        self.log.push_raw(conn, from);
         self.gathered(conn, waits);
         Action::None
     }
@@ -342,10 +385,12 @@ impl<R: Reader> Receiver for Logger<R> {
     }
 
     fn before_flush(&mut self, turn: &Turn<'_>) {
+        self.hold_cut(turn);
         if self.log.records.is_empty() || (self.outstanding && !turn.is_last()) {
             return;
         }
         let (records, bytes) = self.log.take();
+        self.held = 0;
         turn.set_full(false);
         self.outstanding = true;
         let answer_to = (!turn.is_last()).then(|| Arc::clone(turn.state.mailbox()));

@@ -67,6 +67,13 @@ pub trait Receiver {
         Action::None
     }
 
+    /// Whether what was told last is cut input of this connection that is handed over later. If so, the connection is held from now
+    /// until that was answered: an end, or what cannot be cut, waits for it. Only with [`Carries::lends`].
+    fn awaits_answer(&mut self, conn: ConnId) -> bool {
+        let _ = conn;
+        false
+    }
+
     /// Anything else happened. The action counts for events of a connection only.
     fn event(&mut self, event: Event<'_>) -> Action;
 
