@@ -5,8 +5,9 @@ const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
 const { Datagram, LENGTH } = require('./datagram.js');
 const { actionName } = require('./constants.js');
-const { closedError, saysClosed } = require('./error.js');
+const { ReactorError, closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
+const { Outbox } = require('./outbox.js');
 const { Scope } = require('./scope.js');
 const { Session } = require('./session.js');
 const { Slab } = require('./slab.js');
@@ -30,6 +31,11 @@ const DATAGRAM = kind('datagram');
 const BEGIN = [OPEN, DATAGRAM];
 /** The flag of input that a framing has cut. */
 const CUT = 1 << 16;
+/** What a log may have to lie in memory that is kept: what it takes for so many bytes is small beside them. */
+const MOST_RECORDS = 2 << 10;
+const MOST_BYTES = 64 << 10;
+/** What stands behind the records if writes may be gathered. */
+const GATHERED = 1;
 /** The kind's part of a record's first number; the rest are flags. */
 const KIND = 0xffff;
 
@@ -64,6 +70,10 @@ class Dispatcher {
   #replaced = new Map();
   /** @type {Server | undefined} */
   #server;
+  /** What the callbacks write. */
+  #outbox;
+  /** Where the record that comes next begins. */
+  #next = 0;
   /** The context that those of connections begin as. */
   #scope = new Scope();
   /**
@@ -81,6 +91,9 @@ class Dispatcher {
     this.#native = nativeServer;
     this.#handler = handler;
     this.#isSilent = isSilent;
+    /** Where the addon puts a log that fits. */
+    this.memory = { words: new Uint32Array(MOST_RECORDS * WORDS + 1), bytes: Buffer.allocUnsafeSlow(MOST_BYTES) };
+    this.#outbox = new Outbox(nativeServer, (high, low) => this.#lost(high, low));
   }
 
   /**
@@ -92,24 +105,53 @@ class Dispatcher {
     this.#scope = new Scope();
   }
 
+  /** What the engine is asked by: behind what was written before. */
+  get engine() {
+    this.#outbox.flush();
+    return this.#native;
+  }
+
+  /**
+   * Others have used up the room for what was written: the connection has a gap in what it sends.
+   * @param {number} high
+   * @param {number} low
+   */
+  #lost(high, low) {
+    const entry = this.#find(high, low);
+    const message = `connection ${new ConnId(high, low)}: what was written has found no room, which others have taken meanwhile`;
+    if (entry) this.#failed(entry, 'write', new ReactorError('FULL', message));
+  }
+
   /**
    * Calls the callbacks for a log.
-   * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
-   * @param {Buffer} bytes lent by the addon until this returns
+   * @param {number} records
+   * @param {number} length how many bytes it has
+   * @param {Uint32Array} [words] five for each record: kind, high and low half of the connection's id, and two more; behind them
+   *   whether writes may be gathered
+   * @param {Buffer} [bytes] lent by the addon until this returns
    */
-  deliver(words, bytes) {
-    const slab = new Slab(bytes, bytes.length);
-    for (let at = 0; at < words.length; ) {
+  deliver(records, length, words = this.memory.words, bytes = this.memory.bytes) {
+    const end = records * WORDS;
+    if (words[end] === GATHERED) this.#outbox.open();
+    this.#walk(words, end, new Slab(bytes, length));
+    this.#outbox.close();
+  }
+
+  /**
+   * @param {Uint32Array} words
+   * @param {number} end
+   * @param {Slab} slab
+   */
+  #walk(words, end, slab) {
+    for (let at = 0; at < end; at = this.#next) {
       const kind = words[at] & KIND;
-      const from = at;
-      at += WORDS;
+      this.#next = at + WORDS;
       try {
-        if (kind === DATA) at = endOfInput(words, from);
-        const entry = this.#entryOf(kind, words[from + 1], words[from + 2]);
+        const entry = this.#entryOf(kind, words[at + 1], words[at + 2]);
         if (kind === STOPPING) this.#ofServer('onStopping');
         else if (!entry) continue;
-        else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, words, from, at, slab);
-        else this.#event(kind, entry, words[from + 3], words[from + 4], slab);
+        else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, words, at, end, slab);
+        else this.#event(kind, entry, words[at + 3], words[at + 4], slab);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
@@ -124,7 +166,7 @@ class Dispatcher {
   #entry(id) {
     /** @type {import('./session.js').Caller} */
     const caller = { due: (timer) => this.#due(entry, timer), run: (ask, call) => this.run(ask, () => call(entry.conn)) };
-    const session = new Session(this.#native, id, this.#scope.fork(), caller);
+    const session = new Session(this.#native, id, this.#scope.fork(), caller, this.#outbox);
     const entry = { conn: new Conn(session, /** @type {Server} */ (this.#server)), session };
     const before = this.#entries.get(id.low);
     if (before) this.#replaced.set(String(before.conn.id), before);
@@ -199,21 +241,24 @@ class Dispatcher {
   }
 
   /**
-   * Input of one connection, in its context: the records from one place to another.
+   * Input of one connection, in its context: the records from one place on, as long as they are its.
    * @param {Entry} entry
    * @param {Uint32Array} words
-   * @param {number} from
-   * @param {number} to
+   * @param {number} at
+   * @param {number} end
    * @param {Slab} slab
    */
-  #inputs(entry, words, from, to, slab) {
+  #inputs(entry, words, at, end, slab) {
     const { session } = entry;
-    for (let at = from; at < to && !session.isClosing; at += WORDS) {
+    const [high, low] = [words[at + 1], words[at + 2]];
+    do {
+      this.#next = at + WORDS;
+      if (session.isClosing) continue;
       const data = slab.take(words[at + 3], words[at + 4]);
       const isCut = (words[at] & CUT) !== 0;
       if (session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw);
       else this.#data(entry, data, isCut);
-    }
+    } while ((at += WORDS) < end && words[at + 2] === low && words[at + 1] === high && (words[at] & KIND) === DATA);
   }
 
   /**
@@ -485,7 +530,7 @@ class Dispatcher {
   #obey(entry, name, answer) {
     if (answer === undefined || answer === null) return;
     const action = actionName(answer);
-    if (action === 'Stop') this.#native.stop();
+    if (action === 'Stop') this.engine.stop();
     else if (action === 'Close') entry?.session.closeIfOpen();
     else if (action !== 'None') this.#strayed(entry, name, answer);
   }
@@ -608,19 +653,6 @@ function argumentsOf(data) {
     at = end;
   }
   return found;
-}
-
-/**
- * Where the input of a connection ends that begins here.
- * @param {Uint32Array} words
- * @param {number} from
- * @returns {number}
- */
-function endOfInput(words, from) {
-  const [high, low] = [words[from + 1], words[from + 2]];
-  let at = from + WORDS;
-  while (at < words.length && words[at + 2] === low && words[at + 1] === high && (words[at] & KIND) === DATA) at += WORDS;
-  return at;
 }
 
 /**

@@ -5,6 +5,17 @@ const { Buffer } = require('node:buffer');
 // Bun has no such thing.
 const { markAsUntransferable = () => {} } = require('node:worker_threads');
 
+/**
+ * The class of every buffer, which makes one over other memory without looking at what it is given, as `Buffer.from` does. Where it is
+ * another than the buffers' own, that is what there is.
+ * @type {(memory: ArrayBufferLike, offset: number, length: number) => Buffer}
+ */
+const pieceOf = (() => {
+  const Piece = /** @type {any} */ (Buffer)[Symbol.species];
+  const isOurs = typeof Piece === 'function' && Object.getPrototypeOf(new Piece(new ArrayBuffer(1), 0, 1)) === Buffer.prototype;
+  return isOurs ? (memory, offset, length) => new Piece(memory, offset, length) : Buffer.from;
+})();
+
 /** Bytes from which on an event has memory of its own. What is smaller shares some, as it does in Buffer's own pool. */
 const OWN = 4 << 10;
 /** Bytes that share memory, at most: so much is kept alive by one of them that is kept. */
@@ -42,7 +53,7 @@ class Slab {
     const length = second - first;
     if (length >= OWN || length === this.#length) return this.#alone(first, length);
     if (first < this.#from || second > this.#to || this.#copied.length === 0) this.#renew(first);
-    return Buffer.from(this.#memory, first - this.#from, length);
+    return pieceOf(this.#memory, first - this.#from, length);
   }
 
   /**

@@ -30,9 +30,14 @@ export class Session {
      * @param {ConnId} id
      * @param {Scope} scope
      * @param {Caller} caller
+     * @param {import('./outbox.js').Outbox} outbox
      */
-    constructor(native: NativeServer, id: ConnId, scope: Scope, caller: Caller);
+    constructor(native: NativeServer, id: ConnId, scope: Scope, caller: Caller, outbox: import("./outbox.js").Outbox);
     id: import("./conn_id.js").ConnId;
+    /** Whether input must wait. Looked at for each, and changed seldom. */
+    waits: boolean;
+    /** Bytes that can be written at least without pressure, as far as is known. */
+    room: number;
     /** The asynchronous context of its callbacks. */
     scope: import("./scope.js").Scope;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
@@ -107,8 +112,6 @@ export class Session {
      * @param {boolean} held what {@link runs} said
      */
     ran(held: boolean): void;
-    /** Whether input must wait. */
-    get waits(): boolean;
     /**
      * @param {Buffer | null} input
      * @param {(input: Buffer | null) => void} give
