@@ -150,7 +150,7 @@ class Dispatcher {
         const entry = this.#entryOf(kind, words[at + 1], words[at + 2]);
         if (kind === STOPPING) this.#ofServer('onStopping');
         else if (!entry) continue;
-        else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, words, at, end, slab);
+        else if (kind === DATA || kind === COMMAND) entry.session.scope.run(this, this.#inputs, entry, words, at, end, slab);
         else this.#event(kind, entry, words[at + 3], words[at + 4], slab);
       } catch (error) {
         // The events that follow belong to others.
@@ -228,8 +228,6 @@ class Dispatcher {
       // The handler is done with it.
     } else if (kind === DATAGRAM) {
       this.#datagram(entry, first, second, slab);
-    } else if (kind === COMMAND) {
-      this.#input(entry, slab.take(first, second), this.#command);
     } else if (kind === EOF) {
       this.#input(entry, null, this.#end);
     } else if (kind === WAKE) {
@@ -254,11 +252,28 @@ class Dispatcher {
     do {
       this.#next = at + WORDS;
       if (session.isClosing) continue;
-      const data = slab.take(words[at + 3], words[at + 4]);
-      const isCut = (words[at] & CUT) !== 0;
-      if (session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw);
-      else this.#data(entry, data, isCut);
-    } while ((at += WORDS) < end && words[at + 2] === low && words[at + 1] === high && (words[at] & KIND) === DATA);
+      if ((words[at] & KIND) === COMMAND) this.#commands(entry, slab.takeArguments(words[at + 3], words[at + 4]));
+      else this.#bytes(entry, slab.take(words[at + 3], words[at + 4]), (words[at] & CUT) !== 0);
+    } while ((at += WORDS) < end && words[at + 2] === low && words[at + 1] === high && isInput(words[at] & KIND));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer} data
+   * @param {boolean} isCut
+   */
+  #bytes(entry, data, isCut) {
+    if (entry.session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw);
+    else this.#data(entry, data, isCut);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Buffer[]} args
+   */
+  #commands(entry, args) {
+    if (entry.session.waits) this.#wait(entry, args, this.#command);
+    else this.#command(entry, args);
   }
 
   /**
@@ -291,7 +306,7 @@ class Dispatcher {
 
   /**
    * Gives the handler input, when it may have some, in the connection's context.
-   * @template {Buffer | null} Input
+   * @template {import('./session.js').Input} Input
    * @param {Entry} entry
    * @param {Input} input
    * @param {(entry: Entry, input: any) => void} give
@@ -305,7 +320,7 @@ class Dispatcher {
   /**
    * Gives the handler input when it may have some.
    * @param {Entry} entry
-   * @param {Buffer | null} input
+   * @param {import('./session.js').Input} input
    * @param {(entry: Entry, input: any) => void} give
    */
   #wait(entry, input, give) {
@@ -349,12 +364,18 @@ class Dispatcher {
 
   /**
    * @param {Entry} entry
-   * @param {Buffer} data the arguments, each with its length in front
+   * @param {Buffer[]} args
    */
-  #command(entry, data) {
-    entry.session.begin(data, true);
-    this.#invoke(entry, 'onCommand', [entry.conn, argumentsOf(data)]);
-    entry.session.finish();
+  #command(entry, args) {
+    const { session } = entry;
+    session.begin(args, true);
+    try {
+      const answer = this.#handler.onCommand?.(entry.conn, args);
+      if (answer !== undefined) this.#answered(entry, 'onCommand', answer);
+    } catch (error) {
+      this.#failed(entry, 'onCommand', error);
+    }
+    session.finish();
   }
 
   /**
@@ -640,20 +661,8 @@ class Dispatcher {
   }
 }
 
-/**
- * The arguments of a command, which share the command's memory.
- * @param {Buffer} data
- * @returns {Buffer[]}
- */
-function argumentsOf(data) {
-  const found = [];
-  for (let at = 0; at < data.length; ) {
-    const end = at + 4 + data.readUInt32LE(at);
-    found.push(data.subarray(at + 4, end));
-    at = end;
-  }
-  return found;
-}
+/** @param {number} kind */
+const isInput = (kind) => kind === DATA || kind === COMMAND;
 
 /**
  * @param {unknown} value

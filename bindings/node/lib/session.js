@@ -11,9 +11,10 @@ const { warn } = require('./warning.js');
 /** @typedef {import('./scope.js').Scope} Scope */
 /** @typedef {(error: ReactorError | null) => unknown} Written */
 
+/** @typedef {Buffer | Buffer[] | null} Input bytes, the arguments of a command, or the end */
 /**
  * Input that came with others in one batch and waits, and what gives it to the handler.
- * @typedef {{ input: Buffer | null, give: (input: Buffer | null) => void }} Waiting
+ * @typedef {{ input: Input, give: (input: Input) => void }} Waiting
  */
 
 /**
@@ -321,8 +322,8 @@ class Session {
   }
 
   /**
-   * @param {Buffer | null} input
-   * @param {(input: Buffer | null) => void} give
+   * @param {Input} input
+   * @param {(input: Input) => void} give
    */
   keepWaiting(input, give) {
     this.#waiting.push({ input, give });
@@ -371,11 +372,11 @@ class Session {
 
   /**
    * The handler is given input, of which it may keep something.
-   * @param {Buffer} input
+   * @param {Buffer | Buffer[]} input
    * @param {boolean} isCut a framing has cut it
    */
   begin(input, isCut) {
-    this.input = isCut ? CUT : input;
+    this.input = isCut ? CUT : /** @type {Buffer} */ (input);
   }
 
   /** @param {number} count */
@@ -398,7 +399,7 @@ class Session {
     const kept = input.subarray(input.length - this.#kept);
     this.#kept = 0;
     const [next] = this.#waiting;
-    if (next?.input) next.input = Buffer.concat([kept, next.input]);
+    if (Buffer.isBuffer(next?.input)) next.input = Buffer.concat([kept, next.input]);
     else this.#engine.giveBack(this.#high, this.#low, kept);
   }
 

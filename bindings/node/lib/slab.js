@@ -52,8 +52,26 @@ class Slab {
   take(first, second) {
     const length = second - first;
     if (length >= OWN || length === this.#length) return this.#alone(first, length);
-    if (first < this.#from || second > this.#to || this.#copied.length === 0) this.#renew(first);
+    if (!this.#has(first, second)) this.#renew(first, Math.min(SLAB, this.#length - first));
     return pieceOf(this.#memory, first - this.#from, length);
+  }
+
+  /**
+   * The arguments of a command, each of which has its length in front, as 32 bits in little-endian order. They share their memory.
+   * @param {number} first
+   * @param {number} second
+   * @returns {Buffer[]}
+   */
+  takeArguments(first, second) {
+    if (second - first >= OWN) this.#renew(first, second - first);
+    else if (!this.#has(first, second)) this.#renew(first, Math.min(SLAB, this.#length - first));
+    const found = [];
+    for (let at = first; at < second; ) {
+      const from = at + 4;
+      at = from + this.#bytes.readUInt32LE(at);
+      found.push(pieceOf(this.#memory, from - this.#from, at - from));
+    }
+    return found;
   }
 
   /**
@@ -86,9 +104,21 @@ class Slab {
     return own;
   }
 
-  /** @param {number} first */
-  #renew(first) {
-    this.#copied = this.#alone(first, Math.min(SLAB, this.#length - first));
+  /**
+   * Whether these bytes are in the memory that is shared.
+   * @param {number} first
+   * @param {number} second
+   */
+  #has(first, second) {
+    return first >= this.#from && second <= this.#to && this.#copied.length > 0;
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} length
+   */
+  #renew(first, length) {
+    this.#copied = this.#alone(first, length);
     this.#memory = this.#copied.buffer;
     this.#from = first;
     this.#to = first + this.#copied.length;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use log::{Level, LevelFilter};
@@ -174,6 +175,8 @@ pub(crate) struct JsReader {
     pub(crate) commands: bool,
     /// The JavaScript thread drives the loop.
     pub(crate) is_inline: bool,
+    /// The time between two batches.
+    pub(crate) interval: Duration,
 }
 
 impl Reader for JsReader {
@@ -187,6 +190,10 @@ impl Reader for JsReader {
 
     fn runs_user_code(&self) -> bool {
         false
+    }
+
+    fn interval(&self) -> Duration {
+        self.interval
     }
 
     fn reads_in_place(&self) -> bool {

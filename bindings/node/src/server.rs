@@ -77,7 +77,8 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     let is_inline = options.is_inline;
     let made = options.config().and_then(|config| {
         let channel = Channel::new(options.log_level()?);
-        let reader = JsReader { channel: channel.clone(), commands: options.commands, is_inline };
+        let interval = options.batch_interval();
+        let reader = JsReader { channel: channel.clone(), commands: options.commands, is_inline, interval };
         Ok((Server::delivering(Logged::new(reader), &config)?, channel))
     });
     match made {

@@ -250,6 +250,8 @@ export interface NativeOptions {
   stopDeadlineMs: number
   /** The name of a `Look`. */
   look: string
+  /** Microseconds between two batches. */
+  batchIntervalUs: number
   /** From which level on messages of the engine are told: `error`, or `off` for none. */
   logLevel: string
   /** Whether the handler is told commands. */

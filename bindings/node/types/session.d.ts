@@ -4,11 +4,15 @@ export type Datagram = import("./datagram.js").Datagram;
 export type Scope = import("./scope.js").Scope;
 export type Written = (error: ReactorError | null) => unknown;
 /**
+ * bytes, the arguments of a command, or the end
+ */
+export type Input = Buffer | Buffer[] | null;
+/**
  * Input that came with others in one batch and waits, and what gives it to the handler.
  */
 export type Waiting = {
-    input: Buffer | null;
-    give: (input: Buffer | null) => void;
+    input: Input;
+    give: (input: Input) => void;
 };
 /**
  * Who calls the user for a connection.
@@ -113,10 +117,10 @@ export class Session {
      */
     ran(held: boolean): void;
     /**
-     * @param {Buffer | null} input
-     * @param {(input: Buffer | null) => void} give
+     * @param {Input} input
+     * @param {(input: Input) => void} give
      */
-    keepWaiting(input: Buffer | null, give: (input: Buffer | null) => void): void;
+    keepWaiting(input: Input, give: (input: Input) => void): void;
     /**
      * What is no input: at once, or when the promises have ended.
      * @param {unknown} what of which one may be owed
@@ -125,10 +129,10 @@ export class Session {
     soon(what: unknown, call: () => void): void;
     /**
      * The handler is given input, of which it may keep something.
-     * @param {Buffer} input
+     * @param {Buffer | Buffer[]} input
      * @param {boolean} isCut a framing has cut it
      */
-    begin(input: Buffer, isCut: boolean): void;
+    begin(input: Buffer | Buffer[], isCut: boolean): void;
     /** @param {number} count */
     keep(count: number): void;
     /** The handler has returned: what it keeps comes again, in front of what is next. */

@@ -9,7 +9,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::event::Event;
 use super::handler::BoxError;
@@ -79,6 +79,12 @@ pub trait Reader: Send + Sync + 'static {
         false
     }
 
+    /// The time that there is at least between two hand-overs of a loop, unless as much waits as one may hold: fewer and larger ones,
+    /// each later by up to that. Less than a millisecond counts as one where the system cannot wait for less.
+    fn interval(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// How often a [`Kind::Tick`] is wanted.
     fn tick(&self) -> Option<Duration> {
         None
@@ -99,7 +105,16 @@ impl<R: Reader> Logged<R> {
 impl<R: Reader> Delivery for Logged<R> {
     fn receiver(&self) -> Box<dyn Receiver> {
         let (reader, holds) = (Arc::clone(&self.0), !self.0.reads_in_place());
-        Box::new(Logger { reader, log: Log::default(), holds, held: 0, late: Vec::new(), outstanding: false })
+        let spacing = Spacing { interval: self.0.interval(), last: None };
+        Box::new(Logger {
+            reader,
+            log: Log::default(),
+            holds,
+            held: 0,
+            late: Vec::new(),
+            outstanding: false,
+            spacing,
+        })
     }
 
     fn carries(&self) -> Carries {
@@ -217,6 +232,27 @@ struct Logger<R> {
     late: Vec<ConnId>,
     /// A hand-over is unanswered.
     outstanding: bool,
+    spacing: Spacing,
+}
+
+/// The time between two hand-overs.
+struct Spacing {
+    interval: Duration,
+    last: Option<Instant>,
+}
+
+impl Spacing {
+    /// How long the next has to wait.
+    fn left(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| self.interval.saturating_sub(last.elapsed()))
+    }
+
+    /// One is made.
+    fn begin(&mut self) {
+        if !self.interval.is_zero() {
+            self.last = Some(Instant::now());
+        }
+    }
 }
 
 impl<R: Reader> Logger<R> {
@@ -272,6 +308,11 @@ impl<R: Reader> Logger<R> {
     /// The connections that wait for the answer of these records, each once for those that stand side by side.
     fn held<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = ConnId> + 'a {
         connections(records.iter().filter(|record| self.is_held_for(record)))
+    }
+
+    /// Whether something waits, and not for an answer.
+    fn waits_alone(&self) -> bool {
+        !self.log.records.is_empty() && !self.outstanding
     }
 
     /// Notes an event of the server's.
@@ -386,9 +427,11 @@ impl<R: Reader> Receiver for Logger<R> {
 
     fn before_flush(&mut self, turn: &Turn<'_>) {
         self.hold_cut(turn);
-        if self.log.records.is_empty() || (self.outstanding && !turn.is_last()) {
+        let waits = self.outstanding || (!self.log.is_full() && !self.spacing.left().is_zero());
+        if self.log.records.is_empty() || (waits && !turn.is_last()) {
             return;
         }
+        self.spacing.begin();
         let (records, bytes) = self.log.take();
         self.held = 0;
         turn.set_full(false);
@@ -401,7 +444,11 @@ impl<R: Reader> Receiver for Logger<R> {
     }
 
     fn is_due(&self) -> bool {
-        !self.log.records.is_empty() && !self.outstanding
+        self.waits_alone() && (self.spacing.left().is_zero() || self.log.is_full())
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        self.waits_alone().then(|| self.spacing.left())
     }
 
     fn answered(&mut self, turn: &Turn<'_>, answer: Box<dyn Any + Send>) {

@@ -1,6 +1,7 @@
 //! What a carrier is: how one way of calling user code is told what happens.
 
 use std::any::Any;
+use std::time::Duration;
 
 use super::event::Event;
 use super::handler::BoxError;
@@ -90,6 +91,11 @@ pub trait Receiver {
     /// Whether it has something to hand over at the end of a turn, without a further event.
     fn is_due(&self) -> bool {
         false
+    }
+
+    /// In what time it will have something to hand over, without a further event, if not now.
+    fn due_in(&self) -> Option<Duration> {
+        None
     }
 
     /// This is a forked child, in which the loop ends here and now: what the thread holds of others is given back. Nothing
