@@ -82,7 +82,7 @@ def test_python_and_node_take_part_in_every_workload() -> None:
         return {one.workload.name for one in units("full") if label in {system.label for system in one.systems}}
 
     assert workloads("reactor-python") == {workload.name for workload in WORKLOADS}
-    # There is no server for HTTP of ours in Node.
+    # For HTTP by ours in Node there is no room in the hour.
     in_node = {workload.name for workload in WORKLOADS if workload.kind != "http"}
     assert workloads("reactor-node") == in_node
     assert workloads(INLINE) == {name for name in in_node if "throughput" in named(name).measures}
