@@ -12,13 +12,14 @@ PYTHON := $(VENV)/bin/python
 CORE := $(shell find core/src core/build.rs core/Cargo.toml Cargo.toml -type f)
 C_LIBRARY := $(CORE) $(shell find ffi/src ffi/build.rs ffi/Cargo.toml Cargo.lock -type f)
 PYTHON_PACKAGE := $(CORE) $(shell find bindings/python -type f -not -path '*/tests/*' -not -path '*/wheels/*' -not -name '*.pyc')
-NODE_FOLDERS := bindings/node examples/node examples/tests/clients/node conformance/subjects/node
-NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_modules/*' -not -name '*.node')
+NODE_FOLDERS := bindings/node bindings/node/test/libraries examples/node examples/tests/clients/node conformance/subjects/node
+NODE_PACKAGE := $(CORE) $(shell find bindings/node -type f -not -path '*/node_modules/*' -not -path '*/packages/*' -not -path '*/soak/*' \
+	-not -name '*.node')
 
 # For ffi/install.sh and ffi/Doxyfile. PREFIX, LIBDIR, INCLUDEDIR and DESTDIR reach the former by themselves.
 export REACTOR_VERSION := $(shell sed -nE '/^\[workspace\.package\]/,/^\[/s/^version = "(.*)"$$/\1/p' Cargo.toml)
 
-.PHONY: help setup build rust c python node demo install uninstall test nightly wheels conformance lint uvloop-tests bench \
+.PHONY: help setup build rust c python node demo install uninstall test nightly wheels packages conformance lint uvloop-tests net-tests bench \
 	bench-full bench-quick format header docs clean
 
 help: ## list the targets
@@ -73,11 +74,14 @@ target/release/libreactor.so: $(C_LIBRARY)
 test: build ## run every suite of every language
 	tools/test
 
-nightly: python wheels ## run what takes too long for test: the wheel and the source distribution, and ten minutes of use
-	tools/test wheels soak
+nightly: python node wheels packages ## run what takes too long for test: what is published, on all that runs it, and ten minutes of use
+	tools/test wheels packages soak node-soak
 
 wheels: setup ## build the wheel and the source distribution of the Python package into target/wheels/dist
 	bindings/python/wheels/build
+
+packages: setup ## build the packages for npm into target/packages/dist
+	bindings/node/packages/build
 
 conformance: build ## run the conformance cases and print the table promise × language
 	tools/test conformance
@@ -89,6 +93,10 @@ BENCH := target/bench/venv/bin/python bench/run.py
 
 uvloop-tests: python ## run uvloop's own tests, fetched for that, with reactor.asyncio
 	$(PYTHON) bindings/python/tests/outside/uvloop_suite.py
+
+net-tests: node ## run Node's own tests of net, and those of ws, fetched for that, with reactor-engine/net
+	node bindings/node/test/outside/node_suite.cjs
+	node bindings/node/test/outside/ws_suite.cjs
 
 bench: ## measure every system beside the others and write bench/report (an hour)
 	@bench/build

@@ -8,7 +8,7 @@ import struct
 import pytest
 from conftest import Serve
 
-from harness import Client, Subject, eventually, needs, not_for, pattern, promises
+from harness import Client, Subject, eventually, needs, pattern, promises
 
 pytestmark = needs("calls", "framing")
 
@@ -234,7 +234,6 @@ def test_what_is_written_as_a_frame_is_cut_as_one(serve: Serve, spec: str) -> No
 
 
 @promises("D2", "D4")
-@not_for("node", "the frames of a hand-over were cut together, before the first of their callbacks")
 def test_a_framing_set_in_a_callback_holds_for_the_rest_of_the_input(serve: Serve) -> None:
     server = serve(listen_options="framing=line")
     client = server.connect()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import eventually, needs, not_for, pattern, promises, several_loops
+from harness import eventually, needs, pattern, promises, several_loops
 from harness.client import HANG_GUARD, accept
 
 pytestmark = needs("calls", "outgoing")
@@ -366,20 +366,9 @@ def test_two_hundred_connections_are_made_and_echoed(serve: Serve, tmp_path: Pat
 
 
 @promises("D8", "L1")
-@pytest.mark.parametrize("kind", ["tcp", "unix"])
+@pytest.mark.parametrize("kind", ["tcp", "unix", "abstract"])
 @pytest.mark.parametrize("loops", [1, 2])
 def test_a_connected_descriptor_is_enrolled(serve: Serve, kind: str, loops: int, tmp_path: Path) -> None:
-    expect_enrolled(serve, kind, loops, tmp_path)
-
-
-@promises("D8", "L1")
-@not_for("node", "Node 20 itself, which makes the descriptors there, cannot connect to an abstract name")
-@pytest.mark.parametrize("loops", [1, 2])
-def test_so_is_one_with_an_abstract_name(serve: Serve, loops: int, tmp_path: Path) -> None:
-    expect_enrolled(serve, "abstract", loops, tmp_path)
-
-
-def expect_enrolled(serve: Serve, kind: str, loops: int, tmp_path: Path) -> None:
     server = serve(loops=loops, outgoing_mode="script")
     with listener(kind, tmp_path) as (url, found):
         conn = server.control(f"call server enroll {url} context=mine loop={loops - 1}")

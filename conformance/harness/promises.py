@@ -50,7 +50,7 @@ PARTS = {
 _ALL = frozenset(PARTS) - MISSING
 
 _NODE = frozenset(
-    {"calls", "outgoing", "udp", "framing", "timers", "context", "log", "signals", "metrics", "budget"}
+    {"calls", "outgoing", "udp", "framing", "timers", "detach", "context", "log", "signals", "metrics", "budget"}
 )
 
 #: What each subject has. A case that needs more is left out for it.
@@ -60,7 +60,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "python": _ALL,
     "python-asyncio": _ALL,
     "node": _NODE,
-    "node-inline": _NODE | {"hosted"},
+    "node-inline": _NODE | {"hosted", "custom"},
 }
 
 _NEVER_NODE = {

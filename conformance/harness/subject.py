@@ -64,7 +64,8 @@ def activation(inherit: Sequence[socket.socket]) -> list[str]:
 def with_runtime(name: str, word: str) -> str:
     """A word of the command that a subject is started by: what it limits memory to has room for the runtime."""
     option, limits, limit = word.partition("--data=")
-    return f"--data={int(limit) + RUNTIME.get(name, 0)}" if limits and not option else word
+    runtime = RUNTIME.get(name.partition("-")[0], 0)
+    return f"--data={int(limit) + runtime}" if limits and not option else word
 
 
 class Subject:

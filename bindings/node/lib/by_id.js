@@ -1,12 +1,15 @@
 'use strict';
 
+const { ReactorError } = require('./error.js');
+
 /** @typedef {import('./conn.js').Conn} Conn */
 /** @typedef {import('./conn.js').ConnInfo} ConnInfo */
 /** @typedef {import('./conn.js').Written} Written */
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
-/** @typedef {import('./error.js').ReactorError} ReactorError */
 
-/** Calls on connections by their ids: each does what the method of the same name of {@link Conn} does. */
+/**
+ * Calls on connections by their ids: each does what the method of the same name of {@link Conn} does. What is not here, {@link conn} has.
+ */
 class ById {
   /**
    * The object of a connection, which has every call on it: the one that callbacks are given.
@@ -99,6 +102,16 @@ class ById {
   }
 
   /**
+   * Takes a connection out of the engine, as {@link Conn.detach} does.
+   * @param {ConnId} id
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for a UDP socket
+   */
+  detach(id) {
+    this.conn(id).detach();
+  }
+
+  /**
    * Resets a connection, as {@link Conn.abort} does.
    * @param {ConnId} id
    * @returns {void}
@@ -156,6 +169,95 @@ class ById {
    */
   wake(id) {
     this.conn(id).wake();
+  }
+
+  /**
+   * Whether a connection takes writes. False also of one that is gone, or of another server.
+   * @param {ConnId} id
+   * @returns {boolean}
+   */
+  isOpen(id) {
+    try {
+      return this.conn(id).isOpen;
+    } catch (error) {
+      if (error instanceof ReactorError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * What can be read of a connection, as {@link Conn.info} does.
+   * @param {ConnId} id
+   * @returns {ConnInfo}
+   * @throws {ReactorError} `CLOSED` if it is gone
+   */
+  info(id) {
+    return this.conn(id).info();
+  }
+
+  /**
+   * Changes how the input of a connection is cut, as {@link Conn.setFraming} does.
+   * @param {ConnId} id
+   * @param {import('./framing.js').Framing | string | import('./framing.js').Measure | null} framing
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for one that this way of running cannot have
+   */
+  setFraming(id, framing) {
+    this.conn(id).setFraming(framing);
+  }
+
+  /**
+   * Changes when a connection is closed for want of traffic, as {@link Conn.setTimeouts} does.
+   * @param {ConnId} id
+   * @param {{ idle?: number, read?: number, write?: number }} timeouts
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `INVALID_ARGUMENT` for a time that is none
+   */
+  setTimeouts(id, timeouts) {
+    this.conn(id).setTimeouts(timeouts);
+  }
+
+  /**
+   * Sets options of a connection's socket, as {@link Conn.setOptions} does.
+   * @param {ConnId} id
+   * @param {import('./terms.js').SocketOptions} options
+   * @returns {void}
+   * @throws {ReactorError} `INVALID_ARGUMENT`, `SYSTEM`, or `CLOSED` if it is gone
+   */
+  setOptions(id, options) {
+    this.conn(id).setOptions(options);
+  }
+
+  /**
+   * Receives from a multicast group, too, as {@link Conn.joinMulticast} does.
+   * @param {ConnId} id
+   * @param {string} group
+   * @returns {void}
+   * @throws {ReactorError} as {@link setOptions}
+   */
+  joinMulticast(id, group) {
+    this.conn(id).joinMulticast(group);
+  }
+
+  /**
+   * No longer receives from a multicast group, as {@link Conn.leaveMulticast} does.
+   * @param {ConnId} id
+   * @param {string} group
+   * @returns {void}
+   * @throws {ReactorError} as {@link setOptions}
+   */
+  leaveMulticast(id, group) {
+    this.conn(id).leaveMulticast(group);
+  }
+
+  /**
+   * Who is at the other end of a Unix connection, as {@link Conn.peerCredentials} does.
+   * @param {ConnId} id
+   * @returns {import('./conn.js').Credentials}
+   * @throws {ReactorError} `CLOSED` if it is gone, `SYSTEM` if it is no Unix socket
+   */
+  peerCredentials(id) {
+    return this.conn(id).peerCredentials();
   }
 }
 

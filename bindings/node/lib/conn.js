@@ -6,7 +6,6 @@ const { endOf } = require('./address.js');
 const { bytesOf, callbackOf, optionsOf, partsOf, required, wholeNumber, wrongType } = require('./check.js');
 const { Datagram, addressText } = require('./datagram.js');
 const { closedError, errorOf } = require('./error.js');
-const { framingText } = require('./framing.js');
 const { inspected } = require('./inspected.js');
 const { socketOptions, timeout } = require('./terms.js');
 
@@ -190,6 +189,17 @@ class Conn {
   }
 
   /**
+   * Takes the connection out of the engine, which never touches it again: writes that are not finished are given up, one attempt is
+   * made to send what is queued, then comes `onDetach`, its last callback, with the descriptor and the bytes that are left. One
+   * that is broken, or not made yet, has nothing to hand out, and is closed.
+   * @returns {void}
+   * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for a UDP socket
+   */
+  detach() {
+    this.#session.detach();
+  }
+
+  /**
    * Resets the connection at once: what is queued is dropped. Also one that is being closed.
    * @returns {void}
    * @throws {ReactorError} `CLOSED` if it is gone
@@ -254,14 +264,15 @@ class Conn {
   }
 
   /**
-   * Changes how input is cut into frames, from the next byte that was not delivered. Frames that were read together with the one
-   * of this callback were cut before.
-   * @param {Framing | string | null} framing one of `line()` and the like, or as it stands in a query; `null`: whatever there is
+   * Changes how input is cut into frames, from the next byte that the handler has not had: in a callback from behind its frame on, or
+   * behind what it does not keep.
+   * @param {Framing | string | import('./framing.js').Measure | null} framing one of `line()` and the like, or as it stands in a query,
+   *   or a function that measures frames; `null`: whatever there is
    * @returns {void}
    * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for one that this way of running cannot have
    */
   setFraming(framing) {
-    this.#session.setFraming(framingText(framing));
+    this.#session.setFraming(framing);
   }
 
   // ---- calling back ----

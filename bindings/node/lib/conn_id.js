@@ -5,8 +5,9 @@ const { ReactorError } = require('./error.js');
 
 /**
  * The id of a connection: opaque, and never used again in the process. It may be kept as long as you like; calls on the
- * id of a dead connection throw `CLOSED`. For another process or thread, or as the key of an object, use its decimal
- * string.
+ * id of a dead connection throw `CLOSED`. It is the same object for as long as the connection lives, so it may be a key of a `Map`. What
+ * `structuredClone` and `postMessage` make of it is taken by every call as well, in whatever thread; but it is another object: there,
+ * and as a key of an object, use its decimal string.
  */
 class ConnId {
   /**
@@ -42,12 +43,20 @@ class ConnId {
 }
 
 /**
- * @param {unknown} id
+ * @param {unknown} id an id, or what was cloned of one
  * @returns {ConnId}
  */
 function connId(id) {
   if (id instanceof ConnId) return id;
+  const { high, low } = /** @type {{ high?: unknown, low?: unknown }} */ (id ?? {});
+  if (isHalf(high) && isHalf(low)) return new ConnId(high, low);
   throw wrongType('id', 'a ConnId', id);
 }
+
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
+const isHalf = (value) => Number.isInteger(value) && value === /** @type {number} */ (value) >>> 0;
 
 module.exports = { ConnId, connId };

@@ -11,7 +11,7 @@ class ActionValue {
 
   /**
    * @hideconstructor
-   * @param {'None' | 'Close' | 'Stop'} name
+   * @param {'None' | 'Close' | 'Detach' | 'Stop'} name
    */
   constructor(name) {
     this.#name = name;
@@ -36,6 +36,8 @@ const Action = Object.freeze({
   None: new ActionValue('None'),
   /** Close this connection: from now on writes throw `CLOSED`; what is queued is sent first. */
   Close: new ActionValue('Close'),
+  /** Take this connection out of the engine: see `conn.detach`, and `onDetach`. */
+  Detach: new ActionValue('Detach'),
   /** Stop the server. */
   Stop: new ActionValue('Stop'),
 });

@@ -5,39 +5,33 @@ const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
 const { Datagram, LENGTH } = require('./datagram.js');
 const { actionName } = require('./constants.js');
+const { Detached } = require('./detached.js');
 const { ReactorError, closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
 const { Outbox } = require('./outbox.js');
-const { Scope } = require('./scope.js');
+const { NO_SCOPE, Scope, UNSCOPED } = require('./scope.js');
 const { Session } = require('./session.js');
 const { Slab } = require('./slab.js');
 const { nextTick } = require('./timer.js');
+const { CUT, KIND, Walk, WORDS, kind } = require('./walk.js');
 const { tell, warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
 /** @typedef {import('./handler.js').LogLevel} LogLevel */
 /** @typedef {import('./server.js').Server} Server */
 
-/** How many numbers a record is. */
-const WORDS = native.recordWords();
-/** @type {Map<string, number>} */
-const KINDS = new Map(native.recordKinds().map(({ number, name }) => [name, number]));
-/** @param {string} name */
-const kind = (name) => KINDS.get(name);
 const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
 const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
-const DATAGRAM = kind('datagram');
+const [DATAGRAM, DETACHED] = ['datagram', 'detached'].map(kind);
+/** What other threads ask for. */
+const ASKED = new Map([['hold', 'held'], ['release', 'release'], ['pause', 'paused'], ['resume', 'resume']].map(([of = '', call]) => [kind(of), call]));
 /** Of these a connection may be unknown: nobody tells of an endpoint but by its datagrams. */
 const BEGIN = [OPEN, DATAGRAM];
-/** The flag of input that a framing has cut. */
-const CUT = 1 << 16;
 /** What a log may have to lie in memory that is kept: what it takes for so many bytes is small beside them. */
 const MOST_RECORDS = 2 << 10;
 const MOST_BYTES = 64 << 10;
 /** What stands behind the records if writes may be gathered. */
 const GATHERED = 1;
-/** The kind's part of a record's first number; the rest are flags. */
-const KIND = 0xffff;
 
 /** @type {Map<number, string>} */
 const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number, name]));
@@ -64,16 +58,19 @@ class Dispatcher {
    */
   #entries = new Map();
   /**
-   * Those by their ids that have ended in the engine, which is not told of here yet, and whose low half another has already.
+   * Those by their ids that have ended in the engine, which is not told of here yet, and whose low half a newer one has already.
    * @type {Map<string, Entry>}
    */
   #replaced = new Map();
+  /**
+   * What is being delivered.
+   * @type {Walk | null}
+   */
+  #walk = null;
   /** @type {Server | undefined} */
   #server;
   /** What the callbacks write. */
   #outbox;
-  /** Where the record that comes next begins. */
-  #next = 0;
   /** The context that those of connections begin as. */
   #scope = new Scope();
   /**
@@ -102,7 +99,7 @@ class Dispatcher {
    */
   starts(server) {
     this.#server = server;
-    this.#scope = new Scope();
+    this.#scope = UNSCOPED in this.#handler ? NO_SCOPE : new Scope();
   }
 
   /** What the engine is asked by: behind what was written before. */
@@ -132,26 +129,27 @@ class Dispatcher {
    */
   deliver(records, length, words = this.memory.words, bytes = this.memory.bytes) {
     const end = records * WORDS;
+    // Somebody may run Node's event loop in a callback.
+    const before = this.#walk;
+    this.#walk = new Walk(words, end, new Slab(bytes, length));
     if (words[end] === GATHERED) this.#outbox.open();
-    this.#walk(words, end, new Slab(bytes, length));
+    this.#deliver(this.#walk);
     this.#outbox.close();
+    this.#walk = before;
   }
 
-  /**
-   * @param {Uint32Array} words
-   * @param {number} end
-   * @param {Slab} slab
-   */
-  #walk(words, end, slab) {
-    for (let at = 0; at < end; at = this.#next) {
+  /** @param {Walk} walk */
+  #deliver(walk) {
+    const { words, end } = walk;
+    for (let at = 0; at < end; at = walk.next) {
       const kind = words[at] & KIND;
-      this.#next = at + WORDS;
+      walk.next = at + WORDS;
       try {
         const entry = this.#entryOf(kind, words[at + 1], words[at + 2]);
         if (kind === STOPPING) this.#ofServer('onStopping');
         else if (!entry) continue;
-        else if (kind === DATA || kind === COMMAND) entry.session.scope.run(this, this.#inputs, entry, words, at, end, slab);
-        else this.#event(kind, entry, words[at + 3], words[at + 4], slab);
+        else if (kind === DATA || kind === COMMAND) entry.session.scope.run(this, this.#inputs, entry, walk, at);
+        else this.#event(kind, entry, words[at + 3], words[at + 4], walk.slab);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
@@ -165,13 +163,28 @@ class Dispatcher {
    */
   #entry(id) {
     /** @type {import('./session.js').Caller} */
-    const caller = { due: (timer) => this.#due(entry, timer), run: (ask, call) => this.run(ask, () => call(entry.conn)) };
+    const caller = {
+      due: (timer) => this.#due(entry, timer),
+      run: (ask, call) => this.run(ask, () => call(entry.conn)),
+      failed: (error) => this.failed("the framing's function", error),
+      rest: () => this.#walk?.takeInput(id.high, id.low) ?? [],
+    };
     const session = new Session(this.#native, id, this.#scope.fork(), caller, this.#outbox);
     const entry = { conn: new Conn(session, /** @type {Server} */ (this.#server)), session };
-    const before = this.#entries.get(id.low);
-    if (before) this.#replaced.set(String(before.conn.id), before);
-    this.#entries.set(id.low, entry);
+    this.#place(entry);
     return entry;
+  }
+
+  /**
+   * The newest has the place: of one that `connect` has made nothing is told before all of those that were there have begun and ended.
+   * @param {Entry} entry
+   */
+  #place(entry) {
+    const { low } = entry.conn.id;
+    const other = this.#entries.get(low);
+    const older = other && other.conn.id.high > entry.conn.id.high ? entry : other;
+    if (older) this.#replaced.set(String(older.conn.id), older);
+    if (older !== entry) this.#entries.set(low, entry);
   }
 
   /**
@@ -182,7 +195,9 @@ class Dispatcher {
    */
   #entryOf(kind, high, low) {
     const known = this.#find(high, low);
-    return known || !BEGIN.includes(kind) ? known : this.#entry(new ConnId(high, low));
+    if (known) return known;
+    const begins = BEGIN.includes(kind) || (ASKED.has(kind) && this.#native.isOpen(high, low));
+    return begins ? this.#entry(new ConnId(high, low)) : undefined;
   }
 
   /**
@@ -224,6 +239,8 @@ class Dispatcher {
       this.#completed(session, first, second !== 0);
     } else if (kind === ABOUT) {
       session.about = slab.text(first, second);
+    } else if (kind === DETACHED) {
+      this.#detached(entry);
     } else if (session.isClosing) {
       // The handler is done with it.
     } else if (kind === DATAGRAM) {
@@ -234,45 +251,66 @@ class Dispatcher {
       session.soon('wake', () => this.#call(entry, 'onWake', conn));
     } else if (kind === OPEN || kind === DRAIN) {
       this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
+    } else if (ASKED.has(kind)) {
+      this.#asked(session, ASKED.get(kind));
     }
     // What else there is nobody here can ask for.
   }
 
   /**
+   * Another thread has asked a connection for something.
+   * @param {Session} session
+   * @param {any} call
+   */
+  #asked(session, call) {
+    try {
+      session[/** @type {'held' | 'release' | 'paused' | 'resume'} */ (call)]();
+    } catch (error) {
+      // Who asked was answered when it was still so.
+      if (!(error instanceof ReactorError)) throw error;
+    }
+  }
+
+  /**
    * Input of one connection, in its context: the records from one place on, as long as they are its.
    * @param {Entry} entry
-   * @param {Uint32Array} words
+   * @param {Walk} walk
    * @param {number} at
-   * @param {number} end
-   * @param {Slab} slab
    */
-  #inputs(entry, words, at, end, slab) {
+  #inputs(entry, walk, at) {
     const { session } = entry;
+    const { words, end } = walk;
     const [high, low] = [words[at + 1], words[at + 2]];
     do {
-      this.#next = at + WORDS;
-      if (session.isClosing) continue;
-      if ((words[at] & KIND) === COMMAND) this.#commands(entry, slab.takeArguments(words[at + 3], words[at + 4]));
-      else this.#bytes(entry, slab.take(words[at + 3], words[at + 4]), (words[at] & CUT) !== 0);
+      walk.next = at + WORDS;
+      if (session.isClosing || walk.isTaken(at)) continue;
+      if ((words[at] & KIND) === COMMAND) this.#commands(entry, walk, at);
+      else this.#bytes(entry, walk, at);
     } while ((at += WORDS) < end && words[at + 2] === low && words[at + 1] === high && isInput(words[at] & KIND));
   }
 
   /**
    * @param {Entry} entry
-   * @param {Buffer} data
-   * @param {boolean} isCut
+   * @param {Walk} walk
+   * @param {number} at
    */
-  #bytes(entry, data, isCut) {
-    if (entry.session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw);
+  #bytes(entry, walk, at) {
+    const { words, slab } = walk;
+    const data = slab.take(words[at + 3], words[at + 4]);
+    const isCut = (words[at] & CUT) !== 0;
+    if (entry.session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw, isCut ? walk.piece(at) : data);
     else this.#data(entry, data, isCut);
   }
 
   /**
    * @param {Entry} entry
-   * @param {Buffer[]} args
+   * @param {Walk} walk
+   * @param {number} at
    */
-  #commands(entry, args) {
-    if (entry.session.waits) this.#wait(entry, args, this.#command);
+  #commands(entry, walk, at) {
+    const { words, slab } = walk;
+    const args = slab.takeArguments(words[at + 3], words[at + 4]);
+    if (entry.session.waits) this.#wait(entry, args, this.#command, walk.piece(at));
     else this.#command(entry, args);
   }
 
@@ -322,10 +360,11 @@ class Dispatcher {
    * @param {Entry} entry
    * @param {import('./session.js').Input} input
    * @param {(entry: Entry, input: any) => void} give
+   * @param {Buffer} [piece] what it takes in the stream
    */
-  #wait(entry, input, give) {
+  #wait(entry, input, give, piece) {
     const { session } = entry;
-    session.keepWaiting(input, (waited) => session.scope.run(this, give, entry, waited));
+    session.keepWaiting(input, (waited) => session.scope.run(this, give, entry, waited), piece);
   }
 
   /**
@@ -432,6 +471,30 @@ class Dispatcher {
     } catch (error) {
       this.#failed(entry, name, error);
     }
+  }
+
+  /**
+   * A connection was taken out of the engine.
+   * @param {Entry} entry
+   */
+  #detached(entry) {
+    const { id } = entry.session;
+    const taken = native.takeDetached(id.high, id.low);
+    this.#remove(entry);
+    if (taken) void entry.session.scope.run(this, this.#handOut, entry, new Detached(taken));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Detached} detached
+   */
+  async #handOut(entry, detached) {
+    try {
+      this.#obey(entry, 'onDetach', await this.#handler.onDetach?.(entry.conn, detached));
+    } catch (error) {
+      this.#failed(entry, 'onDetach', error);
+    }
+    detached.end();
   }
 
   stopped() {
@@ -553,6 +616,7 @@ class Dispatcher {
     const action = actionName(answer);
     if (action === 'Stop') this.engine.stop();
     else if (action === 'Close') entry?.session.closeIfOpen();
+    else if (action === 'Detach') entry?.session.detachIfOpen();
     else if (action !== 'None') this.#strayed(entry, name, answer);
   }
 
@@ -587,6 +651,15 @@ class Dispatcher {
       session.fail();
     }
     this.#report(asError(thrown), entry, name);
+  }
+
+  /**
+   * Something of the user's that is no callback has failed.
+   * @param {string} name
+   * @param {unknown} thrown
+   */
+  failed(name, thrown) {
+    this.#failed(null, name, thrown);
   }
 
   /**

@@ -1,24 +1,84 @@
 'use strict';
 
-/** An error of the engine: what kind of wrong, in words, and the system's number if there is one. */
+const { getSystemErrorMap } = require('node:util');
+
+/**
+ * What the system's part in an error was.
+ * @typedef {object} Because
+ * @property {number | null | undefined} [errno]
+ * @property {string} [syscall]
+ * @property {string} [url] the address that it was about
+ */
+
+/**
+ * An error of the engine: what kind of wrong, in words; and where the system was the cause what it said, as Node's own errors have it:
+ * `errno`, `systemCode`, `syscall`, and of an address `address` and `port`, or `path`.
+ */
 class ReactorError extends Error {
   /**
    * @param {string} code the kind, one of `ErrorCode`
    * @param {string} message
-   * @param {{ errno?: number | null | undefined, cause?: unknown }} [more]
+   * @param {Because & { cause?: unknown }} [more]
    */
   constructor(code, message, more = {}) {
     super(message, 'cause' in more ? { cause: more.cause } : undefined);
     /** The kind, one of {@link ErrorCode}: `ADDRESS_IN_USE`. More will come. */
     this.code = code;
+    // What is not known is not shown either.
     if (typeof more.errno === 'number') {
       /**
-       * The system's error number, where the system was the cause.
+       * The system's error number, where the system was the cause: above 0, as `onClose` has it.
        * @type {number | undefined}
        */
       this.errno = more.errno;
+      /**
+       * The name of that number: `EADDRINUSE`. It is what `code` is in Node's errors.
+       * @type {string | undefined}
+       */
+      this.systemCode = getSystemErrorMap().get(-more.errno)?.[0];
+      const { address, port, path } = placeOf(more.url);
+      if (more.syscall !== undefined) {
+        /**
+         * What the system was asked for: `listen`, `setsockopt`.
+         * @type {string | undefined}
+         */
+        this.syscall = more.syscall;
+      }
+      if (address !== undefined) {
+        /**
+         * The address that it was about: an IP address or a name.
+         * @type {string | undefined}
+         */
+        this.address = address;
+      }
+      if (port !== undefined) {
+        /**
+         * The port that it was about.
+         * @type {number | undefined}
+         */
+        this.port = port;
+      }
+      if (path !== undefined) {
+        /**
+         * The path of the Unix socket that it was about.
+         * @type {string | undefined}
+         */
+        this.path = path;
+      }
     }
   }
+}
+
+/**
+ * Where a URL leads, as far as an error has it.
+ * @param {string} [url]
+ * @returns {{ address?: string | undefined, port?: number, path?: string | undefined }}
+ */
+function placeOf(url = '') {
+  const [, scheme, address = ''] = url.match(/^(?:(\w+):\/\/)?([^?]*)/) ?? [];
+  if (scheme?.toLowerCase() === 'unix') return { path: address };
+  const [, v6, host = v6, port] = address.match(/^(?:\[(.*)\]|(.*)):(\d+)$/) ?? [];
+  return port === undefined ? {} : { address: host || undefined, port: Number(port) };
 }
 
 Object.defineProperty(ReactorError.prototype, 'name', { value: 'ReactorError', configurable: true, writable: true });
@@ -34,10 +94,11 @@ const CLOSED = new WeakMap();
 /**
  * @param {import('../types/native.js').Failure} failure
  * @param {ConnId} [id] the connection that the call was about
+ * @param {Because} [because]
  * @returns {ReactorError}
  */
-function errorOf({ code, message, errno }, id) {
-  const error = new ReactorError(code, message, { errno });
+function errorOf({ code, message, errno }, id, because) {
+  const error = new ReactorError(code, message, { ...because, errno });
   if (id && code === 'CLOSED') CLOSED.set(error, id);
   return error;
 }

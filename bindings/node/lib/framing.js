@@ -1,24 +1,38 @@
 'use strict';
 
-const { bytesOf, optionsOf, shown, wrongType } = require('./check.js');
+const { bytesOf, callbackOf, optionsOf, shown, wholeNumber, wrongType } = require('./check.js');
 const { ReactorError, errorOf } = require('./error.js');
 const native = require('./addon.js');
 
 /**
  * How a byte stream is cut into frames, each of which `onData` gets by itself: what {@link line}, {@link fixed},
- * {@link delimiter}, {@link lengthField} and {@link resp} make. It never changes, and may be used any number of times.
+ * {@link delimiter}, {@link lengthField}, {@link resp} and {@link custom} make. It never changes, and may be used any number of times.
  */
 class Framing {
+  #measured;
+
   /**
    * @hideconstructor
    * @param {string} text as it stands in the query of a URL
+   * @param {Measured} [measured] instead, of a function
    */
-  constructor(text) {
-    /** As it stands in the query of a URL, behind `framing=`. @readonly */
+  constructor(text, measured) {
+    /** As it stands in the query of a URL, behind `framing=`; where a function is one cannot stand there. @readonly */
     this.text = text;
+    this.#measured = measured;
     Object.freeze(this);
-    const failure = native.checkFraming(text);
+    const failure = measured ? null : native.checkFraming(text);
     if (failure) throw errorOf(failure);
+  }
+
+  /**
+   * What a function has to do with it.
+   * @internal
+   * @param {Framing} framing one
+   * @returns {Measured | undefined} the function, and its largest frame
+   */
+  static measuredOf(framing) {
+    return framing.#measured;
   }
 
   /** As it stands in the query of a URL, behind `framing=`. */
@@ -54,6 +68,15 @@ class Framing {
  * @typedef {object} RespOptions
  * @property {number} [maxArguments] Arguments that a command has at most, its name included. Default: 1,048,576.
  */
+
+/**
+ * Says how many bytes the frame has in all that the input begins with, those not yet there included; or `null` if the input is too
+ * short to tell.
+ * @callback Measure
+ * @param {Buffer} input at least one byte; yours
+ * @returns {number | null | undefined}
+ */
+/** @typedef {{ measure: Measure, maxFrame: number }} Measured */
 
 const FRAME_SIZE = { maxFrame: 'max_frame' };
 const DELIMITED = { ...FRAME_SIZE, keepDelimiter: 'keep_delimiter', deliverRest: 'deliver_rest' };
@@ -124,6 +147,23 @@ function resp(options) {
 }
 
 /**
+ * A frame is as long as a function says, and delivered whole. It is asked again, from the beginning, when there is more, so a frame that
+ * comes in small pieces costs the square of what it takes to tell; but no more once it has told. An error that it throws ends the
+ * connection with `protocol error`, and so does a frame of no bytes. A `RangeError` means that the input is malformed; any other, and an
+ * answer that is no whole number, is a failure of the function, and reported to `onError` as well. It runs where the loop does, so
+ * there must be no other thread: servers of mode `'threads'` refuse it. Frames are written with `write`.
+ * @param {Measure} measure says how long a frame is
+ * @param {FrameSize} [options] how large one may be
+ * @returns {Framing} for servers of mode `'inline'`
+ * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
+ */
+function custom(measure, options) {
+  const { maxFrame } = optionsOf(options, 'options', Object.keys(FRAME_SIZE));
+  const most = wholeNumber(maxFrame, 'maxFrame', Number.MAX_SAFE_INTEGER);
+  return new Framing('custom', { measure: callbackOf(measure), maxFrame: most });
+}
+
+/**
  * @param {string} kind
  * @param {object | undefined} options
  * @param {Record<string, string>} names those that there are, and what they are called in a query
@@ -152,17 +192,41 @@ function escaped(bytes) {
 
 /**
  * A framing as the addon takes it.
- * @param {unknown} value one, its text, or `null`
- * @returns {string}
+ * @param {unknown} value one, its text, a function that measures frames, or `null`
+ * @param {(error: unknown) => void} failed takes what is wrong with a function
+ * @returns {import('../types/native.js').Term}
  */
-function framingText(value) {
-  if (value === null) return 'none';
-  if (value instanceof Framing || typeof value === 'string') return String(value);
-  if (typeof value === 'function') {
-    const why = 'a function cannot cut frames on threads of the engine: take what comes, and leave the rest by conn.keep';
-    throw new ReactorError('UNSUPPORTED', why);
+function framingTerm(value, failed) {
+  const framing = typeof value === 'function' ? custom(/** @type {Measure} */ (value)) : value;
+  if (framing === null) return { name: 'framing', text: 'none' };
+  if (!(framing instanceof Framing) && typeof framing !== 'string') {
+    throw new TypeError(`framing must be a Framing, such as line(), its text, a function, or null, not ${shown(value)}`);
   }
-  throw new TypeError(`framing must be a Framing, such as line(), its text, or null, not ${shown(value)}`);
+  const measured = typeof framing === 'string' ? undefined : Framing.measuredOf(framing);
+  if (!measured) return { name: 'framing', text: String(framing) };
+  return { name: 'framing', text: String(measured.maxFrame), measure: (input) => sizeBy(measured.measure, input, failed) };
 }
 
-module.exports = { Framing, delimiter, fixed, framingText, lengthField, line, resp };
+/** What the addon takes for what is no frame. */
+const NO_FRAME = -1;
+
+/**
+ * Asks a function of the user's.
+ * @param {Measure} measure
+ * @param {Buffer} input
+ * @param {(error: unknown) => void} failed
+ * @returns {number} 0: that cannot be told yet
+ */
+function sizeBy(measure, input, failed) {
+  try {
+    const size = measure(input);
+    if (size === null || size === undefined) return 0;
+    if (typeof size === 'number' && Number.isInteger(size)) return size > 0 ? size : NO_FRAME;
+    throw new TypeError(`a function that measures frames must return a whole number, or null, not ${shown(size)}`);
+  } catch (error) {
+    if (!(error instanceof RangeError)) failed(error);
+    return NO_FRAME;
+  }
+}
+
+module.exports = { Framing, custom, delimiter, fixed, framingTerm, lengthField, line, resp };

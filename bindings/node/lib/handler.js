@@ -5,6 +5,7 @@ const { ReactorError } = require('./error.js');
 
 /** @typedef {import('./conn.js').Conn} Conn */
 /** @typedef {import('./datagram.js').Datagram} Datagram */
+/** @typedef {import('./detached.js').Detached} Detached */
 /** @typedef {import('./server.js').Server} Server */
 /** @typedef {import('./timer.js').Timer} Timer */
 /** @typedef {typeof import('./constants.js').Action} Actions */
@@ -54,6 +55,9 @@ const { ReactorError } = require('./error.js');
  *   `conn.setTimer` returned.
  * @property {(conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>} [onClose] The connection
  *   is gone: the last of its callbacks, exactly once after each `onOpen`. The errno is the system's, for `reset`.
+ * @property {(conn: Conn, detached: Detached) => Answer | Promise<Answer>} [onDetach] The connection was taken out of the engine, by
+ *   `conn.detach` or `Action.Detach`: the last of its callbacks, instead of `onClose`. Who takes neither the socket nor the
+ *   descriptor before this ends, or its promise, or has no such callback, wants it closed.
  * @property {(server: Server) => number | null | undefined | void | Promise<number | null | undefined | void>} [onTick] Time passes:
  *   called as soon as the loops run, and again after as many milliseconds as it returns; nothing ends it. One that throws is
  *   called again after the time before, or a second.
@@ -72,8 +76,8 @@ const { ReactorError } = require('./error.js');
 
 /** @type {readonly (keyof Handler)[]} */
 const CALLBACKS = [
-  'onStart', 'onOpen', 'onData', 'onDatagram', 'onCommand', 'onEof', 'onDrain', 'onWake', 'onTimer', 'onClose',
-  'onTick', 'onStopping', 'onStop', 'onError', 'onLog',
+  'onStart', 'onOpen', 'onData', 'onDatagram', 'onCommand', 'onEof', 'onDrain', 'onWake', 'onTimer', 'onDetach',
+  'onClose', 'onTick', 'onStopping', 'onStop', 'onError', 'onLog',
 ];
 /** The names as somebody may write them by mistake. */
 const SPELLED = new Set(CALLBACKS.map(plainly));

@@ -8,15 +8,18 @@ const { Conn } = require('./conn.js');
 const { ConnId } = require('./conn_id.js');
 const { Action, CloseReason, ErrorCode } = require('./constants.js');
 const { Datagram } = require('./datagram.js');
+const { Detached } = require('./detached.js');
 const { ReactorError } = require('./error.js');
-const { Framing, delimiter, fixed, lengthField, line, resp } = require('./framing.js');
+const { Framing, custom, delimiter, fixed, lengthField, line, resp } = require('./framing.js');
 const { Histogram } = require('./metrics.js');
 const { serve } = require('./serve.js');
 const { Server } = require('./server.js');
+const { ServerHandle } = require('./server_handle.js');
 const { Timer } = require('./timer.js');
 
 /** @typedef {import('./conn.js').ConnInfo} ConnInfo what can be read of a connection */
 /** @typedef {import('./conn.js').Credentials} Credentials who is at the other end of a Unix connection */
+/** @typedef {import('./framing.js').Measure} Measure says how many bytes a frame has */
 /** @typedef {import('./handler.js').Handler} Handler the callbacks of a server */
 /** @typedef {import('./handler.js').LogLevel} LogLevel how much an operator must know of it */
 /** @typedef {import('./metrics.js').Metrics} Metrics what happened in a server, or on one of its loops */
@@ -42,12 +45,15 @@ module.exports = {
   Conn,
   ConnId,
   Datagram,
+  Detached,
   ErrorCode,
   Framing,
   Histogram,
   ReactorError,
   Server,
+  ServerHandle,
   Timer,
+  custom,
   delimiter,
   fixed,
   lengthField,

@@ -48,4 +48,14 @@ class Scope {
   }
 }
 
-module.exports = { Scope };
+/** What a handler has that looks after contexts itself, as those of this package may. */
+const UNSCOPED = Symbol('unscoped');
+
+/** What its connections have instead of a scope. */
+const NO_SCOPE = /** @type {Scope} */ ({
+  /** @type {Scope['run']} */
+  run: (self, call, ...args) => call.apply(self, args),
+  fork: () => NO_SCOPE,
+});
+
+module.exports = { NO_SCOPE, Scope, UNSCOPED };

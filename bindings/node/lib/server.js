@@ -13,6 +13,7 @@ const native = require('./addon.js');
 const { metricsOf } = require('./metrics.js');
 const { boolean, checkedOptions } = require('./options.js');
 const { Relief } = require('./relief.js');
+const { handleOf } = require('./server_handle.js');
 const { connectTerms, enrollTerms, listenTerms } = require('./terms.js');
 const { Ticker, Timer, milliseconds } = require('./timer.js');
 const { Unstarted } = require('./unstarted.js');
@@ -21,6 +22,7 @@ const { Unstarted } = require('./unstarted.js');
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
 
 /** @typedef {import('./options.js').Options} Options */
+/** @typedef {import('./server_handle.js').ServerHandle} ServerHandle */
 /** @typedef {import('./terms.js').ConnectOptions} ConnectOptions */
 /** @typedef {import('./terms.js').EnrollOptions} EnrollOptions */
 /** @typedef {import('./terms.js').ListenOptions} ListenOptions */
@@ -57,6 +59,8 @@ class Server extends ById {
   /** @type {'new' | 'starting' | 'running' | 'over'} */
   #state = 'new';
   #stopAsked = false;
+  /** @type {ServerHandle | undefined} */
+  #handle;
   #keepsAlive = true;
   /** @type {() => void} */
   #resolveEnded = () => {};
@@ -103,8 +107,8 @@ class Server extends ById {
    */
   listen(url, options) {
     if (typeof url !== 'string') throw wrongType('url', A_URL, url);
-    const bound = this.#native.listen(url, listenTerms(options));
-    if (typeof bound !== 'string') throw errorOf(bound);
+    const bound = this.#native.listen(url, listenTerms(options, this.#failedMeasure));
+    if (typeof bound !== 'string') throw errorOf(bound, undefined, { syscall: 'listen', url });
     return this.#listens(bound);
   }
 
@@ -117,10 +121,13 @@ class Server extends ById {
    *   before the one that failed stay
    */
   listenInherited(options) {
-    const bound = this.#native.listenInherited(listenTerms(options));
-    if (!Array.isArray(bound)) throw errorOf(bound);
+    const bound = this.#native.listenInherited(listenTerms(options, this.#failedMeasure));
+    if (!Array.isArray(bound)) throw errorOf(bound, undefined, { syscall: 'listen' });
     return bound.map((address) => this.#listens(address));
   }
+
+  /** A function that measures frames has failed. */
+  #failedMeasure = (/** @type {unknown} */ error) => this.#dispatcher.failed("the framing's function", error);
 
   /** @param {string} address */
   #listens(address) {
@@ -209,8 +216,8 @@ class Server extends ById {
    */
   connect(url, options) {
     if (typeof url !== 'string') throw wrongType('url', A_URL, url);
-    const { native: outgoing, context } = connectTerms(options);
-    return this.#made(this.#native.connect(url, outgoing), context);
+    const { native: outgoing, context } = connectTerms(options, this.#failedMeasure);
+    return this.#made(this.#native.connect(url, outgoing), context, { syscall: 'connect', url });
   }
 
   /**
@@ -222,17 +229,18 @@ class Server extends ById {
    * @throws {ReactorError} `INVALID_ARGUMENT` if it is no connected stream socket, and otherwise what {@link connect} throws
    */
   enroll(descriptor, options) {
-    const { native: outgoing, context } = enrollTerms(options);
+    const { native: outgoing, context } = enrollTerms(options, this.#failedMeasure);
     const number = wholeNumber(required(descriptor, 'descriptor', 'a number'), 'descriptor', 2 ** 31 - 1);
-    return this.#made(this.#native.enroll(number, outgoing), context);
+    return this.#made(this.#native.enroll(number, outgoing), context, { syscall: 'fcntl' });
   }
 
   /**
    * @param {number[] | import('../types/native.js').Failure} made
    * @param {unknown} context
+   * @param {import('./error.js').Because} because
    */
-  #made(made, context) {
-    if (!Array.isArray(made)) throw errorOf(made);
+  #made(made, context, because) {
+    if (!Array.isArray(made)) throw errorOf(made, undefined, because);
     const [high = 0, low = 0] = made;
     const conn = this.#dispatcher.made(high, low);
     conn.data = context;
@@ -331,6 +339,22 @@ class Server extends ById {
     return this.#native.isStopping;
   }
 
+  /**
+   * How other threads of the process reach the server: it can be sent to a Worker. Always the same object.
+   * @returns {ServerHandle}
+   * @throws {ReactorError} what any call does when the server is over
+   */
+  get handle() {
+    this.#handle ??= this.#makeHandle();
+    return this.#handle;
+  }
+
+  #makeHandle() {
+    const number = this.#native.number();
+    if (typeof number !== 'number') throw errorOf(number);
+    return handleOf(number);
+  }
+
   /** Stops at once, for `await using`: see {@link stop}. */
   async [Symbol.asyncDispose]() {
     await this.stop();
@@ -350,6 +374,14 @@ class Server extends ById {
    */
   unref() {
     return this.#setRef(false);
+  }
+
+  /**
+   * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
+   * @returns {void}
+   */
+  sendNow() {
+    this.#engine.sendNow();
   }
 
   /** @param {boolean} keepsAlive */

@@ -2,6 +2,7 @@
 
 const { envelopeOf } = require('./datagram.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
+const { framingTerm } = require('./framing.js');
 const { Timer } = require('./timer.js');
 const { warn } = require('./warning.js');
 
@@ -13,8 +14,8 @@ const { warn } = require('./warning.js');
 
 /** @typedef {Buffer | Buffer[] | null} Input bytes, the arguments of a command, or the end */
 /**
- * Input that came with others in one batch and waits, and what gives it to the handler.
- * @typedef {{ input: Input, give: (input: Input) => void }} Waiting
+ * Input that came with others in one batch and waits, what gives it to the handler, and what it takes in the stream.
+ * @typedef {{ input: Input, give: (input: Input) => void, piece: Buffer | undefined }} Waiting
  */
 
 /**
@@ -23,6 +24,8 @@ const { warn } = require('./warning.js');
  * @property {(timer: Timer) => void} due for a timer
  * @property {(ask: (token: number) => import('../types/native.js').Failure | null, call: (conn: any) => unknown) =>
  *   import('../types/native.js').Failure | null} run when its loop has come to that
+ * @property {(error: unknown) => void} failed when a function that measures frames has
+ * @property {() => Buffer[]} rest takes out of what is being delivered what the handler was not given, as it came
  */
 
 /** What `input` is while a handler is given what a framing has cut. */
@@ -217,6 +220,25 @@ class Session {
     this.isClosing = true;
   }
 
+  detach() {
+    this.#ends(this.#detach());
+  }
+
+  /** An answer detaches it, as {@link closeIfOpen} has it. */
+  detachIfOpen() {
+    const failure = this.#detach();
+    this.room = 0;
+    if (failure?.code !== 'CLOSED') this.#ends(failure);
+  }
+
+  /** What the handler has not consumed is handed out, too. */
+  #detach() {
+    if (this.isClosing) return { code: 'CLOSED', message: closedError(this.id).message };
+    this.finish();
+    this.#giveRestBack();
+    return this.#engine.detach(this.#high, this.#low);
+  }
+
   /** A callback of its failed. An endpoint stays as it is. */
   fail() {
     this.isClosing = !this.isEndpoint;
@@ -247,6 +269,18 @@ class Session {
     this.#changed();
   }
 
+  /** Another thread has paused it. */
+  paused() {
+    this.#isPaused = true;
+    this.#changed();
+  }
+
+  /** Another thread holds it once more. */
+  held() {
+    this.#holds += 1;
+    this.#changed();
+  }
+
   resume() {
     // The engine does not go on with what is held.
     if (this.#waiting.length === 0 || this.#isHeld) this.#asked(this.#engine.resume(this.#high, this.#low));
@@ -257,7 +291,8 @@ class Session {
 
   /** What has waited comes before the engine goes on, which might end the connection; but never from inside the call that resumes. */
   #resumeSoon() {
-    if (!this.isOpen) throw closedError(this.id);
+    // One that was ended takes no writes, and is read all the same.
+    if (this.isClosing || this.isGone) throw closedError(this.id);
     queueMicrotask(() => {
       this.#giveWaiting();
       // It may be closed by now.
@@ -324,10 +359,21 @@ class Session {
   /**
    * @param {Input} input
    * @param {(input: Input) => void} give
+   * @param {Buffer} [piece]
    */
-  keepWaiting(input, give) {
-    this.#waiting.push({ input, give });
+  keepWaiting(input, give, piece) {
+    this.#waiting.push({ input, give, piece });
     this.#changed();
+  }
+
+  /** What the handler was not given of what was handed over goes back to the engine, as it came. */
+  #giveRestBack() {
+    const waited = this.#waiting.filter(({ piece }) => piece !== undefined);
+    const pieces = [.../** @type {Buffer[]} */ (waited.map(({ piece }) => piece)), ...this.#caller.rest()];
+    this.#waiting = this.#waiting.filter(({ piece }) => piece === undefined);
+    this.#changed();
+    // It may be closed by now.
+    if (pieces.length > 0) this.#engine.giveAgain(this.#high, this.#low, Buffer.concat(pieces));
   }
 
   /**
@@ -399,7 +445,7 @@ class Session {
     const kept = input.subarray(input.length - this.#kept);
     this.#kept = 0;
     const [next] = this.#waiting;
-    if (Buffer.isBuffer(next?.input)) next.input = Buffer.concat([kept, next.input]);
+    if (Buffer.isBuffer(next?.input)) next.piece = next.input = Buffer.concat([kept, next.input]);
     else this.#engine.giveBack(this.#high, this.#low, kept);
   }
 
@@ -436,9 +482,11 @@ class Session {
     this.#asked(this.#engine.setTimeouts(this.#high, this.#low, idle, read, write));
   }
 
-  /** @param {string} text */
-  setFraming(text) {
-    this.#asked(this.#engine.setFraming(this.#high, this.#low, text));
+  /** @param {unknown} framing */
+  setFraming(framing) {
+    const term = framingTerm(framing, this.#caller.failed);
+    this.#asked(this.#engine.setFraming(this.#high, this.#low, term));
+    this.#giveRestBack();
   }
 
   /**
@@ -446,7 +494,8 @@ class Session {
    * @param {string} text
    */
   setOption(name, text) {
-    this.#asked(this.#engine.setOption(this.#high, this.#low, { name, text }));
+    const failure = this.#engine.setOption(this.#high, this.#low, { name, text });
+    if (failure) throw errorOf(failure, this.id, { syscall: 'setsockopt' });
   }
 
   /** @param {boolean} ofPeer */
@@ -460,7 +509,7 @@ class Session {
 
   peerCredentials() {
     const credentials = this.#engine.peerCredentials(this.#high, this.#low);
-    if ('code' in credentials) throw errorOf(credentials, this.id);
+    if ('code' in credentials) throw errorOf(credentials, this.id, { syscall: 'getsockopt' });
     return credentials;
   }
 

@@ -2,7 +2,7 @@
 
 const { optionsOf, shown, wholeNumber, wrongType } = require('./check.js');
 const { ReactorError } = require('./error.js');
-const { framingText } = require('./framing.js');
+const { framingTerm } = require('./framing.js');
 const native = require('./addon.js');
 
 /** @typedef {import('./framing.js').Framing} Framing */
@@ -20,8 +20,9 @@ const native = require('./addon.js');
  *   `time-out`; 0 for never. Default: never.
  * @property {boolean} [halfOpen] Whether it goes on after the peer's end of file, which `onEof` is told. Default: false, it is closed
  *   then, once everything is answered.
- * @property {Framing | string | null} [framing] How input is cut into frames: one of `line()` and the like, or as it stands in
- *   a query. Default: not at all.
+ * @property {Framing | string | import('./framing.js').Measure | null} [framing] How input is cut into frames: one of `line()` and
+ *   the like, or as it stands in a query; or, in mode `'inline'`, a function that measures them, as `custom` has it. Default: not
+ *   at all.
  */
 /**
  * What sockets of listeners and of outgoing connections have in common.
@@ -91,29 +92,34 @@ const OF_CONNS = ROWS.filter((row) => row.conns);
 /** @type {readonly string[]} */
 const LISTEN_OPTIONS = OF_LISTENERS.map((row) => row.member);
 
+/** @typedef {(error: unknown) => void} Failed takes what is wrong with a function that measures frames */
+
 /**
  * The options of a listener as the addon takes them.
  * @param {unknown} options
+ * @param {Failed} failed
  * @returns {Term[]}
  */
-function listenTerms(options) {
-  return terms(optionsOf(options, 'options', LISTEN_OPTIONS), OF_LISTENERS);
+function listenTerms(options, failed) {
+  return terms(optionsOf(options, 'options', LISTEN_OPTIONS), OF_LISTENERS, failed);
 }
 
 /**
  * The options of an outgoing connection as the addon takes them, and its context.
  * @param {unknown} options
+ * @param {Failed} failed
  */
-function connectTerms(options) {
-  return outgoing(options, OF_CONNECTS, ['timeoutMs', 'loop', 'context']);
+function connectTerms(options, failed) {
+  return outgoing(options, OF_CONNECTS, ['timeoutMs', 'loop', 'context'], failed);
 }
 
 /**
  * The same of an enrolled one.
  * @param {unknown} options
+ * @param {Failed} failed
  */
-function enrollTerms(options) {
-  return outgoing(options, OF_CONNS, ['loop', 'context']);
+function enrollTerms(options, failed) {
+  return outgoing(options, OF_CONNS, ['loop', 'context'], failed);
 }
 
 /** What the addon takes for ever to be. */
@@ -123,13 +129,14 @@ const NEVER = -1;
  * @param {unknown} options
  * @param {NativeOption[]} rows
  * @param {string[]} own
+ * @param {Failed} failed
  */
-function outgoing(options, rows, own) {
+function outgoing(options, rows, own, failed) {
   const given = optionsOf(options, 'options', [...own, ...rows.map((row) => row.member)]);
   const { timeoutMs, loop, context } = given;
   if (timeoutMs === 0) throw new ReactorError('INVALID_ARGUMENT', 'timeoutMs must be above 0, or null for ever');
   const native = {
-    terms: terms(given, rows),
+    terms: terms(given, rows, failed),
     timeoutMs: timeoutMs === null ? NEVER : timeout(timeoutMs, 'timeoutMs'),
     ...(loop === undefined ? {} : { onLoop: wholeNumber(loop, 'loop', 2 ** 31) }),
   };
@@ -139,11 +146,16 @@ function outgoing(options, rows, own) {
 /**
  * @param {Record<string, unknown>} given
  * @param {NativeOption[]} rows
+ * @param {Failed} failed
  * @returns {Term[]}
  */
-function terms(given, rows) {
+function terms(given, rows, failed = () => {}) {
   const asked = rows.filter((row) => given[row.member] !== undefined);
-  return asked.flatMap((row) => texts(row, given[row.member]).map((text) => ({ name: row.name, text })));
+  return asked.flatMap((row) => {
+    const value = given[row.member];
+    if (row.form === 'FRAMING') return [framingTerm(value, failed)];
+    return texts(row, value).map((text) => ({ name: row.name, text }));
+  });
 }
 
 /**
@@ -197,7 +209,6 @@ const FORMS = {
   'IP[:PORT]': (row, value) => [String(typed(row, value, 'string'))],
   'BOOL|IDLE[,INTERVAL[,COUNT]]': (row, value) => [listOf(value).map((part) => keepAlive(row, part)).join()],
   'GROUP[@INTERFACE]': (row, value) => listOf(value).map((group) => String(typed(row, group, 'string'))),
-  FRAMING: (_, value) => [framingText(value)],
 };
 
 /**

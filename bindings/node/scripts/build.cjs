@@ -2,19 +2,15 @@
 // the dependencies of a package that is installed from a folder elsewhere.
 'use strict';
 
-const { execFileSync } = require('node:child_process');
-const { copyFileSync, renameSync } = require('node:fs');
+const { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 
-const root = join(__dirname, '..');
+const { compile, missing } = require('./cargo.cjs');
 
-function build() {
-  const args = ['build', '--release', '--package', 'reactor-node', '--message-format', 'json-render-diagnostics'];
-  const options = { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] };
-  const messages = execFileSync('cargo', args, options).trim().split('\n').map((line) => JSON.parse(line));
-  const addon = messages.find(({ reason, target }) => reason === 'compiler-artifact' && target.name === 'reactor_node');
-  return addon.filenames[0];
-}
+const root = join(__dirname, '..');
+/** Where the sources lie in a package that was packed; in a checkout they lie around it. */
+const packed = join(root, 'source');
 
 function install(library) {
   const target = join(root, 'lib', 'reactor.node');
@@ -24,10 +20,42 @@ function install(library) {
   renameSync(fresh, target);
 }
 
-try {
-  install(build());
-} catch (error) {
-  const reason = error.code === 'ENOENT' ? 'cargo was not found: install Rust 1.88 or newer' : error.message;
-  console.error(`reactor-engine: cannot build the addon: ${reason}`);
-  process.exitCode = 1;
+/** Nothing of the build stays in the package of somebody else's. */
+function buildPacked() {
+  const folder = mkdtempSync(join(tmpdir(), 'reactor-build-'));
+  try {
+    const env = { ...process.env, CARGO_TARGET_DIR: folder, CARGO_PROFILE_RELEASE_STRIP: 'true' };
+    install(compile(packed, { command: ['build', '--locked'], env }));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
+
+/** Builds, or throws an error whose message says in a line why not. */
+function build() {
+  const lacking = missing();
+  if (lacking) throw new Error(lacking);
+  try {
+    return existsSync(packed) ? buildPacked() : install(compile(root));
+  } catch (error) {
+    // Rust can be told to link by another one, so it is not asked for before.
+    if (!hasLinker()) throw new Error('cc was not found, and Rust links by it: install a C compiler, gcc or clang');
+    throw error;
+  }
+}
+
+const hasLinker = () => process.env.PATH.split(':').some((folder) => existsSync(join(folder, 'cc')));
+
+/** Builds, and says so if that fails; `why` is what nobody knows otherwise. */
+function buildOrComplain(why = '') {
+  try {
+    build();
+  } catch (error) {
+    console.error(`reactor-engine: ${why}cannot build the addon: ${error.message.split('\n')[0]}`);
+    process.exitCode = 1;
+  }
+}
+
+module.exports = { buildOrComplain, packed };
+
+if (require.main === module) buildOrComplain();

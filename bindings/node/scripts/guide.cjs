@@ -36,7 +36,7 @@ function config() {
     exactOptionalPropertyTypes: true,
     types: ['node'],
     typeRoots: [join(root, 'node_modules', '@types')],
-    paths: { 'reactor-engine': [join(root, 'types', 'index.d.ts')] },
+    paths: { 'reactor-engine': [join(root, 'types', 'index.d.ts')], 'reactor-engine/net': [join(root, 'types', 'net', 'index.d.ts')] },
   };
   return JSON.stringify({ compilerOptions, include: ['*.mjs'] });
 }

@@ -114,7 +114,7 @@ impl Channel {
 
     /// Queues a call, from any thread. It never blocks: a loop has at most one log on its way. In an environment that
     /// is being torn down nothing is called any more.
-    fn send(&self, message: Message) {
+    pub(crate) fn send(&self, message: Message) {
         let Some(caller) = self.caller().clone() else { return };
         // It cannot fail: this has a receiver, too.
         let _ = self.messages.send(message);

@@ -46,10 +46,13 @@ impl NativeServer {
         self.on_conn(high, low, |handle, id| handle.set_timeouts(id, timeouts)).err().map(Failure::from)
     }
 
-    /// Changes how a connection's input is cut, as it would stand in a query.
+    /// Changes how a connection's input is cut.
     #[napi(catch_unwind)]
-    pub fn set_framing(&self, high: u32, low: u32, text: String) -> Option<Failure> {
-        let set = |handle: &Handle, id| handle.set_framing(id, framing(&text)?);
+    pub fn set_framing(&self, high: u32, low: u32, term: Term) -> Option<Failure> {
+        let set = |handle: &Handle, id| {
+            self.expect_framing(&term)?;
+            handle.set_framing(id, framing(term)?)
+        };
         self.on_conn(high, low, set).err().map(Failure::from)
     }
 
@@ -134,12 +137,12 @@ fn either<T>(result: Result<T>) -> Either<T, Failure> {
 
 /// An option of an open socket, by its name.
 fn socket_option(option: Term) -> Result<SocketOption> {
-    let Term { name, text } = &option;
+    let Term { name, text, .. } = &option;
     let wrong = || Error::new(ErrorKind::InvalidArgument, format!("{name} cannot be {text}"));
     let switch = || text.parse::<bool>().map_err(|_| wrong());
     let number = || text.parse::<u32>().map_err(|_| wrong());
     let bytes = || text.parse::<usize>().map_err(|_| wrong());
-    let of_table = |name: &str| terms(&[Term { name: name.to_owned(), text: text.clone() }]);
+    let of_table = |name: &str| terms(&[Term::new(name, text)]);
     let group = || of_table("join")?.listener().multicast.first().cloned().ok_or_else(wrong);
     Ok(match name.as_str() {
         "nodelay" => SocketOption::NoDelay(switch()?),

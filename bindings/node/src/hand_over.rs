@@ -12,7 +12,10 @@ use napi::{check_status, sys, Result};
 use napi_derive::napi;
 use reactor_core::binding::log::{HandOver, Kind, Record};
 use reactor_core::binding::Cork;
-use reactor_core::Handle;
+use reactor_core::{ConnId, Handle};
+
+use crate::detached::Offer;
+use crate::remote::Asked;
 
 /// Bytes from which on JavaScript is lent the log's memory instead of a copy. To lend and to take back costs some
 /// microseconds.
@@ -30,7 +33,9 @@ pub struct RecordKind {
 /// Every kind of record that there is.
 #[napi]
 pub fn record_kinds() -> Vec<RecordKind> {
-    Kind::ALL.map(|kind| RecordKind { number: kind as u32, name: kind.name().to_owned() }).into()
+    let own = Asked::ALL.into_iter().map(|(asked, name)| (asked as u32, name));
+    let all = Kind::ALL.into_iter().map(|kind| (kind as u32, kind.name())).chain(own);
+    all.map(|(number, name)| RecordKind { number, name: name.to_owned() }).collect()
 }
 
 /// The numbers that a record takes: its kind with its flags, the high and the low half of the connection's id, and two
@@ -53,8 +58,8 @@ impl Writes {
     /// Those of the callbacks for what a loop has gathered. A write for a connection that has ended says so, and what the budget
     /// refuses is not accepted first.
     pub(crate) fn of(server: &Handle, hand_over: &HandOver) -> Writes {
-        let has_closed = hand_over.records().iter().any(|record| record.kind() == Kind::Close);
-        if has_closed || !server.budget_has_room(ROOM) {
+        let has_ended = |record: &Record| matches!(record.kind(), Kind::Close | Kind::Detached);
+        if hand_over.records().iter().any(has_ended) || !server.budget_has_room(ROOM) {
             Writes::AtOnce
         } else {
             Writes::Gathered
@@ -73,6 +78,8 @@ pub enum Message {
     Told(Level, String),
     /// A loop has come to what it was asked to run, which has this token.
     Ran(u32),
+    /// Another thread has asked a connection for something.
+    Asked(Asked, ConnId),
     /// All loops have ended; nothing comes after it.
     Stopped,
 }
@@ -80,6 +87,8 @@ pub enum Message {
 /// What JavaScript is handling.
 struct Handled {
     arguments: Arguments,
+    /// Dropped before the answer.
+    offer: Offer,
     /// Dropping it answers its loop; what the callbacks wrote goes before.
     hand_over: HandOver,
     /// Dropped last: it wakes each loop concerned once.
@@ -94,8 +103,9 @@ thread_local! {
 /// The callbacks of the hand-over have run. In the scope of the call that made the arguments.
 pub(crate) fn answer() {
     let Some(handled) = HANDLED.take() else { return };
-    let Handled { arguments, hand_over, cork } = ManuallyDrop::into_inner(handled);
+    let Handled { arguments, offer, hand_over, cork } = ManuallyDrop::into_inner(handled);
     arguments.take_back();
+    drop(offer);
     drop(hand_over);
     drop(cork);
 }
@@ -121,9 +131,11 @@ impl Kept {
         Ok(Kept { words: (words.cast(), words_len), bytes: (bytes.cast(), bytes_len) })
     }
 
-    /// Puts it there, if there is room; says whether there was.
+    /// Puts it there, if there is room, and JavaScript is not still handling what lies there, within which somebody runs Node's
+    /// event loop; says whether it did.
     fn take(self, records: &[Record], writes: Writes, bytes: &[u8]) -> bool {
-        let fits = records.len() * Record::WORDS < self.words.1 && bytes.len() <= self.bytes.1;
+        let has_room = records.len() * Record::WORDS < self.words.1 && bytes.len() <= self.bytes.1;
+        let fits = has_room && HANDLED.with_borrow(Option::is_none);
         if fits {
             // SAFETY: there is room. JavaScript's arrays stay where they are, and the function that is about to be called keeps them
             // alive; nobody else writes there, and JavaScript does not run meanwhile.
@@ -152,15 +164,21 @@ fn array(
     Ok((data.ok_or_else(|| napi::Error::from_reason("an array of another kind"))?, len))
 }
 
-/// Puts records, and how writes are made, at a place.
+/// What is plain integers of 32 bits without padding.
+trait Flat {}
+
+impl Flat for Record {}
+impl Flat for u32 {}
+
+/// Puts flat values, and how writes are made, at a place.
 ///
 /// # Safety
 /// There is room for them and for one number more.
-unsafe fn put(records: &[Record], writes: Writes, place: *mut u32) {
-    // SAFETY: a record is plain integers without padding, aligned as they are; there is room, as the caller says.
+unsafe fn put<T: Flat>(values: &[T], writes: Writes, place: *mut u32) {
+    // SAFETY: the values are plain integers, aligned as they are; there is room, as the caller says.
     unsafe {
-        ptr::copy_nonoverlapping(records.as_ptr(), place.cast(), records.len());
-        place.add(records.len() * Record::WORDS).write(writes as u32);
+        ptr::copy_nonoverlapping(values.as_ptr(), place.cast(), values.len());
+        place.add(size_of_val(values) / size_of::<u32>()).write(writes as u32);
     }
 }
 
@@ -207,32 +225,41 @@ impl Arguments {
 /// Makes the arguments of the call, on the JavaScript thread, right before it.
 impl JsValuesTupleIntoVec for Message {
     fn into_vec(self, env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
-        let (hand_over, writes, kept) = match self {
+        let (mut hand_over, writes, kept) = match self {
             Message::Log(hand_over, writes, kept) => (hand_over, writes, kept),
             Message::Told(level, text) => return told(env, level, &text),
             Message::Ran(token) => return ran(env, token),
+            Message::Asked(asked, conn) => return self::asked(env, asked, conn),
             Message::Stopped => return stopped(env),
         };
         let arguments = Arguments::of(env, &hand_over, writes, kept)?;
         let values = arguments.values().to_vec();
-        HANDLED.set(Some(ManuallyDrop::new(Handled { arguments, hand_over, cork: Cork::new() })));
+        let offer = Offer::of(&mut hand_over);
+        HANDLED.set(Some(ManuallyDrop::new(Handled { arguments, offer, hand_over, cork: Cork::new() })));
         Ok(values)
     }
 }
 
-/// The records as JavaScript's numbers, copied as they lie, and behind them how writes are made.
-fn words(env: sys::napi_env, records: &[Record], writes: Writes) -> Result<sys::napi_value> {
+/// Flat values as JavaScript's numbers, copied as they lie, and behind them how writes are made.
+fn words<T: Flat>(env: sys::napi_env, values: &[T], writes: Writes) -> Result<sys::napi_value> {
     let (mut buffer, mut memory, mut words) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    let count = records.len() * Record::WORDS + 1;
-    let len = count * size_of::<u32>();
+    let len = size_of_val(values) + size_of::<u32>();
+    let count = len / size_of::<u32>();
     // SAFETY: the environment is that of this thread, and the results are places of ours.
     check_status!(unsafe { sys::napi_create_arraybuffer(env, len, &mut memory, &mut buffer) })?;
     // SAFETY: the new memory has room for them, and is nobody else's.
-    unsafe { put(records, writes, memory.cast()) };
+    unsafe { put(values, writes, memory.cast()) };
     let kind = sys::TypedarrayType::uint32_array;
     // SAFETY: as above; the buffer has just so many numbers, from its start.
     check_status!(unsafe { sys::napi_create_typedarray(env, kind, count, buffer, 0, &mut words) })?;
     Ok(words)
+}
+
+/// The arguments that tell what another thread has asked for: a record of that.
+fn asked(env: sys::napi_env, asked: Asked, conn: ConnId) -> Result<Vec<sys::napi_value>> {
+    let id = conn.to_u64();
+    let record: [u32; Record::WORDS] = [asked as u32, (id >> 32) as u32, id as u32, 0, 0];
+    Ok(vec![number(env, 1)?, number(env, 0)?, words(env, &record, Writes::AtOnce)?, copied(env, &[])?])
 }
 
 fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {

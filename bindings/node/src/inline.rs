@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use napi::{sys, Env};
 use reactor_core::binding::log::HandOver;
-use reactor_core::{Error, ErrorKind, Hosted, Result, Server};
+use reactor_core::{Error, ErrorKind, Handle, Hosted, Result, Server};
 
 use crate::channel::Channel;
+use crate::detached::Offer;
 use crate::entry::Entry;
 use crate::hand_over::Writes;
 use crate::uv::{OnDescriptor, Polled, Uv};
@@ -81,6 +82,16 @@ impl Inline {
     /// Whether the server keeps the process alive.
     pub(crate) fn set_ref(&self, keeps_alive: bool) {
         self.polled.borrow().iter().for_each(|polled| polled.set_ref(keeps_alive));
+    }
+
+    /// What is queued leaves now, for a process that is about to exit: by a turn, or within the one that goes on.
+    pub(crate) fn send_now(self: &Rc<Self>, server: &Handle) {
+        if self.turn_once().is_none() {
+            // What is left the kernel does not take.
+            for id in server.connection_ids() {
+                let _ = server.send_now(id);
+            }
+        }
     }
 
     fn add_hook(self: &Rc<Self>) {
@@ -173,9 +184,10 @@ pub(crate) fn run(token: u32) -> bool {
 }
 
 /// Has JavaScript handle what a loop has gathered, if it is one that turns inline now; else gives it back as an error.
-pub(crate) fn handle(hand_over: HandOver, writes: Writes) -> std::result::Result<HandOver, HandOver> {
+pub(crate) fn handle(mut hand_over: HandOver, writes: Writes) -> std::result::Result<HandOver, HandOver> {
     let Some(inline) = TURNING.with_borrow(Option::clone) else { return Err(hand_over) };
     inline.brought.set(hand_over.records().len());
+    let _offer = Offer::of(&mut hand_over);
     inline.entry.call(&hand_over, writes);
     Ok(hand_over)
 }

@@ -5,16 +5,19 @@
 
 mod channel;
 pub mod conns;
+pub mod detached;
 mod entry;
 pub mod failure;
 pub mod hand_over;
 mod inline;
 pub mod listening;
+pub mod measure;
 pub mod metrics;
 pub mod options;
 pub mod outgoing;
 pub mod plain;
 pub mod relief;
+pub mod remote;
 pub mod server;
 pub mod tables;
 mod teardown;

@@ -6,15 +6,33 @@ use reactor_core::binding::{check_framing, OptionRow, Terms, OPTIONS};
 use reactor_core::{Error, ErrorKind, Framing, Handle, ListenerId, Listening, Result, Waiting};
 
 use crate::failure::Failure;
+use crate::measure::Measure;
 use crate::server::NativeServer;
 
 /// An option of a call, as text of the form that the engine's table asks for.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct Term {
     /// The name in the table.
     pub name: String,
     /// The value, as it stands in a query.
     pub text: String,
+    /// Of a framing that a function makes: that. The text is the largest frame then, in bytes.
+    #[napi(ts_type = "(input: Buffer) => number")]
+    pub measure: Option<Measure>,
+}
+
+impl Term {
+    pub(crate) fn new(name: &str, text: &str) -> Term {
+        Term { name: name.to_owned(), text: text.to_owned(), measure: None }
+    }
+
+    /// A framing that a function makes.
+    fn measured(&self) -> Option<Result<Framing>> {
+        let Self { name, text, measure } = self;
+        let made = measure.as_ref()?.framing(text.parse().unwrap_or(usize::MAX));
+        debug_assert_eq!(name, "framing");
+        Some(check_framing(&made).map(|()| made))
+    }
 }
 
 /// A listener.
@@ -35,7 +53,12 @@ impl From<Listening> for NativeListener {
 /// Reads the options of a call.
 pub(crate) fn terms(given: &[Term]) -> Result<Terms> {
     let mut terms = Terms::default();
-    for Term { name, text } in given {
+    for term in given {
+        let Term { name, text, .. } = term;
+        if let Some(framing) = term.measured() {
+            terms.set_framing(Some(framing?));
+            continue;
+        }
         let row = OPTIONS.iter().find(|row| row.name == name);
         let row =
             row.ok_or_else(|| Error::new(ErrorKind::InvalidArgument, format!("unknown option {name}")))?;
@@ -44,9 +67,9 @@ pub(crate) fn terms(given: &[Term]) -> Result<Terms> {
     Ok(terms)
 }
 
-/// A framing as it stands in a query; `None` of `none`.
-pub(crate) fn framing(text: &str) -> Result<Option<Framing>> {
-    let terms = terms(&[Term { name: "framing".to_owned(), text: text.to_owned() }])?;
+/// The framing that an option says; `None` of `none`.
+pub(crate) fn framing(term: Term) -> Result<Option<Framing>> {
+    let terms = terms(&[term])?;
     let framing = terms.conns().framing.clone();
     framing.iter().try_for_each(check_framing)?;
     Ok(framing)
@@ -70,7 +93,7 @@ impl NativeServer {
     #[napi(catch_unwind)]
     pub fn listen(&self, url: String, options: Vec<Term>) -> Either<String, Failure> {
         let listened = self.engine().and_then(|server| {
-            let terms = terms(&options)?;
+            let terms = self.terms(&options)?;
             server.listen_with(&url, terms.listener(), terms.conns())
         });
         match listened {
@@ -83,7 +106,7 @@ impl NativeServer {
     #[napi(catch_unwind)]
     pub fn listen_inherited(&self, options: Vec<Term>) -> Either<Vec<String>, Failure> {
         let listened = self.engine().and_then(|server| {
-            let terms = terms(&options)?;
+            let terms = self.terms(&options)?;
             server.listen_inherited(terms.listener(), terms.conns())
         });
         match listened {
@@ -123,6 +146,24 @@ impl NativeServer {
         match known {
             Ok(closing) => Either::A(AsyncTask::new(closing)),
             Err(error) => Either::B(error.into()),
+        }
+    }
+}
+
+impl NativeServer {
+    /// The options of a call, as far as this way of running can have them.
+    pub(crate) fn terms(&self, given: &[Term]) -> Result<Terms> {
+        given.iter().try_for_each(|term| self.expect_framing(term))?;
+        terms(given)
+    }
+
+    /// A function of the program's is called where JavaScript runs.
+    pub(crate) fn expect_framing(&self, term: &Term) -> Result<()> {
+        let message = "a function can cut frames only where the loop runs on JavaScript's own thread, in mode 'inline'; on threads of \
+                       the engine take input as it comes, and leave the rest by conn.keep";
+        match term.measure.is_none() || self.is_inline {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Unsupported, message)),
         }
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
+use reactor_core::binding::Terms;
 use reactor_core::{ConnId, ConnectOptions, Error, ErrorKind, Result};
 
 use crate::failure::Failure;
-use crate::listening::{terms, Term};
+use crate::listening::Term;
 use crate::options::millis;
 use crate::server::NativeServer;
 
 /// What is said beside the options of the engine's table.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct Outgoing {
     /// Those of the table.
     pub terms: Vec<Term>,
@@ -24,13 +25,13 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    fn options(&self) -> Result<ConnectOptions> {
-        Ok(ConnectOptions {
-            conn: terms(&self.terms)?.conns().clone(),
+    fn options(&self, terms: &Terms) -> ConnectOptions {
+        ConnectOptions {
+            conn: terms.conns().clone(),
             timeout: if self.timeout_ms < 0 { Duration::MAX } else { millis(self.timeout_ms) },
             on_loop: self.on_loop.map(|index| index as usize),
             ..ConnectOptions::default()
-        })
+        }
     }
 }
 
@@ -40,8 +41,8 @@ impl NativeServer {
     #[napi(catch_unwind)]
     pub fn connect(&self, url: String, outgoing: Outgoing) -> Either<Vec<u32>, Failure> {
         halves(self.engine().and_then(|server| {
-            let options = outgoing.options()?;
-            server.handle().connect_on(&url, &terms(&outgoing.terms)?, options)
+            let terms = self.terms(&outgoing.terms)?;
+            server.handle().connect_on(&url, &terms, outgoing.options(&terms))
         }))
     }
 
@@ -59,7 +60,7 @@ impl NativeServer {
             // SAFETY: it is only copied. Whether the number is one's at all, the system says.
             let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
             let copy = borrowed.try_clone_to_owned().map_err(failed)?;
-            server.handle().enroll(copy, outgoing.options()?)
+            server.handle().enroll(copy, outgoing.options(&self.terms(&outgoing.terms)?))
         }))
     }
 }

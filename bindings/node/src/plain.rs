@@ -14,6 +14,7 @@ use reactor_core::binding::log::{completion, Envelope};
 use reactor_core::{ConnId, Error, ErrorKind, Handle, Pressure};
 
 use crate::failure::Failure;
+use crate::remote::Asked;
 use crate::server::State;
 
 /// A function for JavaScript.
@@ -61,6 +62,9 @@ pub struct Calls {
     /// Gives input back that was not consumed.
     #[napi(ts_type = "(high: number, low: number, data: Uint8Array) => boolean | Failure")]
     pub give_back: Plain,
+    /// The same for input that the handler has not had.
+    #[napi(ts_type = "(high: number, low: number, data: Uint8Array) => boolean | Failure")]
+    pub give_again: Plain,
     /// Bytes written since the last call.
     #[napi(ts_type = "() => number")]
     pub take_written: Plain,
@@ -73,6 +77,9 @@ pub struct Calls {
     /// Closes a connection whose callback failed.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub fail: Plain,
+    /// Takes a connection out of the engine.
+    #[napi(ts_type = "(high: number, low: number) => Failure | null")]
+    pub detach: Plain,
     /// Resets a connection.
     #[napi(ts_type = "(high: number, low: number) => Failure | null")]
     pub abort: Plain,
@@ -110,10 +117,12 @@ impl Calls {
             send_to: plain(entry::<SendTo>)?,
             answer: plain(entry::<Answer>)?,
             give_back: plain(entry::<GiveBack>)?,
+            give_again: plain(entry::<GiveAgain>)?,
             take_written: plain(entry::<TakeWritten>)?,
             end: plain(entry::<End>)?,
             close: plain(entry::<Close>)?,
             fail: plain(entry::<Fail>)?,
+            detach: plain(entry::<Detach>)?,
             abort: plain(entry::<Abort>)?,
             pause: plain(entry::<Pause>)?,
             resume: plain(entry::<Resume>)?,
@@ -254,8 +263,15 @@ impl Arguments {
         let done = conn.and_then(|conn| state.with_handle(|handle| call(handle, conn)));
         match done {
             Some(done) => done.map_err(Failure::from),
-            None => Err(Failure::new(ErrorKind::Closed, "the connection is closed")),
+            None => Err(self.closed(state)),
         }
+    }
+
+    /// The failure of a call on a connection whose server is over.
+    fn closed(&self, state: &State) -> Failure {
+        let id = u64::from(self.number(0)) << 32 | u64::from(self.number(1));
+        let why = if state.is_remote() { ": its server is gone" } else { "" };
+        Failure::new(ErrorKind::Closed, &format!("connection {id} is closed{why}"))
     }
 
     fn boolean(&self, value: bool) -> Result<sys::napi_value> {
@@ -289,6 +305,7 @@ struct Room;
 struct SendTo;
 struct Answer;
 struct GiveBack;
+struct GiveAgain;
 struct TakeWritten;
 struct IsOpen;
 
@@ -433,6 +450,15 @@ impl Call for GiveBack {
     }
 }
 
+impl Call for GiveAgain {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        arguments.written(arguments.with_bytes(|bytes| {
+            arguments.with_conn(state, |handle, id| handle.hand_over_again(id, bytes.to_vec()))?;
+            Ok(Pressure::Low)
+        }))
+    }
+}
+
 impl Call for TakeWritten {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
         arguments.value(state.take_written())
@@ -463,12 +489,31 @@ requests! {
     End: Handle::end,
     Close: Handle::close,
     Fail: Handle::fail,
+    Detach: Handle::detach,
     Abort: Handle::abort,
-    Pause: Handle::pause,
-    Resume: Handle::resume,
     Wake: Handle::wake,
-    Hold: Handle::hold,
-    Release: Handle::release,
+}
+
+/// The same, which concern what the connection's own thread keeps of it.
+macro_rules! asked {
+    ($($Name:ident,)+) => {$(
+        struct $Name;
+
+        impl Call for $Name {
+            fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+                let done = arguments.conn().and_then(|id| state.ask(id, Asked::$Name));
+                let done = done.map_or_else(|| Err(arguments.closed(state)), |done| done.map_err(Failure::from));
+                arguments.value(done.err())
+            }
+        }
+    )+};
+}
+
+asked! {
+    Pause,
+    Resume,
+    Hold,
+    Release,
 }
 
 /// How JavaScript comes in. Nothing unwinds into it.

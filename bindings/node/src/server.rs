@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Weak;
 
 use napi::bindgen_prelude::{Either, Unknown};
 use napi::Env;
 use napi_derive::napi;
 use reactor_core::binding::log::Logged;
-use reactor_core::{Error, ErrorKind, Handle, Metrics, Result, Server};
+use reactor_core::{ConnId, Error, ErrorKind, Handle, Metrics, Result, Server};
 
 use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
 use crate::entry::Entry;
@@ -16,6 +17,7 @@ use crate::hand_over::Kept;
 use crate::inline::Inline;
 use crate::options::{millis, NativeOptions};
 use crate::plain::Calls;
+use crate::remote::{Asked, Reached, Registration};
 use crate::teardown::StopAtTeardown;
 use crate::told;
 
@@ -23,6 +25,8 @@ use crate::told;
 /// server is dropped as soon as it is of no more use.
 enum Life {
     Engine(Rc<Server>),
+    /// Another thread's.
+    Remote(Weak<Reached>),
     /// Dropped: what can still be asked for, and why it takes no more calls.
     Over {
         addresses: Vec<String>,
@@ -40,12 +44,58 @@ pub struct State {
 }
 
 impl State {
+    /// Of a server of another thread.
+    pub(crate) fn remote(reached: Weak<Reached>) -> State {
+        State { life: RefCell::new(Life::Remote(reached)), written: Cell::new(0) }
+    }
+
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(&*self.life.borrow(), Life::Remote(_))
+    }
+
+    /// Asks a connection for something; by way of its own thread, if that is another.
+    pub(crate) fn ask(&self, id: ConnId, asked: Asked) -> Option<Result<()>> {
+        if let Life::Remote(reached) = &*self.life.borrow() {
+            return Some(reached.upgrade()?.ask(id, asked));
+        }
+        self.with_handle(|handle| match asked {
+            Asked::Hold => handle.hold(id),
+            Asked::Release => handle.release(id),
+            Asked::Pause => handle.pause(id),
+            Asked::Resume => handle.resume(id),
+        })
+    }
+
     /// Makes a call on the server, unless it is over.
     pub(crate) fn with_handle<T>(&self, call: impl FnOnce(&Handle) -> T) -> Option<T> {
         match &*self.life.borrow() {
             Life::Engine(server) => Some(call(server.handle())),
+            Life::Remote(reached) => Some(call(&reached.upgrade()?.handle)),
             Life::Over { .. } => None,
         }
+    }
+
+    fn engine(&self) -> Result<Rc<Server>> {
+        match &*self.life.borrow() {
+            Life::Engine(server) => Ok(Rc::clone(server)),
+            Life::Remote(_) => Err(Error::new(ErrorKind::WrongThread, "the server is another thread's")),
+            Life::Over { refusal, .. } => Err(refusal.clone()),
+        }
+    }
+
+    /// Gives the engine's server back, with its descriptors, when it has been asked to stop. Waits for its threads, unless they
+    /// `were_none`.
+    pub(crate) fn end(&self, were_none: bool) {
+        let Ok(server) = self.engine() else { return };
+        let refusal = match were_none || server.wait().is_ok() {
+            true => Error::new(ErrorKind::WrongState, "the server was started already, and has stopped"),
+            false => Error::new(ErrorKind::Stopped, "stop was called before the start"),
+        };
+        let handle = server.handle();
+        let loops = (0..handle.loops()).filter_map(|index| handle.loop_metrics(index)).collect();
+        let metrics = Box::new((handle.metrics(), loops));
+        let over = Life::Over { addresses: handle.addresses(), metrics, refusal };
+        drop(self.life.replace(over));
     }
 
     pub(crate) fn count_written(&self, len: usize) {
@@ -63,11 +113,13 @@ impl State {
 pub struct NativeServer {
     state: Rc<State>,
     pub(crate) channel: Channel,
+    /// How other threads reach it.
+    registration: Registration,
     /// From the start to the stop.
     teardown: RefCell<Option<StopAtTeardown>>,
     /// From the start to the stop, if Node's event loop drives it.
     inline: RefCell<Option<Rc<Inline>>>,
-    is_inline: bool,
+    pub(crate) is_inline: bool,
 }
 
 /// Makes a server that is not started and listens nowhere.
@@ -90,6 +142,7 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
             Either::A(NativeServer {
                 state,
                 channel,
+                registration: Registration::default(),
                 teardown: RefCell::default(),
                 inline: RefCell::default(),
                 is_inline,
@@ -130,7 +183,11 @@ impl NativeServer {
         self.channel.keep(kept);
         let started = starting(env, &on_start, &deliver, || server.start(), &self.channel)?;
         if started.is_ok() {
-            self.teardown.replace(Some(StopAtTeardown::new(env, server, self.channel.clone())));
+            self.teardown.replace(Some(StopAtTeardown::new(
+                env,
+                Rc::clone(&self.state),
+                self.channel.clone(),
+            )));
         }
         Ok(started.err().map(Failure::from))
     }
@@ -141,6 +198,15 @@ impl NativeServer {
         match &*self.inline.borrow() {
             Some(inline) => inline.set_ref(keeps_alive),
             None => self.channel.set_ref(&env, keeps_alive),
+        }
+    }
+
+    /// Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit.
+    #[napi(catch_unwind)]
+    pub fn send_now(&self) {
+        let inline = self.inline.borrow().clone();
+        if let Some((inline, server)) = inline.zip(self.engine().ok()) {
+            inline.send_now(server.handle());
         }
     }
 
@@ -171,18 +237,21 @@ impl NativeServer {
     /// whose threads it waits for, or after a stop that came before the start.
     #[napi(catch_unwind)]
     pub fn release(&self) {
-        let Ok(server) = self.engine() else { return };
-        let was_inline = self.inline.take().is_some();
-        let refusal = match was_inline || server.wait().is_ok() {
-            true => Error::new(ErrorKind::WrongState, "the server was started already, and has stopped"),
-            false => Error::new(ErrorKind::Stopped, "stop was called before the start"),
-        };
-        let handle = server.handle();
-        let loops = (0..handle.loops()).filter_map(|index| handle.loop_metrics(index)).collect();
-        let metrics = Box::new((handle.metrics(), loops));
-        let over = Life::Over { addresses: handle.addresses(), metrics, refusal };
+        if self.engine().is_err() {
+            return;
+        }
+        self.registration.end();
+        self.state.end(self.inline.take().is_some());
         drop(self.teardown.take());
-        drop(self.state.life.replace(over));
+    }
+
+    /// The number by which other threads reach it.
+    #[napi(catch_unwind)]
+    pub fn number(&self) -> Either<f64, Failure> {
+        match self.engine() {
+            Ok(server) => Either::A(self.registration.number(server.handle(), &self.channel) as f64),
+            Err(error) => Either::B(error.into()),
+        }
     }
 
     /// The calls by id.
@@ -196,6 +265,7 @@ impl NativeServer {
     pub fn addresses(&self) -> Vec<String> {
         match &*self.state.life.borrow() {
             Life::Engine(server) => server.handle().addresses(),
+            Life::Remote(_) => Vec::new(),
             Life::Over { addresses, .. } => addresses.clone(),
         }
     }
@@ -206,6 +276,7 @@ impl NativeServer {
         match &*self.state.life.borrow() {
             // At most Config::MAX_LOOPS.
             Life::Engine(server) => server.handle().loops() as u32,
+            Life::Remote(_) => 0,
             Life::Over { metrics, .. } => metrics.1.len() as u32,
         }
     }
@@ -236,16 +307,14 @@ impl NativeServer {
         match (&*self.state.life.borrow(), on_loop) {
             (Life::Engine(server), None) => Some(server.handle().metrics()),
             (Life::Engine(server), Some(index)) => server.handle().loop_metrics(index),
+            (Life::Remote(_), _) => None,
             (Life::Over { metrics, .. }, None) => Some(metrics.0.clone()),
             (Life::Over { metrics, .. }, Some(index)) => metrics.1.get(index).cloned(),
         }
     }
 
     pub(crate) fn engine(&self) -> Result<Rc<Server>> {
-        match &*self.state.life.borrow() {
-            Life::Engine(server) => Ok(Rc::clone(server)),
-            Life::Over { refusal, .. } => Err(refusal.clone()),
-        }
+        self.state.engine()
     }
 
     fn start_inline(

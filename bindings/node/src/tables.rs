@@ -5,7 +5,7 @@ use reactor_core::binding::{OptionRow, OPTIONS};
 use reactor_core::{Action, Config};
 
 use crate::failure::Failure;
-use crate::listening::{camel, framing};
+use crate::listening::{camel, framing, Term};
 
 /// An option of listeners or connections.
 #[napi(object)]
@@ -61,5 +61,5 @@ pub fn actions() -> Vec<String> {
 /// Why a framing, as it stands in a query, is none.
 #[napi]
 pub fn check_framing(text: String) -> Option<Failure> {
-    framing(&text).err().map(Failure::from)
+    framing(Term::new("framing", &text)).err().map(Failure::from)
 }

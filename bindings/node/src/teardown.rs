@@ -5,9 +5,10 @@ use std::ptr;
 use std::rc::Rc;
 
 use napi::{sys, Env};
-use reactor_core::Server;
+use reactor_core::Handle;
 
 use crate::channel::Channel;
+use crate::server::State;
 
 /// Stops a server when its environment is torn down, before the way to JavaScript goes: hooks run in reverse
 /// order, and this one is made after the thread-safe function's. It lives from the start to the stop, on the
@@ -18,13 +19,13 @@ pub(crate) struct StopAtTeardown {
 }
 
 struct Running {
-    server: Rc<Server>,
+    state: Rc<State>,
     channel: Channel,
 }
 
 impl StopAtTeardown {
-    pub(crate) fn new(env: Env, server: Rc<Server>, channel: Channel) -> Self {
-        let hook = StopAtTeardown { env: env.raw(), running: Box::new(Running { server, channel }) };
+    pub(crate) fn new(env: Env, state: Rc<State>, channel: Channel) -> Self {
+        let hook = StopAtTeardown { env: env.raw(), running: Box::new(Running { state, channel }) };
         // SAFETY: the environment is alive, and this is its thread. What the argument points to outlives the
         // hook, which `drop` removes first.
         let status = unsafe { sys::napi_add_env_cleanup_hook(hook.env, Some(tear_down), hook.argument()) };
@@ -45,12 +46,12 @@ impl Drop for StopAtTeardown {
     }
 }
 
-/// Waits for the loops. They end without JavaScript: handing over to a closing environment does not block.
+/// Waits for the loops. They end without JavaScript: handing over to a closing environment does not block. The server's
+/// descriptors go with it: not every program finalizes what an environment leaves, as Node does.
 unsafe extern "C" fn tear_down(running: *mut c_void) {
     // SAFETY: the argument belongs to a `StopAtTeardown` that is alive, and is only read.
-    let Running { server, channel } = unsafe { &*running.cast::<Running>() };
-    server.handle().stop();
-    // It was started, and this is no loop's thread.
-    let _ = server.wait();
+    let Running { state, channel } = unsafe { &*running.cast::<Running>() };
+    state.with_handle(Handle::stop);
+    state.end(false);
     channel.clear();
 }

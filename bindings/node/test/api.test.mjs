@@ -7,8 +7,8 @@ import { Action, CloseReason, Conn, ConnId, Server } from 'reactor-engine';
 import { LOOPBACK, connect, deferred, loopsOf, read, readAll, serve, temporaryFolder } from './support.mjs';
 
 test('the package exports what it documents', () => {
-  const classes = ['Action', 'CloseReason', 'Conn', 'ConnId', 'Datagram', 'ErrorCode', 'Framing', 'Histogram', 'ReactorError', 'Server', 'Timer'];
-  const names = [...classes, 'delimiter', 'fixed', 'lengthField', 'line', 'resp', 'serve'];
+  const classes = ['Action', 'CloseReason', 'Conn', 'ConnId', 'Datagram', 'Detached', 'ErrorCode', 'Framing', 'Histogram', 'ReactorError', 'Server', 'ServerHandle', 'Timer'];
+  const names = [...classes, 'custom', 'delimiter', 'fixed', 'lengthField', 'line', 'resp', 'serve'];
   assert.deepEqual(Object.keys(reactor).filter((name) => name !== 'default' && name !== 'module.exports').sort(), names);
 });
 
@@ -172,6 +172,28 @@ test('ids: opaque, frozen, the same object, the same decimal string back and for
   assert.equal(String(ConnId.parse('18446744073709551615')), '18446744073709551615');
   assert.equal(server.write(ConnId.parse(String(second)), 'by id'), true);
   assert.equal((await read(sockets[1], 5)).toString(), 'by id');
+});
+
+test('D4: what a connection can do it does by its id as well', async (t) => {
+  const told = [];
+  const server = await serve(t, { onData: (conn, data) => void told.push(String(data)) }, { loops: 1 }, `unix://${temporaryFolder(t)}/s`);
+  const client = await connect(t, server);
+  while (server.connections === 0) await new Promise(setImmediate);
+  const [id] = server.connectionIds();
+  assert.deepEqual([server.isOpen(id), server.isOpen(ConnId.parse('1')), server.info(id).bytesReceived], [true, false, 0]);
+  assert.throws(() => server.isOpen('1'), { name: 'TypeError' });
+  server.setFraming(id, reactor.fixed(2));
+  server.setTimeouts(id, { idle: 60_000 });
+  server.setOptions(id, { sendBuffer: 100_000 });
+  assert.equal(server.peerCredentials(id).pid, process.pid);
+  client.write('abcd');
+  while (told.length < 2) await new Promise(setImmediate);
+  assert.deepEqual(told, ['ab', 'cd']);
+  assert.throws(() => server.joinMulticast(id, '239.0.0.1'), { name: 'ReactorError' });
+  assert.throws(() => server.leaveMulticast(id, '239.0.0.1'), { name: 'ReactorError' });
+  server.close(id);
+  assert.equal(server.isOpen(id), false);
+  for (const [call, given] of [['setFraming', null], ['setTimeouts', {}]]) assert.throws(() => server[call](id, given), { code: 'CLOSED' });
 });
 
 test('L3: ids are never used again, by another server neither', async (t) => {

@@ -67,6 +67,18 @@ test('the bytes of a batch with one event of data are a copy, too: the package m
   assert.ok(given.equals(BYTES) && given.buffer !== BYTES.buffer);
 });
 
+test('one that was made keeps its place and its data while one before it in its slot has yet to begin and end', () => {
+  const [calls, addon] = [[], { isOpen: () => true }];
+  const note = (name) => (conn) => void calls.push(`${name} ${conn.id.high} ${conn.data}`);
+  const dispatcher = new Dispatcher(addon, { onOpen: note('onOpen'), onData: note('onData'), onClose: note('onClose') });
+  const made = dispatcher.made(3, 7);
+  made.data = 'ours';
+  const events = [1, 2, 3].flatMap((high) => [[OPEN, high, 7, 0, 0], [DATA, high, 7, 0, 2], [CLOSE, high, 7, 1, 0]]);
+  dispatcher.deliver(events.length, BYTES.length, Uint32Array.from(events.flat()), BYTES);
+  const of = (high, data) => ['onOpen', 'onData', 'onClose'].map((name) => `${name} ${high} ${data}`);
+  assert.deepEqual(calls, [...of(1, undefined), ...of(2, undefined), ...of(3, 'ours')]);
+});
+
 const bad = () => { throw new Error('trap'); };
 /** Throws at everything that is done with it, but is an object. */
 const hostile = () => new Proxy({}, { getPrototypeOf: bad, get: bad, has: bad, ownKeys: bad, getOwnPropertyDescriptor: bad });

@@ -23,7 +23,7 @@ const failure = (code, message = /./) => (error) => {
 test('the tables are the engine\'s', () => {
   assert.deepEqual(Object.values(ErrorCode), addon.errorKinds());
   assert.deepEqual(Object.values(CloseReason), addon.closeReasons().map(({ name }) => name));
-  assert.deepEqual(Object.keys(Action), ['None', 'Close', 'Stop']);
+  assert.deepEqual(Object.keys(Action).map((name) => name.toLowerCase()).sort(), addon.actions().sort());
   for (const [name, action] of Object.entries(Action)) {
     assert.ok(addon.actions().includes(name.toLowerCase()));
     assert.ok(Object.isFrozen(action));
@@ -74,6 +74,27 @@ test('A5: a taken address is refused with the system\'s number; the server can l
   assert.match(second.listen(LOOPBACK), /^tcp:/);
 });
 
+const SYSTEM = [
+  ['tcp://192.0.2.1:5000?backlog=5', { code: 'SYSTEM', errno: 99, systemCode: 'EADDRNOTAVAIL', syscall: 'listen', address: '192.0.2.1', port: 5000 }],
+  ['tcp6://[2001:db8::1]:5000', { code: 'SYSTEM', errno: 99, systemCode: 'EADDRNOTAVAIL', syscall: 'listen', address: '2001:db8::1', port: 5000 }],
+  ['unix:///nowhere/s?backlog=5', { code: 'SYSTEM', errno: 2, systemCode: 'ENOENT', syscall: 'listen', path: '/nowhere/s' }],
+];
+
+for (const [url, told] of SYSTEM) {
+  test(`what the system says has the members that Node's errors have: ${url}`, () => {
+    assert.throws(() => new Server({}).listen(url), (error) => (assert.deepEqual({ ...error }, told), true));
+  });
+}
+
+test('so it is with a socket option that such a socket does not have', async (t) => {
+  const server = await serve(t, {});
+  await connect(t, server);
+  while (server.connections === 0) await new Promise(setImmediate);
+  const told = { code: 'SYSTEM', errno: 95, systemCode: 'ENOTSUP', syscall: 'setsockopt' };
+  const [id] = server.connectionIds();
+  assert.throws(() => server.conn(id).setOptions({ broadcast: true }), (error) => (assert.deepEqual({ ...error }, told), true));
+});
+
 test('errno is absent where the system was not the cause', () => {
   assert.throws(() => new Server({}).listen('x:'), (error) => !('errno' in error));
 });
@@ -98,7 +119,7 @@ test('R5: options out of range are refused, with their values', () => {
 });
 
 test('R4: a method that is named like a callback and is none is refused, and the known ones are named', () => {
-  const known = /\(known: onStart, onOpen, onData, onDatagram, onCommand, onEof, onDrain, onWake, onTimer, onClose, onTick, onStopping, onStop, onError, onLog\)$/;
+  const known = /\(known: onStart, onOpen, onData, onDatagram, onCommand, onEof, onDrain, onWake, onTimer, onDetach, onClose, onTick, onStopping, onStop, onError, onLog\)$/;
   class Base {
     onDataa() {}
   }

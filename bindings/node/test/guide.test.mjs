@@ -128,5 +128,10 @@ test('the programs of the README', async (t) => {
   third.end('hello');
   assert.equal(await rest(third), 'hello');
   workers.child.kill();
+  const plain = await freePort();
+  const front = run(t, program('../README.md', 'node:net upon the engine').replace('8080', `${plain}, '127.0.0.1'`));
+  await until(async () => !(await isRefused({ host: '127.0.0.1', port: plain })));
+  assert.equal(await (await fetch(`http://127.0.0.1:${plain}`)).text(), 'hello');
+  front.child.kill();
   assert.deepEqual([await echo.stop('SIGINT'), await upper.stop()], [[], []]);
 });

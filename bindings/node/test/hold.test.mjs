@@ -179,3 +179,23 @@ test('a hold of the user\'s cannot take back what a promise holds', async (t) =>
   end.resolve();
   assert.equal((await readAll(socket)).toString(), 'one');
 });
+
+test('D5: a connection that was ended is read on after a pause, with what waited', async (t) => {
+  const got = [];
+  const ended = deferred();
+  const server = await serve(t, {
+    onData(conn, data) {
+      if (got.push(String(data)) === 1) conn.end();
+      conn.pause();
+      process.nextTick(() => conn.resume());
+    },
+    onEof: () => ended.resolve(),
+    onError: (error) => ended.reject(error),
+  }, { loops: 1 }, `${LINES}&half_open=true`);
+  const socket = await connect(t, server);
+  socket.end('a\nb\nc\n');
+  process.once('uncaughtException', ended.reject);
+  t.after(() => process.off('uncaughtException', ended.reject));
+  await ended.promise;
+  assert.deepEqual(got, ['a', 'b', 'c']);
+});

@@ -14,7 +14,6 @@ import { Action, Server } from 'reactor-engine';
 import { LOOPBACK, connect, deferred, read, readAll, serve, target } from './support.mjs';
 
 const INLINE = { mode: 'inline' };
-const WORKERS = fileURLToPath(new URL('programs/workers.mjs', import.meta.url));
 
 /** The names of the process's threads. */
 const threads = () => readdirSync('/proc/self/task').map((id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim());
@@ -207,16 +206,6 @@ test('with reuseport several Workers serve one port, each by itself', async (t) 
     socket.destroy();
   }
   assert.deepEqual(answered, ids);
-});
-
-test('24 Workers with a busy server end in four ways, and leave no descriptor; their clients see the end', async () => {
-  const child = spawn(process.execPath, [WORKERS], { timeout: 50_000, killSignal: 'SIGKILL' });
-  let [out, errors] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text) => (out += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (errors += text));
-  const [code, signal] = await once(child, 'close');
-  const lines = ['terminate: 1', 'exit: 3', 'throw: 1', 'unref: 0', 'left: ', ''];
-  assert.deepEqual({ code, signal, out, errors }, { code: 0, signal: null, out: lines.join('\n'), errors: '' });
 });
 
 test('a hundred starts and stops leave no descriptor, and none that is refused', async (t) => {

@@ -71,7 +71,6 @@ test('R5: options of listen that are unknown, of another type or out of range ar
   assert.throws(listen({ multicast: 5 }), { name: 'TypeError', message: /^multicast must be an IP address/ });
   for (const wrong of [-1, 0, 1.5, NaN]) assert.throws(listen({ backlog: wrong }), refused('INVALID_ARGUMENT', /^backlog must be/));
   assert.throws(listen({ unixMode: 0o600 }), refused('INVALID_ADDRESS', /mode/));
-  assert.throws(listen({ framing: () => 5 }), refused('UNSUPPORTED', /conn\.keep/));
   assert.throws(listen({ framing: 5 }), { name: 'TypeError', message: /^framing must be a Framing/ });
   assert.throws(listen({ framing: 'lines' }), refused('INVALID_ARGUMENT', /^framing must be none, line, fixed:LENGTH/));
   assert.deepEqual(server.listeners, []);

@@ -76,13 +76,13 @@ export async function read(socket, length) {
   return Buffer.concat(chunks);
 }
 
-/** Takes the memory away from a buffer, and from all that share it, unless Node refuses that: since 22 a method does it anyway. */
+/** Takes the memory away from a buffer, and from all that share it, unless Node refuses that: Node 22 has a method that does it anyway. */
 export function takeAway({ buffer }) {
-  if (buffer.transfer) return void buffer.transfer();
   try {
-    structuredClone(buffer, { transfer: [buffer] });
+    if (buffer.transfer) buffer.transfer();
+    else structuredClone(buffer, { transfer: [buffer] });
   } catch (error) {
-    if (error.name !== 'DataCloneError') throw error;
+    if (error.name !== 'DataCloneError' && !/is not detachable/.test(error.message)) throw error;
   }
 }
 

@@ -2,13 +2,13 @@ export type Conn = import("./conn.js").Conn;
 export type ConnInfo = import("./conn.js").ConnInfo;
 export type Written = import("./conn.js").Written;
 export type ConnId = import("./conn_id.js").ConnId;
-export type ReactorError = import("./error.js").ReactorError;
 /** @typedef {import('./conn.js').Conn} Conn */
 /** @typedef {import('./conn.js').ConnInfo} ConnInfo */
 /** @typedef {import('./conn.js').Written} Written */
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
-/** @typedef {import('./error.js').ReactorError} ReactorError */
-/** Calls on connections by their ids: each does what the method of the same name of {@link Conn} does. */
+/**
+ * Calls on connections by their ids: each does what the method of the same name of {@link Conn} does. What is not here, {@link conn} has.
+ */
 export class ById {
     /**
      * The object of a connection, which has every call on it: the one that callbacks are given.
@@ -80,6 +80,13 @@ export class ById {
      */
     close(id: ConnId): void;
     /**
+     * Takes a connection out of the engine, as {@link Conn.detach} does.
+     * @param {ConnId} id
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for a UDP socket
+     */
+    detach(id: ConnId): void;
+    /**
      * Resets a connection, as {@link Conn.abort} does.
      * @param {ConnId} id
      * @returns {void}
@@ -121,4 +128,68 @@ export class ById {
      * @throws {ReactorError} `CLOSED` if it is closed or closing
      */
     wake(id: ConnId): void;
+    /**
+     * Whether a connection takes writes. False also of one that is gone, or of another server.
+     * @param {ConnId} id
+     * @returns {boolean}
+     */
+    isOpen(id: ConnId): boolean;
+    /**
+     * What can be read of a connection, as {@link Conn.info} does.
+     * @param {ConnId} id
+     * @returns {ConnInfo}
+     * @throws {ReactorError} `CLOSED` if it is gone
+     */
+    info(id: ConnId): ConnInfo;
+    /**
+     * Changes how the input of a connection is cut, as {@link Conn.setFraming} does.
+     * @param {ConnId} id
+     * @param {import('./framing.js').Framing | string | import('./framing.js').Measure | null} framing
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for one that this way of running cannot have
+     */
+    setFraming(id: ConnId, framing: import("./framing.js").Framing | string | import("./framing.js").Measure | null): void;
+    /**
+     * Changes when a connection is closed for want of traffic, as {@link Conn.setTimeouts} does.
+     * @param {ConnId} id
+     * @param {{ idle?: number, read?: number, write?: number }} timeouts
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `INVALID_ARGUMENT` for a time that is none
+     */
+    setTimeouts(id: ConnId, timeouts: {
+        idle?: number;
+        read?: number;
+        write?: number;
+    }): void;
+    /**
+     * Sets options of a connection's socket, as {@link Conn.setOptions} does.
+     * @param {ConnId} id
+     * @param {import('./terms.js').SocketOptions} options
+     * @returns {void}
+     * @throws {ReactorError} `INVALID_ARGUMENT`, `SYSTEM`, or `CLOSED` if it is gone
+     */
+    setOptions(id: ConnId, options: import("./terms.js").SocketOptions): void;
+    /**
+     * Receives from a multicast group, too, as {@link Conn.joinMulticast} does.
+     * @param {ConnId} id
+     * @param {string} group
+     * @returns {void}
+     * @throws {ReactorError} as {@link setOptions}
+     */
+    joinMulticast(id: ConnId, group: string): void;
+    /**
+     * No longer receives from a multicast group, as {@link Conn.leaveMulticast} does.
+     * @param {ConnId} id
+     * @param {string} group
+     * @returns {void}
+     * @throws {ReactorError} as {@link setOptions}
+     */
+    leaveMulticast(id: ConnId, group: string): void;
+    /**
+     * Who is at the other end of a Unix connection, as {@link Conn.peerCredentials} does.
+     * @param {ConnId} id
+     * @returns {import('./conn.js').Credentials}
+     * @throws {ReactorError} `CLOSED` if it is gone, `SYSTEM` if it is no Unix socket
+     */
+    peerCredentials(id: ConnId): import("./conn.js").Credentials;
 }

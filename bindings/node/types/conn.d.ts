@@ -180,6 +180,14 @@ export class Conn {
      */
     close(): void;
     /**
+     * Takes the connection out of the engine, which never touches it again: writes that are not finished are given up, one attempt is
+     * made to send what is queued, then comes `onDetach`, its last callback, with the descriptor and the bytes that are left. One
+     * that is broken, or not made yet, has nothing to hand out, and is closed.
+     * @returns {void}
+     * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for a UDP socket
+     */
+    detach(): void;
+    /**
      * Resets the connection at once: what is queued is dropped. Also one that is being closed.
      * @returns {void}
      * @throws {ReactorError} `CLOSED` if it is gone
@@ -224,13 +232,14 @@ export class Conn {
      */
     keep(count: number): void;
     /**
-     * Changes how input is cut into frames, from the next byte that was not delivered. Frames that were read together with the one
-     * of this callback were cut before.
-     * @param {Framing | string | null} framing one of `line()` and the like, or as it stands in a query; `null`: whatever there is
+     * Changes how input is cut into frames, from the next byte that the handler has not had: in a callback from behind its frame on, or
+     * behind what it does not keep.
+     * @param {Framing | string | import('./framing.js').Measure | null} framing one of `line()` and the like, or as it stands in a query,
+     *   or a function that measures frames; `null`: whatever there is
      * @returns {void}
      * @throws {ReactorError} `CLOSED` if it is closed or closing, `UNSUPPORTED` for one that this way of running cannot have
      */
-    setFraming(framing: Framing | string | null): void;
+    setFraming(framing: Framing | string | import("./framing.js").Measure | null): void;
     /**
      * Has `onWake` called. Several calls before it comes are one.
      * @returns {void}

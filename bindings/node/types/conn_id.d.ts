@@ -1,7 +1,8 @@
 /**
  * The id of a connection: opaque, and never used again in the process. It may be kept as long as you like; calls on the
- * id of a dead connection throw `CLOSED`. For another process or thread, or as the key of an object, use its decimal
- * string.
+ * id of a dead connection throw `CLOSED`. It is the same object for as long as the connection lives, so it may be a key of a `Map`. What
+ * `structuredClone` and `postMessage` make of it is taken by every call as well, in whatever thread; but it is another object: there,
+ * and as a key of an object, use its decimal string.
  */
 export class ConnId {
     /**
@@ -25,7 +26,7 @@ export class ConnId {
     toString(): string;
 }
 /**
- * @param {unknown} id
+ * @param {unknown} id an id, or what was cloned of one
  * @returns {ConnId}
  */
 export function connId(id: unknown): ConnId;

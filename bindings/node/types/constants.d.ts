@@ -16,6 +16,8 @@ export const Action: Readonly<{
     None: ActionValue;
     /** Close this connection: from now on writes throw `CLOSED`; what is queued is sent first. */
     Close: ActionValue;
+    /** Take this connection out of the engine: see `conn.detach`, and `onDetach`. */
+    Detach: ActionValue;
     /** Stop the server. */
     Stop: ActionValue;
 }>;
@@ -83,9 +85,9 @@ export function actionName(value: unknown): string | undefined;
 declare class ActionValue {
     /**
      * @hideconstructor
-     * @param {'None' | 'Close' | 'Stop'} name
+     * @param {'None' | 'Close' | 'Detach' | 'Stop'} name
      */
-    constructor(name: "None" | "Close" | "Stop");
+    constructor(name: "None" | "Close" | "Detach" | "Stop");
     /** `Action.Close`. */
     toString(): string;
     /** @internal */

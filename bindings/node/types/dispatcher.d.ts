@@ -78,6 +78,12 @@ export class Dispatcher {
      */
     refusesStart(answer: unknown): boolean;
     /**
+     * Something of the user's that is no callback has failed.
+     * @param {string} name
+     * @param {unknown} thrown
+     */
+    failed(name: string, thrown: unknown): void;
+    /**
      * An id from its halves: of a connection that is known, always the same object.
      * @param {number} high
      * @param {number} low

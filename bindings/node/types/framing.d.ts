@@ -49,20 +49,50 @@ export type RespOptions = {
     maxArguments?: number;
 };
 /**
+ * Says how many bytes the frame has in all that the input begins with, those not yet there included; or `null` if the input is too
+ * short to tell.
+ */
+export type Measure = (input: Buffer) => number | null | undefined;
+export type Measured = {
+    measure: Measure;
+    maxFrame: number;
+};
+/**
  * How a byte stream is cut into frames, each of which `onData` gets by itself: what {@link line}, {@link fixed},
- * {@link delimiter}, {@link lengthField} and {@link resp} make. It never changes, and may be used any number of times.
+ * {@link delimiter}, {@link lengthField}, {@link resp} and {@link custom} make. It never changes, and may be used any number of times.
  */
 export class Framing {
     /**
+     * What a function has to do with it.
+     * @internal
+     * @param {Framing} framing one
+     * @returns {Measured | undefined} the function, and its largest frame
+     */
+    static measuredOf(framing: Framing): Measured | undefined;
+    /**
      * @hideconstructor
      * @param {string} text as it stands in the query of a URL
+     * @param {Measured} [measured] instead, of a function
      */
-    constructor(text: string);
-    /** As it stands in the query of a URL, behind `framing=`. @readonly */
+    constructor(text: string, measured?: Measured);
+    /** As it stands in the query of a URL, behind `framing=`; where a function is one cannot stand there. @readonly */
     readonly text: string;
     /** As it stands in the query of a URL, behind `framing=`. */
     toString(): string;
+    #private;
 }
+/**
+ * A frame is as long as a function says, and delivered whole. It is asked again, from the beginning, when there is more, so a frame that
+ * comes in small pieces costs the square of what it takes to tell; but no more once it has told. An error that it throws ends the
+ * connection with `protocol error`, and so does a frame of no bytes. A `RangeError` means that the input is malformed; any other, and an
+ * answer that is no whole number, is a failure of the function, and reported to `onError` as well. It runs where the loop does, so
+ * there must be no other thread: servers of mode `'threads'` refuse it. Frames are written with `write`.
+ * @param {Measure} measure says how long a frame is
+ * @param {FrameSize} [options] how large one may be
+ * @returns {Framing} for servers of mode `'inline'`
+ * @throws {ReactorError} `INVALID_ARGUMENT` for an unknown option, and a value out of range
+ */
+export function custom(measure: Measure, options?: FrameSize): Framing;
 /**
  * A frame ends before the next of the delimiters, each of one or more bytes, and is delivered without it. Of several whichever
  * is whole first counts, and of those that end with the same byte the longest. `writeFrame` writes the first.
@@ -82,10 +112,11 @@ export function delimiter(delimiters: string | Uint8Array | readonly (string | U
 export function fixed(length: number, options?: FrameSize): Framing;
 /**
  * A framing as the addon takes it.
- * @param {unknown} value one, its text, or `null`
- * @returns {string}
+ * @param {unknown} value one, its text, a function that measures frames, or `null`
+ * @param {(error: unknown) => void} failed takes what is wrong with a function
+ * @returns {import('../types/native.js').Term}
  */
-export function framingText(value: unknown): string;
+export function framingTerm(value: unknown, failed: (error: unknown) => void): import("../types/native.js").Term;
 /**
  * A frame has a header that says how long it is. It has as many bytes as offset, width, the field's value and adjustment say
  * together.

@@ -1,5 +1,6 @@
 export type Conn = import("./conn.js").Conn;
 export type Datagram = import("./datagram.js").Datagram;
+export type Detached = import("./detached.js").Detached;
 export type Server = import("./server.js").Server;
 export type Timer = import("./timer.js").Timer;
 export type Actions = typeof import("./constants.js").Action;
@@ -85,6 +86,12 @@ export type Handler = {
      * is gone: the last of its callbacks, exactly once after each `onOpen`. The errno is the system's, for `reset`.
      */
     onClose?: (conn: Conn, reason: CloseReason, errno: number | null) => Answer | Promise<Answer>;
+    /**
+     * The connection was taken out of the engine, by
+     * `conn.detach` or `Action.Detach`: the last of its callbacks, instead of `onClose`. Who takes neither the socket nor the
+     * descriptor before this ends, or its promise, or has no such callback, wants it closed.
+     */
+    onDetach?: (conn: Conn, detached: Detached) => Answer | Promise<Answer>;
     /**
      * Time passes:
      * called as soon as the loops run, and again after as many milliseconds as it returns; nothing ends it. One that throws is

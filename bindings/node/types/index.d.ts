@@ -7,6 +7,10 @@ export type ConnInfo = import("./conn.js").ConnInfo;
  */
 export type Credentials = import("./conn.js").Credentials;
 /**
+ * says how many bytes a frame has
+ */
+export type Measure = import("./framing.js").Measure;
+/**
  * the callbacks of a server
  */
 export type Handler = import("./handler.js").Handler;
@@ -83,16 +87,19 @@ import { CloseReason } from "./constants.js";
 import { Conn } from "./conn.js";
 import { ConnId } from "./conn_id.js";
 import { Datagram } from "./datagram.js";
+import { Detached } from "./detached.js";
 import { ErrorCode } from "./constants.js";
 import { Framing } from "./framing.js";
 import { Histogram } from "./metrics.js";
 import { ReactorError } from "./error.js";
 import { Server } from "./server.js";
+import { ServerHandle } from "./server_handle.js";
 import { Timer } from "./timer.js";
+import { custom } from "./framing.js";
 import { delimiter } from "./framing.js";
 import { fixed } from "./framing.js";
 import { lengthField } from "./framing.js";
 import { line } from "./framing.js";
 import { resp } from "./framing.js";
 import { serve } from "./serve.js";
-export { Action, CloseReason, Conn, ConnId, Datagram, ErrorCode, Framing, Histogram, ReactorError, Server, Timer, delimiter, fixed, lengthField, line, resp, serve };
+export { Action, CloseReason, Conn, ConnId, Datagram, Detached, ErrorCode, Framing, Histogram, ReactorError, Server, ServerHandle, Timer, custom, delimiter, fixed, lengthField, line, resp, serve };

@@ -1,3 +1,5 @@
+/** What its connections have instead of a scope. */
+export const NO_SCOPE: Scope;
 /**
  * An asynchronous context of its own: it begins as the one that it is made in, and what functions that run in it enter
  * is seen by those that run in it later, and by no other.
@@ -17,3 +19,5 @@ export class Scope {
     fork(): Scope;
     #private;
 }
+/** What a handler has that looks after contexts itself, as those of this package may. */
+export const UNSCOPED: unique symbol;

@@ -1,6 +1,7 @@
 export type Handler = import("./handler.js").Handler;
 export type ConnId = import("./conn_id.js").ConnId;
 export type Options = import("./options.js").Options;
+export type ServerHandle = import("./server_handle.js").ServerHandle;
 export type ConnectOptions = import("./terms.js").ConnectOptions;
 export type EnrollOptions = import("./terms.js").EnrollOptions;
 export type ListenOptions = import("./terms.js").ListenOptions;
@@ -153,6 +154,12 @@ export class Server extends ById {
     /** Whether {@link stop} or {@link stopGracefully} was called, by whomever; and after the stop. */
     get isStopping(): boolean;
     /**
+     * How other threads of the process reach the server: it can be sent to a Worker. Always the same object.
+     * @returns {ServerHandle}
+     * @throws {ReactorError} what any call does when the server is over
+     */
+    get handle(): ServerHandle;
+    /**
      * Keeps the process, or the Worker, alive while the server runs, as it does unless {@link unref} was called.
      * @returns {this} the server
      */
@@ -162,6 +169,11 @@ export class Server extends ById {
      * @returns {this} the server
      */
     unref(): this;
+    /**
+     * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
+     * @returns {void}
+     */
+    sendNow(): void;
     /**
      * Calls a function on this thread after a time, for what concerns no connection. One that throws is reported to `onError`;
      * a timer that repeats goes on all the same. It ends with the server, and does not keep the process alive.

@@ -8,11 +8,12 @@ export type Written = (error: ReactorError | null) => unknown;
  */
 export type Input = Buffer | Buffer[] | null;
 /**
- * Input that came with others in one batch and waits, and what gives it to the handler.
+ * Input that came with others in one batch and waits, what gives it to the handler, and what it takes in the stream.
  */
 export type Waiting = {
     input: Input;
     give: (input: Input) => void;
+    piece: Buffer | undefined;
 };
 /**
  * Who calls the user for a connection.
@@ -26,6 +27,14 @@ export type Caller = {
      * when its loop has come to that
      */
     run: (ask: (token: number) => import("../types/native.js").Failure | null, call: (conn: any) => unknown) => import("../types/native.js").Failure | null;
+    /**
+     * when a function that measures frames has
+     */
+    failed: (error: unknown) => void;
+    /**
+     * takes out of what is being delivered what the handler was not given, as it came
+     */
+    rest: () => Buffer[];
 };
 /** What the package keeps of a connection, besides the object that the user has. */
 export class Session {
@@ -103,9 +112,16 @@ export class Session {
     abort(): void;
     /** An answer closes it. It may be closed already; then there is nothing left to do. */
     closeIfOpen(): void;
+    detach(): void;
+    /** An answer detaches it, as {@link closeIfOpen} has it. */
+    detachIfOpen(): void;
     /** A callback of its failed. An endpoint stays as it is. */
     fail(): void;
     pause(): void;
+    /** Another thread has paused it. */
+    paused(): void;
+    /** Another thread holds it once more. */
+    held(): void;
     resume(): void;
     hold(): void;
     release(): void;
@@ -119,8 +135,9 @@ export class Session {
     /**
      * @param {Input} input
      * @param {(input: Input) => void} give
+     * @param {Buffer} [piece]
      */
-    keepWaiting(input: Input, give: (input: Input) => void): void;
+    keepWaiting(input: Input, give: (input: Input) => void, piece?: Buffer): void;
     /**
      * What is no input: at once, or when the promises have ended.
      * @param {unknown} what of which one may be owed
@@ -151,8 +168,8 @@ export class Session {
      * @param {number} write
      */
     setTimeouts(idle: number, read: number, write: number): void;
-    /** @param {string} text */
-    setFraming(text: string): void;
+    /** @param {unknown} framing */
+    setFraming(framing: unknown): void;
     /**
      * @param {string} name
      * @param {string} text

@@ -1,3 +1,7 @@
+/**
+ * takes what is wrong with a function that measures frames
+ */
+export type Failed = (error: unknown) => void;
 export type Framing = import("./framing.js").Framing;
 export type NativeOption = import("../types/native.js").NativeOption;
 export type Term = import("../types/native.js").Term;
@@ -26,10 +30,11 @@ export type ConnOptions = {
      */
     halfOpen?: boolean;
     /**
-     * How input is cut into frames: one of `line()` and the like, or as it stands in
-     * a query. Default: not at all.
+     * How input is cut into frames: one of `line()` and
+     * the like, or as it stands in a query; or, in mode `'inline'`, a function that measures them, as `custom` has it. Default: not
+     * at all.
      */
-    framing?: Framing | string | null;
+    framing?: Framing | string | import("./framing.js").Measure | null;
 };
 /**
  * What sockets of listeners and of outgoing connections have in common.
@@ -177,8 +182,9 @@ export const LISTEN_OPTIONS: readonly string[];
 /**
  * The options of an outgoing connection as the addon takes them, and its context.
  * @param {unknown} options
+ * @param {Failed} failed
  */
-export function connectTerms(options: unknown): {
+export function connectTerms(options: unknown, failed: Failed): {
     native: {
         onLoop?: number;
         terms: import("../types/native.js").Term[];
@@ -189,8 +195,9 @@ export function connectTerms(options: unknown): {
 /**
  * The same of an enrolled one.
  * @param {unknown} options
+ * @param {Failed} failed
  */
-export function enrollTerms(options: unknown): {
+export function enrollTerms(options: unknown, failed: Failed): {
     native: {
         onLoop?: number;
         terms: import("../types/native.js").Term[];
@@ -198,12 +205,14 @@ export function enrollTerms(options: unknown): {
     };
     context: unknown;
 };
+/** @typedef {(error: unknown) => void} Failed takes what is wrong with a function that measures frames */
 /**
  * The options of a listener as the addon takes them.
  * @param {unknown} options
+ * @param {Failed} failed
  * @returns {Term[]}
  */
-export function listenTerms(options: unknown): Term[];
+export function listenTerms(options: unknown, failed: Failed): Term[];
 /**
  * The options of an open socket as the addon takes them.
  * @param {unknown} options

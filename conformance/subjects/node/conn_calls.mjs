@@ -1,5 +1,5 @@
 // Calls on a connection.
-import { framingOf } from './framings.mjs';
+import { cutBy, framingOf } from './framings.mjs';
 import { complain, emit, outcome, thread } from './report.mjs';
 import { SOCKET_OPTIONS } from './terms.mjs';
 import { camel } from './options.mjs';
@@ -75,8 +75,9 @@ const CALLS = {
     return done(conn.sendTo(to, text));
   },
   framing(_, conn, spec) {
-    conn.setFraming(framingOf(spec));
-    if (conn.data) conn.data.framed = spec !== 'none';
+    const framing = framingOf(spec);
+    conn.setFraming(framing);
+    if (conn.data) conn.data.framed = cutBy(framing);
     return 'ok';
   },
   timeouts(_, conn, rest) {

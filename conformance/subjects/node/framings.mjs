@@ -1,5 +1,5 @@
 // Framings from their SPEC.
-import { ReactorError, delimiter, fixed, lengthField, line, resp } from 'reactor-engine';
+import { custom, delimiter, fixed, lengthField, line, resp } from 'reactor-engine';
 
 const hex = (text) => Buffer.from(text, 'hex');
 const numberOr = (word) => (text) => (text === word ? word : Number(text));
@@ -10,18 +10,30 @@ function length([width, order, offset, adjustment, strip], options) {
   return lengthField({ ...field, ...further, ...options });
 }
 
+/** A frame is decimal digits, a colon, and that many bytes. */
+function measure(data) {
+  const text = data.toString('latin1', 0, 20);
+  if (!/^\d/.test(text)) throw new RangeError('a frame begins with a digit');
+  const colon = text.indexOf(':');
+  return colon < 0 ? null : colon + 1 + Number(text.slice(0, colon));
+}
+
 const KINDS = {
   line: (_, options) => line(options),
   fixed: ([size], options) => fixed(Number(size), options),
   delimiter: ([hexes], options) => delimiter(hexes.split('+').map(hex), options),
   length,
   resp: ([count], options) => resp(count === undefined ? options : { maxArguments: Number(count), ...options }),
-  custom() {
-    throw new ReactorError('UNSUPPORTED', 'n/a');
-  },
+  custom: (_, options) => custom(measure, options),
 };
 
-/** A framing and whether there is one, from `line`, `length:2:big:rest:max=80` and the like. */
+/** How input is cut by a framing: not at all, in frames of the subject's own function, or in others. */
+export function cutBy(framing) {
+  if (!framing) return null;
+  return framing.text === 'custom' ? 'custom' : 'frames';
+}
+
+/** A framing, from `line`, `length:2:big:rest:max=80` and the like. */
 export function framingOf(spec) {
   const options = {};
   let [text, size] = spec.split(':max=');

@@ -113,8 +113,9 @@ export function take(scene, data) {
 
 function takeFrame(scene, frame) {
   const { conn } = scene;
-  if (isScript(conn)) return obey(scene, frame.toString().trimEnd());
-  if (conn.data.mode === 'echo') return void outcome(() => conn.writeFrame(frame));
+  const isCustom = conn.data.framed === 'custom';
+  if (isScript(conn)) return obey(scene, frame.toString('utf8', isCustom ? frame.indexOf(':') + 1 : 0).trimEnd());
+  if (conn.data.mode === 'echo') return void outcome(() => (isCustom ? conn.write(frame) : conn.writeFrame(frame)));
   return turnOver(conn, frame);
 }
 

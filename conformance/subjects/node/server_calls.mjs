@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import net from 'node:net';
 
+import { Action, Server } from 'reactor-engine';
+
 import { cancel } from './conn_calls.mjs';
+import { cutBy } from './framings.mjs';
 import { complain, emit, outcome, thread } from './report.mjs';
 import { ofConnection, ofListener } from './terms.mjs';
 import { split } from './text.mjs';
@@ -85,9 +88,9 @@ async function enroll(_, server, rest) {
     }
   }
   const [, scheme, address] = url.match(/^(\w+):\/\/(.*)$/);
+  if (address.startsWith('@')) return enrollOurs(server, url, options);
   const [, host, port] = address.match(/^\[?(.*?)\]?:(\d+)$/) ?? [];
-  const path = address.replace(/^@/, '\0');
-  const socket = net.connect(scheme === 'unix' ? { path } : { host, port: Number(port) });
+  const socket = net.connect(scheme === 'unix' ? { path: address } : { host, port: Number(port) });
   // Node must not read from it.
   socket.pause();
   await once(socket, 'connect');
@@ -95,6 +98,23 @@ async function enroll(_, server, rest) {
     return String(server.enroll(socket._handle.fd, ofOutgoing(options)).id);
   } finally {
     socket.destroy();
+  }
+}
+
+/** The same with a socket that the engine has connected: Node 20 itself cannot connect to an abstract name. */
+async function enrollOurs(server, url, options) {
+  const connected = {};
+  const taken = new Promise((resolve, reject) => Object.assign(connected, { resolve, reject }));
+  const onDetach = (_, detached) => connected.resolve(detached.takeFd());
+  const other = new Server({ onOpen: () => Action.Detach, onDetach, onClose: connected.reject }, { loops: 1 });
+  await other.start();
+  other.connect(url);
+  const descriptor = await taken;
+  try {
+    return String(server.enroll(descriptor, ofOutgoing(options)).id);
+  } finally {
+    closeSync(descriptor);
+    await other.stop();
   }
 }
 
@@ -125,7 +145,7 @@ const CALLS = {
 /** What the subject knows of an outgoing connection rides in its context. */
 function ofOutgoing(text) {
   const { context, ...options } = ofConnection(text);
-  return { ...options, context: { context, framed: Boolean(options.framing), isOutgoing: true } };
+  return { ...options, context: { context, framed: cutBy(options.framing), isOutgoing: true } };
 }
 
 /** Makes a call: its result, or a promise of it. */

@@ -4,6 +4,8 @@ import { Action, ReactorError, Server } from 'reactor-engine';
 
 import { World } from './calls.mjs';
 import { control } from './control.mjs';
+import { goOn } from './detached.mjs';
+import { cutBy } from './framings.mjs';
 import { options } from './options.mjs';
 import { complain, emit, thread } from './report.mjs';
 import { NOTHING, play, take, takeCommand, takeDatagram } from './script.mjs';
@@ -16,8 +18,8 @@ process.emitWarning = (warning, ...more) => {
   if (!untold.includes(warning?.code)) emitWarning.call(process, warning, ...more);
 };
 
-/** Listeners whose input comes in frames, by their numbers. */
-const framed = new Set();
+/** How the input of listeners is cut, by their numbers: see `cutBy`. */
+const framed = new Map();
 
 /** Whose connection it is; of one that has ended before this thread was told of it nobody can say. */
 function listenerOf(conn) {
@@ -28,8 +30,8 @@ function listenerOf(conn) {
   }
 }
 
-/** Whether its input comes in frames. All listeners of the command line have one framing. */
-const isFramed = (listener) => (listener === null ? framed.size > 0 : framed.has(listener));
+/** How its input is cut. All listeners of the command line have one framing. */
+const framedBy = (listener) => (listener === null ? [...framed.values()][0] : framed.get(listener));
 
 /** The handler: reports every callback and carries out its script. */
 function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
@@ -49,7 +51,7 @@ function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
     onOpen(conn) {
       const listener = listenerOf(conn);
       const isOutgoing = conn.data?.isOutgoing ?? false;
-      const own = isOutgoing ? { mode: outgoingMode, ...conn.data } : { mode, framed: isFramed(listener) };
+      const own = isOutgoing ? { mode: outgoingMode, ...conn.data } : { mode, framed: framedBy(listener) };
       conn.data = { partial: NOTHING, ...own };
       say('open', conn, { listener, thread });
       return isOutgoing ? undefined : played('onOpen')(conn);
@@ -76,6 +78,7 @@ function subject({ mode, outgoingMode, scripts, trace, ticks, log }, world) {
       emit('timer', { id: String(conn.id), timer: timer.id, result: null, thread });
       return played('onTimer')(conn);
     },
+    onDetach: goOn,
     onClose(conn, reason, errno) {
       conn.data ??= {};
       say('close', conn, { reason, errno, thread });
@@ -102,7 +105,7 @@ function listen(server, { urls, listenOptions, listenInherited }) {
   const options = ofListener(listenOptions);
   const bound = urls.map((url) => server.listen(url, options));
   if (listenInherited) bound.push(...server.listenInherited(options));
-  if (options.framing) server.listeners.forEach(({ listener }) => framed.add(listener));
+  server.listeners.forEach(({ listener }) => framed.set(listener, cutBy(options.framing)));
   return bound;
 }
 

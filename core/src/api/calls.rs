@@ -116,6 +116,15 @@ impl Handle {
         self.request(id, Request::Release)
     }
 
+    /// Whether a connection is held, by whomever.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    #[doc(hidden)]
+    pub fn is_held(&self, id: ConnId) -> Result<bool> {
+        Ok(self.mailbox(id)?.shared(id)?.is_held())
+    }
+
     /// Changes a connection's time-outs. They begin anew.
     ///
     /// # Errors
@@ -153,14 +162,34 @@ impl Handle {
         takes.then_some(()).ok_or_else(|| closed_error(id))
     }
 
-    /// Input that was handed over and is not consumed comes again, in front of the next: for who finds so after the answer, while
-    /// the connection is held.
+    /// Input that was handed over and is not consumed comes again, in front of the next, cut as is said now: for who finds so while
+    /// the connection is held, or on its loop. Without a framing, when there is more.
     ///
     /// # Errors
     /// As [`close`](Self::close).
     #[doc(hidden)]
     pub fn give_back(&self, id: ConnId, bytes: Vec<u8>) -> Result<()> {
-        self.run_on_conn(id, move |conn| conn.take_back(&bytes))
+        self.on_loop_of(id, move |state| state.take_back(id, &bytes, false))
+    }
+
+    /// The same for input that the handler has not had: without a framing it comes at once.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    #[doc(hidden)]
+    pub fn hand_over_again(&self, id: ConnId, bytes: Vec<u8>) -> Result<()> {
+        self.on_loop_of(id, move |state| state.take_back(id, &bytes, true))
+    }
+
+    /// Runs a part on a connection's loop: at once if this is its thread.
+    fn on_loop_of(&self, id: ConnId, run: impl FnOnce(&LoopState) + Send + 'static) -> Result<()> {
+        let mailbox = self.mailbox(id)?;
+        mailbox.shared(id)?;
+        match LoopState::current(mailbox) {
+            Some(state) => run(&state),
+            None => self.run_on_conn(id, move |conn| conn.on_its_loop(run))?,
+        }
+        Ok(())
     }
 
     /// In `on_data` of a command: where its arguments stand, as [`Conn::arguments`] has them; `None` elsewhere.

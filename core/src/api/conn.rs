@@ -364,19 +364,14 @@ impl<'a> Conn<'a> {
         self.state.envelope(self.id)?.landing?.source()
     }
 
-    /// In `on_data`: the input was not cut by a framing.
-    pub(crate) fn is_raw(&self) -> bool {
-        self.state.input.get().is_some_and(|input| input.raw)
-    }
-
     /// Stops reading this connection until what was handed over of it is answered.
     pub(crate) fn hold_for_answer(&self) {
         self.state.hold(self.id);
     }
 
-    /// Input that was handed over comes again.
-    pub(crate) fn take_back(&self, bytes: &[u8]) {
-        self.state.keep_handed_over(self.id, bytes);
+    /// Runs a part on the loop's state.
+    pub(crate) fn on_its_loop(&self, run: impl FnOnce(&LoopState)) {
+        run(self.state);
     }
 
     /// Too much waits for the handler, or no longer.

@@ -233,6 +233,10 @@ impl ConnShared {
         holds.is_some_and(|holds| holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok())
     }
 
+    pub(crate) fn is_held(&self) -> bool {
+        self.more.get().is_some_and(|more| more.holds.load(Ordering::Acquire) > 0)
+    }
+
     pub(crate) fn owe_drain(&self) {
         self.above.store(true, Ordering::Release);
     }

@@ -9,7 +9,8 @@ pub struct Carries {
     pub commands: bool,
     /// Its receivers are told when a turn flushes and when it ends.
     pub turns: bool,
-    /// Its receivers lend memory that input is read into, and may become full within a turn.
+    /// Its receivers lend memory that input is read into, may become full within a turn, and are told what frames and commands
+    /// take in the stream.
     pub lends: bool,
     /// Its receivers gather frames, and are told when those of a read were delivered.
     pub gathers: bool,

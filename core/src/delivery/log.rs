@@ -8,17 +8,19 @@
 //! sockets, which could end before. The others flow: what happened in a turn is handled before that turn brings anything to rest.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::Event;
-use super::handler::BoxError;
+use super::handler::{BoxError, Detached};
 use super::receiver::{Delivery, Receiver, Turn};
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::contract::action::Action;
 use crate::contract::carries::Carries;
 use crate::shared::handle::Handle;
+use crate::shared::mailbox::Mailbox;
 
 mod about;
 mod completion;
@@ -119,7 +121,7 @@ impl<R: Reader> Delivery for Logged<R> {
 
     fn carries(&self) -> Carries {
         let commands = self.0.takes_commands();
-        Carries { detach: false, commands, turns: true, lends: true, gathers: false }
+        Carries { detach: true, commands, turns: true, lends: true, gathers: false }
     }
 
     fn runs_user_code(&self) -> bool {
@@ -140,30 +142,38 @@ impl<R: Reader> Delivery for Logged<R> {
 struct Log {
     records: Vec<Record>,
     bytes: Vec<u8>,
+    detached: Vec<(ConnId, Detached)>,
     /// How many bytes the one before had: as many are expected.
     expected: usize,
 }
 
 impl Log {
-    /// The bytes from here on are a connection's, as they came. They belong to the record before, if that is the same
-    /// connection's.
+    /// The bytes from here on are a connection's. They belong to the record before, if that is of such of the same connection.
     fn push_raw(&mut self, conn: &Conn<'_>, from: usize) {
         let end = self.bytes.len();
         match self.records.last_mut() {
             Some(last) if last.ends_raw_data(conn.id(), from) => last.extend(end),
-            _ => self.records.push(Record::data(conn.id(), from..end, 0)),
+            _ => self.records.push(Record::data(conn.id(), from..end)),
         }
     }
 
+    /// A frame, with all of its piece of the stream: it may have to be given back, to be cut otherwise.
     #[inline]
-    fn push_frame(&mut self, conn: &Conn<'_>, frame: &[u8]) {
+    fn push_frame(&mut self, conn: &Conn<'_>, piece: &[u8], frame: Range<usize>) {
         let from = self.bytes.len();
-        self.bytes.extend_from_slice(frame);
-        self.records.push(Record::data(conn.id(), from..self.bytes.len(), Record::FRAME));
+        self.bytes.extend_from_slice(piece);
+        let place = from + frame.start..from + frame.end;
+        if let Some(record) = Record::frame(conn.id(), place.clone(), piece.len() - frame.end) {
+            return self.records.push(record);
+        }
+        self.records.extend(Record::frame(conn.id(), place.clone(), 0));
+        self.records.push(Record::at(Kind::CutOff, conn.id(), place.end..self.bytes.len()));
     }
 
-    /// The arguments of a command, each behind its length. None is as long as 4 GiB: frames are limited.
-    fn push_command(&mut self, conn: &Conn<'_>, data: &[u8]) {
+    /// The arguments of a command, each behind its length, and behind what the command takes in the stream. None is as long as
+    /// 4 GiB: frames are limited.
+    fn push_command(&mut self, conn: &Conn<'_>, piece: &[u8], data: &[u8]) {
+        self.bytes.extend_from_slice(piece);
         let from = self.bytes.len();
         for argument in conn.arguments(data).iter() {
             self.bytes.extend_from_slice(&(argument.len() as u32).to_le_bytes());
@@ -201,9 +211,11 @@ impl Log {
         &mut self.bytes
     }
 
-    fn take(&mut self) -> (Vec<Record>, Vec<u8>) {
+    /// What was gathered, for whoever handles it.
+    fn take(&mut self, answer_to: Option<Arc<Mailbox>>) -> HandOver {
         self.expected = self.bytes.len().min(GATHER_LIMIT);
-        (std::mem::take(&mut self.records), std::mem::take(&mut self.bytes))
+        let (records, bytes) = (std::mem::take(&mut self.records), std::mem::take(&mut self.bytes));
+        HandOver::new(records, bytes, std::mem::take(&mut self.detached), answer_to)
     }
 
     /// Takes answered memory back, if it is the better one, and nobody else has a share in it.
@@ -352,17 +364,21 @@ fn connections<'a>(records: impl Iterator<Item = &'a Record> + 'a) -> impl Itera
 
 impl<R: Reader> Receiver for Logger<R> {
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        if conn.is_raw() {
-            let (waits, from) = (self.waits(conn.id()), self.log.bytes.len());
-            self.log.bytes.extend_from_slice(data);
-            self.log.push_raw(conn, from);
-            self.gathered(conn, waits);
-            return Action::None;
-        }
-        match conn.has_arguments() {
-            true => self.log.push_command(conn, data),
-            false => self.log.push_frame(conn, data),
-        }
+        let (waits, from) = (self.waits(conn.id()), self.log.bytes.len());
+        self.log.bytes.extend_from_slice(data);
+        self.log.push_raw(conn, from);
+        self.gathered(conn, waits);
+        Action::None
+    }
+
+    fn frame(&mut self, conn: &Conn<'_>, piece: &[u8], frame: Range<usize>) -> Action {
+        self.log.push_frame(conn, piece, frame);
+        conn.set_full(self.log.is_full());
+        Action::None
+    }
+
+    fn command(&mut self, conn: &Conn<'_>, piece: &[u8], data: &[u8]) -> Action {
+        self.log.push_command(conn, piece, data);
         conn.set_full(self.log.is_full());
         Action::None
     }
@@ -417,10 +433,15 @@ impl<R: Reader> Receiver for Logger<R> {
                 self.log.push_datagram(conn, bytes);
                 self.gathered(conn, waits);
             }
+            Event::Detached(conn, detached) => {
+                if self.reader.takes_about() {
+                    self.log.push_about(conn);
+                }
+                self.log.records.push(Record::new(Kind::Detached, Some(conn.id()), [0; 2]));
+                self.log.detached.push((conn.id(), detached));
+            }
             // UDP promises nothing.
             Event::Undelivered(..) => {}
-            // Refused when it is asked for: see `carries`.
-            Event::Detached(..) => {}
         }
         Action::None
     }
@@ -432,12 +453,12 @@ impl<R: Reader> Receiver for Logger<R> {
             return;
         }
         self.spacing.begin();
-        let (records, bytes) = self.log.take();
         self.held = 0;
+        let answer_to = (!turn.is_last()).then(|| Arc::clone(turn.state.mailbox()));
+        let hand_over = self.log.take(answer_to);
         turn.set_full(false);
         self.outstanding = true;
-        let answer_to = (!turn.is_last()).then(|| Arc::clone(turn.state.mailbox()));
-        let handled = self.reader.read(turn.server(), HandOver::new(records, bytes, answer_to));
+        let handled = self.reader.read(turn.server(), hand_over);
         if let Some(hand_over) = handled {
             self.take_answer(turn, hand_over.into_answered());
         }
@@ -501,9 +522,9 @@ mod tests {
     fn room_is_made_for_what_the_last_time_needed_and_no_more() {
         let mut log = Log::default();
         log.make_room(100).extend([1; 5000]);
-        assert_eq!(log.take().1.len(), 5000);
+        assert_eq!(log.take(None).bytes().len(), 5000);
         assert_eq!(log.make_room(100).capacity(), 5100);
-        drop(log.take());
+        drop(log.take(None));
         assert_eq!(log.make_room(100).capacity(), 100);
     }
 }

@@ -1,6 +1,7 @@
 //! What a carrier is: how one way of calling user code is told what happens.
 
 use std::any::Any;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::event::Event;
@@ -47,6 +48,17 @@ pub trait Delivery: Send + Sync + 'static {
 pub trait Receiver {
     /// Bytes came in for a connection: whatever there is, or one frame.
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action;
+
+    /// A frame came in, which takes this piece of the stream. Instead of [`data`](Self::data), with [`Carries::lends`].
+    fn frame(&mut self, conn: &Conn<'_>, piece: &[u8], frame: Range<usize>) -> Action {
+        self.data(conn, &piece[frame])
+    }
+
+    /// The same for a command, of which `data` has the arguments.
+    fn command(&mut self, conn: &Conn<'_>, piece: &[u8], data: &[u8]) -> Action {
+        let _ = piece;
+        self.data(conn, data)
+    }
 
     /// Memory that input is to be read into, behind what is in it, with room for that many bytes: so that a receiver which
     /// keeps input need not copy it. `None`: input comes by [`data`](Self::data). Only with [`Carries::lends`].

@@ -6,13 +6,13 @@ use crate::base::conn_id::ConnId;
 use crate::contract::action::CloseReason;
 use crate::delivery::receiver::Receiver;
 use crate::framing::{Command, FrameError, Framer};
-use crate::loop_state::LoopState;
+use crate::loop_state::{Input, LoopState};
 
 impl EventLoop {
     /// Delivers the commands in what was read, as long as the connection flows and has no input of before. Says how many
     /// bytes that were.
     #[inline(never)]
-    pub(super) fn deliver_commands(&mut self, id: ConnId, read: usize) -> usize {
+    pub(super) fn deliver_commands<const LENDS: bool>(&mut self, id: ConnId, read: usize) -> usize {
         let (state, receiver) = (&*self.state, &mut *self.receiver);
         let input = &self.buffer[HEADROOM..HEADROOM + read];
         let mut at = 0;
@@ -27,7 +27,9 @@ impl EventLoop {
             };
             match found {
                 Ok(Command::Need) | Err(_) => break,
-                Ok(command) => at += Self::tell_command(state, receiver, id, &input[at..], &command),
+                Ok(command) => {
+                    at += Self::tell_command::<LENDS>(state, receiver, id, &input[at..], &command);
+                }
             }
         }
         at
@@ -35,7 +37,7 @@ impl EventLoop {
 
     /// Gives the receiver a command, if it is one. Says how many bytes of the input it took.
     #[inline(always)]
-    pub(super) fn tell_command(
+    pub(super) fn tell_command<const LENDS: bool>(
         state: &LoopState,
         receiver: &mut dyn Receiver,
         id: ConnId,
@@ -48,7 +50,14 @@ impl EventLoop {
             Command::Nothing(len) => return *len,
             Command::Need => return 0,
         };
-        Self::tell_data(state, receiver, id, data, false);
+        match LENDS {
+            true => {
+                let told = Input { id, len: data.len(), raw: false };
+                let piece = &input[..consumed];
+                Self::tell_input(state, receiver, told, |receiver, conn| receiver.command(conn, piece, data))
+            }
+            false => Self::tell_data(state, receiver, id, data, false),
+        };
         state.arguments.clear();
         consumed
     }

@@ -12,10 +12,11 @@
 use std::ops::Range;
 
 use super::{EventLoop, HEADROOM};
+use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{debug, report};
 use crate::conn::stream::machine::Machine;
-use crate::contract::action::CloseReason;
+use crate::contract::action::{Action, CloseReason};
 use crate::delivery::receiver::Receiver;
 use crate::framing::{Command, Cut, FrameError, Framer};
 use crate::loop_state::{Input, LoopState};
@@ -57,7 +58,12 @@ impl EventLoop {
     /// Cuts what was read into frames, and delivers them; says whether the connection flows still, with nothing
     /// left over. One that has input of before, or whose framing is a function of the user's, does not.
     /// The first `delivered` bytes are left out.
-    pub(super) fn deliver_frames(&mut self, id: ConnId, delivered: usize, read: usize) -> bool {
+    pub(super) fn deliver_frames<const LENDS: bool>(
+        &mut self,
+        id: ConnId,
+        delivered: usize,
+        read: usize,
+    ) -> bool {
         let end = HEADROOM + read;
         let mut at = HEADROOM + delivered;
         while at < end {
@@ -70,12 +76,12 @@ impl EventLoop {
                 }
             };
             let Ok(Cut::Frame { frame, consumed }) = cut else { break };
-            let frame = &self.buffer[at..end][frame];
-            Self::tell_data(&self.state, &mut *self.receiver, id, frame, false);
+            let piece = &self.buffer[at..end][..consumed];
+            Self::tell_frame::<LENDS>(&self.state, &mut *self.receiver, id, piece, frame);
             at += consumed;
         }
         if at == HEADROOM {
-            at += self.deliver_commands(id, read);
+            at += self.deliver_commands::<LENDS>(id, read);
         }
         if at == HEADROOM {
             self.deliver_read(id, read);
@@ -156,8 +162,13 @@ impl EventLoop {
                 }
                 Piece::Deliver { part, consumed, raw } => {
                     gathered = self.gathers;
-                    let part = &input[at..][part];
-                    let kept = Self::tell_data(&self.state, &mut *self.receiver, id, part, raw);
+                    let piece = &input[at..][..consumed];
+                    let (state, receiver) = (&*self.state, &mut *self.receiver);
+                    let kept = match (raw, self.lends) {
+                        (true, _) => Self::tell_data(state, receiver, id, piece, true),
+                        (false, true) => Self::tell_frame::<true>(state, receiver, id, piece, part),
+                        (false, false) => Self::tell_frame::<false>(state, receiver, id, piece, part),
+                    };
                     // What was shown without a framing, and kept, waits for more.
                     fresh = !raw;
                     at += consumed - kept;
@@ -166,7 +177,10 @@ impl EventLoop {
                 Piece::Command(command) => {
                     gathered = self.gathers;
                     let (state, receiver) = (&*self.state, &mut *self.receiver);
-                    at += Self::tell_command(state, receiver, id, &input[at..], &command);
+                    at += match self.lends {
+                        true => Self::tell_command::<true>(state, receiver, id, &input[at..], &command),
+                        false => Self::tell_command::<false>(state, receiver, id, &input[at..], &command),
+                    };
                     fresh = true;
                     continue;
                 }
@@ -195,9 +209,38 @@ impl EventLoop {
         data: &[u8],
         raw: bool,
     ) -> usize {
+        let input = Input { id, len: data.len(), raw };
+        Self::tell_input(state, receiver, input, |receiver, conn| receiver.data(conn, data))
+    }
+
+    /// Gives the receiver a frame, which takes this piece of the stream.
+    #[inline(always)]
+    pub(super) fn tell_frame<const LENDS: bool>(
+        state: &LoopState,
+        receiver: &mut dyn Receiver,
+        id: ConnId,
+        piece: &[u8],
+        frame: Range<usize>,
+    ) -> usize {
+        if !LENDS {
+            return Self::tell_data(state, receiver, id, &piece[frame], false);
+        }
+        let input = Input { id, len: frame.len(), raw: false };
+        Self::tell_input(state, receiver, input, |receiver, conn| receiver.frame(conn, piece, frame))
+    }
+
+    /// Gives the receiver input, and says how many of the bytes the handler keeps.
+    #[inline(always)]
+    pub(super) fn tell_input(
+        state: &LoopState,
+        receiver: &mut dyn Receiver,
+        input: Input,
+        call: impl FnOnce(&mut dyn Receiver, &Conn<'_>) -> Action,
+    ) -> usize {
         state.metrics().messages_read.add(1);
-        state.input.set(Some(Input { id, len: data.len(), raw }));
-        Self::tell_of(state, receiver, id, |receiver, conn| receiver.data(conn, data));
+        let id = input.id;
+        state.input.set(Some(input));
+        Self::tell_of(state, receiver, id, call);
         state.input.set(None);
         match state.kept.get() {
             0 => 0,

@@ -107,10 +107,8 @@ impl EventLoop {
                 if !entry.flows_plainly() {
                     note_came(state, entry);
                 }
-                let piece = match lent {
-                    None => entry.first_piece(&buffer[..got.len]),
-                    Some(_) => None,
-                };
+                // Who lends is told of a frame's piece, too.
+                let piece = if LENDS { None } else { entry.first_piece(&buffer[..got.len]) };
                 (got, piece, lent)
             };
             let mut left = Left { read: got.len, delivered: 0, kept: 0, more: got.more };
@@ -146,7 +144,10 @@ impl EventLoop {
             // The handler may have set a framing meanwhile, which cuts what was kept.
             self.deliver_rest(id, end - left.kept..end, false);
         } else if left.delivered < left.read {
-            flows = self.deliver_frames(id, left.delivered, left.read);
+            flows = match self.lends {
+                true => self.deliver_frames::<true>(id, left.delivered, left.read),
+                false => self.deliver_frames::<false>(id, left.delivered, left.read),
+            };
         }
         if left.more {
             self.read_all(id, self.state.config().read_budget.saturating_sub(left.read));

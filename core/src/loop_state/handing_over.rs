@@ -5,7 +5,7 @@ use crate::base::conn_id::ConnId;
 use crate::conn::stream::entry::StreamEntry;
 use crate::conn::stream::queue::BlockPool;
 use crate::contract::action::CloseReason;
-use crate::framing::Framing;
+use crate::framing::{Framer, Framing};
 
 impl LoopState {
     pub(crate) fn hold(&self, id: ConnId) {
@@ -51,6 +51,26 @@ impl LoopState {
             entry.take_carry(&mut conns.pool)
         };
         self.carry(id, [&carried, bytes].concat());
+    }
+
+    /// Input that was handed over comes again, in front of what is carried, and is looked at with new eyes; if nothing cuts it, `soon`
+    /// or when there is more.
+    pub(crate) fn take_back(&self, id: ConnId, bytes: &[u8], soon: bool) {
+        // A framing that is replaced may have a function of the user's: it is dropped when nothing is borrowed.
+        let (carried, _replaced) = {
+            let conns = &mut *self.conns.borrow_mut();
+            let Some(entry) = conns.slab.stream_mut(id).filter(|entry| entry.machine.is_open()) else {
+                return;
+            };
+            let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
+            let replaced = std::mem::replace(&mut entry.framer, framer);
+            entry.backlog |= (soon || entry.framer.is_some()) && !bytes.is_empty();
+            (entry.take_carry(&mut conns.pool), replaced)
+        };
+        self.carry(id, [bytes, &carried].concat());
+        let conns = &mut *self.conns.borrow_mut();
+        conns.line_up(id);
+        conns.mark_dirty(id);
     }
 
     /// What was handed over of a connection is answered: it goes on.

@@ -9,8 +9,7 @@ use std::time::Duration;
 use crate::common::{loops, read_exactly, tcp, PATIENCE};
 use reactor_core::binding::log::{completion, Envelope, HandOver, Kind, Logged, Reader, Record};
 use reactor_core::{
-    Action, BoxError, CloseReason, Completed, ConnId, ConnOptions, ErrorKind, Framing, Handle, ListenOptions,
-    Server,
+    Action, BoxError, CloseReason, Completed, ConnId, ConnOptions, Framing, Handle, ListenOptions, Server,
 };
 
 /// What a record told: its kind, its flags and its bytes, and how a connection closed.
@@ -23,7 +22,7 @@ enum Told {
 
 fn told(hand_over: &HandOver, record: &Record) -> Told {
     match (record.range(), record.how_closed()) {
-        (Some(range), _) => Told::Data(record.flags(), hand_over.bytes()[range].to_vec()),
+        (Some(range), _) => Told::Data(record.flags() & Record::FRAME, hand_over.bytes()[range].to_vec()),
         (None, Some(closed)) => Told::Closed(closed.reason),
         (None, None) => Told::Of(record.kind()),
     }
@@ -242,49 +241,6 @@ fn an_end_of_file_and_a_wake_have_records() {
     assert_eq!(next(&told), Told::Of(Kind::Eof));
     assert_eq!(read_exactly(&mut stream, 4), b"more");
     assert_eq!(next(&told), Told::Closed(CloseReason::LocalClose));
-}
-
-#[test]
-fn what_cannot_be_carried_is_refused_and_the_descriptor_stays() {
-    let (_server, url, told) = serve(|server, conn, told| match told {
-        Told::Data(_, bytes) if bytes == b"by id" => {
-            assert_eq!(server.detach(conn).unwrap_err().kind(), ErrorKind::Unsupported);
-            let _ = server.write(conn, b"still here").unwrap();
-            NOTHING
-        }
-        Told::Data(..) => (Action::Detach, 0),
-        _ => NOTHING,
-    });
-    let mut stream = tcp(&url);
-    assert_eq!(next(&told), Told::Of(Kind::Open));
-    stream.write_all(b"by id").unwrap();
-    assert_eq!(read_exactly(&mut stream, 10), b"still here");
-    assert_eq!(next(&told), data(b"by id"));
-    // As the failure of a callback it closes the connection, and says why.
-    stream.write_all(b"by action").unwrap();
-    assert_eq!(next(&told), data(b"by action"));
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-    drop(stream);
-    assert_eq!(next(&told), Told::Closed(CloseReason::HandlerError));
-}
-
-#[test]
-fn detaching_from_another_thread_is_refused_and_a_dead_id_is_closed() {
-    let (ids, opened) = channel();
-    let ids = Mutex::new(ids);
-    let (server, url, told) = serve(move |_, conn, _| {
-        let _ = ids.lock().unwrap().send(conn);
-        NOTHING
-    });
-    let stream = tcp(&url);
-    let id = opened.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(server.handle().detach(id).unwrap_err().kind(), ErrorKind::Unsupported);
-    assert!(server.handle().is_open(id));
-    drop(stream);
-    assert_eq!(next(&told), Told::Of(Kind::Open));
-    assert_eq!(next(&told), Told::Closed(CloseReason::Eof));
-    crate::common::eventually("it is gone", || server.handle().connections() == 0);
-    assert_eq!(server.handle().detach(id).unwrap_err().kind(), ErrorKind::Closed);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod commands;
 mod echo;
 mod framing;
 mod gathered;
+mod given_back;
 mod log;
 mod reading;
 mod unix_room;

@@ -1,4 +1,4 @@
-// A program for inline.test.mjs: Workers with a busy inline server each, that end in different ways.
+// A program for workers.test.mjs: Workers with a busy server of the mode that is named, each of which ends in one of four ways.
 import { readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import { Worker, parentPort, workerData } from 'node:worker_threads';
@@ -17,14 +17,14 @@ const END = {
 };
 
 /** A server that ends its Worker within a callback, when somebody says so. */
-async function serve(way) {
+async function serve({ way, mode }) {
   const server = new Server({
     onData(conn, data) {
       if (data.includes('!')) END[way](server);
       conn.write(data);
     },
     onError: () => {},
-  }, { mode: 'inline' });
+  }, mode === 'inline' ? { mode } : { mode, loops: 2 });
   const url = server.listen('tcp://127.0.0.1:0');
   await server.start();
   parentPort.postMessage(Number(url.split(':').pop()));
@@ -54,7 +54,7 @@ function descriptors() {
 }
 
 async function round(way) {
-  const worker = new Worker(new URL(import.meta.url), { workerData: way, stderr: true });
+  const worker = new Worker(new URL(import.meta.url), { workerData: { way, mode: process.argv[2] }, stderr: true });
   worker.on('error', () => {});
   const ended = new Promise((resolve) => worker.once('exit', resolve));
   const port = await new Promise((resolve) => worker.once('message', resolve));

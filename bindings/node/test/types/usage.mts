@@ -1,5 +1,6 @@
 // Compiled with --strict, never run: what a TypeScript program may write, and what it may not.
-import { Action, CloseReason, Conn, ConnId, Datagram, ErrorCode, ReactorError, Server, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
+import { Action, CloseReason, Conn, ConnId, Datagram, Detached, ErrorCode, ReactorError, Server, custom, delimiter, fixed, lengthField, line, resp, serve } from 'reactor-engine';
+import net, { Socket, connect, setEngineMode } from 'reactor-engine/net';
 import type { Answer, ConnInfo, Credentials, Framing, Handler, Listener, ListenOptions, LogLevel, Metrics, Options, ServeOptions, Timer } from 'reactor-engine';
 
 const options: Options = { loops: 2, highWater: 1, lowWater: 1, hardLimit: 1, readBudget: 1, lingerMs: 1, byteBudget: 1, stallLimitMs: 1, keepOnOverflow: true };
@@ -50,7 +51,7 @@ const server: Server = new Server(handler, options);
 new Server(new Session());
 new Server({});
 const address: string = server.listen('tcp://:0');
-const framings: Framing[] = [line({ maxFrame: 5 }), fixed(5), delimiter(['a', new Uint8Array(1)]), lengthField({ width: 'varint' }), resp()];
+const framings: Framing[] = [line({ maxFrame: 5 }), fixed(5), delimiter(['a', new Uint8Array(1)]), lengthField({ width: 'varint' }), resp(), custom((input) => (input.length > 3 ? 4 : null), { maxFrame: 5 })];
 const listening: ListenOptions = { backlog: 5, keepalive: [60, 5], multicast: ['239.0.0.1'], framing: framings[0] ?? 'line', halfOpen: true };
 server.listen('tcp://:0', listening);
 const listeners: Listener[] = server.listeners;
@@ -69,7 +70,7 @@ const every: Handler = {
   async onData(conn, data) {
     conn.keep(1);
     await conn.writeAsync([data, 'x', new DataView(data.buffer)]);
-    const goOn: boolean = conn.write('x', (error: ReactorError | null) => error?.code) && conn.writev(['x', data]) && conn.writeFrame('x', (error) => error?.code);
+    const goOn: boolean = conn.write('x', (error: ReactorError | null) => error?.code ?? error?.systemCode ?? error?.syscall) && conn.writev(['x', data]) && conn.writeFrame('x', (error) => error?.code);
     conn.setFraming(goOn ? line() : null);
     conn.setTimeouts({ idle: 5 });
     conn.setOptions({ nodelay: true, keepalive: 5 });
@@ -78,11 +79,14 @@ const every: Handler = {
     const who: Credentials = conn.peerCredentials();
     conn.context = { address, port, info, who };
     conn.runOnLoop((of: Conn) => of.abort());
+    conn.setFraming((input: Buffer) => input.length);
+    if (goOn) conn.detach();
   },
   onCommand: (conn, args) => void conn.write(args[0] ?? 'none'),
   onEof: (conn) => conn.end('bye'),
   onWake: (conn) => (conn.pause(), conn.resume()),
   onTimer: (conn, due: Timer) => void due.cancel(),
+  onDetach: (conn, detached: Detached) => void detached.toSocket({ allowHalfOpen: true }).write(detached.input),
   onOpen: (conn) => void conn.setTimer(5, conn.server.loops),
 };
 const made: Conn = server.connect('tcp://x:1', { timeoutMs: null, context: 5, bind: '::1', framing: line() });
@@ -90,6 +94,13 @@ const given: Conn = server.enroll(5, { halfOpen: true });
 const nothing: Answer = undefined;
 void [made, given, nothing];
 const udp: Handler = { onDatagram: (conn, data, datagram: Datagram) => void (conn.write(data) && conn.sendTo(datagram, 'later') && conn.sendTo(datagram.sender, data)) };
+server.sendNow();
+setEngineMode('inline');
+const fronts: net.Server = net.createServer({ allowHalfOpen: true }, (socket) => void socket.end('x')).listen(0);
+const socket: Socket = connect({ port: 1 }).setNoDelay(true);
+void [fronts, socket.remoteAddress, net.isIP('::1'), new net.BlockList()];
+// @ts-expect-error no such mode
+setEngineMode('fibers');
 server.sendTo(server.endpoints(address)[0] ?? ConnId.parse('1'), { address: '::1', port: 5 }, 'x');
 void udp;
 const found: Conn = server.conn(ConnId.parse('1'));

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::record::Record;
+use crate::base::conn_id::ConnId;
 use crate::contract::action::Action;
+use crate::delivery::handler::Detached;
 use crate::shared::mailbox::command::Command;
 use crate::shared::mailbox::Mailbox;
 
@@ -13,14 +15,21 @@ use crate::shared::mailbox::Mailbox;
 pub struct HandOver {
     records: Vec<Record>,
     bytes: Arc<Vec<u8>>,
+    /// Those that were detached, in the order of their records.
+    detached: Vec<(ConnId, Detached)>,
     answers: Vec<Answer>,
     /// `None`: nobody waits for the answer, or it is given in place.
     answer_to: Option<Arc<Mailbox>>,
 }
 
 impl HandOver {
-    pub(super) fn new(records: Vec<Record>, bytes: Vec<u8>, answer_to: Option<Arc<Mailbox>>) -> Self {
-        HandOver { records, bytes: Arc::new(bytes), answers: Vec::new(), answer_to }
+    pub(super) fn new(
+        records: Vec<Record>,
+        bytes: Vec<u8>,
+        detached: Vec<(ConnId, Detached)>,
+        answer_to: Option<Arc<Mailbox>>,
+    ) -> Self {
+        HandOver { records, bytes: Arc::new(bytes), detached, answers: Vec::new(), answer_to }
     }
 
     /// The events, in the order in which they happened.
@@ -39,6 +48,13 @@ impl HandOver {
     #[must_use]
     pub fn share_bytes(&self) -> Arc<Vec<u8>> {
         Arc::clone(&self.bytes)
+    }
+
+    /// What the connections that were detached hand out, in the order of their records, whoever takes it. Otherwise their
+    /// descriptors are closed with this.
+    #[must_use]
+    pub fn take_detached(&mut self) -> Vec<(ConnId, Detached)> {
+        std::mem::take(&mut self.detached)
     }
 
     /// Answers a record: what is to be done with its connection, and how many of its bytes, the last ones, are not

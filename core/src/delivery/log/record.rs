@@ -13,7 +13,8 @@ use crate::contract::action::{CloseReason, Closed, Completed};
 pub enum Kind {
     /// The connection is open and takes writes.
     Open = 0,
-    /// Bytes came in: the numbers are where they begin and end in the log's bytes.
+    /// Bytes came in: the numbers are where they begin and end in the log's bytes. A frame lies there with all that it takes in the
+    /// stream: see [`FRAME`](Record::FRAME).
     Data = 1,
     /// The queue of unsent output has fallen to the low-water mark.
     Drain = 2,
@@ -33,7 +34,7 @@ pub enum Kind {
     /// it was cancelled.
     Completed = 9,
     /// A command came in: the numbers are where its arguments begin and end in the log's bytes, each with its length, as 32 bits in
-    /// little-endian order, in front.
+    /// little-endian order, in front. In front of them lies the command as it came.
     Command = 10,
     /// How it was with a connection that ends, right before [`Close`](Self::Close): the numbers are where the text begins and ends
     /// in the log's bytes. See [`About`](super::About).
@@ -41,11 +42,16 @@ pub enum Kind {
     /// A datagram came in: the numbers are where its [`Envelope`](super::Envelope) begins, and where its bytes end, which stand
     /// behind that.
     Datagram = 12,
+    /// The connection was detached: its last event. See [`take_detached`](super::HandOver::take_detached).
+    Detached = 13,
+    /// What a framing has cut off behind the frame before, where that is too long for the frame's own record: the numbers are where
+    /// it begins and ends in the log's bytes.
+    CutOff = 14,
 }
 
 impl Kind {
     /// Every kind, at the place of its number.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Open,
         Kind::Data,
         Kind::Drain,
@@ -59,6 +65,8 @@ impl Kind {
         Kind::Command,
         Kind::About,
         Kind::Datagram,
+        Kind::Detached,
+        Kind::CutOff,
     ];
 
     /// The name in lower case.
@@ -78,6 +86,8 @@ impl Kind {
             Kind::Command => "command",
             Kind::About => "about",
             Kind::Datagram => "datagram",
+            Kind::Detached => "detached",
+            Kind::CutOff => "cut off",
         }
     }
 }
@@ -98,8 +108,12 @@ pub struct Record {
 impl Record {
     /// How many numbers a record is.
     pub const WORDS: usize = size_of::<Record>() / size_of::<u32>();
-    /// Flag of [`Kind::Data`]: the bytes are one frame, and none of them can be kept.
+    /// Flag of [`Kind::Data`]: the bytes are one frame, and none of them can be kept. In front of them lies what the frame's piece of
+    /// the stream begins with, and behind them what it ends with. The flags above tell how long the latter is:
+    /// see [`behind`](Self::behind).
     pub const FRAME: u16 = 1;
+    /// How many bytes may lie behind a frame.
+    const MOST_BEHIND: usize = 0x3fff;
 
     pub(super) fn new(kind: Kind, conn: Option<ConnId>, numbers: [u32; 2]) -> Self {
         let [high, low] = halves(conn.map_or(0, ConnId::to_u64));
@@ -112,9 +126,15 @@ impl Record {
     }
 
     /// Bytes at this place. A log is far smaller than 4 GiB: the read budget is limited to 1 GiB.
-    pub(super) fn data(conn: ConnId, range: Range<usize>, flags: u16) -> Self {
+    pub(super) fn data(conn: ConnId, range: Range<usize>) -> Self {
+        Record::at(Kind::Data, conn, range)
+    }
+
+    /// A frame at this place, with so many bytes of its piece behind it. `None`: they are too many.
+    pub(super) fn frame(conn: ConnId, range: Range<usize>, behind: usize) -> Option<Self> {
+        let flags = u32::from(Record::FRAME) | (behind as u32) << 1;
         let record = Record::at(Kind::Data, conn, range);
-        Record { what: record.what | u32::from(flags) << 16, ..record }
+        (behind <= Self::MOST_BEHIND).then_some(Record { what: record.what | flags << 16, ..record })
     }
 
     pub(super) fn timer(conn: ConnId, timer: TimerId) -> Self {
@@ -138,7 +158,7 @@ impl Record {
 
     /// Whether it tells what a framing has cut.
     pub(super) fn is_cut(&self) -> bool {
-        self.flags() & Self::FRAME != 0 || self.is(Kind::Command)
+        self.flags() & Self::FRAME != 0 || self.is(Kind::Command) || self.is(Kind::CutOff)
     }
 
     /// Bytes that follow are this connection's, too.
@@ -156,6 +176,12 @@ impl Record {
     #[must_use]
     pub fn flags(&self) -> u16 {
         (self.what >> 16) as u16
+    }
+
+    /// Of a frame: how many bytes of its piece of the stream lie behind it.
+    #[must_use]
+    pub fn behind(&self) -> usize {
+        usize::from(self.flags() >> 1) & Self::MOST_BEHIND
     }
 
     /// Whose event it is; `None`: the server's.
@@ -228,9 +254,15 @@ mod tests {
         );
         let timer = TimerId::from_u64(u64::MAX - 5).expect("an id");
         assert_eq!(Record::timer(conn, timer).which_timer(), Some(timer));
-        let frame = Record::data(conn, 3..8, Record::FRAME);
-        assert_eq!((frame.kind(), frame.flags(), frame.range()), (Kind::Data, Record::FRAME, Some(3..8)));
+        let frame = Record::frame(conn, 3..8, 2).expect("a record");
+        assert_eq!(
+            (frame.kind(), frame.is_cut(), frame.range(), frame.behind()),
+            (Kind::Data, true, Some(3..8), 2)
+        );
         assert!(!frame.ends_raw_data(conn, 8));
+        let longest = Record::frame(conn, 3..8, Record::MOST_BEHIND).expect("a record");
+        assert_eq!((longest.behind(), longest.flags() >> 15), (Record::MOST_BEHIND, 0));
+        assert_eq!(Record::frame(conn, 3..8, Record::MOST_BEHIND + 1), None);
         assert_eq!(Record::new(Kind::Tick, None, [0; 2]).conn(), None);
         assert_eq!(Record::WORDS, 5);
     }

@@ -1,0 +1,248 @@
+// D4: calls by id from other threads, L3: on whatever is gone, and ids and handles that go to Workers.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { setImmediate as immediate } from 'node:timers/promises';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+import { ConnId, ReactorError, Server, ServerHandle } from 'reactor-engine';
+
+import { LOOPBACK, connect, deferred, read, readAll, serve } from './support.mjs';
+
+const PACKAGE = fileURLToPath(import.meta.resolve('reactor-engine'));
+const refused = (code, message = /./) => (error) => error instanceof ReactorError && error.code === code && message.test(error.message);
+
+/** A Worker of this source, which has the package and what is given; it ends with the test. */
+function worker(t, source, data = {}) {
+  const head = "const { parentPort, workerData } = require('node:worker_threads');\nconst reactor = require(workerData.package);\n";
+  const made = new Worker(head + source, { eval: true, workerData: { package: PACKAGE, mode: process.env.REACTOR_TEST_MODE, ...data } });
+  t.after(() => made.terminate());
+  return made;
+}
+
+/** Makes answers for connections that are held. */
+const ANSWERS = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.on('message', ({ id, text }) => {
+    handle.write(id, 'answer ');
+    handle.writev(id, ['to ', Buffer.from(text)]);
+    handle.release(id);
+  });
+`;
+
+test('L8: a Worker answers and releases what is held, and a client that has half-closed gets all of it', async (t) => {
+  const errors = [];
+  let answers;
+  const server = await serve(t, {
+    onData(conn, data) {
+      conn.hold();
+      answers.postMessage({ id: conn.id, text: String(data) });
+    },
+    onError: (error) => void errors.push(error),
+  }, { loops: 2 }, `${LOOPBACK}?framing=line`);
+  answers = worker(t, ANSWERS, { handle: server.handle });
+  const ask = async (number) => {
+    const client = await connect(t, server);
+    client.end(`${number}\n${number}!\n`);
+    assert.equal((await readAll(client)).toString(), `answer to ${number}answer to ${number}!`);
+  };
+  for (let round = 0; round < 5; round += 1) await Promise.all(Array.from({ length: 20 }, (_, number) => ask(number)));
+  assert.deepEqual(errors, []);
+});
+
+/** Makes calls that it is told, and says how each ended. */
+const CALLS = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.on('message', ([name, ...args]) => {
+    try {
+      const result = handle[name](...args);
+      parentPort.postMessage(name === 'connectionIds' ? result.map(String) : result);
+    } catch (error) {
+      parentPort.postMessage([error.name, error.code, error.message]);
+    }
+  });
+`;
+
+async function caller(t, server) {
+  const made = worker(t, CALLS, { handle: server.handle });
+  return async (...call) => {
+    made.postMessage(call);
+    return (await once(made, 'message'))[0];
+  };
+}
+
+test('D4: every call is made from another thread, in order', async (t) => {
+  const events = [];
+  const server = await serve(t, {
+    onData: (conn, data) => void events.push(String(data)),
+    onWake: (conn) => void conn.write('woken'),
+    onDetach: (conn, detached) => void detached.toSocket().end('detached'),
+    onClose: (conn, reason) => void events.push(reason),
+  });
+  const call = await caller(t, server);
+  const sockets = await Promise.all(Array.from({ length: 4 }, () => connect(t, server)));
+  while (server.connections < 4) await immediate();
+  const byPort = new Map(server.connectionIds().map((id) => [server.conn(id).remotePort, id]));
+  const [first, second, third, fourth] = sockets.map((socket) => byPort.get(socket.localPort));
+  assert.deepEqual(await call('connectionIds'), server.connectionIds().map(String));
+  assert.equal(await call('isOpen', first), true);
+
+  assert.equal(await call('write', first, 'one'), true);
+  assert.equal(await call('writev', first, [' two', new Uint8Array([33])]), true);
+  assert.deepEqual((await call('writeFrame', first, 'x')).slice(0, 2), ['ReactorError', 'INVALID_ARGUMENT']);
+  assert.equal((await read(sockets[0], 8)).toString(), 'one two!');
+  await call('wake', first);
+  assert.equal((await read(sockets[0], 5)).toString(), 'woken');
+
+  await call('pause', first);
+  sockets[0].write('later');
+  await call('hold', first);
+  await call('resume', first);
+  for (let turn = 0; turn < 20; turn += 1) await immediate();
+  assert.deepEqual(events, []);
+  await call('release', first);
+  while (events.length === 0) await immediate();
+  assert.deepEqual(events, ['later']);
+  assert.match((await call('release', first))[2], /is not held/);
+
+  // A hold of this thread's, and of the other.
+  await call('hold', first);
+  await immediate();
+  server.hold(first);
+  server.release(first);
+  sockets[0].write('again');
+  await call('isOpen', first);
+  while (server.conn(first).info().bytesReceived < 5) await immediate();
+  server.release(first);
+  while (events.length === 1) await immediate();
+  assert.deepEqual(events, ['later', 'again']);
+
+  await call('detach', second);
+  assert.equal((await readAll(sockets[1])).toString(), 'detached');
+  await call('end', third);
+  assert.equal((await readAll(sockets[2])).length, 0);
+  await call('close', fourth);
+  await call('abort', first);
+  await Promise.all([readAll(sockets[3]), readAll(sockets[0])]);
+  for (const name of ['write', 'end', 'close', 'pause', 'resume', 'hold', 'release', 'wake', 'detach', 'abort']) {
+    assert.deepEqual((await call(name, second, 'x')).slice(0, 2), ['ReactorError', 'CLOSED'], name);
+  }
+  assert.equal(await call('isOpen', second), false);
+});
+
+test('L3: a server that is gone is told from others by its handle', async (t) => {
+  const server = await serve(t, {});
+  const { handle } = server;
+  assert.equal(server.handle, handle);
+  await connect(t, server);
+  while (server.connections === 0) await immediate();
+  const [id] = server.connectionIds();
+  const call = await caller(t, server);
+  assert.deepEqual([handle.isThere, handle.isOpen(id)], [true, true]);
+  await call('stop');
+  await server.wait();
+  assert.deepEqual([handle.isThere, handle.isOpen(id)], [false, false]);
+  assert.throws(() => handle.write(id, 'x'), refused('CLOSED', /^connection \d+ is closed: its server is gone$/));
+  assert.throws(() => handle.release(id), refused('CLOSED', /its server is gone/));
+  assert.throws(() => handle.stop(), refused('STOPPED', /the server is gone/));
+  assert.throws(() => handle.stopGracefully(5), refused('STOPPED'));
+  assert.throws(() => handle.connectionIds(), refused('STOPPED'));
+  assert.throws(() => ServerHandle.from(structuredClone(handle)), refused('STOPPED'));
+  assert.deepEqual((await call('wake', id)).slice(1), ['CLOSED', `connection ${id} is closed: its server is gone`]);
+  const never = new Server({});
+  await never.stop();
+  assert.throws(() => never.handle, refused('STOPPED', /stop was called before/));
+});
+
+test('R5: what is no handle is refused', () => {
+  for (const wrong of ['', '1', `${process.pid}`, `${process.pid}:x`, `${process.pid + 1}:1`, {}, null, 5, undefined]) {
+    assert.throws(() => ServerHandle.from(wrong), refused('INVALID_ARGUMENT', /is no handle/));
+  }
+  assert.throws(() => ServerHandle.from(`${process.pid}:999999`), refused('STOPPED'));
+});
+
+test('L3: what is cloned of an id is taken by every call', async (t) => {
+  const server = await serve(t, { onOpen: (conn) => void conn.write('!') });
+  const client = await connect(t, server);
+  await read(client, 1);
+  const [id] = server.connectionIds();
+  const cloned = structuredClone(id);
+  assert.ok(!(cloned instanceof ConnId));
+  assert.equal(server.conn(cloned), server.conn(id));
+  server.write(cloned, 'by a clone');
+  server.handle.write(cloned, ', twice');
+  assert.equal((await read(client, 17)).toString(), 'by a clone, twice');
+  const wrong = [{}, { high: 1 }, { high: 1, low: -1 }, { high: 1.5, low: 1 }, { high: '1', low: 1 }, { high: 2 ** 32, low: 1 }, 5, 'x', null];
+  for (const value of wrong) assert.throws(() => server.write(value, 'x'), { name: 'TypeError', message: /^id must be a ConnId/ });
+});
+
+/** Writes without end, until nobody takes it. */
+const WRITES = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.once('message', (id) => {
+    parentPort.postMessage('begins');
+    for (;;) {
+      try {
+        handle.write(id, 'x'.repeat(100));
+      } catch (error) {
+        if (error.code !== 'FULL') throw error;
+      }
+    }
+  });
+`;
+
+test('a Worker that is terminated while it writes harms nobody', async (t) => {
+  const server = await serve(t, { onData: (conn, data) => void conn.write(data) }, { loops: 1, hardLimit: 1 << 20, keepOnOverflow: true });
+  const flooded = await connect(t, server);
+  flooded.resume();
+  while (server.connections === 0) await immediate();
+  const [id] = server.connectionIds();
+  for (let round = 0; round < 5; round += 1) {
+    const writer = worker(t, WRITES, { handle: server.handle });
+    writer.postMessage(id);
+    await once(writer, 'message');
+    await once(flooded, 'data');
+    await writer.terminate();
+  }
+  const other = await connect(t, server);
+  other.write('still here');
+  assert.equal((await read(other, 10)).toString(), 'still here');
+  assert.equal(server.conn(id).isOpen, true);
+});
+
+/** A server whose handle is told. */
+const SERVES = `
+  const server = new reactor.Server({ onOpen: (conn) => void parentPort.postMessage(conn.id) }, { loops: 1, mode: workerData.mode === 'inline' ? 'inline' : 'threads' });
+  const url = server.listen('tcp://127.0.0.1:0');
+  server.start().then(() => parentPort.postMessage({ url, handle: server.handle }));
+`;
+
+test('a server whose Worker is terminated is gone, and calls on it go on answering that', async (t) => {
+  for (let round = 0; round < 5; round += 1) {
+    const owner = worker(t, SERVES);
+    const [{ url, handle }] = await once(owner, 'message');
+    const reached = ServerHandle.from(handle);
+    const client = await connect(t, { addresses: [url] });
+    const [id] = await once(owner, 'message');
+    const all = readAll(client);
+    assert.equal(reached.write(id, 'hello'), true);
+    const ended = deferred();
+    let writes = 0;
+    const timer = setInterval(() => {
+      try {
+        for (let count = 0; count < 100; count += 1) reached.write(id, 'x');
+        writes += 1;
+      } catch (error) {
+        ended.resolve(error);
+      }
+    }, 0);
+    while (writes === 0) await immediate();
+    await owner.terminate();
+    assert.ok(refused('CLOSED')(await ended.promise));
+    clearInterval(timer);
+    assert.throws(() => reached.close(id), refused('CLOSED', /its server is gone/));
+    assert.equal(reached.isThere, false);
+    assert.match((await all).toString(), /^hellox+$/);
+  }
+});
