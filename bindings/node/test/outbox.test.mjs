@@ -24,6 +24,7 @@ function dispatching(onData, { room = 1 << 20, refuse = () => 0, ...more } = {})
   const addon = {
     write: note('write', true), writev: note('writev', true), room: note('room', room), end: note('end', null),
     close: note('close', null), fail: note('fail', null), wake: note('wake', null), isOpen: () => true, stop: () => void calls.push('stop'),
+    detach: note('detach', null), setFraming: note('setFraming', null),
     writeMerged(words, count, bytes) {
       let from = 0;
       let refused = 0;
@@ -75,6 +76,9 @@ test('D1: what is asked for comes behind what was written before', () => {
     end: (conn) => conn.end(),
     close: (conn) => conn.close(),
     wake: (conn) => conn.wake(),
+    detach: (conn) => conn.detach(),
+    'detach ': () => Action.Detach,
+    setFraming: (conn) => conn.setFraming('line'),
     'close ': () => Action.Close,
     stop: () => Action.Stop,
     'write 1 ': (conn) => void conn.write('y'.repeat(LONG)),
