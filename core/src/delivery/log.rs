@@ -4,8 +4,9 @@
 //! While a hand-over is unanswered its connections are held: they are not read, and not closed at the end of file. The
 //! loop makes no second one meanwhile; it gathers for it up to a mebibyte, then stops reading and accepting. So what
 //! waits for a slow reader is bounded. Whether the reader has a thread of its own is its own affair. Of one that handles
-//! each log in place only connections whose input is cut are held, as what cannot be cut would overtake the frames before it, and UDP
-//! sockets, which could end before. The others flow: what happened in a turn is handled before that turn brings anything to rest.
+//! each log in place only UDP sockets are held, which could end before, and connections whose input cannot be cut, or has ended, behind
+//! frames of the same turn, which that would overtake. The others flow: what happened in a turn is handled before that turn brings
+//! anything to rest.
 
 use std::any::Any;
 use std::ops::Range;
