@@ -14,6 +14,7 @@ use reactor_core::{Error, ErrorKind, Handle, Hosted, Result, Server};
 use crate::channel::Channel;
 use crate::detached::Offer;
 use crate::entry::Entry;
+use crate::hand_over::Writes;
 use crate::uv::{OnDescriptor, Polled, Uv};
 
 /// Turns for one readable descriptor, as long as each brings much: then more has come meanwhile, as a rule. What else Node has to do
@@ -128,7 +129,7 @@ impl Inline {
     /// The server has stopped: tells JavaScript, as its last.
     fn stopped(&self) {
         self.end();
-        self.entry.call(None);
+        self.entry.stopped();
         self.entry.close();
     }
 
@@ -183,10 +184,10 @@ pub(crate) fn run(token: u32) -> bool {
 }
 
 /// Has JavaScript handle what a loop has gathered, if it is one that turns inline now; else gives it back as an error.
-pub(crate) fn handle(mut hand_over: HandOver) -> std::result::Result<HandOver, HandOver> {
+pub(crate) fn handle(mut hand_over: HandOver, writes: Writes) -> std::result::Result<HandOver, HandOver> {
     let Some(inline) = TURNING.with_borrow(Option::clone) else { return Err(hand_over) };
     inline.brought.set(hand_over.records().len());
     let _offer = Offer::of(&mut hand_over);
-    inline.entry.call(Some(&hand_over));
+    inline.entry.call(&hand_over, writes);
     Ok(hand_over)
 }

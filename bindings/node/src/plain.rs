@@ -11,7 +11,7 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi::{check_status, sys, Result};
 use napi_derive::napi;
 use reactor_core::binding::log::{completion, Envelope};
-use reactor_core::{ConnId, ErrorKind, Handle, Pressure};
+use reactor_core::{ConnId, Error, ErrorKind, Handle, Pressure};
 
 use crate::failure::Failure;
 use crate::remote::Asked;
@@ -43,6 +43,14 @@ pub struct Calls {
     /// Writes one frame.
     #[napi(ts_type = "(high: number, low: number, payload: Uint8Array) => boolean | Failure")]
     pub write_frame: Plain,
+    /// Makes writes that were gathered, of so many connections: each is four numbers, the high and the low half of the id, where
+    /// the bytes end that begin behind those before, and how many writes they are. Says how many of them were refused; the last
+    /// number of each is then 0 if it was not, 1 for a connection that is closed, and 2 if there was no room.
+    #[napi(ts_type = "(words: Uint32Array, count: number, bytes: Uint8Array) => number")]
+    pub write_merged: Plain,
+    /// How many bytes can be written to a stream without pressure; 0 if it takes none.
+    #[napi(ts_type = "(high: number, low: number) => number")]
+    pub room: Plain,
     /// Sends a datagram from an endpoint to an address.
     #[napi(ts_type = "(high: number, low: number, data: Uint8Array, to: string) => boolean | Failure")]
     pub send_to: Plain,
@@ -104,6 +112,8 @@ impl Calls {
             writev: plain(entry::<WriteParts>)?,
             write_then: plain(entry::<WriteThen>)?,
             write_frame: plain(entry::<WriteFrame>)?,
+            write_merged: plain(entry::<WriteMerged>)?,
+            room: plain(entry::<Room>)?,
             send_to: plain(entry::<SendTo>)?,
             answer: plain(entry::<Answer>)?,
             give_back: plain(entry::<GiveBack>)?,
@@ -174,7 +184,7 @@ impl Arguments {
     }
 
     fn conn(&self) -> Option<ConnId> {
-        ConnId::from_u64(u64::from(self.number(0)) << 32 | u64::from(self.number(1)))
+        conn_of(self.number(0), self.number(1))
     }
 
     /// The bytes of the third argument, while `use_them` runs, which does not come back to JavaScript.
@@ -224,6 +234,25 @@ impl Arguments {
         })
     }
 
+    /// The numbers of an array of the package's own, which nobody else has.
+    ///
+    /// # Safety
+    /// As [`bytes`](Self::bytes); and nothing else refers to that memory meanwhile.
+    #[allow(clippy::mut_from_ref, reason = "they are JavaScript's, and not a part of this")]
+    unsafe fn words(&self, value: sys::napi_value) -> Option<&mut [u32]> {
+        let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
+        // SAFETY: as in `bytes`.
+        let status = unsafe {
+            let nothing = ptr::null_mut();
+            let array = ptr::null_mut();
+            sys::napi_get_typedarray_info(self.env, value, &mut kind, &mut len, &mut data, array, nothing)
+        };
+        let is_whole = status == sys::Status::napi_ok && kind == sys::TypedarrayType::uint32_array;
+        // SAFETY: JavaScript's memory of as many numbers, which are aligned there.
+        (is_whole && !data.is_null())
+            .then(|| unsafe { std::slice::from_raw_parts_mut(data.cast::<u32>(), len) })
+    }
+
     /// Makes a call on a connection of a server that has not ended.
     fn with_conn<T>(
         &self,
@@ -258,6 +287,10 @@ impl Arguments {
     }
 }
 
+fn conn_of(high: u32, low: u32) -> Option<ConnId> {
+    ConnId::from_u64(u64::from(high) << 32 | u64::from(low))
+}
+
 /// One of the calls.
 trait Call {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value>;
@@ -267,6 +300,8 @@ struct Write;
 struct WriteParts;
 struct WriteThen;
 struct WriteFrame;
+struct WriteMerged;
+struct Room;
 struct SendTo;
 struct Answer;
 struct GiveBack;
@@ -328,6 +363,51 @@ impl Call for WriteFrame {
             state.count_written(payload.len());
             Ok(pressure)
         }))
+    }
+}
+
+/// The numbers of a connection's gathered writes.
+const MERGED: usize = 4;
+
+impl Call for WriteMerged {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        let count = arguments.number(1) as usize;
+        // SAFETY: both are used before anything of JavaScript's runs on this thread, and are the package's own.
+        let (words, bytes) =
+            unsafe { (arguments.words(arguments.values[0]), arguments.bytes(arguments.values[2])) };
+        let (words, bytes) = (words.unwrap_or_default(), bytes.unwrap_or_default());
+        let words = words.chunks_exact_mut(MERGED).take(count);
+        let (refused, written) =
+            state.with_handle(|handle| write_merged(handle, words, bytes)).unwrap_or((0, 0));
+        state.count_written(written);
+        arguments.value(refused)
+    }
+}
+
+/// Says how many were refused, and how many bytes that were.
+fn write_merged<'a>(
+    handle: &Handle,
+    merged: impl Iterator<Item = &'a mut [u32]>,
+    bytes: &[u8],
+) -> (u32, usize) {
+    let (mut from, mut refused) = (0, 0);
+    for words in merged {
+        let [high, low, to, writes] = words else { continue };
+        let part = bytes.get(from..*to as usize).unwrap_or_default();
+        from = *to as usize;
+        let closed = || Error::new(ErrorKind::Closed, String::new());
+        let written =
+            conn_of(*high, *low).ok_or_else(closed).and_then(|id| handle.write_merged(id, part, *writes));
+        *writes = written.err().map_or(0, |error| if error.kind() == ErrorKind::Closed { 1 } else { 2 });
+        refused += u32::from(*writes > 0);
+    }
+    (refused, from)
+}
+
+impl Call for Room {
+    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+        let room = arguments.with_conn(state, |handle, id| Ok(handle.room_to_write(id)));
+        arguments.value(u32::try_from(room.unwrap_or(0)).unwrap_or(u32::MAX))
     }
 }
 

@@ -4,13 +4,14 @@
 //! While a hand-over is unanswered its connections are held: they are not read, and not closed at the end of file. The
 //! loop makes no second one meanwhile; it gathers for it up to a mebibyte, then stops reading and accepting. So what
 //! waits for a slow reader is bounded. Whether the reader has a thread of its own is its own affair. Of one that handles
-//! each log in place only connections whose input is cut are held, as what cannot be cut would overtake the frames before it, and UDP
-//! sockets, which could end before. The others flow: what happened in a turn is handled before that turn brings anything to rest.
+//! each log in place only UDP sockets are held, which could end before, and connections whose input cannot be cut, or has ended, behind
+//! frames of the same turn, which that would overtake. The others flow: what happened in a turn is handled before that turn brings
+//! anything to rest.
 
 use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::event::Event;
 use super::handler::{BoxError, Detached};
@@ -81,6 +82,12 @@ pub trait Reader: Send + Sync + 'static {
         false
     }
 
+    /// The time that there is at least between two hand-overs of a loop, unless as much waits as one may hold: fewer and larger ones,
+    /// each later by up to that. Less than a millisecond counts as one where the system cannot wait for less.
+    fn interval(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// How often a [`Kind::Tick`] is wanted.
     fn tick(&self) -> Option<Duration> {
         None
@@ -101,7 +108,16 @@ impl<R: Reader> Logged<R> {
 impl<R: Reader> Delivery for Logged<R> {
     fn receiver(&self) -> Box<dyn Receiver> {
         let (reader, holds) = (Arc::clone(&self.0), !self.0.reads_in_place());
-        Box::new(Logger { reader, log: Log::default(), holds, outstanding: false })
+        let spacing = Spacing { interval: self.0.interval(), last: None };
+        Box::new(Logger {
+            reader,
+            log: Log::default(),
+            holds,
+            held: 0,
+            late: Vec::new(),
+            outstanding: false,
+            spacing,
+        })
     }
 
     fn carries(&self) -> Carries {
@@ -134,7 +150,7 @@ struct Log {
 
 impl Log {
     /// The bytes from here on are a connection's. They belong to the record before, if that is of such of the same connection.
-    fn push_data(&mut self, conn: &Conn<'_>, from: usize) {
+    fn push_raw(&mut self, conn: &Conn<'_>, from: usize) {
         let end = self.bytes.len();
         match self.records.last_mut() {
             Some(last) if last.ends_raw_data(conn.id(), from) => last.extend(end),
@@ -143,6 +159,7 @@ impl Log {
     }
 
     /// A frame, with all of its piece of the stream: it may have to be given back, to be cut otherwise.
+    #[inline]
     fn push_frame(&mut self, conn: &Conn<'_>, piece: &[u8], frame: Range<usize>) {
         let from = self.bytes.len();
         self.bytes.extend_from_slice(piece);
@@ -222,8 +239,33 @@ struct Logger<R> {
     log: Log,
     /// The answer may come in a later turn, for which every connection waits.
     holds: bool,
+    /// So many records of the log, the first ones, have their connections held for what a framing has cut.
+    held: usize,
+    /// In place: those that are held for what a framing has cut.
+    late: Vec<ConnId>,
     /// A hand-over is unanswered.
     outstanding: bool,
+    spacing: Spacing,
+}
+
+/// The time between two hand-overs.
+struct Spacing {
+    interval: Duration,
+    last: Option<Instant>,
+}
+
+impl Spacing {
+    /// How long the next has to wait.
+    fn left(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| self.interval.saturating_sub(last.elapsed()))
+    }
+
+    /// One is made.
+    fn begin(&mut self) {
+        if !self.interval.is_zero() {
+            self.last = Some(Instant::now());
+        }
+    }
 }
 
 impl<R: Reader> Logger<R> {
@@ -240,31 +282,50 @@ impl<R: Reader> Logger<R> {
 
     /// The last record was noted of a connection, which may wait for the answer already.
     fn gathered(&mut self, conn: &Conn<'_>, waits: bool) {
-        if !waits && self.log.records.last().is_some_and(|record| self.is_held_for(record)) {
+        if !waits && self.log.records.last().is_some_and(|record| self.is_held_at_once_for(record)) {
             conn.hold_for_answer();
         }
         conn.set_full(self.log.is_full());
     }
 
-    /// Whether the last record is one for which this connection is held.
+    /// Whether the last record is one for which this connection was held at once.
     fn waits(&self, conn: ConnId) -> bool {
-        self.log.records.last().is_some_and(|last| last.conn() == Some(conn) && self.is_held_for(last))
+        let waits = |last: &Record| last.conn() == Some(conn) && self.is_held_at_once_for(last);
+        self.log.records.last().is_some_and(waits)
     }
 
-    /// Whether a record's connection waits for its answer: in place one whose input is cut, and a UDP socket, which could end
-    /// before. What a write has come to asks for none.
+    /// Whether a record's connection waits for its answer: in place only a UDP socket, which could end before. What a write
+    /// has come to asks for none.
     fn is_held_for(&self, record: &Record) -> bool {
         match self.holds {
             true => !record.is(Kind::Completed) && !record.is(Kind::About),
-            false => record.is_cut() || record.is(Kind::Datagram),
+            false => record.is(Kind::Datagram),
         }
+    }
+
+    /// Whether it is held before the turn has delivered the rest of its input. What is cut is not: held, it would take the long
+    /// way for each frame.
+    fn is_held_at_once_for(&self, record: &Record) -> bool {
+        self.is_held_for(record) && !record.is_cut()
+    }
+
+    /// Holds those whose input was cut in this turn.
+    fn hold_cut(&mut self, turn: &Turn<'_>) {
+        if self.holds {
+            let new = &self.log.records[self.held..];
+            connections(new.iter().filter(|record| record.is_cut())).for_each(|conn| turn.hold(conn));
+        }
+        self.held = self.log.records.len();
     }
 
     /// The connections that wait for the answer of these records, each once for those that stand side by side.
     fn held<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = ConnId> + 'a {
-        let mut before = None;
-        let held = records.iter().filter(|record| self.is_held_for(record)).filter_map(Record::conn);
-        held.filter(move |conn| before.replace(*conn) != Some(*conn))
+        connections(records.iter().filter(|record| self.is_held_for(record)))
+    }
+
+    /// Whether something waits, and not for an answer.
+    fn waits_alone(&self) -> bool {
+        !self.log.records.is_empty() && !self.outstanding
     }
 
     /// Notes an event of the server's.
@@ -289,34 +350,47 @@ impl<R: Reader> Logger<R> {
             turn.act(conn, action);
         }
         self.held(&answered.records).for_each(|conn| turn.release(conn));
+        self.late.drain(..).for_each(|conn| turn.release(conn));
         // Of some there is more to answer: what happened to them meanwhile.
         self.held(&self.log.records).for_each(|conn| turn.hold(conn));
         self.log.reuse(answered.records, answered.bytes);
     }
 }
 
+/// Whose records these are, each once for those that stand side by side.
+fn connections<'a>(records: impl Iterator<Item = &'a Record> + 'a) -> impl Iterator<Item = ConnId> + 'a {
+    let mut before = None;
+    records.filter_map(Record::conn).filter(move |conn| before.replace(*conn) != Some(*conn))
+}
+
 impl<R: Reader> Receiver for Logger<R> {
     fn data(&mut self, conn: &Conn<'_>, data: &[u8]) -> Action {
-        let waits = self.waits(conn.id());
-        let from = self.log.bytes.len();
+        let (waits, from) = (self.waits(conn.id()), self.log.bytes.len());
         self.log.bytes.extend_from_slice(data);
-        self.log.push_data(conn, from);
+        self.log.push_raw(conn, from);
         self.gathered(conn, waits);
         Action::None
     }
 
     fn frame(&mut self, conn: &Conn<'_>, piece: &[u8], frame: Range<usize>) -> Action {
-        let waits = self.waits(conn.id());
         self.log.push_frame(conn, piece, frame);
-        self.gathered(conn, waits);
+        conn.set_full(self.log.is_full());
         Action::None
     }
 
     fn command(&mut self, conn: &Conn<'_>, piece: &[u8], data: &[u8]) -> Action {
-        let waits = self.waits(conn.id());
         self.log.push_command(conn, piece, data);
-        self.gathered(conn, waits);
+        conn.set_full(self.log.is_full());
         Action::None
+    }
+
+    fn awaits_answer(&mut self, conn: ConnId) -> bool {
+        let last = self.log.records.last().filter(|last| last.is_cut() && last.conn() == Some(conn));
+        // The others are released by their records.
+        if last.is_some() && !self.holds {
+            self.late.push(conn);
+        }
+        last.is_some()
     }
 
     fn lend(&mut self, room: usize) -> Option<&mut Vec<u8>> {
@@ -325,7 +399,7 @@ impl<R: Reader> Receiver for Logger<R> {
 
     fn data_lent(&mut self, conn: &Conn<'_>, from: usize) -> Action {
         let waits = self.waits(conn.id());
-        self.log.push_data(conn, from);
+        self.log.push_raw(conn, from);
         self.gathered(conn, waits);
         Action::None
     }
@@ -374,9 +448,13 @@ impl<R: Reader> Receiver for Logger<R> {
     }
 
     fn before_flush(&mut self, turn: &Turn<'_>) {
-        if self.log.records.is_empty() || (self.outstanding && !turn.is_last()) {
+        self.hold_cut(turn);
+        let waits = self.outstanding || (!self.log.is_full() && !self.spacing.left().is_zero());
+        if self.log.records.is_empty() || (waits && !turn.is_last()) {
             return;
         }
+        self.spacing.begin();
+        self.held = 0;
         let answer_to = (!turn.is_last()).then(|| Arc::clone(turn.state.mailbox()));
         let hand_over = self.log.take(answer_to);
         turn.set_full(false);
@@ -388,7 +466,11 @@ impl<R: Reader> Receiver for Logger<R> {
     }
 
     fn is_due(&self) -> bool {
-        !self.log.records.is_empty() && !self.outstanding
+        self.waits_alone() && (self.spacing.left().is_zero() || self.log.is_full())
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        self.waits_alone().then(|| self.spacing.left())
     }
 
     fn answered(&mut self, turn: &Turn<'_>, answer: Box<dyn Any + Send>) {
