@@ -142,7 +142,6 @@ module.exports = {
   expectBoolean,
   expectFunction,
   expectInteger,
-  expectNumber,
   expectSignal,
   expectString,
   isPath,

@@ -177,10 +177,12 @@ function begin(handle, { address, port }, options) {
     handle.connect(tcpUrl(address, port), connectOptions(options, isIP(address)));
     return undefined;
   } catch (error) {
-    const { errno = EINVAL } = /** @type {any} */ (error);
-    return connectError(errno, address, port, options);
+    return connectError(errnoOf(error), address, port, options);
   }
 }
+
+/** @param {any} error of the engine's, or of the kind of Node's, where it is negative */
+const errnoOf = ({ errno = EINVAL }) => Math.abs(errno);
 
 /**
  * @param {any} options
@@ -239,6 +241,11 @@ class Attempts {
     this.#options = options;
     this.#patience = patience;
     socket.autoSelectFamilyAttemptedAddresses = [];
+    const end = () => {
+      clearTimeout(this.#timer);
+      socket.off('connect', end).off('close', end);
+    };
+    socket.on('connect', end).on('close', end);
   }
 
   next() {
@@ -266,8 +273,6 @@ class Attempts {
       socket.emit('connectionAttemptTimeout', place.address, place.port, place.family);
       this.#failed(connectError(ETIMEDOUT, place.address, place.port, this.#options));
     }, this.#patience);
-    this.#socket.once('connect', () => clearTimeout(this.#timer));
-    this.#socket.once('close', () => clearTimeout(this.#timer));
   }
 
   /**
@@ -306,7 +311,7 @@ function connectToPath(socket, path, url) {
   try {
     socket._handle.connect(url, {});
   } catch (error) {
-    fail(/** @type {any} */ (error).errno ?? EINVAL);
+    fail(errnoOf(error));
   }
 }
 
