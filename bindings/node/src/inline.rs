@@ -90,7 +90,11 @@ impl Inline {
             Some(true) => {}
             Some(false) => self.stopped(),
             // What is left the kernel does not take.
-            None => server.connection_ids().into_iter().for_each(|id| drop(server.send_now(id))),
+            None => {
+                for id in server.connection_ids() {
+                    let _ = server.send_now(id);
+                }
+            }
         }
     }
 
