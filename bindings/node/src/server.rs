@@ -2,12 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::mpsc::channel;
 use std::sync::Weak;
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Either, Unknown};
 use napi::Env;
 use napi_derive::napi;
 use reactor_core::binding::log::Logged;
+use reactor_core::binding::Cork;
 use reactor_core::{ConnId, Error, ErrorKind, Handle, Metrics, Result, Server};
 
 use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
@@ -201,12 +204,14 @@ impl NativeServer {
         }
     }
 
-    /// Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit.
+    /// Sends what is queued now, as far as the kernel takes it, for a process that is about to exit.
     #[napi(catch_unwind)]
     pub fn send_now(&self) {
         let inline = self.inline.borrow().clone();
-        if let Some((inline, server)) = inline.zip(self.engine().ok()) {
-            inline.send_now(server.handle());
+        match (inline, self.engine()) {
+            (Some(inline), Ok(server)) => inline.send_now(server.handle()),
+            (None, Ok(server)) => send_on_threads(server.handle()),
+            (_, Err(_)) => {}
         }
     }
 
@@ -330,4 +335,28 @@ impl NativeServer {
         let started = starting(env, on_start, deliver, start, &self.channel)?;
         Ok(started.map(|inline| drop(self.inline.replace(Some(inline)))).err().map(Failure::from))
     }
+}
+
+/// How long a process that exits waits for a loop that is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Has each loop send what is queued for its connections, and waits for that.
+fn send_on_threads(handle: &Handle) {
+    let (begun, over) = channel::<()>();
+    for index in 0..handle.loops() {
+        let begun = begun.clone();
+        // A loop that has ended has nothing to send.
+        let _ = handle.run_on(index, move |handle| {
+            for id in handle.connection_ids() {
+                // What is left the kernel does not take. Nothing is sent here for those of other loops.
+                let _ = handle.send_now(id);
+            }
+            drop(begun);
+        });
+    }
+    drop(begun);
+    // Within a callback what is asked for waits for its end.
+    Cork::flush();
+    // Nobody says anything: it ends when each has let go of its end, having run or not.
+    let _ = over.recv_timeout(PATIENCE);
 }

@@ -72,7 +72,7 @@ export declare class NativeServer {
   start(onStart: () => number | string, deliver: (records: number, length: number, words?: Uint32Array, bytes?: Buffer, told?: string, level?: string, ran?: number) => void, words: Uint32Array, bytes: Uint8Array): Failure | null
   /** Whether a running server keeps the process alive. */
   setRef(keepsAlive: boolean): void
-  /** Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. */
+  /** Sends what is queued now, as far as the kernel takes it, for a process that is about to exit. */
   sendNow(): void
   /** Asks the server to stop. */
   stop(): void

@@ -170,8 +170,9 @@ export class Server extends ById {
      */
     unref(): this;
     /**
-     * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
-     * Alone of all calls it may call callbacks before it returns: outside of this server's own, it lets the engine have its turn.
+     * Sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads do so by themselves: there it
+     * waits for them, 5 s at most. Inline it may, alone of all calls, call callbacks before it returns: outside of this server's own, it
+     * lets the engine have its turn.
      * @returns {void}
      */
     sendNow(): void;

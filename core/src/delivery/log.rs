@@ -112,6 +112,13 @@ impl<R: Reader> Logger<R> {
         self.gathered(conn, waits);
     }
 
+    /// A connection ends: how it was, if the reader wants to know.
+    fn note_about(&mut self, conn: &Conn<'_>) {
+        if self.reader.takes_about() {
+            self.log.push_about(conn);
+        }
+    }
+
     /// The last record was noted of a connection, which may wait for the answer already.
     fn gathered(&mut self, conn: &Conn<'_>, waits: bool) {
         if !waits && self.log.records.last().is_some_and(|record| self.is_held_at_once_for(record)) {
@@ -244,9 +251,7 @@ impl<R: Reader> Receiver for Logger<R> {
             Event::Wake(conn) => self.note(conn, Kind::Wake),
             Event::Timer(conn, timer) => self.note_record(conn, Record::timer(conn.id(), timer)),
             Event::Closed(conn, closed) => {
-                if self.reader.takes_about() {
-                    self.log.push_about(conn);
-                }
+                self.note_about(conn);
                 self.note_record(conn, Record::closed(conn.id(), closed));
             }
             Event::Tick(_, next) => {
@@ -267,9 +272,7 @@ impl<R: Reader> Receiver for Logger<R> {
                 self.gathered(conn, waits);
             }
             Event::Detached(conn, detached) => {
-                if self.reader.takes_about() {
-                    self.log.push_about(conn);
-                }
+                self.note_about(conn);
                 self.log.records.push(Record::new(Kind::Detached, Some(conn.id()), [0; 2]));
                 self.log.detached.push((conn.id(), detached));
             }

@@ -51,7 +51,6 @@ function lookUpAndConnect(socket, options) {
 
 /** @param {any} port */
 function portOf(port) {
-  if (port === undefined) throw coded(/** @type {any} */ (TypeError), 'ERR_MISSING_ARGS', 'The "options" or "port" or "path" argument must be specified');
   if (typeof port !== 'number' && typeof port !== 'string') {
     throw wrongType('options.port', 'one of type number or string', port);
   }

@@ -72,8 +72,12 @@ class Engine {
         // The server was closed meanwhile: it had not accepted it.
         else if (!this.#accept(conn)) conn.abort();
       },
-      onData: (/** @type {any} */ conn, /** @type {Buffer} */ data) => this.#isOver || conn.data.received(data),
-      onEof: (/** @type {any} */ conn) => this.#isOver || conn.data.ended(),
+      onData: (/** @type {any} */ conn, /** @type {Buffer} */ data) => {
+        if (!this.#isOver) conn.data.received(data);
+      },
+      onEof: (/** @type {any} */ conn) => {
+        if (!this.#isOver) conn.data.ended();
+      },
       onClose: (/** @type {any} */ conn, /** @type {string} */ reason, /** @type {number | null} */ errno) => {
         if (this.#isOver) return;
         // The peer was gone before it could be accepted, which throws in `onOpen`: it had connected all the same.

@@ -21,6 +21,18 @@ impl Arguments {
         }
     }
 
+    /// Gives input back.
+    fn give(
+        &self,
+        state: &State,
+        give: impl FnOnce(&Handle, ConnId, Vec<u8>) -> reactor_core::Result<()>,
+    ) -> Result<sys::napi_value> {
+        self.written(self.with_bytes(|bytes| {
+            self.with_conn(state, |handle, id| give(handle, id, bytes.to_vec()))?;
+            Ok(Pressure::Low)
+        }))
+    }
+
     /// Writes pieces, and counts their bytes.
     fn write_parts(
         &self,
@@ -163,10 +175,7 @@ pub(super) struct GiveBack;
 
 impl Call for GiveBack {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.written(arguments.with_bytes(|bytes| {
-            arguments.with_conn(state, |handle, id| handle.give_back(id, bytes.to_vec()))?;
-            Ok(Pressure::Low)
-        }))
+        arguments.give(state, Handle::give_back)
     }
 }
 
@@ -174,10 +183,7 @@ pub(super) struct GiveAgain;
 
 impl Call for GiveAgain {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.written(arguments.with_bytes(|bytes| {
-            arguments.with_conn(state, |handle, id| handle.hand_over_again(id, bytes.to_vec()))?;
-            Ok(Pressure::Low)
-        }))
+        arguments.give(state, Handle::hand_over_again)
     }
 }
 

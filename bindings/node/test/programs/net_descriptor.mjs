@@ -33,7 +33,11 @@ const deeds = {
   /** A listener throws at the first bytes. */
   throws() {
     let caught = '';
-    process.on('uncaughtException', ({ message }) => (caught = message));
+    let client;
+    process.on('uncaughtException', ({ message }) => {
+      caught = message;
+      client.write('second');
+    });
     const server = net.createServer((socket) => {
       socket.on('data', (data) => {
         if (String(data) === 'first') throw new Error('thrown');
@@ -41,9 +45,8 @@ const deeds = {
         process.exit();
       });
     }).listen(0, '127.0.0.1', () => {
-      const client = net.connect(server.address().port, '127.0.0.1');
+      client = net.connect(server.address().port, '127.0.0.1');
       client.write('first');
-      setTimeout(() => client.write('second'), 100);
     });
   },
 
