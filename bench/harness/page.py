@@ -48,6 +48,15 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in [head, rule, *escaped]) + "\n"
 
 
+# What must be known of the peers that ours are asked something beside.
+ASKED = {
+    "Python": "`uvloop` cuts messages in the tight loop and walks commands, `uvloop-split` cuts them at line ends, and "
+    "`uvloop-hiredis` has them read by hiredis.",
+    "Node": "`node-net` cuts messages and commands by hand, in a tight loop, and joins the answers of a read; ours have a callback and a "
+    "write for each.",
+}
+
+
 class Page:
     """Everything that the report shows of one run."""
 
@@ -85,15 +94,16 @@ class Page:
         )
 
     def _goals(self) -> str:
-        lines = [self._goal(goal) for goal in GOALS if any(row.label == goal.ours for row in self._throughputs(goal))]
+        return "".join(self._goals_of(language, says) for language, says in ASKED.items())
+
+    def _goals_of(self, language: str, says: str) -> str:
+        asked = [goal for goal in GOALS if goal.language == language]
+        lines = [self._goal(goal) for goal in asked if any(row.label == goal.ours for row in self._throughputs(goal))]
         if not lines:
             return ""
         head = ["", "workload", "ours", "peer", "throughput, ours of the peer's", "asked"]
         head += ["instructions, ours", "asked", "the peer's"]
-        return (
-            "## Python\n\nWhat is asked of ours in Python, and what they do. `uvloop` cuts messages in the tight loop and walks "
-            "commands, `uvloop-split` cuts them at line ends, and `uvloop-hiredis` has them read by hiredis.\n\n" + table(head, lines)
-        )
+        return f"## {language}\n\nWhat is asked of ours in {language}, and what they do. {says}\n\n" + table(head, lines)
 
     def _throughputs(self, goal: Goal) -> list[Row]:
         return [row for row in self.rows if (row.workload, row.metric) == (goal.workload, "throughput")]

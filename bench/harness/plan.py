@@ -141,6 +141,7 @@ def members(workload: Workload, measure: str, mode: str, systems: Sequence[Syste
         if workload.kind in system.commands
         and (not workload.only or system.label in workload.only)
         and (not system.only or f"{workload.name}.{measure}" in system.only)
+        and (not system.measures or measure in system.measures)
         and (mode != "quick" or system.label in QUICK_SYSTEMS)
         and (measure != "instructions" or system.countable)
     ]

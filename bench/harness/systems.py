@@ -11,6 +11,8 @@ LIMIT = "limit-epoll"
 LISTS = "reactor-python-lists"
 # Ours in Node without a thread: driven by Node's own event loop.
 INLINE = "reactor-node-inline"
+# Ours in Node, both ways.
+OURS_IN_NODE = ("reactor-node", INLINE)
 # Ours inside the event loop of asyncio and of uvloop: with callbacks of ours, and with the peers' own protocols.
 HOSTED = tuple(f"reactor-{way}-{loop}" for way in ("python", "protocol") for loop in ("asyncio", "uvloop"))
 # Ours whose figures are followed most closely, and compared with each peer.
@@ -34,6 +36,8 @@ class System:
     native: bool = False
     # The units that it takes part in, as "echo-64x50.throughput", where they are not all that it offers the kind of.
     only: tuple[str, ...] = ()
+    # The same for measures.
+    measures: tuple[str, ...] = ()
 
     @property
     def countable(self) -> bool:
@@ -96,6 +100,10 @@ def hosted(name: str) -> System:
     return System(name, "python", commands, INTERPRETER, only=("echo-64x50.throughput", "echo-64x50.instructions", "frames.throughput"))
 
 
+# What the benchmark's own server in Node offers beside the example.
+SERVED_IN_NODE = ("frames", "answers", "kv", "broadcast", "budget")
+
+
 def ours_in_node(mode: str, kind: str) -> tuple[str, ...]:
     return ("node", "bench/servers/node/server.mjs", mode, kind, "{url}")
 
@@ -128,13 +136,22 @@ SYSTEMS = (
     ),
     System(LISTS, "python", {"frames": ours_in_python("lists"), "kv": ours_in_python("kv")}, INTERPRETER),
     *(hosted(name) for name in HOSTED),
-    System("reactor", "node", {"echo": example("examples/run", "node", "echo")}, INTERPRETER),
+    System(
+        "reactor",
+        "node",
+        {
+            "echo": example("examples/run", "node", "echo"),
+            "udp": example("examples/run", "node", "echo"),
+            **{kind: ours_in_node("threads", kind) for kind in SERVED_IN_NODE},
+        },
+        INTERPRETER,
+    ),
     System(
         INLINE,
         "node",
-        {kind: ours_in_node("inline", kind) for kind in ("echo", "frames")},
+        {kind: ours_in_node("inline", kind) for kind in ("echo", "udp", *SERVED_IN_NODE)},
         INTERPRETER,
-        only=("echo-64x50.throughput", "frames-16-deep.throughput"),
+        measures=("throughput", "syscalls"),
     ),
     native("limit-epoll", "c", "echo frames answers http kv udp broadcast"),
     peer("limit-uring", "c", "echo frames udp"),  # valgrind does not know io_uring.
@@ -154,7 +171,7 @@ SYSTEMS = (
     in_python("rloop", "echo frames udp broadcast"),
     in_python("aiofastnet-asyncio", "echo frames udp broadcast"),
     in_python("aiofastnet-uvloop", "echo frames udp broadcast"),
-    peer("node-net", "node", "echo frames http udp broadcast", INTERPRETER),
+    peer("node-net", "node", "echo frames kv http udp broadcast", INTERPRETER),
     peer("netty", "java", "echo frames http udp broadcast", VIRTUAL_MACHINE),
     System("redis-server", "c", {"kv": REDIS}),
 )

@@ -121,15 +121,24 @@ IN_PYTHON = (
     "aiofastnet-asyncio",
     "aiofastnet-uvloop",
 )
+# The same in Node.
+IN_NODE = ("reactor-node", "reactor-node-inline", "node-net")
+# Who is asked what Node's memory costs: ours, and what ours in Node is beside.
+OF_NODE = ("reactor-rust", "reactor-c", "reactor-python", *IN_NODE, "limit-epoll")
 EVERY = ("throughput", "cost", "syscalls", "instructions")
 
 WORKLOADS = (
     echo("echo-64x50", "64 bytes there and back, 50 connections, one request at a time each", measures=EVERY),
     # Node's Buffer.allocUnsafeSlow keeps up to 64 bytes in V8's own heap and asks for memory above that: what 64 bytes cost is
     # not what 68 do.
-    echo("echo-68x50", "68 bytes there and back, 50 connections, one request at a time each", size=68, brief=True),
-    echo("echo-512x50", "512 bytes there and back, 50 connections, one request at a time each", size=512, brief=True),
-    echo("echo-64x1000", "64 bytes there and back, one request at a time on each of 1,000 connections", connections=1_000),
+    echo("echo-68x50", "68 bytes there and back, 50 connections, one request at a time each", size=68, brief=True, only=OF_NODE),
+    echo("echo-512x50", "512 bytes there and back, 50 connections, one request at a time each", size=512, brief=True, only=OF_NODE),
+    echo(
+        "echo-64x1000",
+        "64 bytes there and back, one request at a time on each of 1,000 connections",
+        connections=1_000,
+        brief=True,
+    ),
     echo(
         "echo-16-deep",
         "64 bytes, 50 connections, 16 requests outstanding on each",
@@ -137,15 +146,15 @@ WORKLOADS = (
         measures=("throughput", "syscalls", "instructions"),
     ),
     echo("echo-16k", "16 KiB there and back, 50 connections", size=16_384),
-    echo("echo-1m", "1 MiB there and back, 10 connections", connections=10, size=1_048_576),
+    echo("echo-1m", "1 MiB there and back, 10 connections", connections=10, size=1_048_576, brief=True),
     frames("frames", "64 bytes behind a length, 50 connections", 1, EVERY),
     frames("frames-16-deep", "the same, 16 requests outstanding on each", 16, ("throughput", "instructions")),
     frames(
         "frames-64-deep",
-        "the same, 64 requests outstanding on each: those in Python",
+        "the same, 64 requests outstanding on each: those in Python and Node",
         64,
         ("throughput", "instructions"),
-        only=("limit-epoll", *IN_PYTHON),
+        only=("limit-epoll", *IN_PYTHON, *IN_NODE),
     ),
     Workload(
         "answers-16k",
@@ -207,7 +216,7 @@ WORKLOADS = (
         "64 bytes over 50 Unix sockets",
         scheme="unix",
         full=True,
-        only=("reactor-rust", "reactor-c", "reactor-python", "reactor-node", "limit-epoll"),
+        only=("reactor-rust", "reactor-c", "reactor-python", "reactor-node", "reactor-node-inline", "limit-epoll"),
     ),
     Workload(
         "echo-idle-10000",

@@ -1,4 +1,4 @@
-"""The systems in Python, as the benchmark starts them: each kind that each of them offers, and how messages are cut."""
+"""The systems in Python and Node, as the benchmark starts them: each kind that each of them offers, and how messages are cut."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FRAMES = b"".join(len(message).to_bytes(4, "big") + message for message in MESSA
 
 
 def offering(kind: str, *without: str) -> pytest.MarkDecorator:
-    """Every system in Python that offers the kind, one after the other."""
-    found = [system for system in SYSTEMS if system.language == "python" and kind in system.commands]
+    """Every system in Python or Node that offers the kind, one after the other."""
+    found = [system for system in SYSTEMS if system.language in ("python", "node") and kind in system.commands]
     chosen = [system for system in found if system.label not in without]
     return pytest.mark.parametrize("peer", chosen, ids=lambda peer: cast(System, peer).label)
 

@@ -312,9 +312,11 @@ class Subject:
     def halted(self) -> Iterator[None]:
         """All its threads stand still, as long as this lasts."""
         os.kill(self.pid, signal.SIGSTOP)
-        eventually("the halt", self.is_halted)
-        yield
-        os.kill(self.pid, signal.SIGCONT)
+        try:
+            eventually("the halt", self.is_halted)
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def is_halted(self) -> bool:
         """Whether a signal has halted all its threads."""

@@ -30,12 +30,17 @@ function bytesOf(data) {
 }
 
 /**
+ * A list of the package's own, whatever the list's class makes of itself: the addon reads it with no code of anybody's in between.
  * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts
  * @returns {Uint8Array[]}
  */
 function partsOf(parts) {
-  if (Array.isArray(parts)) return parts.map(bytesOf);
-  throw wrongType('parts', 'a list of what can be written', parts);
+  if (!Array.isArray(parts)) throw wrongType('parts', 'a list of what can be written', parts);
+  /** @type {any[]} */
+  const list = [...parts];
+  // In place: the members are there, so no setter of a prototype's is asked.
+  list.forEach((part, at) => (list[at] = bytesOf(part)));
+  return list;
 }
 
 /**

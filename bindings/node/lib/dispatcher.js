@@ -8,6 +8,7 @@ const { actionName } = require('./constants.js');
 const { Detached } = require('./detached.js');
 const { ReactorError, closedError, saysClosed } = require('./error.js');
 const native = require('./addon.js');
+const { Outbox } = require('./outbox.js');
 const { NO_SCOPE, Scope, UNSCOPED } = require('./scope.js');
 const { Session } = require('./session.js');
 const { Slab } = require('./slab.js');
@@ -35,6 +36,11 @@ const ASKED = new Map([
 ]);
 /** Of these a connection may be unknown: nobody tells of an endpoint but by its datagrams. */
 const BEGIN = [OPEN, DATAGRAM];
+/** What a log may have to lie in memory that is kept: what it takes for so many bytes is small beside them. */
+const MOST_RECORDS = 2 << 10;
+const MOST_BYTES = 64 << 10;
+/** What stands behind the records if writes may be gathered. */
+const GATHERED = 1;
 
 /** @type {Map<number, string>} */
 const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number, name]));
@@ -73,6 +79,8 @@ class Dispatcher {
   #walk = null;
   /** @type {Server | undefined} */
   #server;
+  /** What the callbacks write. */
+  #outbox;
   /** The context that those of connections begin as. */
   #scope = new Scope();
   /**
@@ -94,6 +102,9 @@ class Dispatcher {
     this.#isInline = isInline;
     /** Other threads may ask for something. */
     this.isReached = false;
+    /** Where the addon puts a log that fits. */
+    this.memory = { words: new Uint32Array(MOST_RECORDS * WORDS + 1), bytes: Buffer.allocUnsafeSlow(MOST_BYTES) };
+    this.#outbox = new Outbox(nativeServer, (high, low) => this.#lost(high, low));
   }
 
   /**
@@ -105,34 +116,60 @@ class Dispatcher {
     this.#scope = UNSCOPED in this.#handler ? NO_SCOPE : new Scope();
   }
 
+  /** What the engine is asked by: behind what was written before. */
+  get engine() {
+    this.#outbox.flush();
+    return this.#native;
+  }
+
+  /**
+   * Others have used up the room for what was written: the connection has a gap in what it sends.
+   * @param {number} high
+   * @param {number} low
+   */
+  #lost(high, low) {
+    const entry = this.#find(high, low);
+    const message = `connection ${new ConnId(high, low)}: what was written has found no room, which others have taken meanwhile`;
+    if (entry) this.#failed(entry, 'write', new ReactorError('FULL', message));
+  }
+
   /**
    * Calls the callbacks for a log.
-   * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
-   * @param {Buffer} bytes lent by the addon until this returns
+   * @param {number} records
+   * @param {number} length how many bytes it has
+   * @param {Uint32Array} [words] five for each record: kind, high and low half of the connection's id, and two more; behind them
+   *   whether writes may be gathered
+   * @param {Buffer} [bytes] lent by the addon until this returns
    */
-  deliver(words, bytes) {
-    const walk = new Walk(words, new Slab(bytes, bytes.length));
+  deliver(records, length, words = this.memory.words, bytes = this.memory.bytes) {
+    const end = records * WORDS;
     // Somebody may run Node's event loop in a callback.
     const before = this.#walk;
-    this.#walk = walk;
-    for (let to = 0; to < words.length; walk.next = to) {
-      const from = to;
-      const kind = words[from] & KIND;
-      to = kind === DATA ? endOfInput(words, from) : from + WORDS;
-      walk.next = from + WORDS;
+    this.#walk = new Walk(words, end, new Slab(bytes, length));
+    if (words[end] === GATHERED) this.#outbox.open();
+    this.#deliver(this.#walk);
+    this.#outbox.close();
+    this.#walk = before;
+  }
+
+  /** @param {Walk} walk */
+  #deliver(walk) {
+    const { words, end } = walk;
+    for (let at = 0; at < end; at = walk.next) {
+      const kind = words[at] & KIND;
+      walk.next = at + WORDS;
       try {
-        const entry = this.#entryOf(kind, words[from + 1], words[from + 2]);
+        const entry = this.#entryOf(kind, words[at + 1], words[at + 2]);
         if (kind === STOPPING) this.#ofServer('onStopping');
         else if (ASKED.has(kind)) this.#catchUp();
         else if (!entry) continue;
-        else if (kind === DATA) entry.session.scope.run(this, this.#inputs, entry, walk, from, to);
-        else this.#event(kind, entry, words[from + 3], words[from + 4], walk, from);
+        else if (kind === DATA || kind === COMMAND) entry.session.scope.run(this, this.#inputs, entry, walk, at);
+        else this.#event(kind, entry, words[at + 3], words[at + 4], walk.slab);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
       }
     }
-    this.#walk = before;
   }
 
   /**
@@ -150,7 +187,7 @@ class Dispatcher {
       isTold: () => this.#isInline || this.#walk?.tells(id.high, id.low) === true,
       rest: () => this.#walk?.takeInput(id.high, id.low) ?? [],
     };
-    const session = new Session(this.#native, id, this.#scope.fork(), caller);
+    const session = new Session(this.#native, id, this.#scope.fork(), caller, this.#outbox);
     const entry = { conn: new Conn(session, /** @type {Server} */ (this.#server)), session };
     this.#place(entry);
     return entry;
@@ -208,12 +245,10 @@ class Dispatcher {
    * @param {Entry} entry
    * @param {number} first
    * @param {number} second
-   * @param {Walk} walk
-   * @param {number} at
+   * @param {Slab} slab
    */
-  #event(kind, entry, first, second, walk, at) {
+  #event(kind, entry, first, second, slab) {
     const { conn, session } = entry;
-    const { slab } = walk;
     if (kind === CLOSE) {
       this.#remove(entry);
       const reason = REASONS.get(first) ?? `reason ${first}`;
@@ -224,16 +259,10 @@ class Dispatcher {
       session.about = slab.text(first, second);
     } else if (kind === DETACHED) {
       this.#detached(entry);
-    } else if (kind === COMMAND && session.givesBack) {
-      this.#giveBack(session, walk, at);
     } else if (session.isClosing) {
       // The handler is done with it.
     } else if (kind === DATAGRAM) {
       this.#datagram(entry, first, second, slab);
-    } else if (kind === COMMAND) {
-      if (walk.isTaken(at)) return;
-      if (session.waits) this.#wait(entry, slab.take(first, second), this.#command, walk.piece(at));
-      else session.scope.run(this, this.#command, entry, slab.take(first, second));
     } else if (kind === EOF) {
       this.#input(entry, null, this.#end);
     } else if (kind === WAKE) {
@@ -268,27 +297,51 @@ class Dispatcher {
   #giveBack(session, walk, at) {
     walk.next = at;
     session.giveRestBack();
+    walk.next = at + WORDS;
   }
 
   /**
-   * Input of one connection, in its context: the records from one place to another.
+   * Input of one connection, in its context: the records from one place on, as long as they are its.
    * @param {Entry} entry
    * @param {Walk} walk
-   * @param {number} from
-   * @param {number} to
+   * @param {number} at
    */
-  #inputs(entry, walk, from, to) {
+  #inputs(entry, walk, at) {
     const { session } = entry;
-    const { words, slab } = walk;
-    if (session.givesBack) return this.#giveBack(session, walk, from);
-    for (let at = from; at < to && !session.isClosing; at = walk.next) {
+    const { words, end } = walk;
+    if (session.givesBack) return this.#giveBack(session, walk, at);
+    const [high, low] = [words[at + 1], words[at + 2]];
+    do {
       walk.next = at + WORDS;
-      if (walk.isTaken(at)) continue;
-      const data = slab.take(words[at + 3], words[at + 4]);
-      const isCut = (words[at] & CUT) !== 0;
-      if (session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw, isCut ? walk.piece(at) : data);
-      else this.#data(entry, data, isCut);
-    }
+      if (session.isClosing || walk.isTaken(at)) continue;
+      if ((words[at] & KIND) === COMMAND) this.#commands(entry, walk, at);
+      else this.#bytes(entry, walk, at);
+    } while ((at += WORDS) < end && words[at + 2] === low && words[at + 1] === high && isInput(words[at] & KIND));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Walk} walk
+   * @param {number} at
+   */
+  #bytes(entry, walk, at) {
+    const { words, slab } = walk;
+    const data = slab.take(words[at + 3], words[at + 4]);
+    const isCut = (words[at] & CUT) !== 0;
+    if (entry.session.waits) this.#wait(entry, data, isCut ? this.#frame : this.#raw, isCut ? walk.piece(at) : data);
+    else this.#data(entry, data, isCut);
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Walk} walk
+   * @param {number} at
+   */
+  #commands(entry, walk, at) {
+    const { words, slab } = walk;
+    const args = slab.takeArguments(words[at + 3], words[at + 4]);
+    if (entry.session.waits) this.#wait(entry, args, this.#command, walk.piece(at));
+    else this.#command(entry, args);
   }
 
   /**
@@ -321,7 +374,7 @@ class Dispatcher {
 
   /**
    * Gives the handler input, when it may have some, in the connection's context.
-   * @template {Buffer | null} Input
+   * @template {import('./session.js').Input} Input
    * @param {Entry} entry
    * @param {Input} input
    * @param {(entry: Entry, input: any) => void} give
@@ -335,7 +388,7 @@ class Dispatcher {
   /**
    * Gives the handler input when it may have some.
    * @param {Entry} entry
-   * @param {Buffer | null} input
+   * @param {import('./session.js').Input} input
    * @param {(entry: Entry, input: any) => void} give
    * @param {Buffer} [piece] what it takes in the stream
    */
@@ -380,12 +433,18 @@ class Dispatcher {
 
   /**
    * @param {Entry} entry
-   * @param {Buffer} data the arguments, each with its length in front
+   * @param {Buffer[]} args
    */
-  #command(entry, data) {
-    entry.session.begin(data, true);
-    this.#invoke(entry, 'onCommand', [entry.conn, argumentsOf(data)]);
-    entry.session.finish();
+  #command(entry, args) {
+    const { session } = entry;
+    session.begin(args, true);
+    try {
+      const answer = this.#handler.onCommand?.(entry.conn, args);
+      if (answer !== undefined) this.#answered(entry, 'onCommand', answer);
+    } catch (error) {
+      this.#failed(entry, 'onCommand', error);
+    }
+    session.finish();
   }
 
   /**
@@ -593,7 +652,7 @@ class Dispatcher {
   #obey(entry, name, answer) {
     if (answer === undefined || answer === null) return;
     const action = actionName(answer);
-    if (action === 'Stop') this.#native.stop();
+    if (action === 'Stop') this.engine.stop();
     else if (action === 'Close') entry?.session.closeIfOpen();
     else if (action === 'Detach') entry?.session.detachIfOpen();
     else if (action !== 'None') this.#strayed(entry, name, answer);
@@ -713,33 +772,8 @@ class Dispatcher {
   }
 }
 
-/**
- * The arguments of a command, which share the command's memory.
- * @param {Buffer} data
- * @returns {Buffer[]}
- */
-function argumentsOf(data) {
-  const found = [];
-  for (let at = 0; at < data.length; ) {
-    const end = at + 4 + data.readUInt32LE(at);
-    found.push(data.subarray(at + 4, end));
-    at = end;
-  }
-  return found;
-}
-
-/**
- * Where the input of a connection ends that begins here.
- * @param {Uint32Array} words
- * @param {number} from
- * @returns {number}
- */
-function endOfInput(words, from) {
-  const [high, low] = [words[from + 1], words[from + 2]];
-  let at = from + WORDS;
-  while (at < words.length && words[at + 2] === low && words[at + 1] === high && (words[at] & KIND) === DATA) at += WORDS;
-  return at;
-}
+/** @param {number} kind */
+const isInput = (kind) => kind === DATA || kind === COMMAND;
 
 /**
  * @param {unknown} value

@@ -1,6 +1,6 @@
 'use strict';
 
-const { getSystemErrorMap } = require('node:util');
+const { nameAndText } = require('./system.js');
 
 /**
  * What the system's part in an error was.
@@ -35,7 +35,7 @@ class ReactorError extends Error {
        * The name of that number: `EADDRINUSE`. It is what `code` is in Node's errors.
        * @type {string | undefined}
        */
-      this.systemCode = getSystemErrorMap().get(-more.errno)?.[0];
+      this.systemCode = nameAndText(more.errno)?.[0];
       const { address, port, path } = placeOf(more.url);
       if (more.syscall !== undefined) {
         /**

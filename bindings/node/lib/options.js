@@ -19,6 +19,10 @@ const { ReactorError } = require('./error.js');
  *   'round-robin'.
  * @property {boolean} [pin] Whether each loop's thread is bound to one of the processors that this process may use; inline there
  *   is none. Default: false.
+ * @property {number} [batchIntervalUs] Microseconds that a loop lets pass at least between two batches for JavaScript, at most a
+ *   second. With more that comes together this thread does less for each event: at 40,000 messages a second and 100 µs less than half. What
+ *   comes waits so long at most, and half of it on average, unless 1 MiB or 16,384 events are there; what is written waits for nothing.
+ *   Before Linux 5.11 it is rounded up to a millisecond. Not in mode `'inline'`. Default: 0.
  * @property {number} [highWater] Bytes of unsent output above which a connection is no longer read. Default: 1 MiB.
  * @property {number} [lowWater] Bytes of unsent output at which `onDrain` is called and reading resumes. Default: half
  *   the high-water mark.
@@ -58,6 +62,7 @@ const LONG = 2 ** 31;
  */
 const NUMBERS = {
   loops: SAFE,
+  batchIntervalUs: 1e6,
   highWater: SAFE,
   lowWater: SAFE,
   hardLimit: SAFE,
@@ -107,6 +112,7 @@ function driven(checked, mode) {
   if (!MODES.includes(mode)) throw invalid(`mode must be ${MODES.map(shown).join(' or ')}, not ${shown(mode)}`);
   if (mode === 'threads') return { ...checked, isInline: false };
   if (Number(checked['loops']) > 1) throw invalid(`a server of mode 'inline' has one loop, not ${checked['loops']}`);
+  if (checked['batchIntervalUs']) throw invalid("a server of mode 'inline' has no batches that batchIntervalUs could keep apart");
   if (checked['pin']) throw invalid("a server of mode 'inline' has no thread to pin");
   if (process.versions['bun'] === undefined) return { ...checked, loops: 1, isInline: true };
   // What it exports by libuv's names ends the process.

@@ -43,7 +43,7 @@ const A_URL = "a string such as 'tcp://127.0.0.1:5000'";
 /**
  * A server and its event loops. The loops run on threads of their own, or inline; the callbacks run here, on the thread that made
  * the server, and so must every call. None blocks but `listen`, which may look up a name, and none calls a callback before it
- * returns but `start`, which calls `onStart`. While the server runs it keeps the process alive. The loops take none of the process's
+ * returns but `start`, which calls `onStart`, and `sendNow`. While the server runs it keeps the process alive. The loops take none of the process's
  * signals, and what a callback spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
 class Server extends ById {
@@ -149,7 +149,7 @@ class Server extends ById {
     const refused = boolean(refuse, 'refuse');
     const number = this.#listener(listener);
     const endpoints = this.endpoints(number);
-    const closing = this.#native.closeListener(number, refused);
+    const closing = this.#engine.closeListener(number, refused);
     const failure = 'code' in closing ? closing : await closing;
     if (failure) throw errorOf(failure);
     this.#dispatcher.forget(endpoints);
@@ -164,6 +164,11 @@ class Server extends ById {
    */
   endpoints(listener) {
     return this.#ids(this.#native.endpoints(this.#listener(listener)));
+  }
+
+  /** What the engine is asked by: behind what was written before. */
+  get #engine() {
+    return this.#dispatcher.engine;
   }
 
   /** @param {number[]} halves */
@@ -254,9 +259,12 @@ class Server extends ById {
     const before = this.#state;
     this.#unstarted.end();
     if (before === 'new') this.#dispatcher.starts(this);
+    const { words, bytes } = this.#dispatcher.memory;
     const failure = this.#native.start(
       () => this.#callOnStart(thrown),
       (...given) => this.#deliver(...given),
+      words,
+      bytes,
     );
     if (!failure) {
       this.#state = 'running';
@@ -304,7 +312,7 @@ class Server extends ById {
    * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
    */
   async stop() {
-    this.#native.stop();
+    this.#engine.stop();
     this.#stopAsked = true;
     this.#unstarted.end();
     if (this.#state === 'running') return this.#ended;
@@ -319,7 +327,7 @@ class Server extends ById {
    * @returns {Promise<void>} resolves when it has stopped, like {@link wait}; at once if it does not run
    */
   async stopGracefully(deadlineMs = 0) {
-    this.#native.stopGracefully(milliseconds(deadlineMs, 'deadlineMs'));
+    this.#engine.stopGracefully(milliseconds(deadlineMs, 'deadlineMs'));
     this.#stopAsked = true;
     this.#unstarted.end();
     if (this.#state === 'running') return this.#ended;
@@ -370,11 +378,13 @@ class Server extends ById {
   }
 
   /**
-   * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
+   * Sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads do so by themselves: there it
+   * waits for them, 5 s at most. Inline it may, alone of all calls, call callbacks before it returns: outside of this server's own, it
+   * lets the engine have its turn.
    * @returns {void}
    */
   sendNow() {
-    this.#native.sendNow();
+    this.#engine.sendNow();
   }
 
   /** @param {boolean} keepsAlive */
@@ -431,7 +441,7 @@ class Server extends ById {
   runOnLoop(loop, callback) {
     const index = wholeNumber(required(loop, 'loop', 'a number'), 'loop', 2 ** 31);
     const call = callbackOf(callback);
-    const failure = this.#dispatcher.run((token) => this.#native.runOnLoop(index, token), () => call(index));
+    const failure = this.#dispatcher.run((token) => this.#engine.runOnLoop(index, token), () => call(index));
     if (failure) throw errorOf(failure);
   }
 
@@ -444,7 +454,7 @@ class Server extends ById {
    */
   metrics(loop) {
     const of = loop === undefined ? null : wholeNumber(loop, 'loop', 2 ** 31);
-    const snapshot = this.#native.metrics(of);
+    const snapshot = this.#engine.metrics(of);
     if ('code' in snapshot) throw errorOf(snapshot);
     return metricsOf(snapshot);
   }
@@ -487,7 +497,7 @@ class Server extends ById {
 
   /** Bytes written to connections and not yet taken by the kernel. Walks over all connections. */
   get queuedBytes() {
-    return this.#native.queuedBytes;
+    return this.#engine.queuedBytes;
   }
 
   /**
@@ -515,16 +525,18 @@ class Server extends ById {
   }
 
   /**
-   * @param {Uint32Array} words
-   * @param {Buffer} bytes
+   * @param {number} records
+   * @param {number} length
+   * @param {Uint32Array} [words]
+   * @param {Buffer} [bytes]
    * @param {string} [told]
    * @param {string} [level]
    * @param {number} [ran]
    */
-  #deliver(words, bytes, told, level, ran) {
-    if (words.length > 0) {
-      this.#dispatcher.deliver(words, bytes);
-      return this.#relief.moved(bytes.length + this.#native.takeWritten());
+  #deliver(records, length, words, bytes, told, level, ran) {
+    if (records > 0) {
+      this.#dispatcher.deliver(records, length, words, bytes);
+      return this.#relief.moved(length + this.#native.takeWritten());
     }
     if (told !== undefined) return this.#dispatcher.told(level ?? '', told);
     if (ran !== undefined) return this.#dispatcher.ran(ran);

@@ -12,9 +12,10 @@ const { warn } = require('./warning.js');
 /** @typedef {import('./scope.js').Scope} Scope */
 /** @typedef {(error: ReactorError | null) => unknown} Written */
 
+/** @typedef {Buffer | Buffer[] | null} Input bytes, the arguments of a command, or the end */
 /**
  * Input that came with others in one batch and waits, what gives it to the handler, and what it takes in the stream.
- * @typedef {{ input: Buffer | null, give: (input: Buffer | null) => void, piece: Buffer | undefined }} Waiting
+ * @typedef {{ input: Input, give: (input: Input) => void, piece: Buffer | undefined }} Waiting
  */
 
 /**
@@ -42,6 +43,7 @@ let lastToken = 0;
 /** What the package keeps of a connection, besides the object that the user has. */
 class Session {
   #native;
+  #outbox;
   #high;
   #low;
   #caller;
@@ -75,13 +77,19 @@ class Session {
    * @param {ConnId} id
    * @param {Scope} scope
    * @param {Caller} caller
+   * @param {import('./outbox.js').Outbox} outbox
    */
-  constructor(native, id, scope, caller) {
+  constructor(native, id, scope, caller, outbox) {
     this.#native = native;
+    this.#outbox = outbox;
     this.#high = id.high;
     this.#low = id.low;
     this.#caller = caller;
     this.id = id;
+    /** Whether input must wait. Looked at for each, and changed seldom. */
+    this.waits = false;
+    /** Bytes that can be written at least without pressure, as far as is known. */
+    this.room = 0;
     /** The asynchronous context of its callbacks. */
     this.scope = scope;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
@@ -113,6 +121,12 @@ class Session {
     this.about = undefined;
   }
 
+  /** What the engine is asked by: behind what was written before. */
+  get #engine() {
+    this.#outbox.flush();
+    return this.#native;
+  }
+
   get isOpen() {
     return this.#native.isOpen(this.#high, this.#low);
   }
@@ -125,14 +139,17 @@ class Session {
    */
   write(bytes) {
     if (this.datagram !== null) return this.answer(this.datagram, bytes);
-    const done = this.#native.write(this.#high, this.#low, bytes);
-    return typeof done === 'boolean' ? done : this.#accepted(done);
+    if (this.#outbox.add(this, bytes)) return true;
+    this.room -= bytes.length;
+    return this.#accepted(this.#engine.write(this.#high, this.#low, bytes));
   }
 
   /** @param {Uint8Array[]} parts */
   writev(parts) {
     if (this.datagram !== null) return this.answer(this.datagram, Buffer.concat(parts));
-    return this.#accepted(this.#native.writev(this.#high, this.#low, parts));
+    if (this.#outbox.addParts(this, parts)) return true;
+    this.room = 0;
+    return this.#accepted(this.#engine.writev(this.#high, this.#low, parts));
   }
 
   /**
@@ -140,7 +157,7 @@ class Session {
    * @param {Uint8Array} bytes
    */
   answer(datagram, bytes) {
-    return this.#accepted(this.#native.answer(this.#high, this.#low, bytes, envelopeOf(datagram)));
+    return this.#accepted(this.#engine.answer(this.#high, this.#low, bytes, envelopeOf(datagram)));
   }
 
   /**
@@ -148,12 +165,13 @@ class Session {
    * @param {Uint8Array} bytes
    */
   sendTo(to, bytes) {
-    return this.#accepted(this.#native.sendTo(this.#high, this.#low, bytes, to));
+    return this.#accepted(this.#engine.sendTo(this.#high, this.#low, bytes, to));
   }
 
   /** @param {Uint8Array} payload */
   writeFrame(payload) {
-    return this.#accepted(this.#native.writeFrame(this.#high, this.#low, payload));
+    this.room = 0;
+    return this.#accepted(this.#engine.writeFrame(this.#high, this.#low, payload));
   }
 
   /**
@@ -162,8 +180,9 @@ class Session {
    */
   writeThen(parts, written) {
     if (this.datagram !== null) throw new ReactorError('UNSUPPORTED', untold(this.id));
+    this.room = 0;
     lastToken = (lastToken + 1) >>> 0;
-    const accepted = this.#accepted(this.#native.writeThen(this.#high, this.#low, parts, lastToken));
+    const accepted = this.#accepted(this.#engine.writeThen(this.#high, this.#low, parts, lastToken));
     // It never comes from inside the call.
     this.#written.set(lastToken, written);
     return accepted;
@@ -190,20 +209,22 @@ class Session {
   // ---- ending ----
 
   end() {
-    this.#asked(this.#native.end(this.#high, this.#low));
+    this.room = 0;
+    this.#asked(this.#engine.end(this.#high, this.#low));
   }
 
   close() {
-    this.#ends(this.#native.close(this.#high, this.#low));
+    this.#ends(this.#engine.close(this.#high, this.#low));
   }
 
   abort() {
-    this.#ends(this.#native.abort(this.#high, this.#low));
+    this.#ends(this.#engine.abort(this.#high, this.#low));
   }
 
   /** An answer closes it. It may be closed already; then there is nothing left to do. */
   closeIfOpen() {
-    const failure = this.#native.close(this.#high, this.#low);
+    const failure = this.#engine.close(this.#high, this.#low);
+    this.room = 0;
     if (failure?.code !== 'CLOSED') this.#ends(failure);
     this.isClosing = true;
   }
@@ -221,6 +242,7 @@ class Session {
   /** An answer detaches it, as {@link closeIfOpen} has it. */
   detachIfOpen() {
     const failure = this.#detach();
+    this.room = 0;
     if (failure?.code !== 'CLOSED') this.#ends(failure);
   }
 
@@ -229,7 +251,7 @@ class Session {
     if (this.isClosing) return { code: 'CLOSED', message: closedError(this.id).message };
     this.finish();
     this.giveRestBack();
-    const failure = this.#native.detach(this.#high, this.#low);
+    const failure = this.#engine.detach(this.#high, this.#low);
     this.isDetaching = failure === null;
     return failure;
   }
@@ -237,7 +259,8 @@ class Session {
   /** A callback of its failed. An endpoint stays as it is. */
   fail() {
     this.isClosing = !this.isEndpoint;
-    this.#native.fail(this.#high, this.#low);
+    this.room = 0;
+    this.#engine.fail(this.#high, this.#low);
   }
 
   /**
@@ -246,6 +269,7 @@ class Session {
    */
   #ends(failure) {
     if (failure?.code !== 'UNSUPPORTED') this.isClosing = true;
+    this.room = 0;
     this.#asked(failure);
   }
 
@@ -265,6 +289,7 @@ class Session {
   pauseAsked() {
     this.#asked(this.#native.pause(this.#high, this.#low));
     this.#isPaused = true;
+    this.#changed();
   }
 
   resume() {
@@ -275,9 +300,10 @@ class Session {
   /** Another thread has it read again. */
   resumeAsked() {
     // The engine does not go on with what is held.
-    if (this.#waiting.length === 0 || this.#isHeld) this.#asked(this.#native.resume(this.#high, this.#low));
+    if (this.#waiting.length === 0 || this.#isHeld) this.#asked(this.#engine.resume(this.#high, this.#low));
     else this.#resumeSoon();
     this.#isPaused = false;
+    this.#changed();
   }
 
   /** What has waited comes before the engine goes on, which might end the connection; but never from inside the call that resumes. */
@@ -287,7 +313,7 @@ class Session {
     queueMicrotask(() => {
       this.#giveWaiting();
       // It may be closed by now.
-      if (!this.#isPaused) this.#native.resume(this.#high, this.#low);
+      if (!this.#isPaused) this.#engine.resume(this.#high, this.#low);
     });
   }
 
@@ -300,6 +326,7 @@ class Session {
   holdAsked() {
     this.#asked(this.#native.holdConn(this.#high, this.#low));
     this.#holds += 1;
+    this.#changed();
   }
 
   release() {
@@ -311,6 +338,7 @@ class Session {
   releaseAsked() {
     if (this.#holds === 0) throw this.#notHeld();
     this.#holds -= 1;
+    this.#changed();
     this.#asked(this.#letGo());
   }
 
@@ -318,13 +346,14 @@ class Session {
   #notHeld() {
     if (!this.isOpen) return closedError(this.id);
     // It has one only while a promise runs, or input waits.
-    const failure = this.waits ? null : this.#native.releaseConn(this.#high, this.#low);
+    const failure = this.waits ? null : this.#engine.releaseConn(this.#high, this.#low);
     return failure?.code === 'UNSUPPORTED' ? errorOf(failure, this.id) : notHeld(this.id);
   }
 
   /** A callback goes on in its promise. Says whether the engine holds the connection for it. */
   runs() {
     this.#running += 1;
+    this.#changed();
     if (this.isEndpoint) {
       // They run side by side, but not without end.
       if (this.#running === MOST) this.#native.pause(this.#high, this.#low);
@@ -339,16 +368,17 @@ class Session {
    */
   ran(held) {
     this.#running -= 1;
+    this.#changed();
     this.#pay();
     if (held) this.#letGo();
     if (!this.isEndpoint || this.#running !== MOST - 1) return;
     this.#giveWaiting();
-    if (!this.#isHeld && !this.#isPaused) this.#native.resume(this.#high, this.#low);
+    if (!this.#isHeld && !this.#isPaused) this.#engine.resume(this.#high, this.#low);
   }
 
-  /** Whether input must wait. */
-  get waits() {
-    return this.#isHeld || this.#isPaused || this.#waiting.length > 0;
+  /** Something has changed that says whether input must wait. */
+  #changed() {
+    this.waits = this.#isHeld || this.#isPaused || this.#waiting.length > 0;
   }
 
   get #isHeld() {
@@ -356,12 +386,13 @@ class Session {
   }
 
   /**
-   * @param {Buffer | null} input
-   * @param {(input: Buffer | null) => void} give
+   * @param {Input} input
+   * @param {(input: Input) => void} give
    * @param {Buffer} [piece]
    */
   keepWaiting(input, give, piece) {
     this.#waiting.push({ input, give, piece });
+    this.#changed();
   }
 
   /** Whether input that comes is to go back to the engine. */
@@ -378,8 +409,9 @@ class Session {
     const waited = this.#waiting.filter(({ piece }) => piece !== undefined);
     const pieces = [.../** @type {Buffer[]} */ (waited.map(({ piece }) => piece)), ...this.#caller.rest()];
     this.#waiting = this.#waiting.filter(({ piece }) => piece === undefined);
+    this.#changed();
     // It may be closed by now.
-    if (pieces.length > 0) this.#native.giveAgain(this.#high, this.#low, Buffer.concat(pieces));
+    if (pieces.length > 0) this.#engine.giveAgain(this.#high, this.#low, Buffer.concat(pieces));
     return pieces.length > 0;
   }
 
@@ -396,12 +428,12 @@ class Session {
   /** One hold less. What has waited comes before the engine goes on, but never from inside the call that releases. */
   #letGo() {
     if (this.#isHeld || this.#waiting.length === 0) {
-      return this.#native.releaseConn(this.#high, this.#low);
+      return this.#engine.releaseConn(this.#high, this.#low);
     }
     queueMicrotask(() => {
       this.#giveWaiting();
       // It may be closed by now.
-      this.#native.releaseConn(this.#high, this.#low);
+      this.#engine.releaseConn(this.#high, this.#low);
     });
     return null;
   }
@@ -409,6 +441,7 @@ class Session {
   #giveWaiting() {
     while (!this.#isHeld && !this.#isPaused && this.#waiting.length > 0) {
       const { input, give } = /** @type {Waiting} */ (this.#waiting.shift());
+      this.#changed();
       if (!this.isClosing) protectedly(() => give(input));
     }
   }
@@ -424,11 +457,11 @@ class Session {
 
   /**
    * The handler is given input, of which it may keep something.
-   * @param {Buffer} input
+   * @param {Buffer | Buffer[]} input
    * @param {boolean} isCut a framing has cut it
    */
   begin(input, isCut) {
-    this.input = isCut ? CUT : input;
+    this.input = isCut ? CUT : /** @type {Buffer} */ (input);
   }
 
   /** @param {number} count */
@@ -451,19 +484,19 @@ class Session {
     const kept = input.subarray(input.length - this.#kept);
     this.#kept = 0;
     const [next] = this.#waiting;
-    if (next?.input) next.piece = next.input = Buffer.concat([kept, next.input]);
-    else this.#native.giveBack(this.#high, this.#low, kept);
+    if (Buffer.isBuffer(next?.input)) next.piece = next.input = Buffer.concat([kept, next.input]);
+    else this.#engine.giveBack(this.#high, this.#low, kept);
   }
 
   // ---- calling back ----
 
   wake() {
-    this.#asked(this.#native.wake(this.#high, this.#low));
+    this.#asked(this.#engine.wake(this.#high, this.#low));
   }
 
   /** @param {(conn: any) => unknown} call */
   run(call) {
-    this.#asked(this.#caller.run((token) => this.#native.runOnConn(this.#high, this.#low, token), call));
+    this.#asked(this.#caller.run((token) => this.#engine.runOnConn(this.#high, this.#low, token), call));
   }
 
   /**
@@ -485,13 +518,13 @@ class Session {
    * @param {number} write
    */
   setTimeouts(idle, read, write) {
-    this.#asked(this.#native.setTimeouts(this.#high, this.#low, idle, read, write));
+    this.#asked(this.#engine.setTimeouts(this.#high, this.#low, idle, read, write));
   }
 
   /** @param {unknown} framing */
   setFraming(framing) {
     const term = framingTerm(framing, this.#caller.failed);
-    this.#asked(this.#native.setFraming(this.#high, this.#low, term));
+    this.#asked(this.#engine.setFraming(this.#high, this.#low, term));
     // A connection has input in one log at a time.
     this.isReframed = !this.giveRestBack() && !this.#caller.isTold();
   }
@@ -501,21 +534,21 @@ class Session {
    * @param {string} text
    */
   setOption(name, text) {
-    const failure = this.#native.setOption(this.#high, this.#low, { name, text });
+    const failure = this.#engine.setOption(this.#high, this.#low, { name, text });
     if (failure) throw errorOf(failure, this.id, { syscall: 'setsockopt' });
   }
 
   /** @param {boolean} ofPeer */
   address(ofPeer) {
-    return this.#native.address(this.#high, this.#low, ofPeer);
+    return this.#engine.address(this.#high, this.#low, ofPeer);
   }
 
   info() {
-    return this.#native.info(this.#high, this.#low);
+    return this.#engine.info(this.#high, this.#low);
   }
 
   peerCredentials() {
-    const credentials = this.#native.peerCredentials(this.#high, this.#low);
+    const credentials = this.#engine.peerCredentials(this.#high, this.#low);
     if ('code' in credentials) throw errorOf(credentials, this.id, { syscall: 'getsockopt' });
     return credentials;
   }
@@ -524,6 +557,7 @@ class Session {
   drop() {
     this.isGone = true;
     this.#waiting = [];
+    this.#changed();
     this.#owed.clear();
     for (const timer of this.#timers) timer.cancel();
     // Of endpoints, and of what the loop has not come to.

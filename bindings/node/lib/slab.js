@@ -5,6 +5,17 @@ const { Buffer } = require('node:buffer');
 // Bun has no such thing.
 const { markAsUntransferable = () => {} } = require('node:worker_threads');
 
+/**
+ * The class of every buffer, which makes one over other memory without looking at what it is given, as `Buffer.from` does. Where it is
+ * another than the buffers' own, that is what there is.
+ * @type {(memory: ArrayBufferLike, offset: number, length: number) => Buffer}
+ */
+const pieceOf = (() => {
+  const Piece = /** @type {any} */ (Buffer)[Symbol.species];
+  const isOurs = typeof Piece === 'function' && Object.getPrototypeOf(new Piece(new ArrayBuffer(1), 0, 1)) === Buffer.prototype;
+  return isOurs ? (memory, offset, length) => new Piece(memory, offset, length) : Buffer.from;
+})();
+
 /** Bytes from which on an event has memory of its own. What is smaller shares some, as it does in Buffer's own pool. */
 const OWN = 4 << 10;
 /** Bytes that share memory, at most: so much is kept alive by one of them that is kept. */
@@ -41,8 +52,26 @@ class Slab {
   take(first, second) {
     const length = second - first;
     if (length >= OWN || length === this.#length) return this.#alone(first, length);
-    if (first < this.#from || second > this.#to || this.#copied.length === 0) this.#renew(first);
-    return Buffer.from(this.#memory, first - this.#from, length);
+    if (!this.#has(first, second)) this.#renew(first, Math.min(SLAB, this.#length - first));
+    return pieceOf(this.#memory, first - this.#from, length);
+  }
+
+  /**
+   * The arguments of a command, each of which has its length in front, as 32 bits in little-endian order. They share their memory.
+   * @param {number} first
+   * @param {number} second
+   * @returns {Buffer[]}
+   */
+  takeArguments(first, second) {
+    if (second - first >= OWN) this.#renew(first, second - first);
+    else if (!this.#has(first, second)) this.#renew(first, Math.min(SLAB, this.#length - first));
+    const found = [];
+    for (let at = first; at < second; ) {
+      const from = at + 4;
+      at = from + this.#bytes.readUInt32LE(at);
+      found.push(pieceOf(this.#memory, from - this.#from, at - from));
+    }
+    return found;
   }
 
   /**
@@ -75,9 +104,21 @@ class Slab {
     return own;
   }
 
-  /** @param {number} first */
-  #renew(first) {
-    this.#copied = this.#alone(first, Math.min(SLAB, this.#length - first));
+  /**
+   * Whether these bytes are in the memory that is shared.
+   * @param {number} first
+   * @param {number} second
+   */
+  #has(first, second) {
+    return first >= this.#from && second <= this.#to && this.#copied.length > 0;
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} length
+   */
+  #renew(first, length) {
+    this.#copied = this.#alone(first, length);
     this.#memory = this.#copied.buffer;
     this.#from = first;
     this.#to = first + this.#copied.length;

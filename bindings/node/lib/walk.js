@@ -27,10 +27,12 @@ const PLACES = [...INPUT, kind('about'), kind('datagram')];
 class Walk {
   /**
    * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
+   * @param {number} end where the last record ends
    * @param {Slab} slab the log's bytes
    */
-  constructor(words, slab) {
+  constructor(words, end, slab) {
     this.words = words;
+    this.end = end;
     this.slab = slab;
     /** The record that comes next. */
     this.next = 0;
@@ -52,9 +54,9 @@ class Walk {
    * @returns {Buffer[]} its pieces of the stream
    */
   takeInput(high, low) {
-    const { words } = this;
+    const { words, end } = this;
     const pieces = [];
-    for (let at = this.next; at < words.length; at += WORDS) {
+    for (let at = this.next; at < end; at += WORDS) {
       const isOther = words[at + 2] !== low || words[at + 1] !== high;
       if (isOther || words[at] & TAKEN || !INPUT.includes(words[at] & KIND)) continue;
       pieces.push(this.piece(at));

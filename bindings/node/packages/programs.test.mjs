@@ -1,4 +1,4 @@
-// The programs that run JavaScript: each Node from 20 on runs all tests of the package; Bun and Deno serve on threads.
+// The programs that run JavaScript: each Node from 22 on runs all tests of the package, those of 20 serve; Bun and Deno serve on threads.
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { dirname, join } from 'node:path';

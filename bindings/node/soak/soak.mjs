@@ -11,8 +11,8 @@ const MODES = ['threads', 'inline'];
 const LOOKS = 11;
 
 /**
- * By how much each may be more in the end, however long it took: what V8's own and the allocator's pages vary by. Whatever a client
- * leaves behind is beyond that within seconds.
+ * By how much each may be more in the end, however long it took: what V8's own and the allocator's pages vary by, with a young
+ * generation that stays small. Whatever a client leaves behind is beyond that within minutes, what it leaves in the heap within seconds.
  */
 const BOUNDS = { heap: 1 << 20, external: 256 << 10, descriptors: 0, memory: 12 << 20 };
 

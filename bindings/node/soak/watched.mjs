@@ -14,7 +14,7 @@ export class Watched {
   /** `flags` are for Node, which runs it. */
   constructor(mode, flags = []) {
     const program = fileURLToPath(new URL('servers.mjs', import.meta.url));
-    this.#process = spawn(process.execPath, ['--expose-gc', ...flags, program, mode], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#process = spawn(process.execPath, ['--expose-gc', '--max-semi-space-size=1', ...flags, program, mode], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
 

@@ -1,7 +1,8 @@
 //! Where the loops put their logs: a queue, and a thread-safe function that calls JavaScript once for each.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use log::{Level, LevelFilter};
@@ -11,7 +12,7 @@ use napi::{sys, Env, Status};
 use reactor_core::binding::log::{HandOver, Reader};
 use reactor_core::{Action, BoxError, ErrorKind, Handle};
 
-use crate::hand_over::{answer, Message};
+use crate::hand_over::{answer, Kept, Message, Writes};
 use crate::inline;
 use crate::told;
 
@@ -29,6 +30,8 @@ pub(crate) struct Channel {
     /// There from the start until the stop; keeps the process alive meanwhile. Called without the lock: the thread that a
     /// call wakes would run into it.
     caller: Arc<Mutex<Option<Arc<Caller>>>>,
+    /// Where what was gathered is put; from the start on.
+    kept: Arc<OnceLock<Kept>>,
     /// One message for each call that is on its way.
     messages: Sender<Message>,
     waiting: Receiver<Message>,
@@ -39,11 +42,16 @@ pub(crate) struct Channel {
 impl Channel {
     pub(crate) fn new(level: LevelFilter) -> Self {
         let (messages, waiting) = crossbeam_channel::unbounded();
-        Channel { caller: Arc::default(), messages, waiting, level }
+        Channel { caller: Arc::default(), kept: Arc::default(), messages, waiting, level }
     }
 
     pub(crate) fn level(&self) -> LevelFilter {
         self.level
+    }
+
+    /// What it hands over is put there: memory of the function's that is called, the same at each start.
+    pub(crate) fn keep(&self, kept: Kept) {
+        self.kept.get_or_init(|| kept);
     }
 
     fn caller(&self) -> MutexGuard<'_, Option<Arc<Caller>>> {
@@ -95,6 +103,13 @@ impl Channel {
     /// Drops what JavaScript will not handle any more.
     pub(crate) fn clear(&self) {
         self.waiting.try_iter().for_each(drop);
+    }
+
+    /// Hands over what a loop has gathered.
+    fn send_log(&self, hand_over: HandOver, writes: Writes) {
+        if let Some(kept) = self.kept.get() {
+            self.send(Message::Log(hand_over, writes, *kept));
+        }
     }
 
     /// Queues a call, from any thread. It never blocks: a loop has at most one log on its way. In an environment that
@@ -160,6 +175,8 @@ pub(crate) struct JsReader {
     pub(crate) commands: bool,
     /// The JavaScript thread drives the loop.
     pub(crate) is_inline: bool,
+    /// The time between two batches.
+    pub(crate) interval: Duration,
 }
 
 impl Reader for JsReader {
@@ -173,6 +190,10 @@ impl Reader for JsReader {
 
     fn runs_user_code(&self) -> bool {
         false
+    }
+
+    fn interval(&self) -> Duration {
+        self.interval
     }
 
     fn reads_in_place(&self) -> bool {
@@ -192,11 +213,12 @@ impl Reader for JsReader {
         }
     }
 
-    fn read(&self, _server: &Handle, hand_over: HandOver) -> Option<HandOver> {
-        match inline::handle(hand_over) {
+    fn read(&self, server: &Handle, hand_over: HandOver) -> Option<HandOver> {
+        let writes = Writes::of(server, &hand_over);
+        match inline::handle(hand_over, writes) {
             Ok(handled) => Some(handled),
             Err(for_another_thread) => {
-                self.channel.send(Message::Log(for_another_thread));
+                self.channel.send_log(for_another_thread, writes);
                 None
             }
         }

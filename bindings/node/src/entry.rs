@@ -9,12 +9,13 @@ use napi::{check_status, sys, Env, Result};
 use reactor_core::binding::log::HandOver;
 
 use crate::channel::warn;
-use crate::hand_over::{ran, Arguments, Message};
+use crate::hand_over::{ran, stopped, Arguments, Kept, Message, Writes};
 
 /// The function that takes what was gathered, and the asynchronous context that it is called in. When a call is over, ticks and
 /// microtasks have run as well.
 pub(crate) struct Entry {
     env: Env,
+    kept: Kept,
     open: RefCell<Option<Open>>,
 }
 
@@ -24,23 +25,32 @@ struct Open {
 }
 
 impl Entry {
-    pub(crate) fn new(env: Env, deliver: FunctionRef<Message, UnknownReturnValue>) -> Result<Entry> {
+    pub(crate) fn new(
+        env: Env,
+        deliver: FunctionRef<Message, UnknownReturnValue>,
+        kept: Kept,
+    ) -> Result<Entry> {
         let name = env.create_string("reactor-engine")?;
         let mut context = ptr::null_mut();
         // SAFETY: the environment is that of this thread. Without an object of ours the context has one of its own.
         check_status!(unsafe { sys::napi_async_init(env.raw(), ptr::null_mut(), name.raw(), &mut context) })?;
-        Ok(Entry { env, open: RefCell::new(Some(Open { deliver, context })) })
+        Ok(Entry { env, kept, open: RefCell::new(Some(Open { deliver, context })) })
     }
 
-    /// Calls JavaScript with what was gathered, or with nothing: that the server has stopped. What fails becomes a warning of the
-    /// process, unless the environment is being torn down.
-    pub(crate) fn call(&self, hand_over: Option<&HandOver>) {
+    /// Calls JavaScript with what was gathered. What fails becomes a warning of the process, unless the environment is being torn
+    /// down.
+    pub(crate) fn call(&self, hand_over: &HandOver, writes: Writes) {
         self.in_scope(|| {
-            let arguments = Arguments::of(self.env.raw(), hand_over)?;
-            let called = self.deliver(&arguments.values());
+            let arguments = Arguments::of(self.env.raw(), hand_over, writes, self.kept)?;
+            let called = self.deliver(arguments.values());
             arguments.take_back();
             called
         });
+    }
+
+    /// The same with nothing: the server has stopped.
+    pub(crate) fn stopped(&self) {
+        self.in_scope(|| self.deliver(&stopped(self.env.raw())?));
     }
 
     /// The same with what a loop has come to.

@@ -3,16 +3,16 @@
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use log::Level;
-use napi::bindgen_prelude::JsValuesTupleIntoVec;
+use napi::bindgen_prelude::{JsValue, JsValuesTupleIntoVec, Unknown};
 use napi::{check_status, sys, Result};
 use napi_derive::napi;
 use reactor_core::binding::log::{HandOver, Kind, Record};
 use reactor_core::binding::Cork;
-use reactor_core::ConnId;
+use reactor_core::{ConnId, Handle};
 
 use crate::detached::Offer;
 use crate::remote::Asked;
@@ -45,10 +45,35 @@ pub fn record_words() -> u32 {
     Record::WORDS as u32
 }
 
+/// How the callbacks' writes are made.
+#[derive(Clone, Copy)]
+pub enum Writes {
+    /// Each at once: one may be refused.
+    AtOnce = 0,
+    /// Gathered in JavaScript, where there is room for them.
+    Gathered = 1,
+}
+
+impl Writes {
+    /// Those of the callbacks for what a loop has gathered. A write for a connection that has ended says so, and what the budget
+    /// refuses is not accepted first.
+    pub(crate) fn of(server: &Handle, hand_over: &HandOver) -> Writes {
+        let has_ended = |record: &Record| matches!(record.kind(), Kind::Close | Kind::Detached);
+        if hand_over.records().iter().any(has_ended) || !server.budget_has_room(ROOM) {
+            Writes::AtOnce
+        } else {
+            Writes::Gathered
+        }
+    }
+}
+
+/// The room that the server's byte budget must have for writes to be gathered: several times what is gathered at once.
+const ROOM: usize = 1 << 20;
+
 /// One call of JavaScript.
 pub enum Message {
     /// What a loop has gathered.
-    Log(HandOver),
+    Log(HandOver, Writes, Kept),
     /// What the engine says, in words.
     Told(Level, String),
     /// A loop has come to what it was asked to run, which has this token.
@@ -85,31 +110,110 @@ pub(crate) fn answer() {
     drop(cork);
 }
 
+/// Memory of JavaScript's that what was gathered is put into, if it fits: making some for each call would cost more than all the rest
+/// of a small one. Only the package reaches it, never the user.
+#[derive(Clone, Copy)]
+pub struct Kept {
+    words: (NonNull<u32>, usize),
+    bytes: (NonNull<u8>, usize),
+}
+
+// SAFETY: it is used on the JavaScript thread only, to which loops send it back with what they have gathered.
+unsafe impl Send for Kept {}
+// SAFETY: as above.
+unsafe impl Sync for Kept {}
+
+impl Kept {
+    /// The memory of two arrays, which the function that is called with them keeps alive.
+    pub(crate) fn of(env: sys::napi_env, words: &Unknown<'_>, bytes: &Unknown<'_>) -> Result<Kept> {
+        let (words, words_len) = array(env, words.raw(), sys::TypedarrayType::uint32_array)?;
+        let (bytes, bytes_len) = array(env, bytes.raw(), sys::TypedarrayType::uint8_array)?;
+        Ok(Kept { words: (words.cast(), words_len), bytes: (bytes.cast(), bytes_len) })
+    }
+
+    /// Puts it there, if there is room, and JavaScript is not still handling what lies there, within which somebody runs Node's
+    /// event loop; says whether it did.
+    fn take(self, records: &[Record], writes: Writes, bytes: &[u8]) -> bool {
+        let has_room = records.len() * Record::WORDS < self.words.1 && bytes.len() <= self.bytes.1;
+        let fits = has_room && HANDLED.with_borrow(Option::is_none);
+        if fits {
+            // SAFETY: there is room. JavaScript's arrays stay where they are, and the function that is about to be called keeps them
+            // alive; nobody else writes there, and JavaScript does not run meanwhile.
+            unsafe {
+                put(records, writes, self.words.0.as_ptr());
+                ptr::copy_nonoverlapping(bytes.as_ptr(), self.bytes.0.as_ptr(), bytes.len());
+            }
+        }
+        fits
+    }
+}
+
+/// Where the memory of an array is, and how many members it has.
+fn array(
+    env: sys::napi_env,
+    value: sys::napi_value,
+    wanted: sys::napi_typedarray_type,
+) -> Result<(NonNull<c_void>, usize)> {
+    let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
+    let (nothing, array) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the value is an argument of the call that is going on; results that are null are not asked for.
+    check_status!(unsafe {
+        sys::napi_get_typedarray_info(env, value, &mut kind, &mut len, &mut data, array, nothing)
+    })?;
+    let data = NonNull::new(data).filter(|_| kind == wanted);
+    Ok((data.ok_or_else(|| napi::Error::from_reason("an array of another kind"))?, len))
+}
+
+/// What is plain integers of 32 bits without padding.
+trait Flat {}
+
+impl Flat for Record {}
+impl Flat for u32 {}
+
+/// Puts flat values, and how writes are made, at a place.
+///
+/// # Safety
+/// There is room for them and for one number more.
+unsafe fn put<T: Flat>(values: &[T], writes: Writes, place: *mut u32) {
+    // SAFETY: the values are plain integers, aligned as they are; there is room, as the caller says.
+    unsafe {
+        ptr::copy_nonoverlapping(values.as_ptr(), place.cast(), values.len());
+        place.add(size_of_val(values) / size_of::<u32>()).write(writes as u32);
+    }
+}
+
 /// The arguments of a call of JavaScript, in the handle scope that is open.
 pub(crate) struct Arguments {
-    words: sys::napi_value,
-    bytes: sys::napi_value,
+    values: Vec<sys::napi_value>,
     /// Taken back before the answer: the loop goes on with other memory, but nobody shall see what this becomes.
     lent: Option<Lent>,
 }
 
 impl Arguments {
-    /// Those that tell what a loop has gathered; or, with nothing, that the server has stopped.
-    pub(crate) fn of(env: sys::napi_env, hand_over: Option<&HandOver>) -> Result<Arguments> {
-        let Some(hand_over) = hand_over else {
-            return Ok(Arguments { words: words(env, &[])?, bytes: copied(env, &[])?, lent: None });
-        };
-        let words = words(env, hand_over.records())?;
-        let lent = if hand_over.bytes().len() >= LENT { lend(env, hand_over)? } else { None };
-        let bytes = match &lent {
+    /// Those that tell what a loop has gathered: how many records and bytes, and arrays of them where they did not fit into what is
+    /// kept for them.
+    pub(crate) fn of(
+        env: sys::napi_env,
+        hand_over: &HandOver,
+        writes: Writes,
+        kept: Kept,
+    ) -> Result<Arguments> {
+        let (records, bytes) = (hand_over.records(), hand_over.bytes());
+        let mut values = vec![number(env, records.len())?, number(env, bytes.len())?];
+        if kept.take(records, writes, bytes) {
+            return Ok(Arguments { values, lent: None });
+        }
+        values.push(words(env, records, writes)?);
+        let lent = if bytes.len() >= LENT { lend(env, hand_over)? } else { None };
+        values.push(match &lent {
             Some(lent) => lent.buffer,
-            None => copied(env, hand_over.bytes())?,
-        };
-        Ok(Arguments { words, bytes, lent })
+            None => copied(env, bytes)?,
+        });
+        Ok(Arguments { values, lent })
     }
 
-    pub(crate) fn values(&self) -> [sys::napi_value; 2] {
-        [self.words, self.bytes]
+    pub(crate) fn values(&self) -> &[sys::napi_value] {
+        &self.values
     }
 
     /// The call is over. In the scope that they were made in.
@@ -121,43 +225,31 @@ impl Arguments {
 /// Makes the arguments of the call, on the JavaScript thread, right before it.
 impl JsValuesTupleIntoVec for Message {
     fn into_vec(self, env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
-        let mut hand_over = match self {
-            Message::Log(hand_over) => hand_over,
+        let (mut hand_over, writes, kept) = match self {
+            Message::Log(hand_over, writes, kept) => (hand_over, writes, kept),
             Message::Told(level, text) => return told(env, level, &text),
             Message::Ran(token) => return ran(env, token),
             Message::Asked(asked, conn) => return self::asked(env, asked, conn),
-            Message::Stopped => return Ok(Arguments::of(env, None)?.values().into()),
+            Message::Stopped => return stopped(env),
         };
-        let arguments = Arguments::of(env, Some(&hand_over))?;
-        let values = arguments.values().into();
+        let arguments = Arguments::of(env, &hand_over, writes, kept)?;
+        let values = arguments.values().to_vec();
         let offer = Offer::of(&mut hand_over);
         HANDLED.set(Some(ManuallyDrop::new(Handled { arguments, offer, hand_over, cork: Cork::new() })));
         Ok(values)
     }
 }
 
-/// The records as JavaScript's numbers, copied as they lie.
-fn words(env: sys::napi_env, records: &[Record]) -> Result<sys::napi_value> {
-    numbers(env, records)
-}
-
-/// What is plain integers of 32 bits without padding.
-trait Flat {}
-
-impl Flat for Record {}
-impl Flat for u32 {}
-
-/// Flat values as numbers of 32 bits, as they lie: records, or numbers.
-fn numbers<T: Flat>(env: sys::napi_env, records: &[T]) -> Result<sys::napi_value> {
+/// Flat values as JavaScript's numbers, copied as they lie, and behind them how writes are made.
+fn words<T: Flat>(env: sys::napi_env, values: &[T], writes: Writes) -> Result<sys::napi_value> {
     let (mut buffer, mut memory, mut words) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    let len = size_of_val(records);
+    let len = size_of_val(values) + size_of::<u32>();
+    let count = len / size_of::<u32>();
     // SAFETY: the environment is that of this thread, and the results are places of ours.
     check_status!(unsafe { sys::napi_create_arraybuffer(env, len, &mut memory, &mut buffer) })?;
-    if len > 0 {
-        // SAFETY: the values are plain integers without padding; the new memory has room for them all, and is nobody else's.
-        unsafe { ptr::copy_nonoverlapping(records.as_ptr().cast::<u8>(), memory.cast(), len) };
-    }
-    let (kind, count) = (sys::TypedarrayType::uint32_array, len / size_of::<u32>());
+    // SAFETY: the new memory has room for them, and is nobody else's.
+    unsafe { put(values, writes, memory.cast()) };
+    let kind = sys::TypedarrayType::uint32_array;
     // SAFETY: as above; the buffer has just so many numbers, from its start.
     check_status!(unsafe { sys::napi_create_typedarray(env, kind, count, buffer, 0, &mut words) })?;
     Ok(words)
@@ -167,7 +259,7 @@ fn numbers<T: Flat>(env: sys::napi_env, records: &[T]) -> Result<sys::napi_value
 fn asked(env: sys::napi_env, asked: Asked, conn: ConnId) -> Result<Vec<sys::napi_value>> {
     let id = conn.to_u64();
     let record: [u32; Record::WORDS] = [asked as u32, (id >> 32) as u32, id as u32, 0, 0];
-    Ok(vec![numbers(env, &record)?, copied(env, &[])?])
+    Ok(vec![number(env, 1)?, number(env, 0)?, words(env, &record, Writes::AtOnce)?, copied(env, &[])?])
 }
 
 fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
@@ -179,16 +271,20 @@ fn copied(env: sys::napi_env, bytes: &[u8]) -> Result<sys::napi_value> {
     Ok(buffer)
 }
 
+/// The arguments that tell that all loops have ended.
+pub(crate) fn stopped(env: sys::napi_env) -> Result<Vec<sys::napi_value>> {
+    Ok(vec![number(env, 0)?; 2])
+}
+
 /// The arguments that tell what the engine says.
 fn told(env: sys::napi_env, level: Level, text: &str) -> Result<Vec<sys::napi_value>> {
     let level = level.as_str().to_lowercase();
-    Ok(vec![words(env, &[])?, copied(env, &[])?, string(env, text)?, string(env, &level)?])
+    Ok([stopped(env)?, vec![undefined(env)?; 2], vec![string(env, text)?, string(env, &level)?]].concat())
 }
 
 /// The arguments that tell what a loop has come to.
 pub(crate) fn ran(env: sys::napi_env, token: u32) -> Result<Vec<sys::napi_value>> {
-    let nothing = undefined(env)?;
-    Ok(vec![words(env, &[])?, copied(env, &[])?, nothing, nothing, number(env, token)?])
+    Ok([stopped(env)?, vec![undefined(env)?; 4], vec![number(env, token as usize)?]].concat())
 }
 
 fn undefined(env: sys::napi_env) -> Result<sys::napi_value> {
@@ -198,10 +294,11 @@ fn undefined(env: sys::napi_env) -> Result<sys::napi_value> {
     Ok(value)
 }
 
-fn number(env: sys::napi_env, number: u32) -> Result<sys::napi_value> {
+/// A log has far fewer than 4 Gi records and bytes.
+fn number(env: sys::napi_env, number: usize) -> Result<sys::napi_value> {
     let mut value = ptr::null_mut();
     // SAFETY: as above.
-    check_status!(unsafe { sys::napi_create_uint32(env, number, &mut value) })?;
+    check_status!(unsafe { sys::napi_create_uint32(env, number as u32, &mut value) })?;
     Ok(value)
 }
 

@@ -14,6 +14,7 @@ use reactor_core::{Error, ErrorKind, Handle, Hosted, Result, Server};
 use crate::channel::Channel;
 use crate::detached::Offer;
 use crate::entry::Entry;
+use crate::hand_over::Writes;
 use crate::measure;
 use crate::uv::{OnDescriptor, Polled, Uv};
 
@@ -86,10 +87,14 @@ impl Inline {
 
     /// What is queued leaves now, for a process that is about to exit: by a turn, or within the one that goes on.
     pub(crate) fn send_now(self: &Rc<Self>, server: &Handle) {
-        if self.turn_once().is_none() {
+        match self.turn_once() {
+            Some(true) => {}
+            Some(false) => self.stopped(),
             // What is left the kernel does not take.
-            for id in server.connection_ids() {
-                let _ = server.send_now(id);
+            None => {
+                for id in server.connection_ids() {
+                    let _ = server.send_now(id);
+                }
             }
         }
     }
@@ -131,7 +136,7 @@ impl Inline {
     /// The server has stopped: tells JavaScript, as its last.
     fn stopped(&self) {
         self.end();
-        self.entry.call(None);
+        self.entry.stopped();
         self.entry.close();
     }
 
@@ -186,10 +191,10 @@ pub(crate) fn run(token: u32) -> bool {
 }
 
 /// Has JavaScript handle what a loop has gathered, if it is one that turns inline now; else gives it back as an error.
-pub(crate) fn handle(mut hand_over: HandOver) -> std::result::Result<HandOver, HandOver> {
+pub(crate) fn handle(mut hand_over: HandOver, writes: Writes) -> std::result::Result<HandOver, HandOver> {
     let Some(inline) = TURNING.with_borrow(Option::clone) else { return Err(hand_over) };
     inline.brought.set(hand_over.records().len());
     let _offer = Offer::of(&mut hand_over);
-    inline.entry.call(Some(&hand_over));
+    inline.entry.call(&hand_over, writes);
     Ok(hand_over)
 }

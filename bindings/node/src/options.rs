@@ -39,6 +39,8 @@ pub struct NativeOptions {
     pub stop_deadline_ms: i64,
     /// The name of a `Look`.
     pub look: String,
+    /// Microseconds between two batches.
+    pub batch_interval_us: i64,
     /// From which level on messages of the engine are told: `error`, or `off` for none.
     pub log_level: String,
     /// Whether the handler is told commands.
@@ -66,6 +68,10 @@ impl NativeOptions {
             stop_deadline: millis(self.stop_deadline_ms),
             look: named("look", &self.look, &Look::ALL, Look::name)?,
         })
+    }
+
+    pub(crate) fn batch_interval(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.batch_interval_us).unwrap_or(0))
     }
 
     pub(crate) fn log_level(&self) -> Result<LevelFilter> {

@@ -2,7 +2,6 @@
 //! as much.
 
 use std::ffi::c_void;
-use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 use std::rc::Rc;
@@ -10,12 +9,20 @@ use std::rc::Rc;
 use napi::bindgen_prelude::ToNapiValue;
 use napi::{check_status, sys, Result};
 use napi_derive::napi;
-use reactor_core::binding::log::{completion, Envelope};
-use reactor_core::{ConnId, ErrorKind, Handle, Pressure};
+use reactor_core::Handle;
 
 use crate::failure::Failure;
 use crate::remote::Asked;
 use crate::server::State;
+
+mod arguments;
+mod writing;
+
+use arguments::{Arguments, MOST};
+use writing::{
+    Answer, GiveAgain, GiveBack, Room, SendTo, TakeWritten, Write, WriteFrame, WriteMerged, WriteParts,
+    WriteThen,
+};
 
 /// A function for JavaScript.
 pub struct Plain(sys::napi_value);
@@ -43,6 +50,14 @@ pub struct Calls {
     /// Writes one frame.
     #[napi(ts_type = "(high: number, low: number, payload: Uint8Array) => boolean | Failure")]
     pub write_frame: Plain,
+    /// Makes writes that were gathered, of so many connections: each is four numbers, the high and the low half of the id, where
+    /// the bytes end that begin behind those before, and how many writes they are. Says how many of them were refused; the last
+    /// number of each is then 0 if it was not, 1 for a connection that is closed, and 2 if there was no room.
+    #[napi(ts_type = "(words: Uint32Array, count: number, bytes: Uint8Array) => number")]
+    pub write_merged: Plain,
+    /// How many bytes can be written to a stream without pressure; 0 if it takes none.
+    #[napi(ts_type = "(high: number, low: number) => number")]
+    pub room: Plain,
     /// Sends a datagram from an endpoint to an address.
     #[napi(ts_type = "(high: number, low: number, data: Uint8Array, to: string) => boolean | Failure")]
     pub send_to: Plain,
@@ -104,6 +119,8 @@ impl Calls {
             writev: plain(entry::<WriteParts>)?,
             write_then: plain(entry::<WriteThen>)?,
             write_frame: plain(entry::<WriteFrame>)?,
+            write_merged: plain(entry::<WriteMerged>)?,
+            room: plain(entry::<Room>)?,
             send_to: plain(entry::<SendTo>)?,
             answer: plain(entry::<Answer>)?,
             give_back: plain(entry::<GiveBack>)?,
@@ -143,247 +160,12 @@ unsafe extern "C" fn drop_share(_env: sys::napi_env, share: *mut c_void, _hint: 
     drop(unsafe { Rc::from_raw(share.cast::<State>()) });
 }
 
-/// The arguments of a call, as JavaScript gave them.
-struct Arguments {
-    env: sys::napi_env,
-    values: [sys::napi_value; MOST],
-}
-
-/// The most arguments that a call has.
-const MOST: usize = 4;
-
-impl Arguments {
-    /// A number, as JavaScript makes one of 32 bits of it; 0 of what is none.
-    fn number(&self, place: usize) -> u32 {
-        let mut number = 0;
-        // SAFETY: the value is an argument of the call that is going on, or undefined.
-        unsafe { sys::napi_get_value_uint32(self.env, self.values[place], &mut number) };
-        number
-    }
-
-    /// A text; empty of what is none.
-    fn text(&self, place: usize) -> String {
-        let mut bytes = [0_u8; 128];
-        let mut len = 0;
-        // SAFETY: the value is an argument of the call that is going on, or undefined; there is room for so many bytes.
-        unsafe {
-            let room = bytes.as_mut_ptr().cast();
-            sys::napi_get_value_string_utf8(self.env, self.values[place], room, bytes.len(), &mut len);
-        }
-        String::from_utf8_lossy(&bytes[..len]).into_owned()
-    }
-
-    fn conn(&self) -> Option<ConnId> {
-        ConnId::from_u64(u64::from(self.number(0)) << 32 | u64::from(self.number(1)))
-    }
-
-    /// The bytes of the third argument, while `use_them` runs, which does not come back to JavaScript.
-    fn with_bytes<T>(&self, use_them: impl FnOnce(&[u8]) -> T) -> Option<T> {
-        // SAFETY: nothing of JavaScript's runs on this thread until `use_them` has returned.
-        unsafe { self.bytes(self.values[2]) }.map(use_them)
-    }
-
-    /// The same for the bytes of each member of the third argument, a list.
-    fn with_parts<T>(&self, use_them: impl FnOnce(&[&[u8]]) -> T) -> Option<T> {
-        let mut count = 0;
-        // SAFETY: the value is an argument of the call that is going on; what is no list is refused.
-        let status = unsafe { sys::napi_get_array_length(self.env, self.values[2], &mut count) };
-        if status != sys::Status::napi_ok {
-            return None;
-        }
-        let parts = (0..count).map(|index| {
-            let mut part = ptr::null_mut();
-            // SAFETY: as above. The list is the package's own, without getters, and holds what it has.
-            let status = unsafe { sys::napi_get_element(self.env, self.values[2], index, &mut part) };
-            // SAFETY: nothing of JavaScript's runs on this thread until `use_them` has returned.
-            (status == sys::Status::napi_ok).then(|| unsafe { self.bytes(part) })?
-        });
-        parts.collect::<Option<Vec<_>>>().map(|parts| use_them(&parts))
-    }
-
-    /// The bytes of an array.
-    ///
-    /// # Safety
-    /// They are used only until anything of JavaScript's runs on this thread.
-    unsafe fn bytes(&self, value: sys::napi_value) -> Option<&[u8]> {
-        let (mut kind, mut len, mut data) = (0, 0, ptr::null_mut());
-        // SAFETY: the value is an argument of the call that is going on; results that are null are not asked for.
-        let status = unsafe {
-            let nothing = ptr::null_mut();
-            let array = ptr::null_mut();
-            sys::napi_get_typedarray_info(self.env, value, &mut kind, &mut len, &mut data, array, nothing)
-        };
-        if status != sys::Status::napi_ok || kind != sys::TypedarrayType::uint8_array {
-            return None;
-        }
-        Some(match data.is_null() || len == 0 {
-            true => &[],
-            // SAFETY: it is the memory of an array that the caller holds. Memory that is shared with a worker may change
-            // meanwhile; the bytes are only copied.
-            false => unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) },
-        })
-    }
-
-    /// Makes a call on a connection of a server that has not ended.
-    fn with_conn<T>(
-        &self,
-        state: &State,
-        call: impl FnOnce(&Handle, ConnId) -> reactor_core::Result<T>,
-    ) -> std::result::Result<T, Failure> {
-        let conn = self.conn();
-        let done = conn.and_then(|conn| state.with_handle(|handle| call(handle, conn)));
-        match done {
-            Some(done) => done.map_err(Failure::from),
-            None => Err(self.closed(state)),
-        }
-    }
-
-    /// The failure of a call on a connection whose server is over.
-    fn closed(&self, state: &State) -> Failure {
-        let id = u64::from(self.number(0)) << 32 | u64::from(self.number(1));
-        let why = if state.is_remote() { ": its server is gone" } else { "" };
-        Failure::new(ErrorKind::Closed, &format!("connection {id} is closed{why}"))
-    }
-
-    fn boolean(&self, value: bool) -> Result<sys::napi_value> {
-        let mut result = ptr::null_mut();
-        // SAFETY: the environment is that of the call that is going on.
-        check_status!(unsafe { sys::napi_get_boolean(self.env, value, &mut result) })?;
-        Ok(result)
-    }
-
-    fn value(&self, value: impl ToNapiValue) -> Result<sys::napi_value> {
-        // SAFETY: the environment is that of the call that is going on.
-        unsafe { ToNapiValue::to_napi_value(self.env, value) }
-    }
-}
-
 /// One of the calls.
 trait Call {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value>;
 }
 
-struct Write;
-struct WriteParts;
-struct WriteThen;
-struct WriteFrame;
-struct SendTo;
-struct Answer;
-struct GiveBack;
-struct GiveAgain;
-struct TakeWritten;
 struct IsOpen;
-
-impl Arguments {
-    /// What a call of bytes answers. `None`: they were none.
-    fn written(&self, written: Option<std::result::Result<Pressure, Failure>>) -> Result<sys::napi_value> {
-        match written {
-            Some(Ok(pressure)) => self.boolean(pressure == Pressure::Low),
-            Some(Err(failure)) => self.value(failure),
-            None => self.value(Failure::new(ErrorKind::InvalidArgument, "data must be a Uint8Array")),
-        }
-    }
-
-    /// Writes pieces, and counts their bytes.
-    fn write_parts(
-        &self,
-        state: &State,
-        write: impl FnOnce(&Handle, ConnId, &[&[u8]]) -> reactor_core::Result<Pressure>,
-    ) -> Result<sys::napi_value> {
-        self.written(self.with_parts(|parts| {
-            let pressure = self.with_conn(state, |handle, id| write(handle, id, parts))?;
-            state.count_written(parts.iter().map(|part| part.len()).sum());
-            Ok(pressure)
-        }))
-    }
-}
-
-impl Call for Write {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.written(arguments.with_bytes(|bytes| {
-            let pressure = arguments.with_conn(state, |handle, id| handle.write(id, bytes))?;
-            state.count_written(bytes.len());
-            Ok(pressure)
-        }))
-    }
-}
-
-impl Call for WriteParts {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.write_parts(state, Handle::write_gathered)
-    }
-}
-
-impl Call for WriteThen {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        let token = arguments.number(3);
-        arguments.write_parts(state, |handle, id, parts| handle.write_then(id, parts, completion(id, token)))
-    }
-}
-
-impl Call for WriteFrame {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.written(arguments.with_bytes(|payload| {
-            let pressure = arguments.with_conn(state, |handle, id| handle.write_frame(id, payload))?;
-            state.count_written(payload.len());
-            Ok(pressure)
-        }))
-    }
-}
-
-impl Call for SendTo {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        let text = arguments.text(3);
-        arguments.written(arguments.with_bytes(|bytes| {
-            let to = text.parse::<SocketAddr>().map_err(|_| {
-                let known = "an address is IP:PORT, such as 127.0.0.1:5000 or [::1]:5000";
-                Failure::new(ErrorKind::InvalidArgument, &format!("{known}, not {text:?}"))
-            })?;
-            let pressure = arguments.with_conn(state, |handle, id| handle.send_to(id, to, bytes))?;
-            state.count_written(bytes.len());
-            Ok(pressure)
-        }))
-    }
-}
-
-impl Call for Answer {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        // SAFETY: it is read at once, and nothing of JavaScript's runs on this thread meanwhile.
-        let envelope = unsafe { arguments.bytes(arguments.values[3]) }.and_then(Envelope::from_bytes);
-        arguments.written(arguments.with_bytes(|bytes| {
-            let wrong = || Failure::new(ErrorKind::InvalidArgument, "it is no datagram that can be answered");
-            let Envelope { sender, source, .. } = envelope.ok_or_else(wrong)?;
-            let answer = |handle: &Handle, id| handle.answer(id, sender, source, bytes);
-            let pressure = arguments.with_conn(state, answer)?;
-            state.count_written(bytes.len());
-            Ok(pressure)
-        }))
-    }
-}
-
-impl Call for GiveBack {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.written(arguments.with_bytes(|bytes| {
-            arguments.with_conn(state, |handle, id| handle.give_back(id, bytes.to_vec()))?;
-            Ok(Pressure::Low)
-        }))
-    }
-}
-
-impl Call for GiveAgain {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.written(arguments.with_bytes(|bytes| {
-            arguments.with_conn(state, |handle, id| handle.hand_over_again(id, bytes.to_vec()))?;
-            Ok(Pressure::Low)
-        }))
-    }
-}
-
-impl Call for TakeWritten {
-    fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.value(state.take_written())
-    }
-}
 
 impl Call for IsOpen {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {

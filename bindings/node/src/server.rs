@@ -2,17 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::mpsc::channel;
 use std::sync::Weak;
+use std::time::Duration;
 
-use napi::bindgen_prelude::Either;
+use napi::bindgen_prelude::{Either, Unknown};
 use napi::Env;
 use napi_derive::napi;
 use reactor_core::binding::log::Logged;
+use reactor_core::binding::Cork;
 use reactor_core::{ConnId, Error, ErrorKind, Handle, Metrics, Result, Server};
 
 use crate::channel::{starting, Channel, Deliver, JsReader, OnStart};
 use crate::entry::Entry;
 use crate::failure::Failure;
+use crate::hand_over::Kept;
 use crate::inline::Inline;
 use crate::options::{millis, NativeOptions};
 use crate::plain::Calls;
@@ -129,7 +133,8 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
     let is_inline = options.is_inline;
     let made = options.config().and_then(|config| {
         let channel = Channel::new(options.log_level()?);
-        let reader = JsReader { channel: channel.clone(), commands: options.commands, is_inline };
+        let interval = options.batch_interval();
+        let reader = JsReader { channel: channel.clone(), commands: options.commands, is_inline, interval };
         Ok((Server::delivering(Logged::new(reader), &config)?, channel))
     });
     match made {
@@ -154,26 +159,32 @@ pub fn create_server(options: NativeOptions) -> Either<NativeServer, Failure> {
 #[napi]
 impl NativeServer {
     /// Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
-    /// From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
-    /// id, two more), and the bytes, which are lent until it returns; or, without a record, with what the engine says and
-    /// the level of that, or with the token of what was run. The last call, with none of these, says that the loops have ended.
+    /// From then on `deliver` is called with logs: the number of records and of bytes. They lie in the two arrays, or in others that
+    /// follow: five numbers for each record (kind, high and low half of the id, two more), and behind them whether writes may be
+    /// gathered; and the bytes, which are lent until it returns. Or it is called with 0, 0, and behind two more what the engine says
+    /// and the level of that, or behind four more the token of what was run. The last call, with nothing else, says that the loops
+    /// have ended.
     #[napi(catch_unwind)]
     pub fn start(
         &self,
         env: Env,
         #[napi(ts_arg_type = "() => number | string")] on_start: OnStart<'_>,
         #[napi(
-            ts_arg_type = "(words: Uint32Array, bytes: Buffer, told?: string, level?: string, ran?: number) => void"
+            ts_arg_type = "(records: number, length: number, words?: Uint32Array, bytes?: Buffer, told?: string, level?: string, ran?: number) => void"
         )]
         deliver: Deliver<'_>,
+        #[napi(ts_arg_type = "Uint32Array")] words: Unknown<'_>,
+        #[napi(ts_arg_type = "Uint8Array")] bytes: Unknown<'_>,
     ) -> napi::Result<Option<Failure>> {
+        let kept = Kept::of(env.raw(), &words, &bytes)?;
         let server = match self.engine() {
             Ok(server) => server,
             Err(error) => return Ok(Some(error.into())),
         };
         if self.is_inline {
-            return self.start_inline(env, &server, &on_start, &deliver);
+            return self.start_inline(env, &server, &on_start, &deliver, kept);
         }
+        self.channel.keep(kept);
         let started = starting(env, &on_start, &deliver, || server.start(), &self.channel)?;
         if started.is_ok() {
             self.teardown.replace(Some(StopAtTeardown::new(
@@ -194,12 +205,14 @@ impl NativeServer {
         }
     }
 
-    /// Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit.
+    /// Sends what is queued now, as far as the kernel takes it, for a process that is about to exit.
     #[napi(catch_unwind)]
     pub fn send_now(&self) {
         let inline = self.inline.borrow().clone();
-        if let Some((inline, server)) = inline.zip(self.engine().ok()) {
-            inline.send_now(server.handle());
+        match (inline, self.engine()) {
+            (Some(inline), Ok(server)) => inline.send_now(server.handle()),
+            (None, Ok(server)) => send_on_threads(server.handle()),
+            (_, Err(_)) => {}
         }
     }
 
@@ -324,10 +337,35 @@ impl NativeServer {
         server: &Server,
         on_start: &OnStart<'_>,
         deliver: &Deliver<'_>,
+        kept: Kept,
     ) -> napi::Result<Option<Failure>> {
-        let entry = Entry::new(env, deliver.create_ref()?)?;
+        let entry = Entry::new(env, deliver.create_ref()?, kept)?;
         let start = || Inline::start(env, server, entry, self.channel.clone());
         let started = starting(env, on_start, deliver, start, &self.channel)?;
         Ok(started.map(|inline| drop(self.inline.replace(Some(inline)))).err().map(Failure::from))
     }
+}
+
+/// How long a process that exits waits for a loop that is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Has each loop send what is queued for its connections, and waits for that.
+fn send_on_threads(handle: &Handle) {
+    let (begun, over) = channel::<()>();
+    for index in 0..handle.loops() {
+        let begun = begun.clone();
+        // A loop that has ended has nothing to send.
+        let _ = handle.run_on(index, move |handle| {
+            for id in handle.connection_ids() {
+                // What is left the kernel does not take. Nothing is sent here for those of other loops.
+                let _ = handle.send_now(id);
+            }
+            drop(begun);
+        });
+    }
+    drop(begun);
+    // Within a callback what is asked for waits for its end.
+    Cork::flush();
+    // Nobody says anything: it ends when each has let go of its end, having run or not.
+    let _ = over.recv_timeout(PATIENCE);
 }

@@ -27,6 +27,25 @@ test('D3: a gathered write is one, and takes strings and any view', async (t) =>
   assert.equal(server.metrics().messagesWritten, 3);
 });
 
+test('D3: a list of a class of its own is written as what it has: its map is not asked', async (t) => {
+  class Parts extends Array {
+    map() {
+      return [Buffer.from('of the map')];
+    }
+  }
+  const { socket, conn, server } = await one(t, {});
+  const parts = (...words) => Object.setPrototypeOf(words, Parts.prototype);
+  conn.writev(parts('a', Buffer.from('b')));
+  await conn.writeAsync(parts('c', new DataView(new Uint8Array([0x64]).buffer)));
+  server.writev(conn.id, parts('e', 'f'));
+  server.handle.writev(conn.id, parts('g', 'h'));
+  assert.equal(String(await read(socket, 8)), 'abcdefgh');
+  // A hole is nothing that can be written.
+  const holed = ['a', 'c'];
+  delete holed[1];
+  assert.throws(() => conn.writev(holed), { name: 'TypeError', message: /not undefined$/ });
+});
+
 test('D4: the callback of a write comes once, not from inside the call, and before onClose if nothing came of it', async (t) => {
   const events = [];
   const closed = deferred();

@@ -43,7 +43,7 @@ function deliver(overrides, events = BATCH, isOpen = true) {
   };
   const handler = Object.fromEntries(['onOpen', 'onData', 'onDrain', 'onClose'].map((name) => [name, note(name)]));
   handler.onError = (error, conn) => calls.push(`onError ${error.message} ${conn?.id.low}`);
-  new Dispatcher(addon, handler).deliver(Uint32Array.from(events.flat()), BYTES);
+  new Dispatcher(addon, handler).deliver(events.length, BYTES.length, Uint32Array.from(events.flat()), BYTES);
   return calls;
 }
 
@@ -75,7 +75,7 @@ test('one that was made keeps its place and its data while one before it in its 
   const made = dispatcher.made(3, 7);
   made.data = 'ours';
   const events = [1, 2, 3].flatMap((high) => [[OPEN, high, 7, 0, 0], [DATA, high, 7, 0, 2], [CLOSE, high, 7, 1, 0]]);
-  dispatcher.deliver(Uint32Array.from(events.flat()), BYTES);
+  dispatcher.deliver(events.length, BYTES.length, Uint32Array.from(events.flat()), BYTES);
   const of = (high, data) => ['onOpen', 'onData', 'onClose'].map((name) => `${name} ${high} ${data}`);
   assert.deepEqual(calls, [...of(1, undefined), ...of(2, undefined), ...of(3, 'ours')]);
 });
@@ -99,7 +99,7 @@ test('R4: whatever escapes from an event is a warning, and the batch goes on', (
   const calls = [];
   const addon = { fail: () => { throw new Error('escaped'); }, isOpen: () => true };
   const handler = { onOpen: (conn) => { calls.push(conn.id.low); if (conn.id.low === 1) throw new Error('boom'); } };
-  new Dispatcher(addon, handler).deliver(Uint32Array.from(BATCH.flat()), BYTES);
+  new Dispatcher(addon, handler).deliver(BATCH.length, BYTES.length, Uint32Array.from(BATCH.flat()), BYTES);
   assert.deepEqual(calls, [1, 2]);
   assert.deepEqual(warned.mock.calls.map((call) => call.arguments[0].message), ['escaped']);
 });
@@ -130,8 +130,8 @@ test('L4: and in later batches', () => {
   const calls = [];
   const addon = { close: () => null };
   const dispatcher = new Dispatcher(addon, { onData: (conn, data) => (calls.push(`${data}`), Action.Close) });
-  dispatcher.deliver(Uint32Array.from([OPEN, 1, 1, 0, 0, DATA, 1, 1, 0, 2]), BYTES);
-  dispatcher.deliver(Uint32Array.from([DATA, 1, 1, 2, 6]), BYTES);
+  dispatcher.deliver(2, BYTES.length, Uint32Array.from([OPEN, 1, 1, 0, 0, DATA, 1, 1, 0, 2]), BYTES);
+  dispatcher.deliver(1, BYTES.length, Uint32Array.from([DATA, 1, 1, 2, 6]), BYTES);
   assert.deepEqual(calls, ['ab']);
 });
 
@@ -185,7 +185,7 @@ function holding(handler) {
   const all = Object.fromEntries(['onOpen', 'onData', 'onDrain', 'onClose'].map((name) => [name, noted(name)]));
   all.onError = (error) => calls.push(`onError ${error.message}`);
   const dispatcher = new Dispatcher(addon, all);
-  return { calls, deliver: (...events) => dispatcher.deliver(Uint32Array.from(events.flat()), BYTES) };
+  return { calls, deliver: (...events) => dispatcher.deliver(events.length, BYTES.length, Uint32Array.from(events.flat()), BYTES) };
 }
 
 const later = () => new Promise((resolve) => setImmediate(resolve));

@@ -47,7 +47,7 @@ test('the options of a server are the engine\'s', () => {
     const ours = message.match(/known: ([^)]*)/)[1].split(', ');
     const snake = (name) => name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     // The package's own.
-    const known = [...addon.serverOptions(), 'log_level', 'mode'];
+    const known = [...addon.serverOptions(), 'batch_interval_us', 'log_level', 'mode'];
     assert.deepEqual(ours.map(snake).sort(), known.sort());
     return true;
   });

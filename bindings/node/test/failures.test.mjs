@@ -203,12 +203,12 @@ test('a batch whose handling fails as a whole is a warning, and the next one is 
   const { checkedOptions } = createRequire(import.meta.url)('../lib/options.js');
   const server = addon.createServer({ ...checkedOptions(ONE_LOOP), commands: false });
   const ended = deferred();
-  const deliver = (words) => {
-    if (words.length === 0) return ended.resolve();
+  const deliver = (records) => {
+    if (records === 0) return ended.resolve();
     throw new Error('escaped');
   };
   const address = server.listen(LOOPBACK, []);
-  assert.equal(server.start(() => 0, deliver), null);
+  assert.equal(server.start(() => 0, deliver, new Uint32Array(100), Buffer.alloc(100)), null);
   const warned = once(process, 'warning');
   const socket = await connect(t, { addresses: [address] });
   const [warning] = await warned;

@@ -3,23 +3,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setImmediate as immediate } from 'node:timers/promises';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 
 import { ConnId, ReactorError, Server, ServerHandle } from 'reactor-engine';
 
-import { LOOPBACK, connect, deferred, read, readAll, serve } from './support.mjs';
+import { LOOPBACK, connect, deferred, read, readAll, serve, worker } from './support.mjs';
 
-const PACKAGE = fileURLToPath(import.meta.resolve('reactor-engine'));
 const refused = (code, message = /./) => (error) => error instanceof ReactorError && error.code === code && message.test(error.message);
-
-/** A Worker of this source, which has the package and what is given; it ends with the test. */
-function worker(t, source, data = {}) {
-  const head = "const { parentPort, workerData } = require('node:worker_threads');\nconst reactor = require(workerData.package);\n";
-  const made = new Worker(head + source, { eval: true, workerData: { package: PACKAGE, mode: process.env.REACTOR_TEST_MODE, ...data } });
-  t.after(() => made.terminate());
-  return made;
-}
 
 /** Makes answers for connections that are held. */
 const ANSWERS = `

@@ -225,3 +225,17 @@ test('a hundred starts and stops leave no descriptor, and none that is refused',
   for (let round = 0; round < 100; round += 1) await cycle(round % 4 === 0);
   assert.equal(count(), before);
 });
+
+test('a server whose deadline passes before sendNow is told of its stop, and once', async (t) => {
+  const told = [];
+  const server = await serve(t, { onStopping: () => void told.push('onStopping'), onStop: () => void told.push('onStop') }, INLINE);
+  await connect(t, server);
+  await immediate();
+  const stopping = server.stopGracefully(1);
+  await immediate();
+  // The turn that sendNow makes is the first one after the deadline.
+  for (const began = performance.now(); performance.now() - began < 50; );
+  server.sendNow();
+  await Promise.all([stopping, server.wait()]);
+  assert.deepEqual(told, ['onStopping', 'onStop']);
+});

@@ -250,6 +250,27 @@ both('setNoDelay, setKeepAlive, ref, unref and setEncoding answer the socket; op
   assert.throws(() => client.write(5), { code: 'ERR_INVALID_ARG_TYPE' });
 });
 
+both('a keep-alive that the kernel does not take is no error, neither of the call nor of who is accepted', async (t, net) => {
+  const delay = 40_000_000;
+  const { client, peer } = await pair(t, net, { ofServer: { keepAlive: true, keepAliveInitialDelay: delay }, ofClient: { keepAlive: true, keepAliveInitialDelay: delay } });
+  assert.equal(client.setKeepAlive(false), client);
+  assert.equal(client.setKeepAlive(true, delay), client);
+  peer.end('accepted');
+  assert.equal(String(await all(client)), 'accepted');
+});
+
+both('onread with an empty buffer: ENOBUFS', async (t, net) => {
+  const server = await listen(t, net);
+  server.on('connection', (socket) => socket.write('x'));
+  const callback = () => assert.fail('called');
+  for (const buffer of [Buffer.alloc(0), () => Buffer.alloc(0)]) {
+    const client = net.connect({ port: server.address().port, host: '127.0.0.1', onread: { buffer, callback } });
+    const error = await failure(client);
+    assert.deepEqual([error.message, error.errno, error.syscall], ['read ENOBUFS', -105, 'read']);
+    await close(client);
+  }
+});
+
 both('what stands in the same turn arrives in order with what is corked', async (t, net) => {
   const { client, peer } = await pair(t, net);
   const received = all(peer);

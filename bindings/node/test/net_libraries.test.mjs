@@ -9,7 +9,10 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('libraries/', import.meta.url));
 const substitute = `${folder}substitute.cjs`;
 
-for (const name of readdirSync(folder).filter((file) => /\.c?js$/.test(file) && file !== 'substitute.cjs')) {
+const programs = readdirSync(folder).filter((file) => /\.c?js$/.test(file) && file !== 'substitute.cjs');
+assert.notEqual(programs.length, 0);
+
+for (const name of programs) {
   test(name.replace('.cjs', ''), async (t) => {
     const program = spawn(process.execPath, ['--require', substitute, `${folder}${name}`], { stdio: ['ignore', 'pipe', 'pipe'] });
     t.after(() => program.kill('SIGKILL'));

@@ -1,8 +1,14 @@
 // How connections begin and end, as node:net has it.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { Conn } from 'reactor-engine';
 
 import { all, assert, both, called, close, failure, freePort, listen, pair, pause, record, until } from './net_support.mjs';
+
+const program = fileURLToPath(new URL('programs/net_descriptor.mjs', import.meta.url));
 
 both('half-close: data, end, prefinish, finish, close(false)', async (t, net) => {
   const { client, peer } = await pair(t, net);
@@ -175,6 +181,65 @@ both('connect() on a connected socket calls the listener', async (t, net) => {
   await called((done) => client.connect(server.address().port, '127.0.0.1', done));
   assert.equal(client.destroyed, false);
 });
+
+both('connect() on a socket that connects: EALREADY', async (t, net) => {
+  const server = await listen(t, net);
+  const client = new net.Socket();
+  const seen = record(client, 'connect', 'ready', 'error', 'close');
+  const { port } = server.address();
+  client.connect(port, '127.0.0.1');
+  client.connect(port, '127.0.0.1');
+  const written = called((done) => client.write('x', done));
+  await close(client);
+  const [error] = await written;
+  assert.deepEqual([seen, error.code], [['error EALREADY', 'close true'], 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION']);
+});
+
+both('the end of a connection before is nothing to a socket that has connected again', async (t, net) => {
+  const { client } = await pair(t, net);
+  const seen = record(client, 'error', 'close');
+  const { _handle: handle } = client;
+  client.destroy();
+  await close(client);
+  const second = await listen(t, net);
+  const accepted = once(second, 'connection');
+  client.connect(second.address().port, '127.0.0.1');
+  const [again] = await accepted;
+  // What the engine tells when its peer has taken nothing for half a minute; nobody waits for that here.
+  handle.closed('time-out', 110);
+  again.write('again');
+  assert.equal(String(await until(client, 'data')), 'again');
+  assert.deepEqual([seen, client.destroyed], [['close false'], false]);
+}, { differs: 'a connection has ended when its socket has closed' });
+
+both('destroy() before a peer that takes nothing lets the process end', async (t, net, isOurs) => {
+  const server = await listen(t, net);
+  const child = spawn(process.execPath, [program, isOurs ? 'ours' : 'node', 'destroys', server.address().port], { stdio: ['ignore', 'pipe', 'inherit'], env: process.env });
+  const [peer] = await once(server, 'connection');
+  peer.pause();
+  assert.match(String(await all(child.stdout)), /^destroyed \d+\nended with it open\n$/);
+});
+
+both('destroy() before a peer that takes what was written: it has all of it', async (t, net) => {
+  const server = await listen(t, net);
+  const child = spawn(process.execPath, [program, 'ours', 'destroys', server.address().port], { stdio: ['ignore', 'pipe', 'inherit'], env: process.env });
+  const [peer] = await once(server, 'connection');
+  peer.pause();
+  const said = String(await until(child.stdout, 'data'));
+  assert.equal((await all(peer)).length, Number(said.match(/\d+/)[0]));
+}, { differs: 'cuts what the kernel has not taken' });
+
+both('a connection that goes while its writing side is shut down: the end has one answer', async (t, net) => {
+  const { client } = await pair(t, net);
+  client.resume();
+  t.mock.method(Conn.prototype, 'end', () => {
+    throw Object.assign(new Error('gone'), { code: 'CLOSED' });
+  }, { times: 1 });
+  let answers = 0;
+  client._handle.shutdown(() => (answers += 1));
+  await pause();
+  assert.equal(answers, 1);
+}, { differs: 'it is one call' });
 
 both('a socket connects again after its close', async (t, net) => {
   const { client, peer, server } = await pair(t, net);

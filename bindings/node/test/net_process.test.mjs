@@ -5,9 +5,10 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import node from 'node:net';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 
 import { all, assert, both, called, close, eventually, listen, ours, pair, pause } from './net_support.mjs';
+import { worker } from './support.mjs';
 
 both('events of a socket have the context that it was made in', async (t, net) => {
   const storage = new AsyncLocalStorage();
@@ -37,20 +38,20 @@ test('require and import are the same module, and its mode is settled by its fir
 
 test('each Worker has an engine of its own, and takes it along when it is terminated', async (t) => {
   const source = `
-    const { parentPort } = require('node:worker_threads');
-    const net = require('reactor-engine/net');
+    const net = require(workerData.net);
+    if (workerData.mode === 'threads') net.setEngineMode('threads');
     const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`;
-  const workers = Array.from({ length: 3 }, () => new Worker(source, { eval: true }));
-  t.after(() => Promise.all(workers.map((worker) => worker.terminate())));
-  const ports = await Promise.all(workers.map((worker) => once(worker, 'message')));
-  for (const [at, worker] of workers.entries()) {
+  const data = { net: fileURLToPath(import.meta.resolve('reactor-engine/net')) };
+  const workers = Array.from({ length: 3 }, () => worker(t, source, data));
+  const ports = await Promise.all(workers.map((each) => once(each, 'message')));
+  for (const [at, each] of workers.entries()) {
     const [port] = ports[at];
     const client = node.connect(port, '127.0.0.1');
     client.write('echo');
     assert.equal(String((await once(client, 'data'))[0]), 'echo');
     client.on('error', () => {});
     const closed = close(client);
-    await worker.terminate();
+    await each.terminate();
     await closed;
   }
 });

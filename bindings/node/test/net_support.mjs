@@ -62,7 +62,7 @@ export function record(emitter, ...names) {
 /** @param {any} value */
 const shown = (value) => value?.code ?? value?.message ?? String(value);
 
-/** An event, or the end of the socket without it. */
+/** What the next event of that name brings. */
 export async function until(emitter, name) {
   const [value] = await once(emitter, name);
   return value;

@@ -18,7 +18,7 @@ function deliver(records, bytes = Buffer.alloc(0)) {
   const names = ['onOpen', 'onData', 'onDrain', 'onClose', 'onError'];
   const dispatcher = new Dispatcher(native, Object.fromEntries(names.map((name) => [name, note(name)])));
   const words = records.flatMap(([kind, first = 0, second = 0]) => [kind, 1, 1, first, second]);
-  dispatcher.deliver(Uint32Array.from(words), bytes);
+  dispatcher.deliver(records.length, bytes.length, Uint32Array.from(words), bytes);
   return calls;
 }
 

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 
 import { Server } from 'reactor-engine';
 
@@ -18,6 +20,16 @@ export const loopsOf = (asked) => (isInline ? 1 : asked);
 
 /** The options of a server that is made without `Server`, which inline.cjs changes. */
 export const ONE_LOOP = { loops: 1, mode: isInline ? 'inline' : 'threads' };
+
+const PACKAGE = fileURLToPath(import.meta.resolve('reactor-engine'));
+
+/** A Worker of this source, which has the package and what is given; it ends with the test. */
+export function worker(t, source, data = {}) {
+  const head = "const { parentPort, workerData } = require('node:worker_threads');\nconst reactor = require(workerData.package);\n";
+  const made = new Worker(head + source, { eval: true, workerData: { package: PACKAGE, mode: process.env.REACTOR_TEST_MODE, ...data } });
+  t.after(() => made.terminate());
+  return made;
+}
 
 /** A folder that goes when the test is over. */
 export function temporaryFolder(t) {

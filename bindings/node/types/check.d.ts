@@ -44,6 +44,7 @@ export function nowhere<Made extends Error>(error: Made): Made;
  */
 export function optionsOf(value: unknown, what: string, known: readonly string[]): Record<string, unknown>;
 /**
+ * A list of the package's own, whatever the list's class makes of itself: the addon reads it with no code of anybody's in between.
  * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts
  * @returns {Uint8Array[]}
  */

@@ -23,17 +23,27 @@ export class Dispatcher {
     constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler, isSilent: boolean, isInline: boolean);
     /** Other threads may ask for something. */
     isReached: boolean;
+    /** Where the addon puts a log that fits. */
+    memory: {
+        words: Uint32Array<ArrayBuffer>;
+        bytes: Buffer<ArrayBuffer>;
+    };
     /**
      * The server starts here: the contexts of its connections begin as this one.
      * @param {Server} server
      */
     starts(server: Server): void;
+    /** What the engine is asked by: behind what was written before. */
+    get engine(): import("./conn.js").NativeServer;
     /**
      * Calls the callbacks for a log.
-     * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
-     * @param {Buffer} bytes lent by the addon until this returns
+     * @param {number} records
+     * @param {number} length how many bytes it has
+     * @param {Uint32Array} [words] five for each record: kind, high and low half of the connection's id, and two more; behind them
+     *   whether writes may be gathered
+     * @param {Buffer} [bytes] lent by the addon until this returns
      */
-    deliver(words: Uint32Array, bytes: Buffer): void;
+    deliver(records: number, length: number, words?: Uint32Array, bytes?: Buffer): void;
     stopped(): void;
     /**
      * Calls onTick.

@@ -63,14 +63,16 @@ export declare class NativeServer {
   enroll(descriptor: number, outgoing: Outgoing): Array<number> | Failure
   /**
    * Calls `onStart`, which returns an action's number or the text of its failure; then starts the loops.
-   * From then on `deliver` is called with logs: five numbers for each record (kind, high and low half of the
-   * id, two more), and the bytes, which are lent until it returns; or, without a record, with what the engine says and
-   * the level of that, or with the token of what was run. The last call, with none of these, says that the loops have ended.
+   * From then on `deliver` is called with logs: the number of records and of bytes. They lie in the two arrays, or in others that
+   * follow: five numbers for each record (kind, high and low half of the id, two more), and behind them whether writes may be
+   * gathered; and the bytes, which are lent until it returns. Or it is called with 0, 0, and behind two more what the engine says
+   * and the level of that, or behind four more the token of what was run. The last call, with nothing else, says that the loops
+   * have ended.
    */
-  start(onStart: () => number | string, deliver: (words: Uint32Array, bytes: Buffer, told?: string, level?: string, ran?: number) => void): Failure | null
+  start(onStart: () => number | string, deliver: (records: number, length: number, words?: Uint32Array, bytes?: Buffer, told?: string, level?: string, ran?: number) => void, words: Uint32Array, bytes: Uint8Array): Failure | null
   /** Whether a running server keeps the process alive. */
   setRef(keepsAlive: boolean): void
-  /** Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. */
+  /** Sends what is queued now, as far as the kernel takes it, for a process that is about to exit. */
   sendNow(): void
   /** Asks the server to stop. */
   stop(): void
@@ -120,6 +122,14 @@ export interface Calls {
   writeThen: (high: number, low: number, parts: readonly Uint8Array[], token: number) => boolean | Failure
   /** Writes one frame. */
   writeFrame: (high: number, low: number, payload: Uint8Array) => boolean | Failure
+  /**
+   * Makes writes that were gathered, of so many connections: each is four numbers, the high and the low half of the id, where
+   * the bytes end that begin behind those before, and how many writes they are. Says how many of them were refused; the last
+   * number of each is then 0 if it was not, 1 for a connection that is closed, and 2 if there was no room.
+   */
+  writeMerged: (words: Uint32Array, count: number, bytes: Uint8Array) => number
+  /** How many bytes can be written to a stream without pressure; 0 if it takes none. */
+  room: (high: number, low: number) => number
   /** Sends a datagram from an endpoint to an address. */
   sendTo: (high: number, low: number, data: Uint8Array, to: string) => boolean | Failure
   /** Answers a datagram, by its envelope. */
@@ -279,6 +289,8 @@ export interface NativeOptions {
   stopDeadlineMs: number
   /** The name of a `Look`. */
   look: string
+  /** Microseconds between two batches. */
+  batchIntervalUs: number
   /** From which level on messages of the engine are told: `error`, or `off` for none. */
   logLevel: string
   /** Whether the handler is told commands. */

@@ -22,7 +22,7 @@ export type Listener = {
 /**
  * A server and its event loops. The loops run on threads of their own, or inline; the callbacks run here, on the thread that made
  * the server, and so must every call. None blocks but `listen`, which may look up a name, and none calls a callback before it
- * returns but `start`, which calls `onStart`. While the server runs it keeps the process alive. The loops take none of the process's
+ * returns but `start`, which calls `onStart`, and `sendNow`. While the server runs it keeps the process alive. The loops take none of the process's
  * signals, and what a callback spawns is spawned by the JavaScript thread, with that thread's signal mask.
  */
 export class Server extends ById {
@@ -170,7 +170,9 @@ export class Server extends ById {
      */
     unref(): this;
     /**
-     * Inline: sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads send by themselves.
+     * Sends what is queued now, as far as the kernel takes it, for a process that is about to exit. Threads do so by themselves: there it
+     * waits for them, 5 s at most. Inline it may, alone of all calls, call callbacks before it returns: outside of this server's own, it
+     * lets the engine have its turn.
      * @returns {void}
      */
     sendNow(): void;

@@ -4,11 +4,15 @@ export type Datagram = import("./datagram.js").Datagram;
 export type Scope = import("./scope.js").Scope;
 export type Written = (error: ReactorError | null) => unknown;
 /**
+ * bytes, the arguments of a command, or the end
+ */
+export type Input = Buffer | Buffer[] | null;
+/**
  * Input that came with others in one batch and waits, what gives it to the handler, and what it takes in the stream.
  */
 export type Waiting = {
-    input: Buffer | null;
-    give: (input: Buffer | null) => void;
+    input: Input;
+    give: (input: Input) => void;
     piece: Buffer | undefined;
 };
 /**
@@ -51,9 +55,14 @@ export class Session {
      * @param {ConnId} id
      * @param {Scope} scope
      * @param {Caller} caller
+     * @param {import('./outbox.js').Outbox} outbox
      */
-    constructor(native: NativeServer, id: ConnId, scope: Scope, caller: Caller);
+    constructor(native: NativeServer, id: ConnId, scope: Scope, caller: Caller, outbox: import("./outbox.js").Outbox);
     id: import("./conn_id.js").ConnId;
+    /** Whether input must wait. Looked at for each, and changed seldom. */
+    waits: boolean;
+    /** Bytes that can be written at least without pressure, as far as is known. */
+    room: number;
     /** The asynchronous context of its callbacks. */
     scope: import("./scope.js").Scope;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
@@ -145,14 +154,12 @@ export class Session {
      * @param {boolean} held what {@link runs} said
      */
     ran(held: boolean): void;
-    /** Whether input must wait. */
-    get waits(): boolean;
     /**
-     * @param {Buffer | null} input
-     * @param {(input: Buffer | null) => void} give
+     * @param {Input} input
+     * @param {(input: Input) => void} give
      * @param {Buffer} [piece]
      */
-    keepWaiting(input: Buffer | null, give: (input: Buffer | null) => void, piece?: Buffer): void;
+    keepWaiting(input: Input, give: (input: Input) => void, piece?: Buffer): void;
     /** Whether input that comes is to go back to the engine. */
     get givesBack(): boolean;
     /**
@@ -168,10 +175,10 @@ export class Session {
     soon(what: unknown, call: () => void): void;
     /**
      * The handler is given input, of which it may keep something.
-     * @param {Buffer} input
+     * @param {Buffer | Buffer[]} input
      * @param {boolean} isCut a framing has cut it
      */
-    begin(input: Buffer, isCut: boolean): void;
+    begin(input: Buffer | Buffer[], isCut: boolean): void;
     /** @param {number} count */
     keep(count: number): void;
     /** The handler has returned: what it keeps comes again, in front of what is next. */

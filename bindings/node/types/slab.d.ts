@@ -16,6 +16,13 @@ export class Slab {
      */
     take(first: number, second: number): Buffer;
     /**
+     * The arguments of a command, each of which has its length in front, as 32 bits in little-endian order. They share their memory.
+     * @param {number} first
+     * @param {number} second
+     * @returns {Buffer[]}
+     */
+    takeArguments(first: number, second: number): Buffer[];
+    /**
      * Some of the bytes for the package's own use, which no user can take away.
      * @param {number} first
      * @param {number} second

@@ -7,10 +7,12 @@ export const KIND: 65535;
 export class Walk {
     /**
      * @param {Uint32Array} words five for each record: kind, high and low half of the connection's id, and two more
+     * @param {number} end where the last record ends
      * @param {Slab} slab the log's bytes
      */
-    constructor(words: Uint32Array, slab: Slab);
+    constructor(words: Uint32Array, end: number, slab: Slab);
     words: Uint32Array<ArrayBufferLike>;
+    end: number;
     slab: import("./slab.js").Slab;
     /** The record that comes next. */
     next: number;

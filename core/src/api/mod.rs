@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 mod calls;
 pub(crate) mod conn;
+mod gathered;
 mod hosts;
 mod loops;
 mod outgoing;

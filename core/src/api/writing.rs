@@ -126,7 +126,7 @@ impl Handle {
         match LoopState::current(mailbox) {
             Some(state) => state.write(id, slices, completion),
             None => {
-                let written = mailbox.write(id, slices, completion, self.shared.bounds());
+                let written = mailbox.write(id, (slices, 1), completion, self.shared.bounds());
                 drop(self.shared.relieve(None));
                 written
             }

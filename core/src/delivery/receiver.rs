@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::ops::Range;
+use std::time::Duration;
 
 use super::event::Event;
 use super::handler::BoxError;
@@ -79,6 +80,13 @@ pub trait Receiver {
         Action::None
     }
 
+    /// Whether what was told last is cut input of this connection that is handed over later. If so, the connection is held from now
+    /// until that was answered: an end, or what cannot be cut, waits for it. Only with [`Carries::lends`].
+    fn awaits_answer(&mut self, conn: ConnId) -> bool {
+        let _ = conn;
+        false
+    }
+
     /// Anything else happened. The action counts for events of a connection only.
     fn event(&mut self, event: Event<'_>) -> Action;
 
@@ -95,6 +103,11 @@ pub trait Receiver {
     /// Whether it has something to hand over at the end of a turn, without a further event.
     fn is_due(&self) -> bool {
         false
+    }
+
+    /// In what time it will have something to hand over, without a further event, if not now.
+    fn due_in(&self) -> Option<Duration> {
+        None
     }
 
     /// This is a forked child, in which the loop ends here and now: what the thread holds of others is given back. Nothing

@@ -15,6 +15,7 @@ use super::{EventLoop, HEADROOM};
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::panics::{debug, report};
+use crate::conn::stream::machine::Machine;
 use crate::contract::action::{Action, CloseReason};
 use crate::delivery::receiver::Receiver;
 use crate::framing::{Command, Cut, FrameError, Framer};
@@ -191,6 +192,9 @@ impl EventLoop {
             };
             if let Some(entry) = self.state.conns.borrow_mut().slab.stream_mut(id) {
                 entry.backlog = backlog && at < input.len();
+                if entry.machine.is_at_eof() {
+                    waits(self.lends, &mut *self.receiver, &mut entry.machine, id);
+                }
             }
             return at..input.len();
         }
@@ -272,7 +276,7 @@ impl EventLoop {
                 return match self.state.arguments.fill(|places| framer.command(input, places)) {
                     Ok(Command::Need) => Piece::Keep { backlog: false },
                     Ok(command) => Piece::Command(command),
-                    Err(_) if gathered || entry.machine.is_held() => {
+                    Err(_) if gathered || waits(self.lends, &mut *self.receiver, &mut entry.machine, id) => {
                         // The commands before are answered first. Then it is cut again.
                         framer.begin_anew();
                         Piece::Keep { backlog: true }
@@ -304,7 +308,9 @@ impl EventLoop {
             entry.framer = again;
             return Piece::Keep { backlog: entry.machine.is_open() };
         }
-        if !matches!(cut, Ok(Ok(_))) && (gathered || entry.machine.is_held()) {
+        if !matches!(cut, Ok(Ok(_)))
+            && (gathered || waits(self.lends, &mut *self.receiver, &mut entry.machine, id))
+        {
             // The frames before are answered first. Then it is cut again.
             entry.framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
             return Piece::Keep { backlog: true };
@@ -324,6 +330,15 @@ impl EventLoop {
         log_trouble(id, reason, &trouble);
         Piece::Keep { backlog: false }
     }
+}
+
+/// Whether what is wrong with a connection's input has to wait, because frames before it were not answered. It is held then. Only a
+/// receiver that `lends` hands them over so that it could overtake them.
+pub(super) fn waits(lends: bool, receiver: &mut dyn Receiver, machine: &mut Machine, id: ConnId) -> bool {
+    if lends && !machine.is_held() && receiver.awaits_answer(id) {
+        machine.hold();
+    }
+    machine.is_held()
 }
 
 /// A handler's failure is reported as an error; what a peer sends is no more than a matter for debugging.

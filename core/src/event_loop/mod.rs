@@ -258,7 +258,8 @@ impl EventLoop {
         let due = timer.into_iter().chain(drained).min().map(|at| shared.clock.until(at));
         // Otherwise it is the handler's answer that it waits for, which wakes it.
         let other = if self.state.takes_input() { self.acceptor.next_due() } else { None };
-        due.into_iter().chain(other).min()
+        let spaced = if self.tells_turns { self.receiver.due_in() } else { None };
+        due.into_iter().chain(other).chain(spaced).min()
     }
 
     /// Whether there is something to do before the next event.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::deliver::waits;
 use super::{EventLoop, HEADROOM, LENT};
 use crate::base::conn_id::ConnId;
 use crate::conn::entry::Entry;
@@ -283,10 +284,21 @@ impl EventLoop {
         let receiver = &mut *self.receiver;
         let end = self.buffer.len().min(HEADROOM.saturating_add(budget));
         let buffer = &mut self.buffer[HEADROOM..end];
+        // An end that is found now must not overtake frames that the receiver has yet to hand over.
+        let lets_go = self.lends && !entry.machine.is_held();
+        if lets_go {
+            entry.machine.hold();
+        }
         let (lent, got) = match self.lends && reading == Reading::Deliver {
             true => read_once(&self.state, receiver, buffer, entry, &mut conns.pool),
             false => (None, entry.read(buffer, &mut conns.pool, &self.state.poller, self.state.metrics())),
         };
+        if lets_go {
+            entry.machine.release();
+            if entry.machine.is_at_eof() && !waits(true, receiver, &mut entry.machine, id) {
+                entry.check_end(&mut conns.pool);
+            }
+        }
         let got = got?;
         note_came(&self.state, entry);
         Some(Read { len: got.len, reading, more: got.more, alone: entry.has_no_input(), lent })

@@ -2,36 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
-use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use crate::away::handing_over;
 use crate::common::{eventually, loops, read_exactly, tcp, Random, PATIENCE};
-use reactor_core::binding::log::{HandOver, Kind, Logged, Reader};
+use reactor_core::binding::log::{HandOver, Kind};
 use reactor_core::binding::Cork;
-use reactor_core::{Action, BoxError, CloseReason, Config, ConnId, Handle, Pressure, Server};
-
-/// Moves every hand-over to whoever receives.
-struct ToThread(Mutex<Sender<HandOver>>);
-
-impl Reader for ToThread {
-    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
-        Ok(Action::None)
-    }
-
-    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
-        // The receiver may be gone when the test ends; it is then answered by being dropped.
-        let _ = self.0.lock().unwrap().send(hand_over);
-        None
-    }
-
-    fn on_stop(&self, _: &Handle) {}
-}
+use reactor_core::{CloseReason, Config, ConnId, Handle, Pressure, Server};
 
 fn serve(config: &Config) -> (Server, String, Receiver<HandOver>) {
-    let (sender, batches) = channel();
-    let server = Server::delivering(Logged::new(ToThread(Mutex::new(sender))), config).unwrap();
+    let (server, batches) = handing_over(config);
     let url = server.listen("tcp://127.0.0.1:0").unwrap();
     server.start().unwrap();
     (server, url, batches)

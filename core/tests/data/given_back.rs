@@ -2,33 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::mpsc::{channel, Receiver, Sender};
-use std::sync::Mutex;
+use std::sync::mpsc::Receiver;
 
+use crate::away::handing_over;
 use crate::common::{loops, read_exactly, tcp, PATIENCE};
-use reactor_core::binding::log::{HandOver, Kind, Logged, Reader, Record};
-use reactor_core::{Action, BoxError, ConnOptions, ErrorKind, Framing, Handle, ListenOptions, Server};
-
-/// Moves what it is given to the test, which answers by dropping it.
-struct Away(Mutex<Sender<HandOver>>);
-
-impl Reader for Away {
-    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
-        Ok(Action::None)
-    }
-
-    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
-        // The test may have seen enough.
-        let _ = self.0.lock().unwrap().send(hand_over);
-        None
-    }
-
-    fn on_stop(&self, _: &Handle) {}
-
-    fn takes_commands(&self) -> bool {
-        true
-    }
-}
+use reactor_core::binding::log::{HandOver, Kind, Record};
+use reactor_core::{ConnOptions, ErrorKind, Framing, ListenOptions, Server};
 
 /// A server whose hand-overs come to the test, and a client whose first one was answered.
 struct Scene {
@@ -39,8 +18,7 @@ struct Scene {
 
 impl Scene {
     fn new(framing: Framing) -> Scene {
-        let (sender, hand_overs) = channel();
-        let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
+        let (server, hand_overs) = handing_over(&loops(1));
         let conns = ConnOptions { framing: Some(framing), ..ConnOptions::default() };
         let listening = server.listen_with("tcp://127.0.0.1:0", &ListenOptions::default(), &conns).unwrap();
         server.start().unwrap();

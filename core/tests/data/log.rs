@@ -6,6 +6,7 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::away::handing_over;
 use crate::common::{loops, read_exactly, tcp, PATIENCE};
 use reactor_core::binding::log::{completion, Envelope, HandOver, Kind, Logged, Reader, Record};
 use reactor_core::{
@@ -273,27 +274,9 @@ fn a_completion_is_called_though_its_hand_over_is_answered_later() {
     assert_eq!(completed.recv_timeout(PATIENCE), Ok(Completed::Sent));
 }
 
-/// Moves what it is given to the test, which answers by dropping it.
-struct Away(Mutex<Sender<HandOver>>);
-
-impl Reader for Away {
-    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
-        Ok(Action::None)
-    }
-
-    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
-        // The test may have seen enough.
-        let _ = self.0.lock().unwrap().send(hand_over);
-        None
-    }
-
-    fn on_stop(&self, _: &Handle) {}
-}
-
 /// A server of one loop that moves every hand-over to the test, listening with the query's options.
-fn handing_over(query: &str) -> (Receiver<HandOver>, Server, String) {
-    let (sender, hand_overs) = channel();
-    let server = Server::delivering(Logged::new(Away(Mutex::new(sender))), &loops(1)).unwrap();
+fn serve_away(query: &str) -> (Receiver<HandOver>, Server, String) {
+    let (server, hand_overs) = handing_over(&loops(1));
     let url = server.listen(&format!("tcp://127.0.0.1:0{query}")).unwrap();
     server.start().unwrap();
     (hand_overs, server, url)
@@ -301,7 +284,7 @@ fn handing_over(query: &str) -> (Receiver<HandOver>, Server, String) {
 
 #[test]
 fn input_is_answered_before_the_end_though_a_timer_was_due_meanwhile() {
-    let (hand_overs, server, url) = handing_over("");
+    let (hand_overs, server, url) = serve_away("");
     let next = || {
         let hand_over = hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
         let all: Vec<_> = hand_over.records().iter().map(|record| told(&hand_over, record)).collect();
@@ -339,7 +322,7 @@ fn input_is_answered_before_the_end_though_a_timer_was_due_meanwhile() {
 
 #[test]
 fn an_idle_time_out_does_not_run_while_a_hand_over_is_unanswered() {
-    let (hand_overs, server, url) = handing_over("?idle=100");
+    let (hand_overs, server, url) = serve_away("?idle=100");
     let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
     let mut stream = tcp(&url);
     drop(next());
@@ -354,7 +337,7 @@ fn an_idle_time_out_does_not_run_while_a_hand_over_is_unanswered() {
 
 #[test]
 fn a_reset_ends_a_connection_whose_hand_over_is_unanswered() {
-    let (hand_overs, server, url) = handing_over("");
+    let (hand_overs, server, url) = serve_away("");
     let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
     let mut stream = tcp(&url);
     drop(next());
@@ -572,7 +555,7 @@ fn in_place_an_endpoint_ends_when_its_last_datagrams_were_answered() {
 
 #[test]
 fn input_behind_a_completion_waits_for_its_answer_as_well() {
-    let (hand_overs, server, url) = handing_over("");
+    let (hand_overs, server, url) = serve_away("");
     let next = || hand_overs.recv_timeout(PATIENCE).expect("nothing was handed over");
     let all_of = |hand_over: &HandOver| -> Vec<_> {
         hand_over.records().iter().map(|record| told(hand_over, record)).collect()

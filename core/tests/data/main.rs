@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod away;
 mod batched;
 mod commands;
 mod echo;

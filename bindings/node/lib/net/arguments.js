@@ -3,7 +3,7 @@
 
 const node = require('node:net');
 
-const { badPort, outOfRange, received, coded, wrongType, wrongValue } = require('./errors.js');
+const { badPort, outOfRange, coded, wrongType, wrongValue } = require('./errors.js');
 
 /** Arguments that were brought into one form already: they bear Node's own mark, where there is one. */
 const [NORMALIZED = Symbol('normalizedArgs')] = Object.getOwnPropertySymbols(/** @type {any} */ (node)._normalizeArgs?.([]) ?? []);
@@ -142,13 +142,11 @@ module.exports = {
   expectBoolean,
   expectFunction,
   expectInteger,
-  expectNumber,
   expectSignal,
   expectString,
   isPath,
   normalized,
   onAbort,
-  received,
   toNumber,
   wrongType,
   wrongValue,

@@ -51,7 +51,6 @@ function lookUpAndConnect(socket, options) {
 
 /** @param {any} port */
 function portOf(port) {
-  if (port === undefined) throw coded(/** @type {any} */ (TypeError), 'ERR_MISSING_ARGS', 'The "options" or "port" or "path" argument must be specified');
   if (typeof port !== 'number' && typeof port !== 'string') {
     throw wrongType('options.port', 'one of type number or string', port);
   }
@@ -177,10 +176,12 @@ function begin(handle, { address, port }, options) {
     handle.connect(tcpUrl(address, port), connectOptions(options, isIP(address)));
     return undefined;
   } catch (error) {
-    const { errno = EINVAL } = /** @type {any} */ (error);
-    return connectError(errno, address, port, options);
+    return connectError(errnoOf(error), address, port, options);
   }
 }
+
+/** @param {any} error of the engine's, or of the kind of Node's, where it is negative */
+const errnoOf = ({ errno = EINVAL }) => Math.abs(errno);
 
 /**
  * @param {any} options
@@ -239,6 +240,11 @@ class Attempts {
     this.#options = options;
     this.#patience = patience;
     socket.autoSelectFamilyAttemptedAddresses = [];
+    const end = () => {
+      clearTimeout(this.#timer);
+      socket.off('connect', end).off('close', end);
+    };
+    socket.on('connect', end).on('close', end);
   }
 
   next() {
@@ -266,8 +272,6 @@ class Attempts {
       socket.emit('connectionAttemptTimeout', place.address, place.port, place.family);
       this.#failed(connectError(ETIMEDOUT, place.address, place.port, this.#options));
     }, this.#patience);
-    this.#socket.once('connect', () => clearTimeout(this.#timer));
-    this.#socket.once('close', () => clearTimeout(this.#timer));
   }
 
   /**
@@ -306,7 +310,7 @@ function connectToPath(socket, path, url) {
   try {
     socket._handle.connect(url, {});
   } catch (error) {
-    fail(/** @type {any} */ (error).errno ?? EINVAL);
+    fail(errnoOf(error));
   }
 }
 

@@ -68,18 +68,31 @@ class Engine {
       [UNSCOPED]: true,
       onOpen: (/** @type {any} */ conn) => {
         if (this.#isOver) return;
-        if (conn.data) return conn.data.opened();
-        const accepted = this.listeners.get(conn.info().listener);
-        if (accepted) accepted(conn);
+        if (conn.data) conn.data.opened();
         // The server was closed meanwhile: it had not accepted it.
-        else conn.abort();
+        else if (!this.#accept(conn)) conn.abort();
       },
-      onData: (/** @type {any} */ conn, /** @type {Buffer} */ data) => this.#isOver || conn.data.received(data),
-      onEof: (/** @type {any} */ conn) => this.#isOver || conn.data.ended(),
-      onClose: (/** @type {any} */ conn, /** @type {string} */ reason, /** @type {number | null} */ errno) =>
-        this.#isOver || conn.data?.closed(reason, errno ?? 0),
+      onData: (/** @type {any} */ conn, /** @type {Buffer} */ data) => {
+        if (!this.#isOver) conn.data.received(data);
+      },
+      onEof: (/** @type {any} */ conn) => {
+        if (!this.#isOver) conn.data.ended();
+      },
+      onClose: (/** @type {any} */ conn, /** @type {string} */ reason, /** @type {number | null} */ errno) => {
+        if (this.#isOver) return;
+        // The peer was gone before it could be accepted, which throws in `onOpen`: it had connected all the same.
+        if (!conn.data) this.#accept(conn);
+        conn.data?.closed(reason, errno ?? 0);
+      },
       onError: rethrow,
     };
+  }
+
+  /** @param {any} conn that has come in */
+  #accept(conn) {
+    const accepted = this.listeners.get(conn.info().listener);
+    accepted?.(conn);
+    return accepted !== undefined;
   }
 
   keep() {

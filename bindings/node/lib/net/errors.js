@@ -1,7 +1,9 @@
 // The errors that node:net has, with its codes and texts: those of the system, and those of wrong use.
 'use strict';
 
-const { getSystemErrorMap, inspect } = require('node:util');
+const { inspect } = require('node:util');
+
+const { nameAndText } = require('../system.js');
 
 /**
  * An error of Node's kind: a base with a code, which stands in the first line of the stack.
@@ -83,7 +85,7 @@ const badPort = (name, value) =>
  * @param {number} errno above 0
  */
 function named(errno) {
-  const [code = `Unknown system error -${errno}`, text = code] = getSystemErrorMap().get(-errno) ?? [];
+  const [code = `Unknown system error -${errno}`, text = code] = nameAndText(errno) ?? [];
   return { code, text };
 }
 
@@ -104,4 +106,4 @@ function systemError(errno, syscall, { address, port, explains = false, more = '
   return error;
 }
 
-module.exports = { badPort, coded, outOfRange, received, systemError, wrongType, wrongValue };
+module.exports = { badPort, coded, outOfRange, systemError, wrongType, wrongValue };

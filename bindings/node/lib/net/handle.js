@@ -15,7 +15,11 @@ const SOON = 256 << 10;
 const PIECE = 1 << 20;
 
 const NOTHING = Buffer.alloc(0);
-const [EBADF, EPIPE] = [9, 32];
+/** How long a process waits for the peer of what it has closed to take more, in milliseconds. */
+const PATIENCE = 1000;
+/** The longest that the kernel waits with the first probe, in seconds. */
+const LONGEST = 32_767;
+const [EBADF, EPIPE, EALREADY] = [9, 32, 114];
 
 /**
  * Whom a handle tells.
@@ -26,6 +30,9 @@ const [EBADF, EPIPE] = [9, 32];
  * @property {(error: Error | null) => void} onBroken
  * @property {() => void} onProgress bytes have left
  */
+
+/** Whom a connection tells that nobody has taken, or that was closed. @type {Owner} */
+const NOBODY = { onConnected() {}, onReceived() {}, onEnded() {}, onBroken() {}, onProgress() {} };
 
 /** A connection that is being made, or is there: what a socket has instead of libuv's handle. */
 class Handle {
@@ -39,6 +46,10 @@ class Handle {
   /** The engine is kept alive for it. */
   #isKept = false;
   #isClosed = false;
+  /** It is connected. */
+  #isMade = false;
+  /** Ends when the peer of what is closed has had the time to take something. @type {NodeJS.Timeout | undefined} */
+  #patience;
   /** Bytes that the engine has, whose writes count as done. */
   #soon = 0;
   /** Ends a write that waits. @type {((error?: Error | null) => void) | undefined} */
@@ -75,12 +86,14 @@ class Handle {
    */
   connect(url, options) {
     // One that is connected stays so; its owner hears of it once more.
-    if (this.#conn) return void process.nextTick(() => this.opened());
+    if (this.#conn && this.#isMade) return void process.nextTick(() => this.opened());
+    if (this.#conn) throw systemError(EALREADY, 'connect');
     this.#begin(this.#engine.server.connect(url, { ...options, timeoutMs: null, halfOpen: true, context: this }));
   }
 
   /** @param {number} descriptor of a connected stream, of which it has a copy */
   enroll(descriptor) {
+    this.#isMade = true;
     this.#begin(this.#engine.server.enroll(descriptor, { halfOpen: true, context: this }));
   }
 
@@ -90,6 +103,7 @@ class Handle {
    */
   accept(conn, isMapped) {
     conn.data = this;
+    this.#isMade = true;
     this.#isMapped = isMapped;
     this.#begin(conn);
     return this;
@@ -103,6 +117,8 @@ class Handle {
 
   #end() {
     this.#conn = undefined;
+    this.#isMade = false;
+    clearTimeout(this.#patience);
     this.#keep();
   }
 
@@ -117,6 +133,7 @@ class Handle {
   }
 
   opened() {
+    this.#isMade = true;
     this.#tell(() => this.#owner.onConnected(null));
   }
 
@@ -278,7 +295,8 @@ class Handle {
   shutdown(done) {
     const asked = this.#ask((conn) => {
       conn.write(NOTHING, () => this.#tell(done));
-      conn.end();
+      // It may go in between; then the write tells of it, too.
+      this.#ask(() => conn.end());
       return true;
     });
     if (!asked) process.nextTick(done);
@@ -289,16 +307,44 @@ class Handle {
   /** Closes it. What the engine has is sent, unless a write waits, which is cut. */
   close() {
     if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#keep();
-    this.#ask((conn) => (this.isWriting ? conn.abort() : conn.close()));
+    this.#leave();
+    this.#ask((conn) => (this.isWriting ? conn.abort() : this.#finish(conn)));
   }
 
   /** Resets it. */
   reset() {
-    this.#isClosed = true;
-    this.#keep();
+    this.#leave();
     this.#ask((conn) => conn.abort());
+  }
+
+  /** Its owner is done with it, and may have another by the time it ends. */
+  #leave() {
+    this.#isClosed = true;
+    this.#owner = NOBODY;
+    this.#keep();
+  }
+
+  /**
+   * Closes it behind what is queued.
+   * @param {Conn} conn
+   */
+  #finish(conn) {
+    const { queuedBytes, bytesSent } = conn.info();
+    conn.close();
+    if (queuedBytes > 0) this.#waitForPeer(bytesSent);
+  }
+
+  /**
+   * The process does not live for a peer that takes nothing more.
+   * @param {number} before bytes that the kernel had taken
+   */
+  #waitForPeer(before) {
+    const look = () => {
+      const { bytesSent } = this;
+      if (bytesSent > before) this.#waitForPeer(bytesSent);
+      else this.unref();
+    };
+    this.#patience = setTimeout(look, PATIENCE).unref();
   }
 
   // ---- the rest ----
@@ -333,7 +379,7 @@ class Handle {
 
   /** @param {boolean} on */
   setNoDelay(on) {
-    if (!this.isPipe) this.#ask((conn) => conn.setOptions({ nodelay: on }));
+    this.#setOptions({ nodelay: on });
   }
 
   /**
@@ -341,7 +387,19 @@ class Handle {
    * @param {number} seconds 0: the system's
    */
   setKeepAlive(on, seconds) {
-    if (!this.isPipe) this.#ask((conn) => conn.setOptions({ keepalive: keepAlive(on, seconds) }));
+    this.#setOptions({ keepalive: keepAlive(on, seconds) });
+  }
+
+  /**
+   * What the kernel refuses stays as it was, as with Node: the peer's doing is no error of the caller's.
+   * @param {import('../terms.js').SocketOptions} options
+   */
+  #setOptions(options) {
+    try {
+      if (!this.isPipe) this.#conn?.setOptions(options);
+    } catch {
+      // So it is.
+    }
   }
 
   /** @param {boolean} ofPeer */
@@ -374,11 +432,11 @@ function addressOf(address, port, family) {
 }
 
 /**
- * What the engine takes for it: seconds between probes are those that Node sets.
+ * What the engine takes for it: seconds between probes are those that Node sets. What the kernel does not take is the system's.
  * @param {boolean} on
  * @param {number} seconds
  */
-const keepAlive = (on, seconds) => (on && seconds > 0 ? [seconds, 1, 10] : on);
+const keepAlive = (on, seconds) => (on && seconds > 0 && seconds <= LONGEST ? [seconds, 1, 10] : on);
 
 /** @param {number} errno */
 function broken(errno) {
@@ -414,4 +472,4 @@ function pieces(parts, length) {
   return list;
 }
 
-module.exports = { Handle, keepAlive };
+module.exports = { Handle, NOBODY };

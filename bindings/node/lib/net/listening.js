@@ -5,10 +5,7 @@ const { AsyncResource } = require('node:async_hooks');
 
 const { rethrow } = require('./closing.js');
 const { theEngine } = require('./engine.js');
-const { Handle } = require('./handle.js');
-
-/** Whom a connection tells that nobody has taken. @type {import('./handle.js').Owner} */
-const NOBODY = { onConnected() {}, onReceived() {}, onEnded() {}, onBroken() {}, onProgress() {} };
+const { Handle, NOBODY } = require('./handle.js');
 
 /** Listeners that are being closed, whose addresses are soon free. @type {Set<Promise<unknown>>} */
 const closing = new Set();

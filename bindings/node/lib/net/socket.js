@@ -15,7 +15,7 @@ const { unixUrl } = require('./place.js');
 
 const made = channel.channel('net.client.socket');
 
-const ECANCELED = 125;
+const [ENOBUFS, ECANCELED] = [105, 125];
 
 /** What must be kept of a socket besides what a Duplex keeps. */
 const STATE = Symbol('state');
@@ -248,6 +248,7 @@ function received(socket, data) {
 function give(socket, onread, data) {
   for (let at = 0; at < data.length; ) {
     const buffer = onread.next;
+    if (buffer.length === 0) return void socket.destroy(systemError(ENOBUFS, 'read'));
     const taken = data.subarray(at, at + buffer.length);
     buffer.set(taken);
     at += taken.length;

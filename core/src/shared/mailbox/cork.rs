@@ -37,17 +37,26 @@ impl Cork {
         });
         Cork { outermost: outermost.unwrap_or(false), _not_send: std::marker::PhantomData }
     }
+
+    /// Hands over what the calling thread has asked for until now. What it asks for next is held back as before.
+    pub fn flush() {
+        hand_over(with_corked(|corked| corked.as_mut().map(std::mem::take)).flatten());
+    }
+}
+
+fn hand_over(corked: Option<Corked>) {
+    for (mailbox, commands) in corked.unwrap_or_default() {
+        let refused = mailbox.post(commands);
+        mailbox.wake();
+        // The loop has ended meanwhile, and its server with it: nobody counts bytes any more.
+        mailbox.abandon(refused, |_, _, _, _| {});
+    }
 }
 
 impl Drop for Cork {
     fn drop(&mut self) {
         if self.outermost {
-            for (mailbox, commands) in with_corked(Option::take).flatten().unwrap_or_default() {
-                let refused = mailbox.post(commands);
-                mailbox.wake();
-                // The loop has ended meanwhile, and its server with it: nobody counts bytes any more.
-                mailbox.abandon(refused, |_, _, _, _| {});
-            }
+            hand_over(with_corked(Option::take).flatten());
         }
     }
 }

@@ -35,22 +35,22 @@ pub(crate) fn counted(len: usize, completion: Option<&Completion>) -> usize {
 }
 
 impl Mailbox {
-    /// Hands bytes in for a connection.
+    /// Hands bytes in for a connection, of so many writes.
     pub(crate) fn write(
         self: &Arc<Self>,
         id: ConnId,
-        slices: &[&[u8]],
+        (slices, writes): (&[&[u8]], u32),
         mut completion: Option<Completion>,
         bounds: Bounds<'_>,
     ) -> Result<Pressure> {
         // One that is refused is dropped here, without the lock: it is the user's.
-        self.write_locking(id, slices, &mut completion, bounds)
+        self.write_locking(id, (slices, writes), &mut completion, bounds)
     }
 
     fn write_locking(
         self: &Arc<Self>,
         id: ConnId,
-        slices: &[&[u8]],
+        (slices, writes): (&[&[u8]], u32),
         completion: &mut Option<Completion>,
         bounds: Bounds<'_>,
     ) -> Result<Pressure> {
@@ -103,7 +103,7 @@ impl Mailbox {
                         let grown = grown + completions::cost(completion.as_ref());
                         bounds.budget.change(grown as isize - counted as isize);
                         before.counted += grown;
-                        before.writes += 1;
+                        before.writes += writes;
                         before.completion = completion.take();
                         return;
                     }
@@ -111,7 +111,7 @@ impl Mailbox {
             }
             let bytes = copy.take().unwrap_or_else(|| Parcel::Small(slices.concat()));
             let completion = completion.take();
-            commands.push(Command::Write(id, HandedIn { bytes, counted, writes: 1, completion }));
+            commands.push(Command::Write(id, HandedIn { bytes, counted, writes, completion }));
         };
         if !add_corked(self, &mut add) {
             add(&mut inner.commands);

@@ -131,10 +131,13 @@ impl Poller {
 
     pub(crate) fn poll(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.raw.clear();
-        let millis = millis(timeout);
-        let (epoll, room) = (self.epoll.as_raw_fd() as usize, events.raw.as_mut_ptr() as usize);
-        // SAFETY: the pointer and the count describe the vector's own capacity; there is no signal mask.
-        let result = unsafe { call(libc::SYS_epoll_pwait, [epoll, room, BATCH, millis as usize, 0, 0]) };
+        let short = timeout.filter(|timeout| !timeout.is_zero() && *timeout < Duration::from_millis(1));
+        let exact = short.map(|timeout| self.wait_exactly(events, timeout));
+        // Before Linux 5.11 nobody could wait for less than a millisecond.
+        let result = match exact.filter(|exact| !is_unknown_call(exact)) {
+            Some(exact) => exact,
+            None => self.wait_millis(events, millis(timeout)),
+        };
         match result {
             // SAFETY: the kernel has filled this many elements, at most BATCH, which is the capacity.
             Ok(filled) => unsafe { events.raw.set_len(filled) },
@@ -143,6 +146,27 @@ impl Poller {
         }
         Ok(())
     }
+
+    /// Says how many events the kernel has put there.
+    fn wait_millis(&self, events: &mut Events, millis: libc::c_int) -> io::Result<usize> {
+        let (epoll, room) = (self.epoll.as_raw_fd() as usize, events.raw.as_mut_ptr() as usize);
+        // SAFETY: the pointer and the count describe the vector's own capacity; there is no signal mask.
+        unsafe { call(libc::SYS_epoll_pwait, [epoll, room, BATCH, millis as usize, 0, 0]) }
+    }
+
+    #[cold]
+    fn wait_exactly(&self, events: &mut Events, timeout: Duration) -> io::Result<usize> {
+        // Two numbers of 64 bits on every system, with less than a second in the second.
+        let timeout = [0_i64, i64::from(timeout.subsec_nanos())];
+        let (epoll, room) = (self.epoll.as_raw_fd() as usize, events.raw.as_mut_ptr() as usize);
+        let timeout = timeout.as_ptr() as usize;
+        // SAFETY: as above; the time outlives the call.
+        unsafe { call(libc::SYS_epoll_pwait2, [epoll, room, BATCH, timeout, 0, 0]) }
+    }
+}
+
+fn is_unknown_call(result: &io::Result<usize>) -> bool {
+    result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::ENOSYS))
 }
 
 #[cfg(test)]
