@@ -75,6 +75,11 @@ def in_python(name: str, kinds: str) -> System:
     return System(name, "python", {kind: (*server, kind, "{url}") for kind in kinds.split()}, INTERPRETER)
 
 
+def in_node(name: str, kinds: str) -> System:
+    server = ("node", "bench/peers/node/server.mjs")
+    return System(name, "node", {kind: (*server, kind, "{url}") for kind in kinds.split()}, INTERPRETER)
+
+
 def uvloop_kv(name: str, kind: str, only: tuple[str, ...] = ()) -> System:
     """A peer in Python that cuts commands in a way of its own."""
     command = in_python("uvloop", kind).commands[kind]
@@ -171,7 +176,7 @@ SYSTEMS = (
     in_python("rloop", "echo frames udp broadcast"),
     in_python("aiofastnet-asyncio", "echo frames udp broadcast"),
     in_python("aiofastnet-uvloop", "echo frames udp broadcast"),
-    peer("node-net", "node", "echo frames kv http udp broadcast", INTERPRETER),
+    in_node("node-net", "echo frames kv http udp broadcast"),
     peer("netty", "java", "echo frames http udp broadcast", VIRTUAL_MACHINE),
     System("redis-server", "c", {"kv": REDIS}),
 )

@@ -70,9 +70,10 @@ class Control:
 
     def obey(self, line: str) -> object:
         server = self.world.server
-        if server is None:
-            return None
         command, rest = word(line)
+        if server is None:
+            # All has ended, which is what is waited for.
+            return "ok" if command == "wait" else None
         target, text = word(rest)
         if command in ("write", "text", "close", "hold", "release"):
             return self.call(server, f"{target} {command} {text}")

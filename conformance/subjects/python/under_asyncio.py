@@ -19,6 +19,9 @@ class UnderAsyncio:
         self.signals, self.alone = signals, alone
         self._loop: asyncio.AbstractEventLoop | None = None
         self._serving: asyncio.Future[None] | None = None
+        #: A wait is asked for before the event loop is done, which then tells of it; or afterwards, when all has ended.
+        self._asking = threading.Lock()
+        self._has_ended = False
         self._waits: list[concurrent.futures.Future[None]] = []
 
     def start(self, server: reactor.Server) -> None:
@@ -31,13 +34,16 @@ class UnderAsyncio:
 
     def wait(self, server: reactor.Server) -> None:
         """Has another thread wait for the event loop's server."""
-        if self._loop is None or threading.current_thread() is threading.main_thread():
+        waits = None
+        with self._asking:
+            if self._loop is not None and threading.current_thread() is not threading.main_thread():
+                waits = asyncio.run_coroutine_threadsafe(server.wait_closed(), self._loop)
+                self._waits.append(waits)
+        if waits is not None:
+            waits.result()
+        elif not self._has_ended:
             # Says why it cannot.
             server.wait()
-        else:
-            waits = asyncio.run_coroutine_threadsafe(server.wait_closed(), self._loop)
-            self._waits.append(waits)
-            waits.result()
 
     def run(self, server: reactor.Server, control: Control, at_once: bool) -> bool:
         try:
@@ -69,6 +75,8 @@ class UnderAsyncio:
         if self._serving is None:
             return False
         await self._serving
+        with self._asking:
+            self._loop, self._has_ended = None, True
         await asyncio.gather(*map(asyncio.wrap_future, self._waits), return_exceptions=True)
         return True
 

@@ -110,9 +110,10 @@ impl EventLoop {
     pub(super) fn deliver_read(&mut self, id: ConnId, read: usize) {
         let mut carried = self.take_carry(id);
         if carried.len() > HEADROOM {
-            // By a quarter and not to the double: it is counted as it is held.
             if carried.capacity() - carried.len() < read {
-                carried.reserve_exact(read.max(HEADROOM).max(carried.len() / 4));
+                // By a quarter and not to the double: it is counted as it is held.
+                let spare = HEADROOM.max(carried.len() / 4);
+                carried.reserve_exact(read.max(self.state.within_budget(carried.len(), spare)));
             }
             carried.extend_from_slice(&self.buffer[HEADROOM..HEADROOM + read]);
             let rest = self.deliver(id, &carried, true);

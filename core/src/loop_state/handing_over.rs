@@ -26,6 +26,13 @@ impl LoopState {
         self.publish();
     }
 
+    /// What of so much spare memory the budget has room for behind `held` bytes: nobody is closed for what holds nothing.
+    pub(crate) fn within_budget(&self, held: usize, spare: usize) -> usize {
+        let budget = &self.server().shared.budget;
+        let others = budget.held().saturating_add_signed(self.conns.borrow().pool.change);
+        spare.min(budget.limit().saturating_sub(others.saturating_add(held)))
+    }
+
     fn set_carry(&self, id: ConnId, bytes: Vec<u8>) {
         let conns = &mut *self.conns.borrow_mut();
         let Some(entry) = conns.slab.stream_mut(id) else { return };

@@ -96,6 +96,35 @@ fn peers_that_send_half_frames_do_not_stop_the_server_whether_they_stay_or_leave
 }
 
 #[test]
+fn a_frame_that_fits_the_budget_comes_whole_in_whatever_pieces() {
+    const LEN: usize = 1000 << 10;
+    let mut config = loops(1);
+    config.byte_budget = 1 << 20;
+    let (opened, ids) = channel();
+    let (hooks, conns) = lines();
+    let hooks = hooks.open(move |conn| {
+        opened.send(conn.id()).unwrap();
+        Action::None
+    });
+    let (server, address) = serve_conns(Over::Unix, hooks, &config, &conns);
+    for piece in [30, 40, 52, 70, 90, 110, 130] {
+        let mut peer = peer(&address);
+        let id = next(&ids);
+        let mut sent = 0;
+        while sent < LEN {
+            let part = vec![b'x'; (piece << 10).min(LEN - sent)];
+            send(&mut peer, &part);
+            sent += part.len();
+            let read = || server.handle().info(id).map_or(true, |info| info.received == sent as u64);
+            eventually("it is read", read);
+        }
+        assert!(server.handle().info(id).is_ok(), "{piece} KiB at a time: closed");
+        drop(peer);
+        eventually("it has left", || server.handle().connections() == 0);
+    }
+}
+
+#[test]
 fn half_a_frame_on_a_loop_that_sleeps_is_closed_for_what_another_brings() {
     let mut config = loops(2);
     config.byte_budget = 1 << 20;
