@@ -1,24 +1,21 @@
 'use strict';
 
-const { asError, framesOf, messageOf, nowhere, shown } = require('./check.js');
+const { Callbacks } = require('./callbacks.js');
 const { ConnId } = require('./conn_id.js');
 const { Conn } = require('./conn.js');
 const { Datagram, LENGTH } = require('./datagram.js');
-const { actionName } = require('./constants.js');
 const { Detached } = require('./detached.js');
-const { ReactorError, closedError, saysClosed } = require('./error.js');
+const { ReactorError, closedError } = require('./error.js');
 const native = require('./addon.js');
 const { Outbox } = require('./outbox.js');
-const { NO_SCOPE, Scope, UNSCOPED } = require('./scope.js');
 const { Session } = require('./session.js');
 const { Slab } = require('./slab.js');
-const { nextTick } = require('./timer.js');
+const { Table } = require('./table.js');
 const { CUT, KIND, Walk, WORDS, kind } = require('./walk.js');
-const { tell, warn } = require('./warning.js');
+const { warn } = require('./warning.js');
 
 /** @typedef {import('./handler.js').Handler} Handler */
-/** @typedef {import('./handler.js').LogLevel} LogLevel */
-/** @typedef {import('./server.js').Server} Server */
+/** @typedef {import('./table.js').Entry} Entry */
 
 const [OPEN, DATA, DRAIN, CLOSE, EOF] = ['open', 'data', 'drain', 'close', 'eof'].map(kind);
 const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'completed', 'command', 'about'].map(kind);
@@ -45,17 +42,14 @@ const GATHERED = 1;
 /** @type {Map<number, string>} */
 const REASONS = new Map(native.closeReasons().map(({ number, name }) => [number, name]));
 
-/**
- * A connection, and what the package keeps of it.
- * @typedef {{ conn: Conn, session: Session }} Entry
- */
-
-/** Calls the user's callbacks, does what they answer, and reports those that fail. It never throws. */
+/** Tells the user's callbacks what the engine has told. It never throws. */
 class Dispatcher {
   #native;
   #handler;
-  #isSilent;
   #isInline;
+  #table = new Table();
+  /** What the callbacks write. */
+  #outbox;
   /**
    * What loops are asked to come to, by its token.
    * @type {Map<number, () => unknown>}
@@ -63,31 +57,10 @@ class Dispatcher {
   #runs = new Map();
   #lastRun = 0;
   /**
-   * The connections by the low half of their ids, which in the engine no two have at once.
-   * @type {Map<number, Entry>}
-   */
-  #entries = new Map();
-  /**
-   * Those by their ids that have ended in the engine, which is not told of here yet, and whose low half a newer one has already.
-   * @type {Map<string, Entry>}
-   */
-  #replaced = new Map();
-  /**
    * What is being delivered.
    * @type {Walk | null}
    */
   #walk = null;
-  /** @type {Server | undefined} */
-  #server;
-  /** What the callbacks write. */
-  #outbox;
-  /** The context that those of connections begin as. */
-  #scope = new Scope();
-  /**
-   * Callbacks and types of what they returned, where that was no action: each is reported once.
-   * @type {Set<string>}
-   */
-  #strays = new Set();
 
   /**
    * @param {import('./conn.js').NativeServer} nativeServer
@@ -98,22 +71,13 @@ class Dispatcher {
   constructor(nativeServer, handler, isSilent, isInline) {
     this.#native = nativeServer;
     this.#handler = handler;
-    this.#isSilent = isSilent;
     this.#isInline = isInline;
+    this.callbacks = new Callbacks(handler, isSilent, () => this.engine);
     /** Other threads may ask for something. */
     this.isReached = false;
     /** Where the addon puts a log that fits. */
     this.memory = { words: new Uint32Array(MOST_RECORDS * WORDS + 1), bytes: Buffer.allocUnsafeSlow(MOST_BYTES) };
     this.#outbox = new Outbox(nativeServer, (high, low) => this.#lost(high, low));
-  }
-
-  /**
-   * The server starts here: the contexts of its connections begin as this one.
-   * @param {Server} server
-   */
-  starts(server) {
-    this.#server = server;
-    this.#scope = UNSCOPED in this.#handler ? NO_SCOPE : new Scope();
   }
 
   /** What the engine is asked by: behind what was written before. */
@@ -128,9 +92,9 @@ class Dispatcher {
    * @param {number} low
    */
   #lost(high, low) {
-    const entry = this.#find(high, low);
+    const entry = this.#table.find(high, low);
     const message = `connection ${new ConnId(high, low)}: what was written has found no room, which others have taken meanwhile`;
-    if (entry) this.#failed(entry, 'write', new ReactorError('FULL', message));
+    if (entry) this.callbacks.failed(entry, 'write', new ReactorError('FULL', message));
   }
 
   /**
@@ -160,11 +124,10 @@ class Dispatcher {
       walk.next = at + WORDS;
       try {
         const entry = this.#entryOf(kind, words[at + 1], words[at + 2]);
-        if (kind === STOPPING) this.#ofServer('onStopping');
+        if (entry && isInput(kind)) entry.session.scope.run(this, this.#inputs, entry, walk, at);
+        else if (kind === STOPPING) this.callbacks.ofServer('onStopping');
         else if (ASKED.has(kind)) this.#catchUp();
-        else if (!entry) continue;
-        else if (kind === DATA || kind === COMMAND) entry.session.scope.run(this, this.#inputs, entry, walk, at);
-        else this.#event(kind, entry, words[at + 3], words[at + 4], walk.slab);
+        else if (entry) this.#event(kind, entry, words[at + 3], words[at + 4], walk.slab);
       } catch (error) {
         // The events that follow belong to others.
         warn(error);
@@ -181,28 +144,16 @@ class Dispatcher {
     const caller = {
       due: (timer) => this.#due(entry, timer),
       run: (ask, call) => this.run(ask, () => call(entry.conn)),
-      failed: (error) => this.failed("the framing's function", error),
+      failed: (error) => this.callbacks.failed(null, "the framing's function", error),
       catchUp: () => this.isReached && this.#catchUp(),
       written: (written, error) => this.#written(session, written, error),
       isTold: () => this.#isInline || this.#walk?.tells(id.high, id.low) === true,
       rest: () => this.#walk?.takeInput(id.high, id.low) ?? [],
     };
-    const session = new Session(this.#native, id, this.#scope.fork(), caller, this.#outbox);
-    const entry = { conn: new Conn(session, /** @type {Server} */ (this.#server)), session };
-    this.#place(entry);
+    const session = new Session(this.#native, id, this.callbacks.fork(), caller, this.#outbox);
+    const entry = { conn: new Conn(session, this.callbacks.server), session };
+    this.#table.place(entry);
     return entry;
-  }
-
-  /**
-   * The newest has the place: of one that `connect` has made nothing is told before all of those that were there have begun and ended.
-   * @param {Entry} entry
-   */
-  #place(entry) {
-    const { low } = entry.conn.id;
-    const other = this.#entries.get(low);
-    const older = other && other.conn.id.high > entry.conn.id.high ? entry : other;
-    if (older) this.#replaced.set(String(older.conn.id), older);
-    if (older !== entry) this.#entries.set(low, entry);
   }
 
   /**
@@ -212,32 +163,10 @@ class Dispatcher {
    * @param {number} low
    */
   #entryOf(kind, high, low) {
-    const known = this.#find(high, low);
+    const known = this.#table.find(high, low);
     if (known) return known;
     const begins = BEGIN.includes(kind) || (ASKED.has(kind) && this.#native.isOpen(high, low));
     return begins ? this.#entry(new ConnId(high, low)) : undefined;
-  }
-
-  /**
-   * @param {number} high
-   * @param {number} low
-   * @returns {Entry | undefined}
-   */
-  #find(high, low) {
-    const entry = this.#entries.get(low);
-    if (entry === undefined || entry.conn.id.high === high) return entry;
-    return this.#replaced.get(String(new ConnId(high, low)));
-  }
-
-  /**
-   * A connection is gone.
-   * @param {Entry} entry
-   */
-  #remove(entry) {
-    const { id } = entry.conn;
-    if (this.#entries.get(id.low) === entry) this.#entries.delete(id.low);
-    else this.#replaced.delete(String(id));
-    entry.session.drop();
   }
 
   /**
@@ -250,9 +179,9 @@ class Dispatcher {
   #event(kind, entry, first, second, slab) {
     const { conn, session } = entry;
     if (kind === CLOSE) {
-      this.#remove(entry);
+      this.#table.remove(entry);
       const reason = REASONS.get(first) ?? `reason ${first}`;
-      this.#call(entry, 'onClose', conn, reason, second === 0 ? null : second);
+      this.callbacks.tellOf(entry, 'onClose', conn, reason, second === 0 ? null : second);
     } else if (kind === COMPLETED) {
       this.#completed(session, first, second !== 0);
     } else if (kind === ABOUT) {
@@ -266,9 +195,9 @@ class Dispatcher {
     } else if (kind === EOF) {
       this.#input(entry, null, this.#end);
     } else if (kind === WAKE) {
-      session.soon('wake', () => this.#call(entry, 'onWake', conn));
+      session.soon('wake', () => this.callbacks.tellOf(entry, 'onWake', conn));
     } else if (kind === OPEN || kind === DRAIN) {
-      this.#call(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
+      this.callbacks.tellOf(entry, kind === DRAIN ? 'onDrain' : 'onOpen', conn);
     }
     // What else there is nobody here can ask for.
   }
@@ -367,8 +296,8 @@ class Dispatcher {
     const { session } = entry;
     // A connected socket's writes go to its peer anyway.
     if (session.isEndpoint) session.datagram = datagram;
-    if (this.#handler.onDatagram) this.#invoke(entry, 'onDatagram', [entry.conn, data, datagram]);
-    else this.#invoke(entry, 'onData', [entry.conn, data]);
+    if (this.#handler.onDatagram) this.callbacks.invoke(entry, 'onDatagram', [entry.conn, data, datagram]);
+    else this.callbacks.invoke(entry, 'onData', [entry.conn, data]);
     session.datagram = null;
   }
 
@@ -414,7 +343,7 @@ class Dispatcher {
   }
 
   /**
-   * What `#invoke` does, for the callback that is called most.
+   * What {@link Callbacks.invoke} does, for the callback that is called most.
    * @param {Entry} entry
    * @param {Buffer} data
    * @param {boolean} isCut
@@ -424,9 +353,9 @@ class Dispatcher {
     session.begin(data, isCut);
     try {
       const answer = this.#handler.onData?.(entry.conn, data);
-      if (answer !== undefined) this.#answered(entry, 'onData', answer);
+      if (answer !== undefined) this.callbacks.answered(entry, 'onData', answer);
     } catch (error) {
-      this.#failed(entry, 'onData', error);
+      this.callbacks.failed(entry, 'onData', error);
     }
     session.finish();
   }
@@ -440,9 +369,9 @@ class Dispatcher {
     session.begin(args, true);
     try {
       const answer = this.#handler.onCommand?.(entry.conn, args);
-      if (answer !== undefined) this.#answered(entry, 'onCommand', answer);
+      if (answer !== undefined) this.callbacks.answered(entry, 'onCommand', answer);
     } catch (error) {
-      this.#failed(entry, 'onCommand', error);
+      this.callbacks.failed(entry, 'onCommand', error);
     }
     session.finish();
   }
@@ -452,7 +381,7 @@ class Dispatcher {
    * @param {Entry} entry
    */
   #end(entry) {
-    if (this.#handler.onEof) this.#invoke(entry, 'onEof', [entry.conn]);
+    if (this.#handler.onEof) this.callbacks.invoke(entry, 'onEof', [entry.conn]);
     else entry.session.closeIfOpen();
   }
 
@@ -463,7 +392,7 @@ class Dispatcher {
    */
   #due(entry, timer) {
     const { conn, session } = entry;
-    if (!session.isClosing) session.soon(timer, () => this.#call(entry, 'onTimer', conn, timer));
+    if (!session.isClosing) session.soon(timer, () => this.callbacks.tellOf(entry, 'onTimer', conn, timer));
   }
 
   /**
@@ -483,32 +412,7 @@ class Dispatcher {
    * @param {ReactorError | null} error
    */
   #written(session, written, error) {
-    session.scope.run(this, this.call, 'the callback of a write', /** @type {any} */ (written), error);
-  }
-
-  /**
-   * Calls one callback of a connection, in its context.
-   * @param {Entry} entry
-   * @param {'onOpen' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose'} name
-   * @param {unknown[]} args
-   */
-  #call(entry, name, ...args) {
-    entry.session.scope.run(this, this.#invoke, entry, name, args);
-  }
-
-  /**
-   * Calls one callback, if there is one.
-   * @param {Entry | null} entry
-   * @param {'onOpen' | 'onData' | 'onDatagram' | 'onCommand' | 'onEof' | 'onDrain' | 'onWake' | 'onTimer' | 'onClose' | 'onStopping' | 'onStop'} name
-   * @param {unknown[]} args
-   */
-  #invoke(entry, name, args) {
-    try {
-      const callback = /** @type {undefined | ((...args: unknown[]) => unknown)} */ (this.#handler[name]);
-      this.#answered(entry, name, callback?.apply(this.#handler, args));
-    } catch (error) {
-      this.#failed(entry, name, error);
-    }
+    session.scope.run(this.callbacks, this.callbacks.call, 'the callback of a write', /** @type {any} */ (written), error);
   }
 
   /**
@@ -518,7 +422,7 @@ class Dispatcher {
   #detached(entry) {
     const { id } = entry.session;
     const taken = native.takeDetached(id.high, id.low);
-    this.#remove(entry);
+    this.#table.remove(entry);
     if (taken) void entry.session.scope.run(this, this.#handOut, entry, new Detached(taken));
   }
 
@@ -528,54 +432,17 @@ class Dispatcher {
    */
   async #handOut(entry, detached) {
     try {
-      this.#obey(entry, 'onDetach', await this.#handler.onDetach?.(entry.conn, detached));
+      this.callbacks.obey(entry, 'onDetach', await this.#handler.onDetach?.(entry.conn, detached));
     } catch (error) {
-      this.#failed(entry, 'onDetach', error);
+      this.callbacks.failed(entry, 'onDetach', error);
     }
     detached.end();
   }
 
   stopped() {
     this.#runs.clear();
-    for (const { session } of [...this.#entries.values(), ...this.#replaced.values()]) session.drop();
-    this.#entries.clear();
-    this.#replaced.clear();
-    this.#ofServer('onStop');
-  }
-
-  /** @param {'onStopping' | 'onStop'} name */
-  #ofServer(name) {
-    this.#scope.fork().run(this, this.#invoke, null, name, [this.#server]);
-  }
-
-  /**
-   * Calls onTick.
-   * @returns {Promise<{ answer?: number | null }>} milliseconds to the next; nothing if it has failed
-   */
-  async tick() {
-    try {
-      const server = /** @type {Server} */ (this.#server);
-      return { answer: nextTick(await this.#scope.fork().run(this.#handler, () => this.#handler.onTick?.(server))) };
-    } catch (error) {
-      this.#failed(null, 'onTick', error);
-      return {};
-    }
-  }
-
-  /**
-   * Calls a function of the user's that concerns no connection.
-   * @template Given
-   * @param {string} name
-   * @param {(given: Given) => unknown} callback
-   * @param {Given} given
-   */
-  call(name, callback, given) {
-    try {
-      const answer = callback(given);
-      if (isThenable(answer)) Promise.resolve(answer).catch((error) => this.#failed(null, name, error)).catch(warn);
-    } catch (error) {
-      this.#failed(null, name, error);
-    }
+    this.#table.clear();
+    this.callbacks.ofServer('onStop');
   }
 
   /**
@@ -594,139 +461,7 @@ class Dispatcher {
   ran(token) {
     const call = this.#runs.get(token);
     this.#runs.delete(token);
-    if (call) this.#scope.fork().run(this, this.call, 'a function that was run', call, undefined);
-  }
-
-  /**
-   * The engine says something.
-   * @param {string} level
-   * @param {string} message
-   */
-  told(level, message) {
-    if (this.#handler.onLog) this.#log(/** @type {LogLevel} */ (level), message);
-    else tell(message, 'REACTOR_ENGINE');
-  }
-
-  /**
-   * @param {LogLevel} level
-   * @param {string} message
-   */
-  #log(level, message) {
-    if (this.#isSilent) return;
-    this.call('onLog', () => this.#handler.onLog?.(level, message), undefined);
-  }
-
-  /**
-   * Takes what onStart returned; says whether it refuses the start.
-   * @param {unknown} answer
-   * @returns {boolean}
-   */
-  refusesStart(answer) {
-    if (actionName(answer) === 'Stop') return true;
-    this.#answered(null, 'onStart', answer);
-    return false;
-  }
-
-  /**
-   * Does what a callback asks for, now or when its promise has ended, which holds its connection.
-   * @param {Entry | null} entry
-   * @param {string} name
-   * @param {unknown} answer
-   */
-  #answered(entry, name, answer) {
-    if (!isThenable(answer)) return this.#obey(entry, name, answer);
-    const session = entry?.session;
-    const held = session?.runs() ?? false;
-    Promise.resolve(answer)
-      .then((settled) => this.#obey(entry, name, settled))
-      .catch((error) => this.#failed(entry, name, error))
-      .then(() => session?.ran(held))
-      .catch(warn);
-  }
-
-  /**
-   * @param {Entry | null} entry
-   * @param {string} name
-   * @param {unknown} answer
-   */
-  #obey(entry, name, answer) {
-    if (answer === undefined || answer === null) return;
-    const action = actionName(answer);
-    if (action === 'Stop') this.engine.stop();
-    else if (action === 'Close') entry?.session.closeIfOpen();
-    else if (action === 'Detach') entry?.session.detachIfOpen();
-    else if (action !== 'None') this.#strayed(entry, name, answer);
-  }
-
-  /**
-   * A callback returned what is no action.
-   * @param {Entry | null} entry
-   * @param {string} name
-   * @param {unknown} answer
-   */
-  #strayed(entry, name, answer) {
-    const kind = `${name} ${typeof answer}`;
-    if (this.#strays.has(kind)) return;
-    this.#strays.add(kind);
-    const error = new TypeError(`${name} must return an Action or nothing, not ${shown(answer)}`);
-    this.#report(nowhere(error), entry, name);
-  }
-
-  /**
-   * @param {Entry | null} entry
-   * @param {string} name
-   * @param {unknown} thrown
-   */
-  #failed(entry, name, thrown) {
-    if (entry) {
-      const { session } = entry;
-      const peerLeft = !session.isClosing && !session.isOpen;
-      if (peerLeft && saysClosed(thrown, session.id)) {
-        // The peer went while the batch was on its way: the write that noticed is no failure, and onClose follows.
-        session.isClosing = true;
-        return;
-      }
-      session.fail();
-    }
-    this.#report(asError(thrown), entry, name);
-  }
-
-  /**
-   * Something of the user's that is no callback has failed.
-   * @param {string} name
-   * @param {unknown} thrown
-   */
-  failed(name, thrown) {
-    this.#failed(null, name, thrown);
-  }
-
-  /**
-   * @param {Error} error
-   * @param {Entry | null} entry
-   * @param {string} name
-   */
-  #report(error, entry, name) {
-    const where = entry ? `    in ${name} of connection ${entry.session.id}` : `    in ${name}`;
-    /** @param {unknown} second */
-    const alsoFailed = (second) => (warn(error, where), warn(second, '    in onError'));
-    try {
-      if (!this.#handler.onError) return this.#tell(error, where);
-      const answer = this.#handler.onError(error, entry && entry.conn);
-      if (isThenable(answer)) Promise.resolve(answer).then(undefined, alsoFailed);
-    } catch (second) {
-      alsoFailed(second);
-    }
-  }
-
-  /**
-   * Reports a failure where the user has no hook for it.
-   * @param {Error} error
-   * @param {string} where
-   */
-  #tell(error, where) {
-    // One of the log's own would come back here.
-    if (!this.#handler.onLog || where.endsWith('in onLog')) return warn(error, where);
-    this.#log('error', [messageOf(error), where, framesOf(error)].filter(Boolean).join('\n'));
+    if (call) this.callbacks.fork().run(this.callbacks, this.callbacks.call, 'a function that was run', call, undefined);
   }
 
   /**
@@ -735,7 +470,7 @@ class Dispatcher {
    * @param {number} low
    */
   id(high, low) {
-    return this.#find(high, low)?.conn.id ?? new ConnId(high, low);
+    return this.#table.find(high, low)?.conn.id ?? new ConnId(high, low);
   }
 
   /**
@@ -744,8 +479,8 @@ class Dispatcher {
    */
   forget(ids) {
     for (const { high, low } of ids) {
-      const entry = this.#find(high, low);
-      if (entry) this.#remove(entry);
+      const entry = this.#table.find(high, low);
+      if (entry) this.#table.remove(entry);
     }
   }
 
@@ -766,7 +501,7 @@ class Dispatcher {
    * @returns {Conn | undefined}
    */
   conn(id) {
-    const known = this.#find(id.high, id.low);
+    const known = this.#table.find(id.high, id.low);
     if (known) return known.conn;
     return this.#native.isOpen(id.high, id.low) ? this.#entry(id).conn : undefined;
   }
@@ -774,18 +509,5 @@ class Dispatcher {
 
 /** @param {number} kind */
 const isInput = (kind) => kind === DATA || kind === COMMAND;
-
-/**
- * @param {unknown} value
- * @returns {value is PromiseLike<unknown>}
- */
-function isThenable(value) {
-  try {
-    return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-  } catch {
-    // A proxy whose traps throw.
-    return false;
-  }
-}
 
 module.exports = { Dispatcher };

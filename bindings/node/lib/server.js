@@ -127,7 +127,7 @@ class Server extends ById {
   }
 
   /** A function that measures frames has failed. */
-  #failedMeasure = (/** @type {unknown} */ error) => this.#dispatcher.failed("the framing's function", error);
+  #failedMeasure = (/** @type {unknown} */ error) => this.#dispatcher.callbacks.failed(null, "the framing's function", error);
 
   /** @param {string} address */
   #listens(address) {
@@ -258,7 +258,7 @@ class Server extends ById {
     const thrown = {};
     const before = this.#state;
     this.#unstarted.end();
-    if (before === 'new') this.#dispatcher.starts(this);
+    if (before === 'new') this.#dispatcher.callbacks.starts(this);
     const { words, bytes } = this.#dispatcher.memory;
     const failure = this.#native.start(
       () => this.#callOnStart(thrown),
@@ -269,7 +269,7 @@ class Server extends ById {
     if (!failure) {
       this.#state = 'running';
       if (!this.#keepsAlive) this.#native.setRef(false);
-      if (this.#handler.onTick) this.#ticker = new Ticker(() => this.#dispatcher.tick());
+      if (this.#handler.onTick) this.#ticker = new Ticker(() => this.#dispatcher.callbacks.tick());
       return;
     }
     this.#state = before;
@@ -424,7 +424,7 @@ class Server extends ById {
   setTimer(delayMs, callback, repeatMs = 0) {
     if (typeof callback !== 'function') throw wrongType('callback', 'a function', callback);
     if (this.#state === 'over') throw new ReactorError('WRONG_STATE', 'cannot set a timer: the server has stopped');
-    const due = (/** @type {Timer} */ of) => this.#dispatcher.call('a timer', callback, of);
+    const due = (/** @type {Timer} */ of) => this.#dispatcher.callbacks.call('a timer', callback, of);
     const timer = new Timer(delayMs, repeatMs, due, (of) => this.#timers.delete(of));
     this.#timers.add(timer);
     return timer;
@@ -517,7 +517,7 @@ class Server extends ById {
   #callOnStart(thrown) {
     this.#state = 'starting';
     try {
-      return this.#dispatcher.refusesStart(this.#handler.onStart?.(this)) ? STOP : NONE;
+      return this.#dispatcher.callbacks.refusesStart(this.#handler.onStart?.(this)) ? STOP : NONE;
     } catch (error) {
       thrown.cause = error;
       return messageOf(error);
@@ -538,7 +538,7 @@ class Server extends ById {
       this.#dispatcher.deliver(records, length, words, bytes);
       return this.#relief.moved(length + this.#native.takeWritten());
     }
-    if (told !== undefined) return this.#dispatcher.told(level ?? '', told);
+    if (told !== undefined) return this.#dispatcher.callbacks.told(level ?? '', told);
     if (ran !== undefined) return this.#dispatcher.ran(ran);
     this.#relief.end();
     this.#ticker?.end();

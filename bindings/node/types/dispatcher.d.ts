@@ -1,18 +1,6 @@
 export type Handler = import("./handler.js").Handler;
-export type LogLevel = import("./handler.js").LogLevel;
-export type Server = import("./server.js").Server;
-/**
- * A connection, and what the package keeps of it.
- */
-export type Entry = {
-    conn: Conn;
-    session: Session;
-};
-/**
- * A connection, and what the package keeps of it.
- * @typedef {{ conn: Conn, session: Session }} Entry
- */
-/** Calls the user's callbacks, does what they answer, and reports those that fail. It never throws. */
+export type Entry = import("./table.js").Entry;
+/** Tells the user's callbacks what the engine has told. It never throws. */
 export class Dispatcher {
     /**
      * @param {import('./conn.js').NativeServer} nativeServer
@@ -21,6 +9,7 @@ export class Dispatcher {
      * @param {boolean} isInline nothing is on its way while no callback runs
      */
     constructor(nativeServer: import("./conn.js").NativeServer, handler: Handler, isSilent: boolean, isInline: boolean);
+    callbacks: Callbacks;
     /** Other threads may ask for something. */
     isReached: boolean;
     /** Where the addon puts a log that fits. */
@@ -28,11 +17,6 @@ export class Dispatcher {
         words: Uint32Array<ArrayBuffer>;
         bytes: Buffer<ArrayBuffer>;
     };
-    /**
-     * The server starts here: the contexts of its connections begin as this one.
-     * @param {Server} server
-     */
-    starts(server: Server): void;
     /** What the engine is asked by: behind what was written before. */
     get engine(): import("./conn.js").NativeServer;
     /**
@@ -46,21 +30,6 @@ export class Dispatcher {
     deliver(records: number, length: number, words?: Uint32Array, bytes?: Buffer): void;
     stopped(): void;
     /**
-     * Calls onTick.
-     * @returns {Promise<{ answer?: number | null }>} milliseconds to the next; nothing if it has failed
-     */
-    tick(): Promise<{
-        answer?: number | null;
-    }>;
-    /**
-     * Calls a function of the user's that concerns no connection.
-     * @template Given
-     * @param {string} name
-     * @param {(given: Given) => unknown} callback
-     * @param {Given} given
-     */
-    call<Given>(name: string, callback: (given: Given) => unknown, given: Given): void;
-    /**
      * Asks the engine to come back to something.
      * @param {(token: number) => import('../types/native.js').Failure | null} ask
      * @param {() => unknown} call
@@ -68,24 +37,6 @@ export class Dispatcher {
     run(ask: (token: number) => import("../types/native.js").Failure | null, call: () => unknown): import("../types/native.js").Failure | null;
     /** @param {number} token */
     ran(token: number): void;
-    /**
-     * The engine says something.
-     * @param {string} level
-     * @param {string} message
-     */
-    told(level: string, message: string): void;
-    /**
-     * Takes what onStart returned; says whether it refuses the start.
-     * @param {unknown} answer
-     * @returns {boolean}
-     */
-    refusesStart(answer: unknown): boolean;
-    /**
-     * Something of the user's that is no callback has failed.
-     * @param {string} name
-     * @param {unknown} thrown
-     */
-    failed(name: string, thrown: unknown): void;
     /**
      * An id from its halves: of a connection that is known, always the same object.
      * @param {number} high
@@ -111,6 +62,6 @@ export class Dispatcher {
     conn(id: ConnId): Conn | undefined;
     #private;
 }
-import { Conn } from "./conn.js";
-import { Session } from "./session.js";
+import { Callbacks } from "./callbacks.js";
 import { ConnId } from "./conn_id.js";
+import { Conn } from "./conn.js";
