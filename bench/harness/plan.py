@@ -44,7 +44,7 @@ class Rounds:
 # By mode and measure; a workload marked `brief` has a line of its own. What is measured once has no line.
 ROUNDS = {
     ("core", "throughput"): Rounds(20, 6, 0.3, goals=9),
-    ("core", "throughput", "brief"): Rounds(12, 5, 0.3),
+    ("core", "throughput", "brief"): Rounds(10, 5, 0.3),
     ("core", "cost"): Rounds(6, 3, 0.4),
     ("core", "cost", "brief"): Rounds(4, 3, 0.3),
     ("core", "latency"): Rounds(6, 3, 0.4),

@@ -147,6 +147,7 @@ SYSTEMS = (
         {
             "echo": example("examples/run", "node", "echo"),
             "udp": example("examples/run", "node", "echo"),
+            "http": example("examples/run", "node", "http"),
             **{kind: ours_in_node("threads", kind) for kind in SERVED_IN_NODE},
         },
         INTERPRETER,
