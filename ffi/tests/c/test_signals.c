@@ -150,7 +150,7 @@ static void a_signal_that_a_callback_raises_arrives(void) {
 }
 
 enum { SIGNALS = 300, LOADS = 2 };
-static atomic_int over, loads_over;
+static atomic_int takes_signals, over, loads_over;
 
 static void *load(void *data) {
     struct record *record = data;
@@ -167,6 +167,7 @@ static void *load(void *data) {
 static void *signal_the_process(void *data) {
     struct record *record = data;
     handled = on_main = 0;
+    while (!takes_signals) sleep_ms(1);
     for (int i = 0; i < SIGNALS; i++) {
         CHECK_EQUAL(kill(getpid(), SIGUSR1), 0);
         while (handled == i) sleep_ms(1);
@@ -194,6 +195,7 @@ static void a_signal_for_the_process_is_the_main_thread_s(void) {
         CHECK_EQUAL(pthread_create(&threads[i], NULL, i < LOADS ? load : signal_the_process, &record), 0);
     }
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    takes_signals = 1;
     CHECK_OK(reactor_server_wait(record.server));
     for (int i = 0; i <= LOADS; i++) CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
     CHECK_EQUAL(on_main, SIGNALS);
