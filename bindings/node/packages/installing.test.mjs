@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { ADDON, DIST, MODES, ROOT, TARBALL, checked, emptyFolder, filesOf, install, installed, name, own, pathOf, run, served, smoke, version } from './support.mjs';
+import { ADDON, DIST, MODES, ROOT, TARBALL, checked, emptyFolder, filesOf, install, installed, linksOf, name, own, pathOf, run, served, smoke, version } from './support.mjs';
 
 const json = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
@@ -25,6 +25,14 @@ test('the package has what it needs, and nothing that was built', () => {
   const { scripts, optionalDependencies, devDependencies, private: isPrivate } = json(join(DIST, name, 'package.json'));
   assert.deepEqual({ scripts, devDependencies, isPrivate }, { scripts: { install: 'node scripts/install.cjs' }, devDependencies: undefined, isPrivate: undefined });
   assert.equal(optionalDependencies[own().name], version);
+});
+
+test('what its README and its guide link to is in it', () => {
+  const files = filesOf(TARBALL);
+  const links = linksOf(join(DIST, name), files.filter((one) => one.endsWith('.md')));
+  for (const { page, file } of links) assert.ok(files.includes(file), `${page} links to ${file}, which is not in ${files}`);
+  // Its index is linked to, and what that links to: each page.
+  for (const page of ['README.md', 'guide/README.md']) assert.ok(links.some((link) => link.page === page && link.file === 'guide/framing.md'), page);
 });
 
 test('the package of a platform has the addon, a README and the licences', () => {

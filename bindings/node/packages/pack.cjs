@@ -15,7 +15,7 @@ const NODE = join(ROOT, 'bindings', 'node');
 const GLIBC = '2.17';
 const LICENCES = ['LICENSE-APACHE', 'LICENSE-MIT'];
 const told = JSON.parse(readFileSync(join(NODE, 'package.json'), 'utf8'));
-const { name, version, description, license, engines, os } = told;
+const { name, version, description, license, engines, files, os } = told;
 
 const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
 
@@ -37,13 +37,13 @@ function layOutSource(folder) {
   execFileSync('cargo', ['update', '--workspace', '--quiet'], { cwd: folder, stdio: 'inherit' });
 }
 
-/** The package itself. */
+/** The package itself: the README, which npm takes by itself, and what `files` names, so that nothing is published that is not named. */
 function layOut(folder) {
   mkdirSync(folder, { recursive: true });
-  copy(NODE, folder, ['README.md', ...LICENCES, 'lib', 'types']);
+  copy(NODE, folder, ['README.md', ...files]);
   copy(join(NODE, 'scripts'), join(folder, 'scripts'), ['build.cjs', 'cargo.cjs', 'install.cjs']);
   layOutSource(join(folder, 'source'));
-  const { private: _, devDependencies, scripts, files, ...kept } = told;
+  const { private: _, devDependencies, scripts, ...kept } = told;
   writeJson(join(folder, 'package.json'), {
     ...kept,
     files: [...files, 'scripts', 'source'],
@@ -67,7 +67,7 @@ function layOutAddon(folder, platform) {
     description: `${description}: the addon for ${where}`,
     license,
     main: './reactor.node',
-    files: ['reactor.node', 'LICENSE-*'],
+    files: ['reactor.node', ...LICENCES],
     engines,
     os: [platform.os],
     cpu: [platform.cpu],

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -93,3 +93,13 @@ export const served = (mode) => `reactor-engine serves, ${mode}\n`;
 /** The files of a tarball. */
 export const filesOf = (tarball) => checked(ROOT, ['tar', 'tzf', tarball]).split('\n').filter(Boolean).map((path) => path.replace(/^package\//, ''));
 
+/** What the pages of a folder link to, as paths in it: of each link the page that has it, and the file that it names. */
+export function linksOf(folder, pages) {
+  const found = [];
+  for (const page of pages) {
+    for (const [, link] of readFileSync(join(folder, page), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (!/^[a-z]+:/.test(link)) found.push({ page, file: relative(folder, resolve(folder, dirname(page), link)) });
+    }
+  }
+  return found;
+}
