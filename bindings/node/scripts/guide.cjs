@@ -2,7 +2,7 @@
 'use strict';
 
 const { execFileSync } = require('node:child_process');
-const { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
+const { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 
@@ -46,6 +46,8 @@ try {
   const all = pages().flatMap(programs);
   if (all.length === 0) throw new Error(`no program in ${guide}`);
   for (const { name, code } of all) writeFileSync(join(folder, name), code);
+  // The libraries that they use, with their types.
+  symlinkSync(join(root, 'test', 'libraries', 'node_modules'), join(folder, 'node_modules'));
   writeFileSync(join(folder, 'tsconfig.json'), config());
   execFileSync(join(root, 'node_modules', '.bin', 'tsc'), ['--project', folder], { cwd: folder, stdio: 'pipe' });
 } catch (error) {

@@ -30,6 +30,24 @@ test('the program with Workers', async (t) => {
   assert.deepEqual(await server.rest(), []);
 });
 
+test('the program with Workers that answer', async (t) => {
+  const server = run(t, program('workers.md', 'Calls from other Workers'));
+  const url = await server.told('listening on');
+  const gone = await dial(t, url);
+  gone.write('27\n');
+  gone.resetAndDestroy();
+  const [one, two] = [await dial(t, url), await dial(t, url)];
+  // In order, whichever Worker answers, and all before the end of file counts.
+  one.end('20\n27\n-1\n10\nten\n1\n');
+  assert.equal(await rest(one), '6765\n196418\na number up to 40, please\n55\na number up to 40, please\n1\n');
+  two.write('12\n');
+  assert.equal(await text(two, 4), '144\n');
+  server.child.kill('SIGTERM');
+  two.end('11\n');
+  assert.equal(await rest(two), '89\n');
+  assert.deepEqual(await server.rest(), []);
+});
+
 const LINES = 600;
 
 /** Reads until all lines are accounted for: the numbers of those that came, and how many it is told to have missed. */

@@ -25,8 +25,8 @@ test('the program with lines of JSON', async (t) => {
   assert.deepEqual(await server.stop(), []);
 });
 
-test('the program with netstrings', async (t) => {
-  const server = run(t, program('framing.md', 'A framing of your own'));
+/** A client of netstrings; `told` is what a malformed one has it say. */
+async function netstrings(t, server, told) {
   const url = await server.told('listening on');
   const client = await dial(t, url);
   // What is answered of a piece tells that all of it has come.
@@ -37,13 +37,38 @@ test('the program with netstrings', async (t) => {
   const long = 'x'.repeat(99_999);
   client.write(`99999:${long},4:quit,5:never,`);
   assert.equal(await rest(client), `99999:${long.toUpperCase()},4:QUIT,`);
-  for (const [bad, words] of [['5:hello;', 'a netstring does not end with a comma'], ['12345678:', 'no length of a netstring: 12345678'],
-    ['GET / HTTP/1.1\r\n', 'no length of a netstring: GET / HTTP']]) {
+  for (const [bad, words] of Object.entries(told)) {
     const stranger = await dial(t, url);
     stranger.write(`1:x,${bad}`);
     assert.equal(await rest(stranger), '1:X,');
-    assert.equal(await server.line(), words);
+    if (words) assert.equal(await server.line(), words);
   }
+  assert.deepEqual(await server.stop(), []);
+}
+
+test('the program with netstrings by a function', async (t) => {
+  const server = run(t, program('framing.md', 'A framing of your own'));
+  await netstrings(t, server, { '5:hello;': 'a netstring does not end with a comma', '12345678:': null, 'GET / HTTP/1.1\r\n': null });
+});
+
+test('the program with netstrings by keep', async (t) => {
+  const server = run(t, program('framing.md', 'On threads: keep'));
+  await netstrings(t, server, { '5:hello;': 'a netstring does not end with a comma', '12345678:': 'no length of a netstring: 12345678',
+    'GET / HTTP/1.1\r\n': 'no length of a netstring: GET / HTTP' });
+});
+
+test('the program with commands', async (t) => {
+  const server = run(t, program('framing.md', 'Commands'));
+  const client = await dial(t, await server.told('listening on'));
+  const ask = async (words, answer) => {
+    client.write(words);
+    assert.equal(await text(client, answer.length), answer);
+  };
+  await ask('PING\r\n*3\r\n$3\r\nset\r\n$1\r\nk\r\n$5\r\nhe\r\nl', '+PONG\r\n');
+  await ask('\r\nGET k\r\nGET none\r\n', '+OK\r\n$5\r\nhe\r\nl\r\n$-1\r\n');
+  await ask('SET k\r\nCONFIG GET *\r\n', '-ERR SET takes a key and a value\r\n-ERR unknown command\r\n');
+  client.write('*5000\r\n');
+  assert.match(await rest(client), /^-ERR Protocol error: invalid multibulk length\r\n$/);
   assert.deepEqual(await server.stop(), []);
 });
 

@@ -11,9 +11,10 @@ import { fileURLToPath } from 'node:url';
 
 import { Server } from 'reactor-engine';
 
-import { read, readAll, target, temporaryFolder } from './support.mjs';
+import { isInline, read, readAll, target, temporaryFolder } from './support.mjs';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
+const LIBRARIES = fileURLToPath(new URL('libraries/node_modules', import.meta.url));
 export const GUIDE = join(PACKAGE, 'guide');
 
 export const page = (name) => readFileSync(join(GUIDE, name), 'utf8');
@@ -26,11 +27,13 @@ export function program(name, heading, index = 0) {
 
 export const atAnyPort = (code) => code.replace(/'(tcp|udp):\/\/(127\.0\.0\.1)?:\d+'/g, "'$1://127.0.0.1:0'");
 
-/** A folder with a program, and the package in node_modules. */
+/** A folder with a program, and the package in node_modules; the libraries that programs use are in that of the folder above. */
 export function installed(t, code) {
-  const folder = temporaryFolder(t);
-  mkdirSync(join(folder, 'node_modules'));
+  const above = temporaryFolder(t);
+  const folder = join(above, 'program');
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
   symlinkSync(PACKAGE, join(folder, 'node_modules', 'reactor-engine'));
+  symlinkSync(LIBRARIES, join(above, 'node_modules'));
   const file = join(folder, 'program.mjs');
   writeFileSync(file, code);
   return file;
@@ -75,8 +78,11 @@ export class Running {
   }
 }
 
+/** What has reactor-engine/net use threads, as the tests' own servers do in that mode. */
+const MODE = isInline ? [] : ['--require', fileURLToPath(new URL('threads.cjs', import.meta.url))];
+
 /** Starts a program, with arguments. */
-export const run = (t, code, ...args) => new Running(t, process.execPath, [installed(t, code), ...args]);
+export const run = (t, code, ...args) => new Running(t, process.execPath, [...MODE, installed(t, code), ...args]);
 
 /** A client, destroyed when the test is over. */
 export async function dial(t, url) {

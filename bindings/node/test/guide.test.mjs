@@ -4,12 +4,17 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 
 import { GUIDE, atAnyPort, dial, freePort, isRefused, page, program, rest, run, text, until } from './guide.mjs';
-import { target, temporaryFolder } from './support.mjs';
+import { readAll, target, temporaryFolder } from './support.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const ROOM = fileURLToPath(new URL('../../../examples/node/room.mjs', import.meta.url));
+
+/** What the headings of a page are linked to by, as GitHub makes it. */
+const anchorsOf = (name) => [...page(name).matchAll(/^#+ (.*)$/gm)]
+  .map(([, heading]) => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-'));
 
 test('the guide has no page without a test, and tells of all; what it links to is there', () => {
   const pages = readdirSync(GUIDE).filter((name) => name !== 'README.md').sort();
@@ -19,7 +24,10 @@ test('the guide has no page without a test, and tells of all; what it links to i
   assert.deepEqual(linked, pages);
   assert.deepEqual([...tested].sort(), pages);
   for (const name of pages) {
-    for (const [, link] of page(name).matchAll(/\]\(([^#)]+)[^)]*\)/g)) assert.ok(existsSync(join(GUIDE, link)), `${name}: ${link}`);
+    for (const [, link, anchor] of page(name).matchAll(/\]\(([^#)]*)(?:#([^)]+))?\)/g)) {
+      assert.ok(existsSync(join(GUIDE, link)), `${name}: ${link}`);
+      if (anchor) assert.ok(anchorsOf(link || name).includes(anchor), `${name}: ${link}#${anchor}`);
+    }
   }
 });
 
@@ -108,6 +116,23 @@ test('the program for those who come from elsewhere', async (t) => {
   assert.equal(await rest(nobody), 'who are you?\n');
   const left = ['Ann from 127.0.0.1 left: eof', 'Bob from 127.0.0.1 left: local close', 'undefined from 127.0.0.1 left: eof'];
   assert.deepEqual((await server.stop()).sort(), left);
+});
+
+test('the program in which a connection becomes a stream', async (t) => {
+  const server = run(t, program('coming.md', 'Changing sides'));
+  const url = await server.told('listening on');
+  const client = await dial(t, url);
+  // What comes behind the line is the stream's.
+  const words = 'more and more, '.repeat(50_000);
+  client.end(`hello\ncompress\n${words}`);
+  assert.equal(await text(client, 11), '?\ngo ahead\n');
+  assert.equal(gunzipSync(await readAll(client)).toString(), words);
+  const broken = await dial(t, url);
+  broken.write('compress\n');
+  assert.equal(await text(broken, 9), 'go ahead\n');
+  broken.resetAndDestroy();
+  assert.equal(await server.line(), 'failed: read ECONNRESET');
+  assert.deepEqual(await server.stop(), []);
 });
 
 test('the programs of the README', async (t) => {

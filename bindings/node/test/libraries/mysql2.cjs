@@ -7,26 +7,11 @@ const net = require('net');
 
 const mysql = require('mysql2');
 
+const { attend } = require('./peers/mysql2.cjs');
+
 async function main() {
   const server = mysql.createServer();
-  server.on('connection', (conn) => {
-    conn.serverHandshake({
-      protocolVersion: 10,
-      serverVersion: 'test',
-      connectionId: 1,
-      statusFlags: 2,
-      characterSet: 8,
-      capabilityFlags: 0xffffff & ~0x800,
-      authCallback: (_, done) => done(null, undefined),
-    });
-    conn.on('query', (text) => {
-      const column = { catalog: 'def', schema: 's', table: 't', orgTable: 't', name: 'answer', orgName: 'answer', characterSet: 33, columnLength: 1 << 20, columnType: 253, flags: 0, decimals: 0 };
-      conn.writeColumns([column]);
-      for (let at = 0; at < 1000; at += 1) conn.writeTextRow([`${text} ${at}`]);
-      conn.writeEof();
-    });
-    conn.on('error', () => {});
-  });
+  server.on('connection', attend);
   server.listen(0, '127.0.0.1');
   await once(server._server, 'listening');
   assert.ok(server._server instanceof net.Server);
