@@ -27,6 +27,13 @@ test('what it names is there, and its own scripts are not for whoever installs i
   assert.deepEqual({ isPrivate, install: scripts.install }, { isPrivate: true, install: 'node scripts/install.cjs' });
 });
 
+test('whatever it exports can be imported by its name', async () => {
+  for (const entry of ['reactor-engine', 'reactor-engine/net']) {
+    const imported = Object.keys(await import(entry)).filter((each) => !['default', 'module.exports'].includes(each));
+    assert.deepEqual(imported.sort(), Object.keys(require(entry)).sort(), entry);
+  }
+});
+
 test('bundlers find the addon of each platform by a literal in the source', () => {
   const source = readFileSync(join(PACKAGE, 'lib/addon.js'), 'utf8');
   const found = [...source.matchAll(/require\('([^']+)'\)/g)].map(([, name]) => name);

@@ -17,13 +17,16 @@ const {
   setDefaultAutoSelectFamilyAttemptTimeout,
 } = require('./defaults.js');
 
+const _normalizeArgs = (/** @type {any[]} */ args) => normalized(args);
+
+// Names alone: only so does Node find what `import { connect }` asks for.
 module.exports = {
   BlockList,
   Server,
   Socket,
   SocketAddress,
   Stream: Socket,
-  _normalizeArgs: (/** @type {any[]} */ args) => normalized(args),
+  _normalizeArgs,
   connect,
   createConnection: connect,
   createServer,
