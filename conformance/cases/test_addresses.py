@@ -40,6 +40,8 @@ FORMS = {
 WRONG = {
     "tcp://127.0.0.1": "the port is missing",
     "tcp://127.0.0.1:": "the port is missing",
+    "/tmp/x.sock": "unix:///tmp/x.sock",
+    "5000": ":5000",
     "tcp://127.0.0.1:65536": "65536",
     "tcp://127.0.0.1:-1": "-1",
     "tcp://127.0.0.1:http": "http",

@@ -83,14 +83,17 @@ function wholeNumber(value, what, most) {
  * @param {unknown} value
  * @param {string} what
  * @param {readonly string[]} known
+ * @param {readonly string[]} [others] that are given elsewhere
+ * @param {string} [where] that is
  * @returns {Record<string, unknown>}
  */
-function optionsOf(value, what, known) {
+function optionsOf(value, what, known, others = [], where = '') {
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null) throw wrongType(what, 'an object', value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongType(what, 'an object', value);
   const unknown = Object.keys(value).find((name) => !known.includes(name));
   if (unknown === undefined) return /** @type {Record<string, unknown>} */ (value);
-  throw new ReactorError('INVALID_ARGUMENT', `unknown option ${shown(unknown)} (known: ${known.join(', ')})`);
+  const hint = others.includes(unknown) ? `, which is given to ${where}` : '';
+  throw new ReactorError('INVALID_ARGUMENT', `unknown option ${shown(unknown)}${hint} (known: ${known.join(', ')})`);
 }
 
 /**

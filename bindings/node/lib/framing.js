@@ -197,6 +197,7 @@ function escaped(bytes) {
  * @returns {import('../types/native.js').Term}
  */
 function framingTerm(value, failed) {
+  if (MAKERS.includes(/** @type {any} */ (value))) throw new TypeError(`framing must be what ${shown(value)} returns, not the function`);
   const framing = typeof value === 'function' ? custom(/** @type {Measure} */ (value)) : value;
   if (framing === null) return { name: 'framing', text: 'none' };
   if (!(framing instanceof Framing) && typeof framing !== 'string') {
@@ -206,6 +207,9 @@ function framingTerm(value, failed) {
   if (!measured) return { name: 'framing', text: String(framing) };
   return { name: 'framing', text: String(measured.maxFrame), measure: (input) => sizeBy(measured.measure, input, failed) };
 }
+
+/** Functions that measure no frames: somebody forgot to call them. @type {readonly unknown[]} */
+const MAKERS = [custom, delimiter, fixed, lengthField, line, resp];
 
 /** What the addon takes for what is no frame. */
 const NO_FRAME = -1;

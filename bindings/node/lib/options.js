@@ -91,10 +91,11 @@ const SERVER_OPTIONS = ['mode', ...Object.keys(NUMBERS), ...SWITCHES, ...Object.
 /**
  * The options as the addon takes them.
  * @param {Options | undefined} options
+ * @param {readonly string[]} ofListeners the options that `listen` has
  * @returns {Omit<import('../types/native.js').NativeOptions, 'commands'>}
  */
-function checkedOptions(options) {
-  const given = optionsOf(options, 'options', SERVER_OPTIONS);
+function checkedOptions(options, ofListeners) {
+  const given = optionsOf(options, 'options', SERVER_OPTIONS, ofListeners, 'listen, or to serve');
   const checked = [
     ...Object.keys(NUMBERS).map((name) => [name, number(given[name], name)]),
     ...SWITCHES.map((name) => [name, boolean(given[name] ?? false, name)]),

@@ -14,7 +14,7 @@ const { metricsOf } = require('./metrics.js');
 const { boolean, checkedOptions } = require('./options.js');
 const { Relief } = require('./relief.js');
 const { handleOf } = require('./server_handle.js');
-const { connectTerms, enrollTerms, listenTerms } = require('./terms.js');
+const { LISTEN_OPTIONS, connectTerms, enrollTerms, listenTerms } = require('./terms.js');
 const { Ticker, Timer, milliseconds } = require('./timer.js');
 const { Unstarted } = require('./unstarted.js');
 
@@ -566,7 +566,7 @@ function expectLog(handler, options) {
  * @returns {import('./conn.js').NativeServer}
  */
 function createServer(options, commands) {
-  const server = native.createServer({ ...checkedOptions(options), commands });
+  const server = native.createServer({ ...checkedOptions(options, LISTEN_OPTIONS), commands });
   if ('code' in server) throw errorOf(server);
   return Object.assign(server, server.calls());
 }

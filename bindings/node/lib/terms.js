@@ -3,6 +3,7 @@
 const { optionsOf, shown, wholeNumber, wrongType } = require('./check.js');
 const { ReactorError } = require('./error.js');
 const { framingTerm } = require('./framing.js');
+const { SERVER_OPTIONS } = require('./options.js');
 const native = require('./addon.js');
 
 /** @typedef {import('./framing.js').Framing} Framing */
@@ -101,7 +102,7 @@ const LISTEN_OPTIONS = OF_LISTENERS.map((row) => row.member);
  * @returns {Term[]}
  */
 function listenTerms(options, failed) {
-  return terms(optionsOf(options, 'options', LISTEN_OPTIONS), OF_LISTENERS, failed);
+  return terms(optionsOf(options, 'options', LISTEN_OPTIONS, SERVER_OPTIONS, 'new Server, or to serve'), OF_LISTENERS, failed);
 }
 
 /**

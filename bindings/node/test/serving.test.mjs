@@ -76,6 +76,16 @@ test('R5: options of listen that are unknown, of another type or out of range ar
   assert.deepEqual(server.listeners, []);
 });
 
+test('an option that belongs to another call is told where it belongs, and a framing that was not called so', async () => {
+  const server = new Server({});
+  const elsewhere = (option, where) => refused('INVALID_ARGUMENT', new RegExp(`^unknown option '${option}', which is given to ${where} \\(known: `));
+  assert.throws(() => new Server({}, { framing: line() }), elsewhere('framing', 'listen, or to serve'));
+  assert.throws(() => server.listen(LOOPBACK, { loops: 2 }), elsewhere('loops', 'new Server, or to serve'));
+  assert.throws(() => server.listen(LOOPBACK, { framing: line }), { name: 'TypeError', message: 'framing must be what [Function: line] returns, not the function' });
+  assert.throws(() => server.listen(LOOPBACK, [line()]), { name: 'TypeError', message: 'options must be an object, not [ [Framing] ]' });
+  await server.stop();
+});
+
 test('framings say what they are, and refuse what cannot be', () => {
   const delimiters = delimiter(['\r\n', new Uint8Array([0])], { keepDelimiter: true, maxFrame: 9 });
   assert.equal(String(delimiters), 'delimiter:%0d%0a,or=%00,keep_delimiter=true,max_frame=9');

@@ -40,9 +40,11 @@ export function nowhere<Made extends Error>(error: Made): Made;
  * @param {unknown} value
  * @param {string} what
  * @param {readonly string[]} known
+ * @param {readonly string[]} [others] that are given elsewhere
+ * @param {string} [where] that is
  * @returns {Record<string, unknown>}
  */
-export function optionsOf(value: unknown, what: string, known: readonly string[]): Record<string, unknown>;
+export function optionsOf(value: unknown, what: string, known: readonly string[], others?: readonly string[], where?: string): Record<string, unknown>;
 /**
  * A list of the package's own, whatever the list's class makes of itself: the addon reads it with no code of anybody's in between.
  * @param {readonly (NodeJS.ArrayBufferView | string)[]} parts

@@ -113,9 +113,10 @@ export function boolean(value: unknown, what: string): boolean;
 /**
  * The options as the addon takes them.
  * @param {Options | undefined} options
+ * @param {readonly string[]} ofListeners the options that `listen` has
  * @returns {Omit<import('../types/native.js').NativeOptions, 'commands'>}
  */
-export function checkedOptions(options: Options | undefined): Omit<import("../types/native.js").NativeOptions, "commands">;
+export function checkedOptions(options: Options | undefined, ofListeners: readonly string[]): Omit<import("../types/native.js").NativeOptions, "commands">;
 /**
  * @param {unknown} value
  * @param {string} what

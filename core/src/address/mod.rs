@@ -267,10 +267,22 @@ impl<'a> Source<'a> {
         number(digits).map(Target::Descriptor).ok_or_else(wrong)
     }
 
+    /// What is said of an address without a port: a path or a number alone is meant as another one.
+    fn without_port(self, address: &str) -> Error {
+        let missing = "the port is missing";
+        if address.starts_with('/') {
+            self.wrong(format_args!("{missing}; a path has a scheme of its own, unix://{address}"))
+        } else if number::<u16>(address).is_some() {
+            self.wrong(format_args!("{missing}; a port alone is written :{address}"))
+        } else {
+            self.wrong(missing)
+        }
+    }
+
     fn inet_target(self, scheme: Scheme, address: &str) -> Result<Target> {
-        let (host, port) = address.rsplit_once(':').ok_or_else(|| self.wrong("the port is missing"))?;
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
         if port.is_empty() {
-            return Err(self.wrong("the port is missing"));
+            return Err(self.without_port(address));
         }
         let wrong_port = || self.wrong(format_args!("{port:?} is not a port between 0 and 65535"));
         let port: u16 = number(port).ok_or_else(wrong_port)?;

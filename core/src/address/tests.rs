@@ -49,6 +49,8 @@ fn what_is_wrong_is_quoted_with_the_url() {
         ("", "the port is missing"),
         ("tcp://127.0.0.1", "the port is missing"),
         ("tcp://127.0.0.1:", "the port is missing"),
+        ("/run/x.sock", "the port is missing; a path has a scheme of its own, unix:///run/x.sock"),
+        ("5000", "the port is missing; a port alone is written :5000"),
         ("tcp://127.0.0.1:65536", "\"65536\" is not a port"),
         ("tcp://127.0.0.1:+80", "\"+80\" is not a port"),
         ("tcp://127.0.0.1:http", "\"http\" is not a port"),
