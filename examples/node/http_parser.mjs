@@ -1,6 +1,8 @@
 // llhttp, the parser of Node, for the heads of requests. It is the one that undici brings along, made WebAssembly.
 import { createRequire } from 'node:module';
 
+import { fail } from './launch.mjs';
+
 /**
  * What it finds: the headers in order, their names in small letters; and whether the client wants the connection to go on.
  * @typedef {{ headers: [name: string, value: string][], keepsAlive: boolean }} Found
@@ -11,7 +13,17 @@ const REQUEST = 1;
 /** Bytes that it reads at once, at most: those of one head. */
 const ROOM = 32 << 10;
 
-const { instance } = await WebAssembly.instantiate(createRequire(import.meta.url)('undici/lib/llhttp/llhttp-wasm.js'), {
+/** Its code, if undici is there. */
+function code() {
+  try {
+    return createRequire(import.meta.url)('undici/lib/llhttp/llhttp-wasm.js');
+  } catch (error) {
+    const [message] = /** @type {Error} */ (error).message.split('\n');
+    return fail(`${message}: run \`make build\`, or \`npm install\` in examples/node`);
+  }
+}
+
+const { instance } = await WebAssembly.instantiate(code(), {
   env: {
     wasm_on_message_begin: () => OK,
     wasm_on_url: () => OK,

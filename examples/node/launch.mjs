@@ -55,7 +55,8 @@ function parsed(names) {
     const { listen: urls, ...given } = /** @type {any} */ (values);
     return { listen: urls, given };
   } catch (error) {
-    return fail(/** @type {Error} */ (error).message);
+    const known = Object.keys({ listen, ...options }).map((name) => `--${name}`);
+    return fail(`${/** @type {Error} */ (error).message} (known: ${known.join(', ')})`);
   }
 }
 
