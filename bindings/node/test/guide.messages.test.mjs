@@ -1,9 +1,14 @@
 // The programs of the guide's pages about messages: their framing, and callbacks that take time. Run as they stand there.
 import assert from 'node:assert/strict';
 import { pbkdf2Sync } from 'node:crypto';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import test from 'node:test';
 
 import { dial, program, rest, run, text } from './guide.mjs';
+import { target } from './support.mjs';
+
+const { Redis } = createRequire(new URL('libraries/', import.meta.url))('ioredis');
 
 test('the program with lines of JSON', async (t) => {
   const server = run(t, program('framing.md', 'Framing'));
@@ -59,16 +64,25 @@ test('the program with netstrings by keep', async (t) => {
 
 test('the program with commands', async (t) => {
   const server = run(t, program('framing.md', 'Commands'));
-  const client = await dial(t, await server.told('listening on'));
+  const url = await server.told('listening on');
+  const client = await dial(t, url);
   const ask = async (words, answer) => {
     client.write(words);
     assert.equal(await text(client, answer.length), answer);
   };
   await ask('PING\r\n*3\r\n$3\r\nset\r\n$1\r\nk\r\n$5\r\nhe\r\nl', '+PONG\r\n');
   await ask('\r\nGET k\r\nGET none\r\n', '+OK\r\n$5\r\nhe\r\nl\r\n$-1\r\n');
-  await ask('SET k\r\nCONFIG GET *\r\n', '-ERR SET takes a key and a value\r\n-ERR unknown command\r\n');
+  await ask('SET k\r\nCONFIG GET *\r\n', "-ERR SET takes a key and a value\r\n-ERR unknown command 'CONFIG'\r\n");
+  await ask('*1\r\n$3\r\na\r\n\r\n', "-ERR unknown command 'A  '\r\n");
   client.write('*5000\r\n');
   assert.match(await rest(client), /^-ERR Protocol error: invalid multibulk length\r\n$/);
+  const { host, port } = target(url);
+  const redis = new Redis(port, host);
+  const large = 'x'.repeat(200_000);
+  assert.deepEqual(await Promise.all([redis.set('large', large), redis.get('large'), redis.get('none')]), ['OK', large, null]);
+  const gone = once(redis, 'end');
+  redis.disconnect();
+  await gone;
   assert.deepEqual(await server.stop(), []);
 });
 
