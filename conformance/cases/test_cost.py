@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Gate, Strace, Subject, not_for, promises, several_loops
+from harness import Gate, Strace, Subject, needs, not_for, promises, several_loops
 from harness.strace import Call
 from harness.subject import TCP
 
@@ -112,9 +112,7 @@ def is_still_for_five_seconds(trace: Strace) -> bool:
 
 
 @promises("T4")
-@not_for(
-    "node", "control commands and callbacks share the JavaScript thread, so none comes while a callback runs"
-)
+@needs("in-turn")
 def test_wakes_of_a_busy_loop_cost_one_and_are_drained(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=1, trace=False)
     client = server.connect()
@@ -129,7 +127,8 @@ def test_wakes_of_a_busy_loop_cost_one_and_are_drained(serve: Serve, tmp_path: P
         assert len(client.exactly(600)) == 600
         trace.settle()  # A wake that is not drained would spin for ever.
     wakes = [call for call in trace.calls() if call.is_wake]
-    assert len(wakes) <= 1, wakes
+    # The threads of Node's runtime wake each other, too; what it counts of the engine's, test_wake_ups_are_counted_as_they_coalesce sees.
+    assert len(wakes) <= 1 or server.language == "node", wakes
 
 
 @promises("T4")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Subject, eventually, needs, not_for, pattern, process, promises, several_loops
+from harness import Subject, eventually, needs, pattern, process, promises, several_loops
 from harness.client import HANG_GUARD
 from harness.gate import Gate
 
@@ -134,7 +134,6 @@ def test_only_groups_that_were_joined_are_heard(serve: Serve, host: str) -> None
 
 
 @promises("D6", "S3")
-@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
 @pytest.mark.parametrize("loops", [1, 2])
 def test_a_graceful_stop_delivers_what_waits_and_sends_the_answers(
     serve: Serve, loops: int, tmp_path: Path

@@ -22,8 +22,6 @@ from harness.subject import TCP
 
 pytestmark = needs("calls")
 
-#: Why a case does not fit Node that asks for something while its loop is busy.
-ONE_THREAD = "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks"
 #: Why the queue is not what a callback has written.
 AT_ONCE = "many bytes leave from within the callback there, as far as the kernel takes them, as nobody has on_pre_write"
 
@@ -41,7 +39,7 @@ def held_up(server: Subject, directory: Path) -> Iterator[None]:
 
 
 @promises("D5", "D4")
-@not_for("node", ONE_THREAD)
+@needs("in-turn")
 def test_the_marks_are_1_mib_and_64_mib_for_other_threads(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=1, trace=False, byte_budget="none", keep_on_overflow=True)
     client = server.connect()
@@ -242,7 +240,7 @@ def memory_group() -> Iterator[list[str]]:
 if memory_groups():
 
     @promises("D5")
-    @not_for("node", ONE_THREAD)
+    @needs("in-turn")
     def test_the_byte_budget_is_a_quarter_of_the_memory_of_the_control_group(
         memory_group: list[str], serve: Serve, tmp_path: Path
     ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Gate, Strace, Subject, needs, not_for, pattern, promises
+from harness import Client, Gate, Strace, Subject, needs, pattern, promises
 from harness.subject import TCP
 
 pytestmark = needs("calls")
@@ -126,7 +126,7 @@ def test_a_gathered_write_leaves_in_as_few_calls_as_the_kernel_allows(
 
 
 @promises("D3", "D4")
-@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
+@needs("in-turn")
 def test_writes_by_id_from_another_thread_share_wakeups_and_calls(serve: Serve, tmp_path: Path) -> None:
     """While the loop is held up a thousand writes come: one wake-up, and few calls to send them."""
     server = serve(loops=1, trace=False)
@@ -145,7 +145,8 @@ def test_writes_by_id_from_another_thread_share_wakeups_and_calls(serve: Serve, 
     sent = [c for c in trace.calls() if c.name in ("sendto", "sendmsg", "writev") and c.thread in threads]
     # One more for the sleeper's own line.
     assert len(sent) <= 4, sent
-    assert sum(call.is_wake for call in trace.calls()) <= 1
+    if server.language != "node":  # Where the threads of the runtime wake each other, too.
+        assert sum(call.is_wake for call in trace.calls()) <= 1
 
 
 # ---- D9 ----
@@ -165,7 +166,7 @@ def flood(client: Client, stop: threading.Event) -> None:
 
 
 @promises("D9")
-@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
+@needs("in-turn")
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 @pytest.mark.parametrize("floods", [1, 3])
 def test_a_flood_delays_the_others_by_its_budget_only(
@@ -209,8 +210,7 @@ def test_a_flood_delays_the_others_by_its_budget_only(
 
 
 @promises("D9", "D6")
-@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
-@needs("udp")
+@needs("in-turn", "udp")
 def test_a_flood_of_datagrams_delays_the_others_by_its_budget_only(serve: Serve, tmp_path: Path) -> None:
     budget = 32 * KIB
     server = serve("udp://127.0.0.1:0?rcvbuf=4194304", TCP, loops=1, trace=False, read_budget=budget)
@@ -238,7 +238,7 @@ def test_a_flood_of_datagrams_delays_the_others_by_its_budget_only(serve: Serve,
 
 
 @promises("D9")
-@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
+@needs("in-turn")
 def test_closing_connections_that_flood_share_their_turns_too(serve: Serve, tmp_path: Path) -> None:
     """What a closed connection's peer sends is discarded, but no faster than others are served."""
     budget = 32 * KIB

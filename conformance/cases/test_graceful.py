@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 
-from harness import Client, Gate, Subject, eventually, needs, not_for, pattern, process, promises
+from harness import Client, Gate, Subject, eventually, needs, pattern, process, promises
 from harness.client import HANG_GUARD
 from harness.subject import TCP
 
@@ -188,7 +188,7 @@ def test_a_stop_at_once_calls_no_on_stopping(serve: Serve) -> None:
 
 
 @promises("S3")
-@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
+@needs("in-turn")
 @pytest.mark.parametrize("loops", [1, 3])
 def test_who_connected_before_is_let_in(serve: Serve, loops: int, tmp_path: Path) -> None:
     """Connections that the kernel has taken and nobody accepted yet get their answer."""

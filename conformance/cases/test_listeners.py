@@ -205,8 +205,8 @@ KINDS = {"tcp": TCP, "path": "unix://PATH/s", "abstract": "unix://@cases-NUMBER-
 STREAMS = [kind for kind in KINDS if kind != "udp"]
 
 
-#: Why a case does not fit Node that asks for something while its loop is busy.
-ONE_THREAD = "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks"
+#: Why a case does not fit Node that closes a listener while a callback blocks.
+NO_CALL = "only the JavaScript thread closes listeners, which callbacks block, and a server's handle has no call for it"
 
 
 def url_of(kind: str, directory: Path) -> str:
@@ -214,7 +214,7 @@ def url_of(kind: str, directory: Path) -> str:
 
 
 @promises("A2", "S3")
-@not_for("node", ONE_THREAD)
+@not_for("node", NO_CALL)
 @pytest.mark.parametrize("balance", BALANCES)
 @pytest.mark.parametrize("kind", STREAMS)
 def test_whoever_had_connected_is_served(serve: Serve, balance: str, kind: str, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def expect_served(clients: list[Client]) -> None:
 
 
 @promises("A2")
-@not_for("node", ONE_THREAD)
+@not_for("node", NO_CALL)
 @pytest.mark.parametrize("balance", BALANCES)
 def test_whoever_had_connected_is_refused_if_that_is_asked_for(
     serve: Serve, balance: str, tmp_path: Path

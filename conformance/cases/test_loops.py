@@ -206,7 +206,6 @@ def test_source_hash_leads_an_address_to_the_same_loop(serve: Serve) -> None:
 
 @promises("B2")
 @several_loops
-@not_for("node", NO_THREADS)
 def test_with_reuseport_each_loop_accepts_for_itself(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=3, balance="reuseport", trace=False)
     expect_threads(server, {"reactor-0", "reactor-1", "reactor-2", "reactor-accept"})
@@ -227,7 +226,6 @@ def test_with_reuseport_each_loop_accepts_for_itself(serve: Serve, tmp_path: Pat
 
 @promises("B2")
 @several_loops
-@not_for("node", NO_THREADS)
 @pytest.mark.parametrize("loops", [2, 4])
 def test_a_burst_of_connections_wakes_each_loop_once_per_batch(
     serve: Serve, loops: int, tmp_path: Path
@@ -254,7 +252,6 @@ def test_a_burst_of_connections_wakes_each_loop_once_per_batch(
 
 @promises("B2")
 @several_loops
-@not_for("node", NO_THREADS)
 def test_a_connection_wakes_one_loop_and_leaves_the_others_asleep(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=4, trace=False)
     with Strace(server.pid, tmp_path / "strace") as trace:

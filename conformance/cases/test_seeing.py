@@ -169,8 +169,7 @@ def test_system_calls_are_counted_as_the_system_counts_them(serve: Serve, tmp_pa
 
 
 @promises("M1", "T4")
-@not_for("node", "control commands and callbacks share the JavaScript thread, so none comes while a callback blocks")
-@needs("metrics")
+@needs("in-turn", "metrics")
 def test_wake_ups_are_counted_as_they_coalesce(serve: Serve, tmp_path: Path) -> None:
     server = serve(loops=1)
     client = server.connect()
@@ -192,7 +191,7 @@ def test_wake_ups_are_counted_as_they_coalesce(serve: Serve, tmp_path: Path) -> 
 
 
 @promises("M1")
-@not_for("node", "no callback runs in the loop's turns, which are what is measured")
+@not_for("node", "a delay ends when input is gathered for JavaScript, before any callback is called")
 @needs("metrics")
 def test_the_delay_from_ready_to_handled_shows_a_slow_neighbour(serve: Serve) -> None:
     server = serve(loops=1, trace=False)
@@ -223,8 +222,7 @@ def slow_at_once(server: Subject, clients: list[Client]) -> None:
 
 
 @promises("M1")
-@not_for("node", "no callback runs in the loop's turns, which are what is measured")
-@needs("metrics")
+@needs("in-turn", "metrics")
 def test_time_in_callbacks_is_told(serve: Serve) -> None:
     server = serve(loops=1, trace=False)
     client = server.connect()

@@ -44,6 +44,7 @@ PARTS = {
     "signals": "--signals",
     "log": "--log",
     "metrics": "metrics",
+    "in-turn": "callbacks within the loop's turn: while one blocks, its loop stands still",
     "budget": "--byte-budget, --stall-limit-ms, --keep-on-overflow",
 }
 
@@ -60,7 +61,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "python": _ALL,
     "python-asyncio": _ALL,
     "node": _NODE,
-    "node-inline": _NODE | {"hosted", "custom"},
+    "node-inline": _NODE | {"hosted", "custom", "in-turn"},
 }
 
 _NEVER_NODE = {
@@ -70,7 +71,11 @@ _NEVER_NODE = {
 
 #: Parts that a subject cannot have, and why.
 NEVER: dict[str, dict[str, str]] = {
-    "node": {**_NEVER_NODE, "hosted": "who hosts a server in Node is Node's event loop: mode 'inline', the subject node-inline"},
+    "node": {
+        **_NEVER_NODE,
+        "hosted": "who hosts a server in Node is Node's event loop: mode 'inline', the subject node-inline",
+        "in-turn": "no JavaScript runs on a loop's thread, so none stands still while a callback blocks",
+    },
     "node-inline": _NEVER_NODE,
 }
 

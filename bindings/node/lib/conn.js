@@ -372,7 +372,7 @@ class Conn {
     if (about) return infoOf(about.split('\n').map(Number));
     const info = this.#session.info();
     if ('code' in info) throw errorOf(info, this.id);
-    return infoOf([info.listener, info.onLoop, info.ageMs, info.received, info.sent, info.queued]);
+    return infoFrom(info);
   }
 
   /**
@@ -440,6 +440,12 @@ function groupOf(group) {
 }
 
 /**
+ * @param {import('../types/native.js').NativeInfo} info
+ * @returns {ConnInfo}
+ */
+const infoFrom = (info) => infoOf([info.listener, info.onLoop, info.ageMs, info.received, info.sent, info.queued]);
+
+/**
  * @param {number[]} numbers
  * @returns {ConnInfo}
  */
@@ -447,4 +453,4 @@ function infoOf([listener = 0, loop = 0, ageMs = 0, bytesReceived = 0, bytesSent
   return { listener: listener || null, loop, ageMs, bytesReceived, bytesSent, queuedBytes };
 }
 
-module.exports = { Conn };
+module.exports = { Conn, infoFrom };

@@ -22,7 +22,7 @@ const [WAKE, STOPPING, COMPLETED, COMMAND, ABOUT] = ['wake', 'stopping', 'comple
 const [DATAGRAM, DETACHED] = ['datagram', 'detached'].map(kind);
 /**
  * What other threads ask for.
- * @type {Map<number | undefined, 'holdAsked' | 'releaseAsked' | 'pauseAsked' | 'resumeAsked' | 'detachAsked'>}
+ * @type {Map<number | undefined, 'holdAsked' | 'releaseAsked' | 'pauseAsked' | 'resumeAsked' | 'detachAsked' | 'endedElsewhere'>}
  */
 const ASKED = new Map([
   [kind('hold'), 'holdAsked'],
@@ -30,6 +30,7 @@ const ASKED = new Map([
   [kind('pause'), 'pauseAsked'],
   [kind('resume'), 'resumeAsked'],
   [kind('detach'), 'detachAsked'],
+  [kind('ended'), 'endedElsewhere'],
 ]);
 /** Of these a connection may be unknown: nobody tells of an endpoint but by its datagrams. */
 const BEGIN = [OPEN, DATAGRAM];
@@ -165,7 +166,8 @@ class Dispatcher {
   #entryOf(kind, high, low) {
     const known = this.#table.find(high, low);
     if (known) return known;
-    const begins = BEGIN.includes(kind) || (ASKED.has(kind) && this.#native.isOpen(high, low));
+    const isAsked = kind === WAKE || ASKED.has(kind);
+    const begins = BEGIN.includes(kind) || (isAsked && this.#native.isOpen(high, low));
     return begins ? this.#entry(new ConnId(high, low)) : undefined;
   }
 

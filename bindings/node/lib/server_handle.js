@@ -1,13 +1,17 @@
 'use strict';
 
-const { bytesOf, partsOf, shown } = require('./check.js');
+const { bytesOf, partsOf, shown, wholeNumber } = require('./check.js');
+const { infoFrom } = require('./conn.js');
 const { ConnId, connId } = require('./conn_id.js');
 const { addressText } = require('./datagram.js');
 const { ReactorError, errorOf } = require('./error.js');
 const native = require('./addon.js');
+const { metricsOf } = require('./metrics.js');
 const { milliseconds } = require('./timer.js');
 
 /** @typedef {import('../types/native.js').Failure} Failure */
+/** @typedef {import('./conn.js').ConnInfo} ConnInfo */
+/** @typedef {import('./metrics.js').Metrics} Metrics */
 /** @typedef {NodeJS.ArrayBufferView | string} Data */
 
 /** What tokens begin with: those of another process are none here. */
@@ -69,6 +73,30 @@ class ServerHandle {
     const found = this.#native.connectionIds();
     if (!Array.isArray(found)) throw errorOf(found);
     return Array.from({ length: found.length / 2 }, (_, at) => new ConnId(found[2 * at] ?? 0, found[2 * at + 1] ?? 0));
+  }
+
+  /**
+   * What can be read of a connection now, as `conn.info` does.
+   * @param {ConnId} id of the connection, or what was cloned of it
+   * @returns {ConnInfo} a snapshot
+   * @throws {ReactorError} `CLOSED` if it is gone
+   */
+  info(id) {
+    const info = this.#native.info(...halves(id));
+    if ('code' in info) throw errorOf(info);
+    return infoFrom(info);
+  }
+
+  /**
+   * What happened so far, as `server.metrics` does: also while the server's own thread is busy.
+   * @param {number} [loop] the loop, from 0, that it is of. Absent: of the whole server
+   * @returns {Metrics} a snapshot
+   * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not, `STOPPED` if the server is gone
+   */
+  metrics(loop) {
+    const snapshot = this.#native.metrics(loop === undefined ? null : wholeNumber(loop, 'loop', 2 ** 31));
+    if ('code' in snapshot) throw errorOf(snapshot);
+    return metricsOf(snapshot);
   }
 
   /**

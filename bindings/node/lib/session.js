@@ -213,6 +213,11 @@ class Session {
     this.#asked(this.#engine.end(this.#high, this.#low));
   }
 
+  /** Another thread has ended it: no writes are gathered for it any more. */
+  endedElsewhere() {
+    this.room = 0;
+  }
+
   close() {
     this.#ends(this.#engine.close(this.#high, this.#low));
   }

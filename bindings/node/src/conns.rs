@@ -2,12 +2,12 @@
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
-use reactor_core::{Address, ConnId, Error, ErrorKind, Handle, Result, SocketOption, Timeouts};
+use reactor_core::{Address, ConnId, ConnInfo, Error, ErrorKind, Handle, Result, SocketOption, Timeouts};
 
 use crate::failure::Failure;
 use crate::listening::{framing, terms, Term};
 use crate::options::millis;
-use crate::server::NativeServer;
+use crate::server::{NativeServer, State};
 
 /// What can be read of a connection.
 #[napi(object)]
@@ -24,6 +24,20 @@ pub struct NativeInfo {
     pub sent: f64,
     /// Bytes.
     pub queued: f64,
+}
+
+impl From<ConnInfo> for NativeInfo {
+    fn from(info: ConnInfo) -> Self {
+        NativeInfo {
+            listener: info.listener.map_or(0, |listener| listener.to_u32()),
+            // At most Config::MAX_LOOPS.
+            on_loop: info.on_loop as u32,
+            age_ms: info.age.as_millis() as f64,
+            received: info.received as f64,
+            sent: info.sent as f64,
+            queued: info.queued as f64,
+        }
+    }
 }
 
 /// Who is at the other end of a Unix connection.
@@ -76,15 +90,7 @@ impl NativeServer {
     /// What can be read of a connection.
     #[napi(catch_unwind)]
     pub fn info(&self, high: u32, low: u32) -> Either<NativeInfo, Failure> {
-        either(self.on_conn(high, low, Handle::info).map(|info| NativeInfo {
-            listener: info.listener.map_or(0, |listener| listener.to_u32()),
-            // At most Config::MAX_LOOPS.
-            on_loop: info.on_loop as u32,
-            age_ms: info.age.as_millis() as f64,
-            received: info.received as f64,
-            sent: info.sent as f64,
-            queued: info.queued as f64,
-        }))
+        self.state.info(high, low)
     }
 
     /// Who is at the other end of a Unix connection.
@@ -121,10 +127,21 @@ impl NativeServer {
 
 impl NativeServer {
     fn on_conn<T>(&self, high: u32, low: u32, call: impl FnOnce(&Handle, ConnId) -> Result<T>) -> Result<T> {
-        let closed = || Error::new(ErrorKind::Closed, "the connection is closed".to_owned());
-        let id = ConnId::from_u64(u64::from(high) << 32 | u64::from(low)).ok_or_else(closed)?;
-        let server = self.engine().map_err(|_| closed())?;
-        call(server.handle(), id)
+        self.state.on_conn(high, low, call)
+    }
+}
+
+impl State {
+    /// Makes a call on a connection. Those of a server that is over are closed.
+    fn on_conn<T>(&self, high: u32, low: u32, call: impl FnOnce(&Handle, ConnId) -> Result<T>) -> Result<T> {
+        let number = u64::from(high) << 32 | u64::from(low);
+        let done = ConnId::from_u64(number).and_then(|id| self.with_handle(|handle| call(handle, id)));
+        done.unwrap_or_else(|| Err(self.closed(number)))
+    }
+
+    /// What can be read of a connection.
+    pub(crate) fn info(&self, high: u32, low: u32) -> Either<NativeInfo, Failure> {
+        either(self.on_conn(high, low, Handle::info).map(NativeInfo::from))
     }
 }
 

@@ -18,6 +18,16 @@ pub struct NativeMetrics {
     pub delay: Vec<f64>,
 }
 
+impl From<Metrics> for NativeMetrics {
+    fn from(metrics: Metrics) -> Self {
+        NativeMetrics {
+            plain: metrics.counters().iter().map(|(_, count)| *count as f64).collect(),
+            closed: metrics.closed.map(|count| count as f64).into(),
+            delay: metrics.delay.buckets().map(|count| count as f64).into(),
+        }
+    }
+}
+
 /// The names of the plain numbers.
 #[napi]
 pub fn counters() -> Vec<String> {
@@ -29,16 +39,14 @@ impl NativeServer {
     /// What happened so far, of the whole server or of a loop.
     #[napi(catch_unwind)]
     pub fn metrics(&self, on_loop: Option<f64>) -> Either<NativeMetrics, Failure> {
-        match self.snapshot(on_loop.map(|index| index as usize)) {
-            Some(metrics) => Either::A(NativeMetrics {
-                plain: metrics.counters().iter().map(|(_, count)| *count as f64).collect(),
-                closed: metrics.closed.map(|count| count as f64).into(),
-                delay: metrics.delay.buckets().map(|count| count as f64).into(),
-            }),
-            None => {
-                let message = format!("there is no loop {}", on_loop.unwrap_or_default());
-                Either::B(Failure::new(ErrorKind::InvalidArgument, &message))
-            }
-        }
+        let on_loop = on_loop.map(|index| index as usize);
+        self.snapshot(on_loop)
+            .map_or_else(|| Either::B(no_loop(on_loop)), |metrics| Either::A(metrics.into()))
     }
+}
+
+/// What is answered for a loop that there is not.
+pub(crate) fn no_loop(on_loop: Option<usize>) -> Failure {
+    let message = format!("there is no loop {}", on_loop.unwrap_or_default());
+    Failure::new(ErrorKind::InvalidArgument, &message)
 }

@@ -11,7 +11,6 @@ use napi::{check_status, sys, Result};
 use napi_derive::napi;
 use reactor_core::Handle;
 
-use crate::failure::Failure;
 use crate::remote::Asked;
 use crate::server::State;
 
@@ -188,11 +187,28 @@ macro_rules! requests {
 }
 
 requests! {
+    Fail: Handle::fail,
+    Wake: Handle::wake,
+}
+
+/// The same, after which a connection takes no more writes.
+macro_rules! ends {
+    ($($Name:ident: $end:path,)+) => {$(
+        struct $Name;
+
+        impl Call for $Name {
+            fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
+                let done = arguments.conn().and_then(|id| state.end_conn(id, $end));
+                arguments.value(arguments.done(state, done).err())
+            }
+        }
+    )+};
+}
+
+ends! {
     End: Handle::end,
     Close: Handle::close,
-    Fail: Handle::fail,
     Abort: Handle::abort,
-    Wake: Handle::wake,
 }
 
 /// The same, which concern what the connection's own thread keeps of it.
@@ -203,8 +219,7 @@ macro_rules! asked {
         impl Call for $Name {
             fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
                 let done = arguments.conn().and_then(|id| state.ask(id, Asked::$Name));
-                let done = done.map_or_else(|| Err(arguments.closed(state)), |done| done.map_err(Failure::from));
-                arguments.value(done.err())
+                arguments.value(arguments.done(state, done).err())
             }
         }
     )+};

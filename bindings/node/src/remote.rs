@@ -12,8 +12,10 @@ use napi_derive::napi;
 use reactor_core::{ConnId, Error, ErrorKind, Handle, Result};
 
 use crate::channel::Channel;
+use crate::conns::NativeInfo;
 use crate::failure::Failure;
 use crate::hand_over::Message;
+use crate::metrics::{no_loop, NativeMetrics};
 use crate::options::millis;
 use crate::plain::Calls;
 use crate::server::State;
@@ -33,15 +35,18 @@ pub enum Asked {
     Resume = 0x8003,
     /// To be handed out.
     Detach = 0x8004,
+    /// Nothing: it takes no more writes, because another thread has ended it.
+    Ended = 0x8005,
 }
 
 impl Asked {
-    pub(crate) const ALL: [(Asked, &'static str); 5] = [
+    pub(crate) const ALL: [(Asked, &'static str); 6] = [
         (Asked::Hold, "hold"),
         (Asked::Release, "release"),
         (Asked::Pause, "pause"),
         (Asked::Resume, "resume"),
         (Asked::Detach, "detach"),
+        (Asked::Ended, "ended"),
     ];
 }
 
@@ -90,7 +95,7 @@ fn holds_of(asked: Asked) -> i64 {
     match asked {
         Asked::Hold => 1,
         Asked::Release => -1,
-        Asked::Pause | Asked::Resume | Asked::Detach => 0,
+        Asked::Pause | Asked::Resume | Asked::Detach | Asked::Ended => 0,
     }
 }
 
@@ -109,6 +114,7 @@ impl Reached {
             Asked::Pause | Asked::Resume => self.handle.expect_pause(id)?,
             Asked::Hold | Asked::Release => self.handle.expect_hold(id)?,
             Asked::Detach => self.handle.expect_detach(id)?,
+            Asked::Ended => {}
         }
         let mut queue = self.queue();
         if asked == Asked::Release && !self.is_held(id, &queue)? {
@@ -118,6 +124,12 @@ impl Reached {
         drop(queue);
         self.channel.send(Message::Asked(asked, id));
         Ok(())
+    }
+
+    /// Ends a connection in one way or another. Its own thread is told: it might go on to gather writes for it.
+    pub(crate) fn end(&self, id: ConnId, end: fn(&Handle, ConnId) -> Result<()>) -> Result<()> {
+        end(&self.handle, id)?;
+        self.ask(id, Asked::Ended)
     }
 
     fn is_held(&self, id: ConnId, queue: &Queue) -> Result<bool> {
@@ -234,6 +246,27 @@ impl NativeRemote {
         let ids = self.state.with_handle(Handle::connection_ids);
         let halves = |id: &ConnId| [(id.to_u64() >> 32) as u32, id.to_u64() as u32];
         ids.map_or_else(|| Either::B(gone().into()), |ids| Either::A(ids.iter().flat_map(halves).collect()))
+    }
+
+    /// What can be read of a connection.
+    #[napi(catch_unwind)]
+    pub fn info(&self, high: u32, low: u32) -> Either<NativeInfo, Failure> {
+        self.state.info(high, low)
+    }
+
+    /// What happened so far, of the whole server or of a loop.
+    #[napi(catch_unwind)]
+    pub fn metrics(&self, on_loop: Option<f64>) -> Either<NativeMetrics, Failure> {
+        let on_loop = on_loop.map(|index| index as usize);
+        let found = self.state.with_handle(|handle| match on_loop {
+            None => Some(handle.metrics()),
+            Some(index) => handle.loop_metrics(index),
+        });
+        match found {
+            Some(Some(metrics)) => Either::A(metrics.into()),
+            Some(None) => Either::B(no_loop(on_loop)),
+            None => Either::B(gone().into()),
+        }
     }
 }
 

@@ -52,8 +52,11 @@ impl State {
         State { life: RefCell::new(Life::Remote(reached)), written: Cell::new(0) }
     }
 
-    pub(crate) fn is_remote(&self) -> bool {
-        matches!(&*self.life.borrow(), Life::Remote(_))
+    /// The failure of a call on a connection whose server is over, or that never was.
+    pub(crate) fn closed(&self, id: u64) -> Error {
+        let is_remote = matches!(&*self.life.borrow(), Life::Remote(_));
+        let why = if is_remote { ": its server is gone" } else { "" };
+        Error::new(ErrorKind::Closed, format!("connection {id} is closed{why}"))
     }
 
     /// Asks a connection for something; by way of its own thread, if that is another.
@@ -67,7 +70,16 @@ impl State {
             Asked::Pause => handle.pause(id),
             Asked::Resume => handle.resume(id),
             Asked::Detach => handle.detach(id),
+            Asked::Ended => Ok(()),
         })
+    }
+
+    /// Ends a connection, and tells its own thread, if that is another.
+    pub(crate) fn end_conn(&self, id: ConnId, end: fn(&Handle, ConnId) -> Result<()>) -> Option<Result<()>> {
+        match &*self.life.borrow() {
+            Life::Remote(reached) => Some(reached.upgrade()?.end(id, end)),
+            Life::Engine(_) | Life::Over { .. } => self.with_handle(|handle| end(handle, id)),
+        }
     }
 
     /// Makes a call on the server, unless it is over.
@@ -115,7 +127,7 @@ impl State {
 /// A server. All calls on the JavaScript thread that made it.
 #[napi]
 pub struct NativeServer {
-    state: Rc<State>,
+    pub(crate) state: Rc<State>,
     pub(crate) channel: Channel,
     /// How other threads reach it.
     registration: Registration,

@@ -306,3 +306,91 @@ test('a call that is refused asks for nothing', async (t) => {
   other.close(open);
   for (const name of ['hold', 'release', 'pause', 'resume', 'detach']) assert.throws(() => other.handle[name](open), refused('CLOSED'), name);
 });
+
+for (const name of ['end', 'close']) {
+  test(`D4: once a Worker's ${name} has come, the server's own thread is told so of each write`, async (t) => {
+    const told = [];
+    const server = await serve(t, {
+      onData(conn) {
+        // What is gathered is taken without asking the engine.
+        for (const id of server.connectionIds().filter((each) => each !== conn.id)) {
+          try {
+            told.push(server.write(id, 'x'));
+          } catch (error) {
+            told.push(error.code);
+          }
+        }
+        conn.write('!');
+      },
+    }, { loops: 1, lingerMs: 60_000 });
+    const [ended, asking] = [await connect(t, server), await connect(t, server)];
+    while (server.connections < 2) await immediate();
+    const id = server.connectionIds().find((each) => server.conn(each).remotePort === ended.localPort);
+    const ask = async () => {
+      asking.write('?');
+      await read(asking, 1);
+    };
+    await ask();
+    await ask();
+    const all = readAll(ended);
+    const other = worker(t, SAYS, { handle: server.handle });
+    other.postMessage([name, id]);
+    await once(other, 'message');
+    assert.equal((await all).toString(), 'xx');
+    await ask();
+    await ask();
+    assert.deepEqual(told, [true, true, 'CLOSED', 'CLOSED']);
+    ended.destroy();
+  });
+}
+
+/** Reads what it is asked for, and writes to the connection, while the server's own thread waits for it. */
+const READS = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.on('message', ({ id, turn }) => {
+    const found = { info: handle.info(id), metrics: handle.metrics(), loop: handle.metrics(0) };
+    handle.write(id, 'meanwhile');
+    parentPort.postMessage({ info: found.info, read: [found.metrics.bytesRead, found.loop.bytesRead], count: found.loop.delay.count });
+    Atomics.store(turn, 0, 1);
+    Atomics.notify(turn, 0);
+  });
+`;
+
+test('M1: a Worker reads info and metrics while the server\'s own thread is busy', async (t) => {
+  const turn = new Int32Array(new SharedArrayBuffer(4));
+  let reader;
+  const own = [];
+  const server = await serve(t, {
+    onData(conn) {
+      own.push(conn.info());
+      reader.postMessage({ id: conn.id, turn });
+      Atomics.wait(turn, 0, 0);
+    },
+  }, { loops: 1 });
+  reader = worker(t, READS, { handle: server.handle });
+  await once(reader, 'online');
+  const client = await connect(t, server);
+  client.write('12345');
+  const [{ info, read: bytes, count }] = await once(reader, 'message');
+  assert.equal((await read(client, 9)).toString(), 'meanwhile');
+  assert.deepEqual({ ...info, ageMs: 0 }, { ...own[0], ageMs: 0 });
+  assert.deepEqual([info.bytesReceived, info.listener, info.loop, bytes], [5, 1, 0, [5, 5]]);
+  assert.equal(Number.isInteger(count), true);
+
+  const { handle } = server;
+  const [id] = server.connectionIds();
+  assert.throws(() => handle.metrics(7), refused('INVALID_ARGUMENT', /there is no loop 7/));
+  assert.throws(() => handle.metrics('0'), { name: 'TypeError', message: /^loop must be/ });
+  await server.stop();
+  assert.throws(() => handle.info(id), refused('CLOSED', /^connection \d+ is closed: its server is gone$/));
+  assert.throws(() => handle.metrics(), refused('STOPPED', /the server is gone/));
+});
+
+test('a Worker wakes an endpoint that nobody has heard of yet', async (t) => {
+  const woken = deferred();
+  const server = await serve(t, { onWake: (conn) => void woken.resolve(String(conn.id)) }, { loops: 1 }, 'udp://127.0.0.1:0');
+  const other = worker(t, SAYS, { handle: server.handle });
+  const [id] = server.endpoints(server.addresses[0]);
+  other.postMessage(['wake', id]);
+  assert.equal(await woken.promise, String(id));
+});

@@ -328,5 +328,10 @@ export class Conn {
     [inspect.custom](): object;
     #private;
 }
+/**
+ * @param {import('../types/native.js').NativeInfo} info
+ * @returns {ConnInfo}
+ */
+export function infoFrom(info: import("../types/native.js").NativeInfo): ConnInfo;
 import { Datagram } from "./datagram.js";
 import { inspect } from "util";

@@ -25,6 +25,10 @@ export declare class NativeRemote {
   stopGracefully(deadlineMs: number): Failure | null
   /** The ids of the connections that are open, each as its high and its low half. */
   connectionIds(): Array<number> | Failure
+  /** What can be read of a connection. */
+  info(high: number, low: number): NativeInfo | Failure
+  /** What happened so far, of the whole server or of a loop. */
+  metrics(onLoop?: number | undefined | null): NativeMetrics | Failure
 }
 
 /** A server. All calls on the JavaScript thread that made it. */

@@ -1,4 +1,6 @@
 export type Failure = import("../types/native.js").Failure;
+export type ConnInfo = import("./conn.js").ConnInfo;
+export type Metrics = import("./metrics.js").Metrics;
 export type Data = NodeJS.ArrayBufferView | string;
 /**
  * A server as every thread of the process reaches it, by the ids of its connections. `server.handle` is one. It goes to a Worker by
@@ -37,6 +39,20 @@ export class ServerHandle {
      * @throws {ReactorError} `STOPPED` if the server is gone
      */
     connectionIds(): ConnId[];
+    /**
+     * What can be read of a connection now, as `conn.info` does.
+     * @param {ConnId} id of the connection, or what was cloned of it
+     * @returns {ConnInfo} a snapshot
+     * @throws {ReactorError} `CLOSED` if it is gone
+     */
+    info(id: ConnId): ConnInfo;
+    /**
+     * What happened so far, as `server.metrics` does: also while the server's own thread is busy.
+     * @param {number} [loop] the loop, from 0, that it is of. Absent: of the whole server
+     * @returns {Metrics} a snapshot
+     * @throws {ReactorError} `INVALID_ARGUMENT` for a loop that there is not, `STOPPED` if the server is gone
+     */
+    metrics(loop?: number): Metrics;
     /**
      * Queues a copy of the bytes, as `conn.write` does.
      * @param {ConnId} id of the connection, or what was cloned of it

@@ -124,6 +124,8 @@ export class Session {
      */
     takeWritten(token: number): Written | undefined;
     end(): void;
+    /** Another thread has ended it: no writes are gathered for it any more. */
+    endedElsewhere(): void;
     close(): void;
     abort(): void;
     /** An answer closes it. It may be closed already; then there is nothing left to do. */

@@ -1,11 +1,16 @@
-// The commands from standard input.
-import { createInterface } from 'node:readline';
+// The commands from standard input. A thread of its own reads them, and passes on what only this one can do.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 
 import { Server } from 'reactor-engine';
 
 import { call } from './calls.mjs';
-import { complain, emit, outcome } from './report.mjs';
-import { plain, split } from './text.mjs';
+import { attempt, outcome, reply, turn } from './report.mjs';
+import { plain } from './text.mjs';
+
+/** It begins while this thread does, and keeps nobody alive until it has something to do. */
+const reader = new Worker(new URL('commands.mjs', import.meta.url), { workerData: { turn } });
+reader.unref();
 
 /** Makes a call so many times: how often each result came. */
 async function threads(scene, rest) {
@@ -21,12 +26,6 @@ async function threads(scene, rest) {
   return tally;
 }
 
-async function burst(scene, rest) {
-  const [id, count, size] = rest.split(' ');
-  const write = () => outcome(() => call(scene, `${id} write ${size}`));
-  return Array.from({ length: Number(count) }, write).join(' ');
-}
-
 async function cycles(_, count) {
   for (let at = 0; at < Number(count); at += 1) {
     const server = new Server({}, { loops: 1 });
@@ -37,48 +36,29 @@ async function cycles(_, count) {
   return 'ok';
 }
 
-const shortly = (name) => (scene, rest) => {
-  const [id, text] = split(rest);
-  return call(scene, `${id} ${name} ${text}`);
-};
-
 const COMMANDS = {
-  ...Object.fromEntries(['write', 'text', 'close', 'hold', 'release'].map((name) => [name, shortly(name)])),
   stop: (scene) => call(scene, 'server stop'),
   // No command is read before the end, which a connection asks for.
   wait: ({ server }) => server.wait().then(() => 'ok'),
   call,
   threads,
-  burst,
   cycles,
   stats: ({ server }) => ({ connections: server.connections, queued: server.queuedBytes }),
   listen: ({ server }, url) => server.listen(url),
 };
 
-/** The result of a command, and with a call what was wrong with it. */
-async function obey(commands, scene, name, rest) {
-  try {
-    const result = await commands[name](scene, rest);
-    return { result, message: null };
-  } catch (error) {
-    return { result: error.code ?? String(error), message: error.message };
-  }
-}
-
-/** Carries out one command a line, until standard input ends, which stops the server. `start` starts it. */
+/** Carries out what is passed on, until standard input ends, which stops the server. `start` starts it. */
 export async function control(scene, start) {
   const begin = () => start().then(() => 'ok');
   const commands = { ...COMMANDS, start: begin };
-  for await (const command of createInterface({ input: process.stdin })) {
-    const [name, rest] = split(command);
-    if (!Object.hasOwn(commands, name)) {
-      complain(`unknown command "${command}"`);
-      continue;
-    }
-    const own = command === 'call server start' ? { call: begin } : commands;
-    const { result, message } = await obey(own, scene, name, rest);
-    emit('reply', { command, result, ...(name === 'call' ? { message } : {}) });
-  }
+  reader.on('message', async ({ command, name, rest }) => {
+    const carryOut = command === 'call server start' ? begin : commands[name];
+    reply(command, await attempt(() => carryOut(scene, rest)));
+    reader.postMessage('done');
+  });
+  reader.ref();
+  reader.postMessage(scene.server.handle);
+  await once(reader, 'exit');
   await scene.server.stop();
   await scene.world.end();
 }

@@ -4,7 +4,7 @@ use std::ptr;
 
 use napi::bindgen_prelude::ToNapiValue;
 use napi::{check_status, sys, Result};
-use reactor_core::{ConnId, ErrorKind, Handle};
+use reactor_core::{ConnId, Handle};
 
 use crate::failure::Failure;
 use crate::server::State;
@@ -116,18 +116,22 @@ impl Arguments {
         call: impl FnOnce(&Handle, ConnId) -> reactor_core::Result<T>,
     ) -> std::result::Result<T, Failure> {
         let conn = self.conn();
-        let done = conn.and_then(|conn| state.with_handle(|handle| call(handle, conn)));
-        match done {
-            Some(done) => done.map_err(Failure::from),
-            None => Err(self.closed(state)),
-        }
+        self.done(state, conn.and_then(|conn| state.with_handle(|handle| call(handle, conn))))
+    }
+
+    /// What came of a call on a connection; nothing if its server is over.
+    pub(super) fn done<T>(
+        &self,
+        state: &State,
+        done: Option<reactor_core::Result<T>>,
+    ) -> std::result::Result<T, Failure> {
+        done.map_or_else(|| Err(self.closed(state)), |done| done.map_err(Failure::from))
     }
 
     /// The failure of a call on a connection whose server is over.
-    pub(super) fn closed(&self, state: &State) -> Failure {
+    fn closed(&self, state: &State) -> Failure {
         let id = u64::from(self.number(0)) << 32 | u64::from(self.number(1));
-        let why = if state.is_remote() { ": its server is gone" } else { "" };
-        Failure::new(ErrorKind::Closed, &format!("connection {id} is closed{why}"))
+        state.closed(id).into()
     }
 
     pub(super) fn boolean(&self, value: bool) -> Result<sys::napi_value> {
