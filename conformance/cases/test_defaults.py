@@ -87,7 +87,9 @@ def test_the_low_water_mark_is_512_kib(serve: Serve) -> None:
     queued = json.loads(server.expect("note")["text"])["queued"]
     got += client.exactly(4 * MIB - len(got))
     assert got == pattern(4 * MIB)
-    assert 256 * KIB < queued <= 512 * KIB
+    assert queued <= 512 * KIB
+    # Beside a callback that has yet to come the loop goes on sending.
+    assert queued > 256 * KIB or not server.has("in-turn")
 
 
 @promises("D2")

@@ -23,7 +23,7 @@ function deliver(records, bytes = Buffer.alloc(0)) {
 }
 
 test('the numbers of kinds are what they were', () => {
-  const kinds = { open: 0, data: 1, drain: 2, close: 3, eof: 4, wake: 5, timer: 6, tick: 7, stopping: 8, completed: 9, command: 10, about: 11, datagram: 12, detached: 13, 'cut off': 14, hold: 0x8000, release: 0x8001, pause: 0x8002, resume: 0x8003, detach: 0x8004 };
+  const kinds = { open: 0, data: 1, drain: 2, close: 3, eof: 4, wake: 5, timer: 6, tick: 7, stopping: 8, completed: 9, command: 10, about: 11, datagram: 12, detached: 13, 'cut off': 14, hold: 0x8000, release: 0x8001, pause: 0x8002, resume: 0x8003, detach: 0x8004, ended: 0x8005 };
   assert.deepEqual(Object.fromEntries(KINDS), kinds);
   assert.equal(addon.recordWords(), 5);
 });
