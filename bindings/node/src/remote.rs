@@ -56,7 +56,8 @@ struct Queue {
     waiting: VecDeque<(Asked, ConnId)>,
     /// What is being carried out.
     taken: Option<(Asked, ConnId)>,
-    /// How many more holds than releases of each connection are not carried out yet.
+    /// How many more holds than releases of each connection are not carried out yet. A release counts until it is taken: one too many
+    /// is dropped there, and one that is refused here without need would leave the connection held.
     holds: HashMap<ConnId, i64>,
 }
 
@@ -68,10 +69,13 @@ impl Queue {
 
     /// The next, when the one before was carried out.
     fn next(&mut self) -> Option<(Asked, ConnId)> {
-        if let Some((asked, id)) = self.taken.take() {
-            self.count(id, -holds_of(asked));
+        if let Some((Asked::Hold, id)) = self.taken.take() {
+            self.count(id, -1);
         }
         self.taken = self.waiting.pop_front();
+        if let Some((Asked::Release, id)) = self.taken {
+            self.count(id, 1);
+        }
         self.taken
     }
 
@@ -133,8 +137,7 @@ impl Reached {
     }
 
     fn is_held(&self, id: ConnId, queue: &Queue) -> Result<bool> {
-        let holds = queue.holds(id);
-        Ok(holds > 0 || (holds == 0 && self.handle.is_held(id)?))
+        Ok(queue.holds(id) + i64::from(self.handle.holds(id)?) > 0)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -394,3 +394,40 @@ test('a Worker wakes an endpoint that nobody has heard of yet', async (t) => {
   other.postMessage(['wake', id]);
   assert.equal(await woken.promise, String(id));
 });
+
+/** Takes two holds back, and says so to a thread that waits for it. */
+const RELEASES = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.on('message', ({ id, turn }) => {
+    const told = [];
+    for (let count = 0; count < 3; count += 1) {
+      try {
+        told.push(handle.release(id));
+      } catch (error) {
+        told.push(error.code);
+      }
+    }
+    parentPort.postMessage(told);
+    Atomics.store(turn, 0, 1);
+    Atomics.notify(turn, 0);
+  });
+`;
+
+test("L8: a Worker takes back several holds while the server's own thread is busy", async (t) => {
+  const turn = new Int32Array(new SharedArrayBuffer(4));
+  const data = [];
+  const server = await serve(t, { onData: (conn, bytes) => void data.push(String(bytes)) });
+  const client = await connect(t, server);
+  while (server.connections === 0) await immediate();
+  const [id] = server.connectionIds();
+  server.hold(id);
+  server.hold(id);
+  client.write('goes on');
+  const other = worker(t, RELEASES, { handle: server.handle });
+  await once(other, 'online');
+  other.postMessage({ id, turn });
+  Atomics.wait(turn, 0, 0);
+  assert.deepEqual((await once(other, 'message'))[0], [undefined, undefined, 'WRONG_STATE']);
+  while (data.length === 0) await immediate();
+  assert.deepEqual(data, ['goes on']);
+});

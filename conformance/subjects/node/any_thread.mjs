@@ -1,11 +1,14 @@
 // Which calls any thread can make.
 import { split } from './text.mjs';
 
-/** Calls that a handle of the server has: on connections, and on the server. A pause by one comes a moment later, and cases do not wait. */
+/**
+ * Calls that a handle of the server has: on connections, and on the server. Its pauses, holds and releases come a moment later, and cases do
+ * not wait.
+ */
 const FOR_ANY_THREAD = {
   conn: [
     ...['write', 'text', 'bytes', 'gather', 'frame', 'send-to', 'info'],
-    ...['end', 'close', 'abort', 'detach', 'wake', 'hold', 'release'],
+    ...['end', 'close', 'abort', 'detach', 'wake'],
   ],
   server: ['metrics', 'stop', 'stop-gracefully'],
 };

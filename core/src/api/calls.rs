@@ -116,13 +116,13 @@ impl Handle {
         self.request(id, Request::Release)
     }
 
-    /// Whether a connection is held, by whomever.
+    /// How often a connection is held, by whomever.
     ///
     /// # Errors
     /// As [`close`](Self::close).
     #[doc(hidden)]
-    pub fn is_held(&self, id: ConnId) -> Result<bool> {
-        Ok(self.mailbox(id)?.shared(id)?.is_held())
+    pub fn holds(&self, id: ConnId) -> Result<u32> {
+        Ok(self.mailbox(id)?.shared(id)?.holds())
     }
 
     /// Whether [`pause`](Self::pause) and [`resume`](Self::resume) would be accepted now: for who has another thread make the call.

@@ -233,8 +233,8 @@ impl ConnShared {
         holds.is_some_and(|holds| holds.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok())
     }
 
-    pub(crate) fn is_held(&self) -> bool {
-        self.more.get().is_some_and(|more| more.holds.load(Ordering::Acquire) > 0)
+    pub(crate) fn holds(&self) -> u32 {
+        self.more.get().map_or(0, |more| more.holds.load(Ordering::Acquire))
     }
 
     pub(crate) fn owe_drain(&self) {
