@@ -223,8 +223,9 @@ impl NativeServer {
         let inline = self.inline.borrow().clone();
         match (inline, self.engine()) {
             (Some(inline), Ok(server)) => inline.send_now(server.handle()),
-            (None, Ok(server)) => send_on_threads(server.handle()),
-            (_, Err(_)) => {}
+            (None, Ok(server)) if self.teardown.borrow().is_some() => send_on_threads(server.handle()),
+            // Before the start, and in onStart, no loop runs that could.
+            _ => {}
         }
     }
 
@@ -232,6 +233,8 @@ impl NativeServer {
     #[napi(catch_unwind)]
     pub fn stop(&self) {
         if let Ok(server) = self.engine() {
+            // What a callback has asked for before comes before.
+            Cork::flush();
             server.handle().stop();
         }
     }

@@ -76,3 +76,30 @@ test('the addresses and loops can be read after the stop', async (t) => {
   await server.stop();
   assert.deepEqual([server.addresses, server.loops], [before, loopsOf(2)]);
 });
+
+for (const [how, stop] of Object.entries(WAYS)) {
+  test(`D4: what a callback has written and detached before ${how} is carried out`, async (t) => {
+    // What is asked for in a callback goes together, and the server could be faster.
+    for (let round = 0; round < 40; round += 1) {
+      const [told, first] = [[], deferred()];
+      const server = await serve(t, {
+        onOpen: (conn) => first.resolve(conn),
+        onData(conn) {
+          other.write('one');
+          other.detach();
+          conn.write('two', (error) => void told.push(error));
+          return stop(server);
+        },
+        onDetach: (conn, detached) => void detached.toSocket().end(' by itself'),
+        onError: assert.fail,
+      });
+      const sockets = [await connect(t, server)];
+      const other = await first.promise;
+      sockets.push(await connect(t, server));
+      sockets[1].write('x');
+      assert.deepEqual((await Promise.all(sockets.map(readAll))).map(String), ['one by itself', 'two']);
+      await server.wait();
+      assert.deepEqual(told, [null]);
+    }
+  });
+}

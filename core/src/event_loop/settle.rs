@@ -358,6 +358,7 @@ impl EventLoop {
             entry.flush(&mut conns.pool, self.state.metrics());
         }
         entry.machine.take_completed(&mut conns.done, &mut conns.pool);
+        entry.machine.lose_handed_in();
         if entry.machine.resets() {
             return Some(closed);
         }

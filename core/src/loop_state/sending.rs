@@ -9,11 +9,11 @@ impl LoopState {
     pub(crate) fn send_now(&self, id: ConnId) -> usize {
         let conns = &mut *self.conns.borrow_mut();
         let Some(entry) = conns.slab.peek_stream(id) else { return self.send_datagrams_now(id, conns) };
-        if !entry.machine.sends_at_once() || entry.machine.out().is_empty() {
+        if !entry.machine.has_output_to_send() {
             return entry.machine.shared.unsent();
         }
         let Some(entry) = conns.slab.stream_mut(id) else { return 0 };
-        while entry.machine.sends_at_once() && !entry.machine.out().is_empty() {
+        while entry.machine.has_output_to_send() {
             let sent = entry.flush(&mut conns.pool, self.metrics());
             if let Some(timing) = entry.timing().filter(|_| sent > 0) {
                 timing.went(self.moment());

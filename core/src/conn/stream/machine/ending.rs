@@ -86,6 +86,13 @@ impl Machine {
         self.is(Flag::Resets) || !self.out.is_empty()
     }
 
+    /// The loop has ended: what another thread has written and not handed in yet will not come.
+    pub(crate) fn lose_handed_in(&mut self) {
+        if self.shared.unsent() > 0 {
+            self.set(Flag::Resets, true);
+        }
+    }
+
     /// The descriptor is to be handed out; not of a connection that is closed or not made yet.
     pub(crate) fn detach(&mut self) -> bool {
         let detaches = self.stage == Stage::Open && !self.is(Flag::Broken);

@@ -76,6 +76,12 @@ impl Machine {
         self.is_open() && self.is(Flag::Writable) && !self.is(Flag::Broken)
     }
 
+    /// Whether there is output that the kernel may take now, be the connection closing.
+    pub(crate) fn has_output_to_send(&self) -> bool {
+        let sends = matches!(self.stage, Stage::Open | Stage::Flushing | Stage::Detaching);
+        sends && self.is(Flag::Writable) && !self.is(Flag::Broken) && !self.out.is_empty()
+    }
+
     /// The kernel took `sent` bytes of the queue and of these behind it; the rest of them is queued.
     pub(crate) fn sent_through(&mut self, slices: &[&[u8]], sent: usize, pool: &mut BlockPool) {
         let of_queue = sent.min(self.out.len());
