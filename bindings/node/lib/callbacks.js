@@ -198,9 +198,9 @@ class Callbacks {
   failed(entry, name, thrown) {
     if (entry) {
       const { session } = entry;
-      const peerLeft = !session.isClosing && !session.isOpen;
-      if (peerLeft && saysClosed(thrown, session.id)) {
-        // The peer went while the batch was on its way: the write that noticed is no failure, and onClose follows.
+      const leftUnseen = (!session.isClosing || session.endsUnseen) && !session.isOpen;
+      if (leftUnseen && saysClosed(thrown, session.id)) {
+        // It went while the batch was on its way: the write that noticed is no failure, and its last callback follows.
         session.isClosing = true;
         return;
       }

@@ -190,6 +190,9 @@ class Dispatcher {
       session.about = slab.text(first, second);
     } else if (kind === DETACHED) {
       this.#detached(entry);
+    } else if (kind === OPEN && !session.isOutgoing) {
+      session.endsUnseen ||= session.isClosing;
+      this.callbacks.tellOf(entry, 'onOpen', conn);
     } else if (session.isClosing) {
       // The handler is done with it.
     } else if (kind === DATAGRAM) {

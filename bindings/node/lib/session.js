@@ -94,6 +94,8 @@ class Session {
     this.scope = scope;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
     this.isClosing = false;
+    /** Its callbacks need not know that it is closing: another thread has asked for that, or it was before they were told of it. */
+    this.endsUnseen = false;
     /** It is to be handed out, and what comes of its input until then goes back to the engine, to be handed out as well. */
     this.isDetaching = false;
     /** Its framing was set while input of it may have been on its way, which was cut as it was before. */
@@ -241,6 +243,7 @@ class Session {
 
   /** Another thread wants it handed out. */
   detachAsked() {
+    this.endsUnseen ||= !this.isClosing;
     this.#ends(this.#detach());
   }
 

@@ -6,7 +6,7 @@ import test from 'node:test';
 
 import { ConnId, ReactorError, Server, ServerHandle } from 'reactor-engine';
 
-import { LOOPBACK, connect, deferred, read, readAll, serve, worker } from './support.mjs';
+import { LOOPBACK, connect, deferred, isInline, read, readAll, serve, worker } from './support.mjs';
 
 const refused = (code, message = /./) => (error) => error instanceof ReactorError && error.code === code && message.test(error.message);
 
@@ -271,6 +271,100 @@ for (const [asked, undone] of [['hold', 'release'], ['pause', 'resume']]) {
     assert.deepEqual(data, ['goes on']);
   });
 }
+
+/** Calls as often as is asked, and says how each ended to who sleeps on a number meanwhile. */
+const COUNTS = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.on('message', ([name, id, times, shared]) => {
+    const ends = Array.from({ length: times }, () => {
+      try {
+        handle[name](id);
+        return 'done';
+      } catch (error) {
+        return error.code;
+      }
+    });
+    parentPort.postMessage(ends);
+    Atomics.store(shared, 0, 1);
+    Atomics.notify(shared, 0);
+  });
+`;
+
+/** Has a Worker that {@link COUNTS} make calls while this thread does nothing; says how they ended. */
+function meanwhile(other, name, id, times = 1) {
+  const shared = new Int32Array(new SharedArrayBuffer(4));
+  const said = once(other, 'message');
+  other.postMessage([name, id, times, shared]);
+  Atomics.wait(shared, 0, 0);
+  return said.then(([ends]) => ends);
+}
+
+test('L1: onOpen comes first, also of what was detached before it could come', { skip: isInline && 'nothing comes before onOpen' }, async (t) => {
+  const events = [];
+  const server = await serve(t, {
+    onOpen(conn) {
+      events.push('open');
+      conn.write('too late');
+    },
+    onData: assert.fail,
+    onDetach(conn, detached) {
+      events.push('detach');
+      detached.toSocket().end('by itself');
+    },
+    onClose: (conn, reason) => void events.push(reason),
+    onError: assert.fail,
+  });
+  const other = worker(t, COUNTS, { handle: server.handle });
+  await once(other, 'online');
+  const port = new URL(server.addresses[0].replace('tcp', 'http')).port;
+  /** A connection of which this thread has not been told, and cannot be while it does nothing. */
+  const untold = async () => {
+    const peer = worker(t, PEER, { port });
+    const answered = once(peer, 'message');
+    while (server.connections === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    return { id: server.connectionIds()[0], answered };
+  };
+  for (const by of ['Worker', 'server']) {
+    const { id, answered } = await untold();
+    if (by === 'Worker') {
+      void meanwhile(other, 'detach', id);
+      assert.throws(() => server.pause(id), refused('CLOSED'));
+    } else {
+      server.detach(id);
+    }
+    assert.equal((await answered)[0], 'by itself');
+    assert.deepEqual(events.splice(0), ['open', 'detach']);
+  }
+  const { id, answered } = await untold();
+  server.close(id);
+  assert.equal((await answered)[0], '');
+  while (events.length < 2) await immediate();
+  assert.deepEqual(events, ['open', 'local close']);
+});
+
+/** A client that says what it has got. */
+const PEER = `
+  const socket = require('node:net').connect(Number(workerData.port), '127.0.0.1');
+  let all = '';
+  socket.on('data', (data) => (all += data)).on('end', () => parentPort.postMessage(all));
+`;
+
+test('a callback that finds out that a Worker has had its connection detached has not failed', async (t) => {
+  const handed = deferred();
+  const server = await serve(t, {
+    onData(conn) {
+      void meanwhile(other, 'detach', conn.id);
+      conn.pause();
+    },
+    onDetach: () => handed.resolve(),
+    onClose: assert.fail,
+    onError: handed.reject,
+  });
+  const other = worker(t, COUNTS, { handle: server.handle });
+  await once(other, 'online');
+  (await connect(t, server)).write('x');
+  await handed.promise;
+});
 
 for (const by of ['a handle', 'a Worker']) {
   test(`what waits for the handler is handed out when ${by} detaches the connection`, async (t) => {

@@ -67,6 +67,8 @@ export class Session {
     scope: import("./scope.js").Scope;
     /** This side has closed it: what the engine still holds for it is dropped, except onClose. */
     isClosing: boolean;
+    /** Its callbacks need not know that it is closing: another thread has asked for that, or it was before they were told of it. */
+    endsUnseen: boolean;
     /** It is to be handed out, and what comes of its input until then goes back to the engine, to be handed out as well. */
     isDetaching: boolean;
     /** Its framing was set while input of it may have been on its way, which was cut as it was before. */
