@@ -243,7 +243,8 @@ class Dispatcher {
   #inputs(entry, walk, at) {
     const { session } = entry;
     const { words, end } = walk;
-    if (session.givesBack) return this.#giveBack(session, walk, at);
+    // What was taken out of the log was given back with what came before it: each is looked at once, be they many.
+    if (session.givesBack) return walk.isTaken(at) ? undefined : this.#giveBack(session, walk, at);
     const [high, low] = [words[at + 1], words[at + 2]];
     do {
       walk.next = at + WORDS;

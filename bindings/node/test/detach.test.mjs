@@ -282,3 +282,25 @@ for (const [what, text] of Object.entries({ output: 'x', input: 'one\ntwo\n' }))
     assert.deepEqual(codes, ['ECONNRESET']);
   });
 }
+
+test('frames without number that are on their way are handed out in no more time than they take', async (t) => {
+  const [handed, conns] = [[], []];
+  const over = deferred();
+  const server = await serve(t, {
+    onOpen: (conn) => void conns.push(conn),
+    onDetach(conn, detached) {
+      handed.push(detached.input);
+      if (handed.length === 4) over.resolve();
+    },
+  }, { loops: 1 }, `${LOOPBACK}?framing=fixed:1`);
+  const clients = await Promise.all(Array.from({ length: 4 }, () => connect(t, server)));
+  while (conns.length < 4) await immediate();
+  for (const conn of conns) conn.hold();
+  await Promise.all(clients.map((client) => new Promise((taken) => client.write('x'.repeat(100_000), taken))));
+  for (const conn of conns) conn.release();
+  // The loop hands them over while this thread does something else.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  for (const conn of conns) conn.detach();
+  await over.promise;
+  assert.ok(handed.every((input) => input.every((byte) => byte === 'x'.charCodeAt(0))));
+});
