@@ -304,3 +304,19 @@ test('frames without number that are on their way are handed out in no more time
   await over.promise;
   assert.ok(handed.every((input) => input.every((byte) => byte === 'x'.charCodeAt(0))));
 });
+
+test('D2: another framing for each of many frames that came together takes no more time for each, the more they are', async (t) => {
+  const got = [];
+  const over = deferred();
+  const server = await serve(t, {
+    onData(conn, data) {
+      got.push(String(data));
+      conn.setFraming(got.length % 2 === 0 ? line() : fixed(6));
+      if (got.length === 40_000) over.resolve();
+    },
+    onError: over.reject,
+  }, { loops: 1 }, LINES);
+  (await connect(t, server)).write('6\nabcdef'.repeat(20_000));
+  await over.promise;
+  assert.ok(got.every((frame, at) => frame === (at % 2 === 0 ? '6' : 'abcdef')));
+});

@@ -154,8 +154,13 @@ impl EventLoop {
         let mut at = 0;
         // The receiver may have gathered frames, which it is to handle before anything else.
         let mut gathered = self.gathers;
+        let mut window = if self.lends { self.window(id) } else { usize::MAX };
         loop {
-            let backlog = match self.next_piece(id, &input[at..], fresh, gathered) {
+            let piece = match window {
+                0 if at < input.len() => self.close_window(id),
+                _ => self.next_piece(id, &input[at..], fresh, gathered),
+            };
+            let backlog = match piece {
                 Piece::Keep { .. } if gathered => {
                     Self::tell_delivered(&self.state, &mut *self.receiver, id);
                     gathered = false;
@@ -173,6 +178,7 @@ impl EventLoop {
                     // What was shown without a framing, and kept, waits for more.
                     fresh = !raw;
                     at += consumed - kept;
+                    window -= 1;
                     continue;
                 }
                 Piece::Command(command) => {
@@ -183,6 +189,7 @@ impl EventLoop {
                         false => Self::tell_command::<false>(state, receiver, id, &input[at..], &command),
                     };
                     fresh = true;
+                    window -= 1;
                     continue;
                 }
                 Piece::Wrong(error) => {
@@ -199,6 +206,19 @@ impl EventLoop {
             }
             return at..input.len();
         }
+    }
+
+    fn window(&self, id: ConnId) -> usize {
+        self.state.conns.borrow_mut().slab.peek_stream(id).map_or(usize::MAX, |entry| entry.window())
+    }
+
+    /// The receiver has been given as many frames as it is to be given at once: the rest waits for its answer.
+    fn close_window(&mut self, id: ConnId) -> Piece {
+        let conns = &mut *self.state.conns.borrow_mut();
+        let Some(entry) = conns.slab.stream_mut(id) else { return Piece::Keep { backlog: false } };
+        entry.widen_window();
+        waits(self.lends, &mut *self.receiver, &mut entry.machine, id);
+        Piece::Keep { backlog: entry.machine.is_open() }
     }
 
     /// Gives the receiver input, and says how many of the bytes the handler keeps.

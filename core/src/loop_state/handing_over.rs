@@ -59,7 +59,7 @@ impl LoopState {
     }
 
     /// Input that was handed over comes again, in front of what is carried, and is looked at with new eyes; if nothing cuts it, `soon`
-    /// or when there is more.
+    /// or when there is more. What is cut comes frame by frame at first, and then more and more at once.
     pub(crate) fn take_back(&self, id: ConnId, bytes: &[u8], soon: bool) {
         // A framing that is replaced may have a function of the user's: it is dropped when nothing is borrowed.
         let (carried, _replaced) = {
@@ -68,6 +68,8 @@ impl LoopState {
             let framer = entry.machine.shared.framing().map(Framer::new).map(Box::new);
             let replaced = std::mem::replace(&mut entry.framer, framer);
             entry.backlog |= (soon || entry.framer.is_some()) && !bytes.is_empty();
+            // Who sets a framing for each frame is not to be given, and to give back, all that follow it each time.
+            entry.extra().window = u8::from(soon && entry.framer.is_some());
             (entry.take_carry(&mut conns.pool), replaced)
         };
         self.carry(id, [bytes, &carried].concat());

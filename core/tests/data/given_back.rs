@@ -61,10 +61,34 @@ fn frames_that_are_given_back_are_cut_as_is_said_now() {
     scene.server.handle().set_framing(conn, Some(Framing::fixed(4))).unwrap();
     scene.server.handle().hand_over_again(conn, pieces(&hand_over)[1].1.to_vec()).unwrap();
     drop(hand_over);
-    assert_eq!(frames(&scene.next()), [b"two\r", b"\nthr"]);
+    assert_eq!(frames(&scene.next()), [b"two\r"]);
+    assert_eq!(frames(&scene.next()), [b"\nthr"]);
     // What was carried then is looked at together with what comes.
     scene.client.write_all(b"e, and so on").unwrap();
-    assert_eq!(frames(&scene.next()), [b"eee,", b" and", b" so "]);
+    assert_eq!(frames(&scene.next()), [b"eee,", b" and"]);
+    assert_eq!(frames(&scene.next()), [b" so "]);
+}
+
+#[test]
+fn what_is_given_back_comes_frame_by_frame_and_then_more_at_once() {
+    let mut scene = Scene::new(Framing::fixed(1));
+    scene.client.write_all(&[b'x'; 40]).unwrap();
+    let conn = {
+        let hand_over = scene.next();
+        let conn = hand_over.records()[0].conn().unwrap();
+        let handle = scene.server.handle();
+        handle.set_framing(conn, Some(Framing::fixed(2))).unwrap();
+        handle.hand_over_again(conn, hand_over.bytes().to_vec()).unwrap();
+        conn
+    };
+    let more = |scene: &Scene| frames(&scene.next()).len();
+    assert_eq!([more(&scene), more(&scene), more(&scene)], [1, 2, 4]);
+    // And so it is whenever some come back.
+    let hand_over = scene.next();
+    assert_eq!(frames(&hand_over), [b"xx"; 8]);
+    scene.server.handle().hand_over_again(conn, hand_over.bytes()[2..].to_vec()).unwrap();
+    drop(hand_over);
+    assert_eq!([more(&scene), more(&scene), more(&scene), more(&scene)], [1, 2, 4, 5]);
 }
 
 #[test]

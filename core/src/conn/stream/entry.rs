@@ -35,6 +35,9 @@ pub(crate) struct StreamEntry {
 /// Unfinished input of this size keeps its memory when most of it is consumed: little, and often needed again.
 const KEPT: usize = 4 << 10;
 
+/// A window that is as good as none.
+const WIDEST: u8 = 14;
+
 /// Whether nothing is to be done with a connection but to hand its input on and send its output. In this order and of this
 /// size a UDP socket's place among the values is here, so that one comparison finds a stream that flows: see `Entry`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,23 @@ impl StreamEntry {
 
     pub(crate) fn extra(&mut self) -> &mut Extra {
         self.machine.extra()
+    }
+
+    /// How many frames a receiver that hands over is given at once.
+    pub(crate) fn window(&self) -> usize {
+        let window = self.machine.extra.as_ref().map_or(0, |extra| extra.window);
+        if window == 0 {
+            usize::MAX
+        } else {
+            1 << (window - 1)
+        }
+    }
+
+    /// As many were given. Next time it may be twice that, and at last as many as there are.
+    pub(crate) fn widen_window(&mut self) {
+        if let Some(extra) = &mut self.machine.extra {
+            extra.window = (extra.window + 1) % WIDEST;
+        }
     }
 
     pub(crate) fn clocks(&mut self) -> &mut Clocks {

@@ -21,6 +21,8 @@ pub(crate) struct Extra {
     pub(crate) completions: Option<Box<Completions>>,
     /// How many more times the user has held it than released it.
     pub(crate) holds: i32,
+    /// How many frames of it a receiver that hands over is given at once: 2 to the power of one less; 0 for as many as there are.
+    pub(crate) window: u8,
     pub(crate) clocks: Option<Box<Clocks>>,
     pub(crate) opening: Option<Box<Opening>>,
 }
@@ -40,7 +42,8 @@ pub(crate) struct Clocks {
 impl Extra {
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
-        let Extra { context, admission, carry, completions, holds, clocks, opening } = self;
+        // A window is for what is carried.
+        let Extra { context, admission, carry, completions, holds, window: _, clocks, opening } = self;
         let has_none = context.is_none() && admission.is_none() && clocks.is_none() && opening.is_none();
         has_none && carry.is_empty() && completions.is_none() && *holds == 0
     }
