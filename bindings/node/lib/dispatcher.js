@@ -127,7 +127,8 @@ class Dispatcher {
         const entry = this.#entryOf(kind, words[at + 1], words[at + 2]);
         if (entry && isInput(kind)) entry.session.scope.run(this, this.#inputs, entry, walk, at);
         else if (kind === STOPPING) this.callbacks.ofServer('onStopping');
-        else if (ASKED.has(kind)) this.#catchUp();
+        // There is such a record for each: so many may come that Node's event loop must get its turn between them.
+        else if (ASKED.has(kind)) this.#catchUp(1);
         else if (entry) this.#event(kind, entry, words[at + 3], words[at + 4], walk.slab);
       } catch (error) {
         // The events that follow belong to others.
@@ -207,9 +208,14 @@ class Dispatcher {
     // What else there is nobody here can ask for.
   }
 
-  /** Carries out what other threads have asked for, in order. */
-  #catchUp() {
-    for (let next = this.#native.nextAsked(); next; next = this.#native.nextAsked()) {
+  /**
+   * Carries out what other threads have asked for until now, in order: they may ask faster than it is done.
+   * @param {number} [most] so many calls
+   */
+  #catchUp(most = Infinity) {
+    for (let left = Math.min(this.#native.asked(), most); ; left -= 1) {
+      const next = this.#native.nextAsked(left === 0);
+      if (!next) return;
       const [kind = 0, high = 0, low = 0] = next;
       const session = this.#entryOf(kind, high, low)?.session;
       const call = ASKED.get(kind);

@@ -67,11 +67,14 @@ impl Queue {
         self.waiting.push_back((asked, id));
     }
 
-    /// The next, when the one before was carried out.
-    fn next(&mut self) -> Option<(Asked, ConnId)> {
+    /// The one before was carried out.
+    fn carried_out(&mut self) {
         if let Some((Asked::Hold, id)) = self.taken.take() {
             self.count(id, -1);
         }
+    }
+
+    fn next(&mut self) -> Option<(Asked, ConnId)> {
         self.taken = self.waiting.pop_front();
         if let Some((Asked::Release, id)) = self.taken {
             self.count(id, 1);
@@ -178,9 +181,21 @@ impl Registration {
         *number
     }
 
-    /// What other threads ask for next, when what they asked for before was carried out.
-    pub(crate) fn next_asked(&self) -> Option<(Asked, ConnId)> {
-        self.0.borrow().as_ref()?.1.queue().next()
+    /// How many calls other threads have asked for.
+    pub(crate) fn asked(&self) -> usize {
+        self.0.borrow().as_ref().map_or(0, |(_, reached)| reached.queue().waiting.len())
+    }
+
+    /// What other threads ask for next, when what they asked for before was carried out; nothing if that `was_last`.
+    pub(crate) fn next_asked(&self, was_last: bool) -> Option<(Asked, ConnId)> {
+        let own = self.0.borrow();
+        let mut queue = own.as_ref()?.1.queue();
+        queue.carried_out();
+        if was_last {
+            None
+        } else {
+            queue.next()
+        }
     }
 
     /// Nobody reaches it any more.

@@ -275,11 +275,17 @@ impl NativeServer {
         }
     }
 
-    /// What other threads ask for next, when what they asked for before was carried out: its kind, and the halves of a connection's
-    /// id.
+    /// How many calls other threads have asked for.
     #[napi(catch_unwind)]
-    pub fn next_asked(&self) -> Option<Vec<u32>> {
-        let (asked, id) = self.registration.next_asked()?;
+    pub fn asked(&self) -> u32 {
+        u32::try_from(self.registration.asked()).unwrap_or(u32::MAX)
+    }
+
+    /// What other threads ask for next, when what they asked for before was carried out: its kind, and the halves of a connection's
+    /// id; nothing if that was the last to be carried out now.
+    #[napi(catch_unwind)]
+    pub fn next_asked(&self, was_last: bool) -> Option<Vec<u32>> {
+        let (asked, id) = self.registration.next_asked(was_last)?;
         Some(vec![asked as u32, (id.to_u64() >> 32) as u32, id.to_u64() as u32])
     }
 

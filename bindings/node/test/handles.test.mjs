@@ -342,6 +342,39 @@ test('L1: onOpen comes first, also of what was detached before it could come', {
   assert.deepEqual(events, ['open', 'local close']);
 });
 
+/** Calls without end, until it is told. */
+const FLOODS = `
+  const handle = reactor.ServerHandle.from(workerData.handle);
+  parentPort.on('message', ([id, told]) => {
+    let calls = 0;
+    for (; calls < 2e6 && Atomics.load(told, 0) === 0; calls += 1) {
+      handle.pause(id);
+      handle.resume(id);
+    }
+    parentPort.postMessage(calls < 2e6);
+  });
+`;
+
+test('a Worker that calls without end does not keep the server\'s own thread', async (t) => {
+  const server = await serve(t, { onData: (conn, data) => void conn.end(data) });
+  const client = await connect(t, server);
+  while (server.connections === 0) await immediate();
+  const [id] = server.connectionIds();
+  const told = new Int32Array(new SharedArrayBuffer(4));
+  const floods = [worker(t, FLOODS, { handle: server.handle }), worker(t, FLOODS, { handle: server.handle })];
+  await Promise.all(floods.map((flood) => once(flood, 'online')));
+  const wereTold = floods.map((flood) => once(flood, 'message'));
+  for (const flood of floods) flood.postMessage([id, told]);
+  // They are ahead, and stay so.
+  Atomics.wait(told, 0, 0, 100);
+  server.resume(id);
+  for (let turn = 0; turn < 3; turn += 1) await immediate();
+  Atomics.store(told, 0, 1);
+  assert.deepEqual(await Promise.all(wereTold), [[true], [true]]);
+  client.write('goes on');
+  assert.equal((await readAll(client)).toString(), 'goes on');
+});
+
 /** A client that says what it has got. */
 const PEER = `
   const socket = require('node:net').connect(Number(workerData.port), '127.0.0.1');

@@ -94,11 +94,13 @@ export declare class NativeServer {
   release(): void
   /** The number by which other threads reach it. */
   number(): number | Failure
+  /** How many calls other threads have asked for. */
+  asked(): number
   /**
    * What other threads ask for next, when what they asked for before was carried out: its kind, and the halves of a connection's
-   * id.
+   * id; nothing if that was the last to be carried out now.
    */
-  nextAsked(): Array<number> | null
+  nextAsked(wasLast: boolean): Array<number> | null
   /** The calls by id. */
   calls(): Calls
   /** The addresses really bound. */
