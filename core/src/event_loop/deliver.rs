@@ -178,7 +178,7 @@ impl EventLoop {
                     // What was shown without a framing, and kept, waits for more.
                     fresh = !raw;
                     at += consumed - kept;
-                    window -= 1;
+                    window = window.saturating_sub(1);
                     continue;
                 }
                 Piece::Command(command) => {
@@ -189,7 +189,7 @@ impl EventLoop {
                         false => Self::tell_command::<false>(state, receiver, id, &input[at..], &command),
                     };
                     fresh = true;
-                    window -= 1;
+                    window = window.saturating_sub(1);
                     continue;
                 }
                 Piece::Wrong(error) => {
