@@ -315,7 +315,7 @@ class Dispatcher {
 
   /**
    * Gives the handler input, when it may have some, in the connection's context.
-   * @template {import('./session.js').Input} Input
+   * @template {import('./waiting.js').Input} Input
    * @param {Entry} entry
    * @param {Input} input
    * @param {(entry: Entry, input: any) => void} give
@@ -329,7 +329,7 @@ class Dispatcher {
   /**
    * Gives the handler input when it may have some.
    * @param {Entry} entry
-   * @param {import('./session.js').Input} input
+   * @param {import('./waiting.js').Input} input
    * @param {(entry: Entry, input: any) => void} give
    * @param {Buffer} [piece] what it takes in the stream
    */

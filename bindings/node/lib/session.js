@@ -4,6 +4,7 @@ const { envelopeOf } = require('./datagram.js');
 const { ReactorError, closedError, errorOf } = require('./error.js');
 const { framingTerm } = require('./framing.js');
 const { Timer } = require('./timer.js');
+const { Waiting } = require('./waiting.js');
 const { warn } = require('./warning.js');
 
 /** @typedef {import('./conn_id.js').ConnId} ConnId */
@@ -11,12 +12,7 @@ const { warn } = require('./warning.js');
 /** @typedef {import('./datagram.js').Datagram} Datagram */
 /** @typedef {import('./scope.js').Scope} Scope */
 /** @typedef {(error: ReactorError | null) => unknown} Written */
-
-/** @typedef {Buffer | Buffer[] | null} Input bytes, the arguments of a command, or the end */
-/**
- * Input that came with others in one batch and waits, what gives it to the handler, and what it takes in the stream.
- * @typedef {{ input: Input, give: (input: Input) => void, piece: Buffer | undefined }} Waiting
- */
+/** @typedef {import('./waiting.js').Input} Input */
 
 /**
  * Who calls the user for a connection.
@@ -52,11 +48,8 @@ class Session {
   /** Callbacks whose promise has not ended, each of which holds the connection. */
   #running = 0;
   #isPaused = false;
-  /**
-   * What was handed over before the engine knew that the connection is not to be read.
-   * @type {Waiting[]}
-   */
-  #waiting = [];
+  /** What was handed over before the engine knew that the connection is not to be read. */
+  #waiting = new Waiting();
   /**
    * What else is due when the promises have ended, each once: `wake`, or a timer.
    * @type {Map<unknown, () => void>}
@@ -414,9 +407,7 @@ class Session {
    */
   giveRestBack() {
     this.isReframed = false;
-    const waited = this.#waiting.filter(({ piece }) => piece !== undefined);
-    const pieces = [.../** @type {Buffer[]} */ (waited.map(({ piece }) => piece)), ...this.#caller.rest()];
-    this.#waiting = this.#waiting.filter(({ piece }) => piece === undefined);
+    const pieces = [...this.#waiting.takePieces(), ...this.#caller.rest()];
     this.#changed();
     // It may be closed by now.
     if (pieces.length > 0) this.#engine.giveAgain(this.#high, this.#low, Buffer.concat(pieces));
@@ -448,7 +439,7 @@ class Session {
 
   #giveWaiting() {
     while (!this.#isHeld && !this.#isPaused && this.#waiting.length > 0) {
-      const { input, give } = /** @type {Waiting} */ (this.#waiting.shift());
+      const { input, give } = /** @type {import('./waiting.js').Waiter} */ (this.#waiting.shift());
       this.#changed();
       if (!this.isClosing) protectedly(() => give(input));
     }
@@ -491,7 +482,7 @@ class Session {
     if (this.#kept === 0 || input === null) return;
     const kept = input.subarray(input.length - this.#kept);
     this.#kept = 0;
-    const [next] = this.#waiting;
+    const next = this.#waiting.first;
     if (Buffer.isBuffer(next?.input)) next.piece = next.input = Buffer.concat([kept, next.input]);
     else this.#engine.giveBack(this.#high, this.#low, kept);
   }
@@ -564,7 +555,7 @@ class Session {
   /** The connection is gone: nobody is to be given what has waited. */
   drop() {
     this.isGone = true;
-    this.#waiting = [];
+    this.#waiting.clear();
     this.#changed();
     this.#owed.clear();
     for (const timer of this.#timers) timer.cancel();

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use napi::{sys, Env};
 use reactor_core::binding::log::HandOver;
@@ -21,6 +21,8 @@ use crate::uv::{OnDescriptor, Polled, Uv};
 /// Turns for one readable descriptor, as long as each brings much: then more has come meanwhile, as a rule. What else Node has to do
 /// waits so long.
 const TURNS: usize = 4;
+/// And no further turn when they have taken so long: short messages are many.
+const LONG: Duration = Duration::from_millis(5);
 /// Records that are much. Of fewer the next turn would often find nothing.
 const MUCH: usize = 8;
 
@@ -111,10 +113,11 @@ impl Inline {
 
     /// Turns while that brings much, but not for ever.
     fn turn(self: &Rc<Self>) {
+        let begin = Instant::now();
         for _ in 0..TURNS {
             self.brought.set(0);
             match self.turn_once() {
-                Some(true) if self.brought.get() >= MUCH => {}
+                Some(true) if self.brought.get() >= MUCH && begin.elapsed() < LONG => {}
                 Some(false) => return self.stopped(),
                 _ => return,
             }

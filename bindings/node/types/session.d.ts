@@ -3,18 +3,7 @@ export type NativeServer = import("./conn.js").NativeServer;
 export type Datagram = import("./datagram.js").Datagram;
 export type Scope = import("./scope.js").Scope;
 export type Written = (error: ReactorError | null) => unknown;
-/**
- * bytes, the arguments of a command, or the end
- */
-export type Input = Buffer | Buffer[] | null;
-/**
- * Input that came with others in one batch and waits, what gives it to the handler, and what it takes in the stream.
- */
-export type Waiting = {
-    input: Input;
-    give: (input: Input) => void;
-    piece: Buffer | undefined;
-};
+export type Input = import("./waiting.js").Input;
 /**
  * Who calls the user for a connection.
  */
