@@ -179,7 +179,7 @@ class ServerHandle {
    * `onDetach`.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
-   * @throws {ReactorError} `CLOSED`
+   * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
    */
   detach(id) {
     asked(this.#native.detach(...halves(id)));
@@ -189,7 +189,7 @@ class ServerHandle {
    * Stops reading a connection, as `conn.pause` does; when the server's own thread comes to it.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
-   * @throws {ReactorError} `CLOSED`
+   * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
    */
   pause(id) {
     asked(this.#native.pause(...halves(id)));
@@ -199,7 +199,7 @@ class ServerHandle {
    * Reads it again, as `conn.resume` does; when the server's own thread comes to it.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
-   * @throws {ReactorError} `CLOSED`
+   * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
    */
   resume(id) {
     asked(this.#native.resume(...halves(id)));
@@ -209,7 +209,7 @@ class ServerHandle {
    * Holds a connection, as `conn.hold` does; when the server's own thread comes to it.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
-   * @throws {ReactorError} `CLOSED`
+   * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
    */
   hold(id) {
     asked(this.#native.holdConn(...halves(id)));
@@ -220,7 +220,7 @@ class ServerHandle {
    * before the connection ends.
    * @param {ConnId} id of the connection, or what was cloned of it
    * @returns {void}
-   * @throws {ReactorError} `CLOSED`, or `WRONG_STATE` if it is not held
+   * @throws {ReactorError} `CLOSED`, `WRONG_STATE` if it is not held, or `FULL` as of {@link hold}
    */
   release(id) {
     asked(this.#native.releaseConn(...halves(id)));

@@ -106,6 +106,9 @@ fn holds_of(asked: Asked) -> i64 {
     }
 }
 
+/// So many calls may wait for the server's own thread: more than it may have connections, as a rule, and some 30 MB.
+const MOST_WAITING: usize = 1 << 18;
+
 /// What other threads reach of a server, for as long as it has one.
 pub(crate) struct Reached {
     pub(crate) handle: Handle,
@@ -127,6 +130,10 @@ impl Reached {
         if asked == Asked::Release && !self.is_held(id, &queue)? {
             return Err(not_held(id));
         }
+        // What has been done is told in any case.
+        if queue.waiting.len() >= MOST_WAITING && asked != Asked::Ended {
+            return Err(too_many(id));
+        }
         queue.push(asked, id);
         drop(queue);
         self.channel.send(Message::Asked(asked, id));
@@ -146,6 +153,12 @@ impl Reached {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn too_many(id: ConnId) -> Error {
+    let message =
+        format!("connection {id}: {MOST_WAITING} calls of other threads wait for the server's own already");
+    Error::new(ErrorKind::Full, message)
 }
 
 fn not_held(id: ConnId) -> Error {

@@ -115,28 +115,28 @@ export class ServerHandle {
      * `onDetach`.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
-     * @throws {ReactorError} `CLOSED`
+     * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
      */
     detach(id: ConnId): void;
     /**
      * Stops reading a connection, as `conn.pause` does; when the server's own thread comes to it.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
-     * @throws {ReactorError} `CLOSED`
+     * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
      */
     pause(id: ConnId): void;
     /**
      * Reads it again, as `conn.resume` does; when the server's own thread comes to it.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
-     * @throws {ReactorError} `CLOSED`
+     * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
      */
     resume(id: ConnId): void;
     /**
      * Holds a connection, as `conn.hold` does; when the server's own thread comes to it.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
-     * @throws {ReactorError} `CLOSED`
+     * @throws {ReactorError} `CLOSED`, or `FULL` while 262,144 such calls wait for that thread
      */
     hold(id: ConnId): void;
     /**
@@ -144,7 +144,7 @@ export class ServerHandle {
      * before the connection ends.
      * @param {ConnId} id of the connection, or what was cloned of it
      * @returns {void}
-     * @throws {ReactorError} `CLOSED`, or `WRONG_STATE` if it is not held
+     * @throws {ReactorError} `CLOSED`, `WRONG_STATE` if it is not held, or `FULL` as of {@link hold}
      */
     release(id: ConnId): void;
     /**
