@@ -58,6 +58,19 @@ class Dispatcher {
   #runs = new Map();
   #lastRun = 0;
   /**
+   * One for all connections, which may be very many.
+   * @type {import('./session.js').Caller}
+   */
+  #caller = {
+    due: (entry, timer) => this.#due(entry, timer),
+    run: (entry, ask, call) => this.run(ask, () => call(entry.conn)),
+    failed: (error) => this.callbacks.failed(null, "the framing's function", error),
+    catchUp: () => this.isReached && this.#catchUp(),
+    written: (session, written, error) => this.#written(session, written, error),
+    isTold: ({ high, low }) => this.#isInline || this.#walk?.tells(high, low) === true,
+    rest: ({ high, low }) => this.#walk?.takeInput(high, low) ?? [],
+  };
+  /**
    * What is being delivered.
    * @type {Walk | null}
    */
@@ -142,18 +155,9 @@ class Dispatcher {
    * @returns {Entry}
    */
   #entry(id) {
-    /** @type {import('./session.js').Caller} */
-    const caller = {
-      due: (timer) => this.#due(entry, timer),
-      run: (ask, call) => this.run(ask, () => call(entry.conn)),
-      failed: (error) => this.callbacks.failed(null, "the framing's function", error),
-      catchUp: () => this.isReached && this.#catchUp(),
-      written: (written, error) => this.#written(session, written, error),
-      isTold: () => this.#isInline || this.#walk?.tells(id.high, id.low) === true,
-      rest: () => this.#walk?.takeInput(id.high, id.low) ?? [],
-    };
-    const session = new Session(this.#native, id, this.callbacks.fork(), caller, this.#outbox);
+    const session = new Session(this.#native, id, this.callbacks.fork(), this.#caller, this.#outbox);
     const entry = { conn: new Conn(session, this.callbacks.server), session };
+    session.entry = entry;
     this.#table.place(entry);
     return entry;
   }

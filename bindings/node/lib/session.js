@@ -11,20 +11,21 @@ const { warn } = require('./warning.js');
 /** @typedef {import('./conn.js').NativeServer} NativeServer */
 /** @typedef {import('./datagram.js').Datagram} Datagram */
 /** @typedef {import('./scope.js').Scope} Scope */
+/** @typedef {import('./table.js').Entry} Entry */
 /** @typedef {(error: ReactorError | null) => unknown} Written */
 /** @typedef {import('./waiting.js').Input} Input */
 
 /**
- * Who calls the user for a connection.
+ * Who calls the user for connections.
  * @typedef {object} Caller
- * @property {(timer: Timer) => void} due for a timer
- * @property {(ask: (token: number) => import('../types/native.js').Failure | null, call: (conn: any) => unknown) =>
+ * @property {(entry: Entry, timer: Timer) => void} due for a timer
+ * @property {(entry: Entry, ask: (token: number) => import('../types/native.js').Failure | null, call: (conn: any) => unknown) =>
  *   import('../types/native.js').Failure | null} run when its loop has come to that
  * @property {(error: unknown) => void} failed when a function that measures frames has
  * @property {() => void} catchUp carries out what other threads have asked for before
- * @property {(written: Written, error: ReactorError) => void} written tells how a write has ended
- * @property {() => boolean} isTold whether a callback of its is what is being called, so that nothing of its is on the way
- * @property {() => Buffer[]} rest takes out of what is being delivered what the handler was not given, as it came
+ * @property {(session: Session, written: Written, error: ReactorError) => void} written tells how a write has ended
+ * @property {(id: ConnId) => boolean} isTold whether a callback of its is what is being called, so that nothing of its is on the way
+ * @property {(id: ConnId) => Buffer[]} rest takes out of what is being delivered what the handler was not given, as it came
  */
 
 /** What `input` is while a handler is given what a framing has cut. */
@@ -35,6 +36,24 @@ const MOST = 1024;
 
 /** The completion that was asked for last. */
 let lastToken = 0;
+
+/** What a connection may have to wait for. */
+class Rare {
+  /** What was handed over before the engine knew that the connection is not to be read. */
+  waiting = new Waiting();
+  /**
+   * What else is due when the promises have ended, each once: `wake`, or a timer.
+   * @type {Map<unknown, () => void>}
+   */
+  owed = new Map();
+  /**
+   * What is to be called when writes have come to their end, by their tokens.
+   * @type {Map<number, Written>}
+   */
+  written = new Map();
+  /** @type {Set<Timer>} */
+  timers = new Set();
+}
 
 /** What the package keeps of a connection, besides the object that the user has. */
 class Session {
@@ -48,20 +67,11 @@ class Session {
   /** Callbacks whose promise has not ended, each of which holds the connection. */
   #running = 0;
   #isPaused = false;
-  /** What was handed over before the engine knew that the connection is not to be read. */
-  #waiting = new Waiting();
   /**
-   * What else is due when the promises have ended, each once: `wake`, or a timer.
-   * @type {Map<unknown, () => void>}
+   * What most connections never have.
+   * @type {Rare | undefined}
    */
-  #owed = new Map();
-  /**
-   * What is to be called when writes have come to their end, by their tokens.
-   * @type {Map<number, Written>}
-   */
-  #written = new Map();
-  /** @type {Set<Timer>} */
-  #timers = new Set();
+  #rare;
   /** Bytes of the input that are not consumed. */
   #kept = 0;
 
@@ -79,6 +89,11 @@ class Session {
     this.#low = id.low;
     this.#caller = caller;
     this.id = id;
+    /**
+     * It and the object that the user has, as soon as there is that.
+     * @type {Entry | undefined}
+     */
+    this.entry = undefined;
     /** Whether input must wait. Looked at for each, and changed seldom. */
     this.waits = false;
     /** Bytes that can be written at least without pressure, as far as is known. */
@@ -114,6 +129,16 @@ class Session {
      * @type {string | undefined}
      */
     this.about = undefined;
+  }
+
+  /** What it may have to wait for, from now on. */
+  get #more() {
+    return (this.#rare ??= new Rare());
+  }
+
+  /** How much input waits. */
+  get #waiting() {
+    return this.#rare === undefined ? 0 : this.#rare.waiting.length;
   }
 
   /** What the engine is asked by: behind what was written before. */
@@ -179,7 +204,7 @@ class Session {
     lastToken = (lastToken + 1) >>> 0;
     const accepted = this.#accepted(this.#engine.writeThen(this.#high, this.#low, parts, lastToken));
     // It never comes from inside the call.
-    this.#written.set(lastToken, written);
+    this.#more.written.set(lastToken, written);
     return accepted;
   }
 
@@ -189,8 +214,8 @@ class Session {
    * @returns {Written | undefined} whom to tell
    */
   takeWritten(token) {
-    const written = this.#written.get(token);
-    this.#written.delete(token);
+    const written = this.#rare?.written.get(token);
+    this.#rare?.written.delete(token);
     return written;
   }
 
@@ -301,7 +326,7 @@ class Session {
   /** Another thread has it read again. */
   resumeAsked() {
     // The engine does not go on with what is held.
-    if (this.#waiting.length === 0 || this.#isHeld) this.#asked(this.#engine.resume(this.#high, this.#low));
+    if (this.#waiting === 0 || this.#isHeld) this.#asked(this.#engine.resume(this.#high, this.#low));
     else this.#resumeSoon();
     this.#isPaused = false;
     this.#changed();
@@ -379,7 +404,7 @@ class Session {
 
   /** Something has changed that says whether input must wait. */
   #changed() {
-    this.waits = this.#isHeld || this.#isPaused || this.#waiting.length > 0;
+    this.waits = this.#isHeld || this.#isPaused || this.#waiting > 0;
   }
 
   get #isHeld() {
@@ -392,7 +417,7 @@ class Session {
    * @param {Buffer} [piece]
    */
   keepWaiting(input, give, piece) {
-    this.#waiting.push({ input, give, piece });
+    this.#more.waiting.push({ input, give, piece });
     this.#changed();
   }
 
@@ -407,7 +432,7 @@ class Session {
    */
   giveRestBack() {
     this.isReframed = false;
-    const pieces = [...this.#waiting.takePieces(), ...this.#caller.rest()];
+    const pieces = [...(this.#rare?.waiting.takePieces() ?? []), ...this.#caller.rest(this.id)];
     this.#changed();
     // It may be closed by now.
     if (pieces.length > 0) this.#engine.giveAgain(this.#high, this.#low, Buffer.concat(pieces));
@@ -420,13 +445,13 @@ class Session {
    * @param {() => void} call
    */
   soon(what, call) {
-    if (this.#running > 0 && !this.isEndpoint) this.#owed.set(what, call);
+    if (this.#running > 0 && !this.isEndpoint) this.#more.owed.set(what, call);
     else call();
   }
 
   /** One hold less. What has waited comes before the engine goes on, but never from inside the call that releases. */
   #letGo() {
-    if (this.#isHeld || this.#waiting.length === 0) {
+    if (this.#isHeld || this.#waiting === 0) {
       return this.#engine.releaseConn(this.#high, this.#low);
     }
     queueMicrotask(() => {
@@ -438,8 +463,8 @@ class Session {
   }
 
   #giveWaiting() {
-    while (!this.#isHeld && !this.#isPaused && this.#waiting.length > 0) {
-      const { input, give } = /** @type {import('./waiting.js').Waiter} */ (this.#waiting.shift());
+    while (!this.#isHeld && !this.#isPaused && this.#waiting > 0) {
+      const { input, give } = /** @type {import('./waiting.js').Waiter} */ (this.#more.waiting.shift());
       this.#changed();
       if (!this.isClosing) protectedly(() => give(input));
     }
@@ -447,9 +472,10 @@ class Session {
 
   /** Calls what was due while a promise ran. */
   #pay() {
-    while (this.#running === 0 && this.#owed.size > 0) {
-      const [[what, call]] = /** @type {Iterable<any>} */ (this.#owed);
-      this.#owed.delete(what);
+    const owed = this.#rare?.owed;
+    while (owed && this.#running === 0 && owed.size > 0) {
+      const [[what, call]] = /** @type {Iterable<any>} */ (owed);
+      owed.delete(what);
       if (!this.isClosing) protectedly(call);
     }
   }
@@ -482,7 +508,7 @@ class Session {
     if (this.#kept === 0 || input === null) return;
     const kept = input.subarray(input.length - this.#kept);
     this.#kept = 0;
-    const next = this.#waiting.first;
+    const next = this.#rare?.waiting.first;
     if (Buffer.isBuffer(next?.input)) next.piece = next.input = Buffer.concat([kept, next.input]);
     else this.#engine.giveBack(this.#high, this.#low, kept);
   }
@@ -495,7 +521,7 @@ class Session {
 
   /** @param {(conn: any) => unknown} call */
   run(call) {
-    this.#asked(this.#caller.run((token) => this.#engine.runOnConn(this.#high, this.#low, token), call));
+    this.#asked(this.#caller.run(/** @type {Entry} */ (this.entry), (token) => this.#engine.runOnConn(this.#high, this.#low, token), call));
   }
 
   /**
@@ -504,8 +530,9 @@ class Session {
    */
   setTimer(delayMs, repeatMs) {
     if (this.isGone || this.isClosing) throw closedError(this.id);
-    const timer = new Timer(delayMs, repeatMs, this.#caller.due, (of) => this.#timers.delete(of));
-    this.#timers.add(timer);
+    const { timers } = this.#more;
+    const timer = new Timer(delayMs, repeatMs, (of) => this.#caller.due(/** @type {Entry} */ (this.entry), of), (of) => timers.delete(of));
+    timers.add(timer);
     return timer;
   }
 
@@ -525,7 +552,7 @@ class Session {
     const term = framingTerm(framing, this.#caller.failed);
     this.#asked(this.#engine.setFraming(this.#high, this.#low, term));
     // A connection has input in one log at a time.
-    this.isReframed = !this.giveRestBack() && !this.#caller.isTold();
+    this.isReframed = !this.giveRestBack() && !this.#caller.isTold(this.id);
   }
 
   /**
@@ -555,13 +582,14 @@ class Session {
   /** The connection is gone: nobody is to be given what has waited. */
   drop() {
     this.isGone = true;
-    this.#waiting.clear();
+    const rare = this.#rare;
+    this.#rare = undefined;
     this.#changed();
-    this.#owed.clear();
-    for (const timer of this.#timers) timer.cancel();
+    if (rare === undefined) return;
+    rare.owed.clear();
+    for (const timer of rare.timers) timer.cancel();
     // Of endpoints, and of what the loop has not come to.
-    for (const written of this.#written.values()) this.#caller.written(written, closedError(this.id));
-    this.#written.clear();
+    for (const written of rare.written.values()) this.#caller.written(this, written, closedError(this.id));
   }
 }
 

@@ -2,20 +2,21 @@ export type ConnId = import("./conn_id.js").ConnId;
 export type NativeServer = import("./conn.js").NativeServer;
 export type Datagram = import("./datagram.js").Datagram;
 export type Scope = import("./scope.js").Scope;
+export type Entry = import("./table.js").Entry;
 export type Written = (error: ReactorError | null) => unknown;
 export type Input = import("./waiting.js").Input;
 /**
- * Who calls the user for a connection.
+ * Who calls the user for connections.
  */
 export type Caller = {
     /**
      * for a timer
      */
-    due: (timer: Timer) => void;
+    due: (entry: Entry, timer: Timer) => void;
     /**
      * when its loop has come to that
      */
-    run: (ask: (token: number) => import("../types/native.js").Failure | null, call: (conn: any) => unknown) => import("../types/native.js").Failure | null;
+    run: (entry: Entry, ask: (token: number) => import("../types/native.js").Failure | null, call: (conn: any) => unknown) => import("../types/native.js").Failure | null;
     /**
      * when a function that measures frames has
      */
@@ -27,15 +28,15 @@ export type Caller = {
     /**
      * tells how a write has ended
      */
-    written: (written: Written, error: ReactorError) => void;
+    written: (session: Session, written: Written, error: ReactorError) => void;
     /**
      * whether a callback of its is what is being called, so that nothing of its is on the way
      */
-    isTold: () => boolean;
+    isTold: (id: ConnId) => boolean;
     /**
      * takes out of what is being delivered what the handler was not given, as it came
      */
-    rest: () => Buffer[];
+    rest: (id: ConnId) => Buffer[];
 };
 /** What the package keeps of a connection, besides the object that the user has. */
 export class Session {
@@ -48,6 +49,11 @@ export class Session {
      */
     constructor(native: NativeServer, id: ConnId, scope: Scope, caller: Caller, outbox: import("./outbox.js").Outbox);
     id: import("./conn_id.js").ConnId;
+    /**
+     * It and the object that the user has, as soon as there is that.
+     * @type {Entry | undefined}
+     */
+    entry: Entry | undefined;
     /** Whether input must wait. Looked at for each, and changed seldom. */
     waits: boolean;
     /** Bytes that can be written at least without pressure, as far as is known. */
