@@ -4,7 +4,10 @@ import { readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { parentPort } from 'node:worker_threads';
 
+import { ServerHandle } from 'reactor-engine';
+
 import { isForAnyThread } from './any_thread.mjs';
+import { call as make } from './calls.mjs';
 import { attempt, complain, reply } from './report.mjs';
 import { split } from './text.mjs';
 import { threads } from './threads.mjs';
@@ -26,11 +29,8 @@ async function passOn(command, name, rest) {
   await once(parentPort, 'message');
 }
 
-/** Makes a call by the handle. The engine is loaded when that is needed: most cases need nothing but the main thread. */
-async function call(handle, line) {
-  const [{ call: make }, { ServerHandle }] = await Promise.all([import('./calls.mjs'), import('reactor-engine')]);
-  return make({ server: ServerHandle.from(handle) }, line);
-}
+/** Makes a call by the handle. */
+const call = (handle, line) => make({ server: ServerHandle.from(handle) }, line);
 
 /** Makes a call here, if any thread can, or has it made. */
 async function obeyCall(handle, command, line) {
@@ -68,6 +68,8 @@ const COMMANDS = {
 };
 for (const name of ['start', 'wait', 'stop', 'cycles', 'stats', 'listen']) COMMANDS[name] = (_, command, rest) => passOn(command, name, rest);
 
+// All is loaded: later there may be no descriptors for it, or its memory would be taken for the server's.
+parentPort.postMessage('ready');
 const [handle] = await once(parentPort, 'message');
 for (const command of lines()) {
   const [name, rest] = split(command);

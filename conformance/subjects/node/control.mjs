@@ -11,6 +11,14 @@ import { plain } from './text.mjs';
 /** It begins while this thread does, and keeps nobody alive until it has something to do. */
 const reader = new Worker(new URL('commands.mjs', import.meta.url), { workerData: { turn } });
 reader.unref();
+const isReady = once(reader, 'message');
+
+/** The thread that reads commands has loaded what it needs. */
+export async function prepare() {
+  reader.ref();
+  await isReady;
+  reader.unref();
+}
 
 /** Makes a call so many times: how often each result came. */
 async function threads(scene, rest) {

@@ -3,7 +3,7 @@
 import { Action, ReactorError, Server } from 'reactor-engine';
 
 import { World } from './calls.mjs';
-import { control } from './control.mjs';
+import { control, prepare } from './control.mjs';
 import { goOn } from './detached.mjs';
 import { cutBy } from './framings.mjs';
 import { options } from './options.mjs';
@@ -126,6 +126,7 @@ async function main() {
     // Nothing waits for it: standard input keeps the process alive.
     void server.wait().then(() => world.end()).then(() => emit('ended'));
   };
+  await prepare();
   const urls = listen(server, told);
   if (urls.length > 0) {
     emit('listening', { urls });
