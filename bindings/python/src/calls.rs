@@ -145,9 +145,9 @@ impl Server {
         call: fn(&reactor_core::Handle, reactor_core::ConnId) -> reactor_core::Result<()>,
     ) -> PyResult<()> {
         let (py, id) = (id.py(), conn_id(id)?);
-        call(&self.handle, id).into_py_result(py)?;
-        let conn = self.state(py).ok().and_then(|state| state.conns.get(py, id));
-        conn.into_iter().for_each(|conn| conn.get().takes_no_more());
-        Ok(())
+        match self.state(py).ok().and_then(|state| state.conns.get(py, id)) {
+            Some(conn) => conn.get().end_by(py, call),
+            None => call(&self.handle, id).into_py_result(py),
+        }
     }
 }

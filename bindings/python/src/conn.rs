@@ -7,7 +7,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use reactor_core::{ConnId, Error, ErrorKind, Handle};
 
-use crate::errors::exception;
+use crate::errors::{exception, IntoPyResult};
 use crate::state::State;
 
 /// A connection. It is usable from any thread, also when it is closed; it compares and hashes by its id. What belongs to it
@@ -20,13 +20,16 @@ pub(crate) struct Conn {
     state: Weak<State>,
     /// This side has closed it, perhaps on another thread: of what its loop has for it only on_close is still called.
     closed_here: AtomicBool,
+    /// It was closed on another thread than its loop's: a callback that runs need not know that.
+    ends_unseen: AtomicBool,
     /// The user's own value. Locked with the interpreter lock held only, and never while Python code may run.
     context: Mutex<Option<Py<PyAny>>>,
 }
 
 impl Conn {
     pub(crate) fn new(id: ConnId, server: Handle, state: Weak<State>) -> Self {
-        Conn { id, server, state, closed_here: AtomicBool::new(false), context: Mutex::new(None) }
+        let (closed_here, ends_unseen) = (AtomicBool::new(false), AtomicBool::new(false));
+        Conn { id, server, state, closed_here, ends_unseen, context: Mutex::new(None) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Py<PyAny>>> {
@@ -47,6 +50,29 @@ impl Conn {
     /// From now on only `on_close` is to be called.
     pub(crate) fn takes_no_more(&self) {
         self.closed_here.store(true, Ordering::Release);
+    }
+
+    /// Closes it, or resets it, as `call` does: nothing but `on_close` follows.
+    pub(crate) fn end_by(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&Handle, ConnId) -> reactor_core::Result<()>,
+    ) -> PyResult<()> {
+        let elsewhere = !self.server.is_loop_of(self.id);
+        // Its loop takes the interpreter's lock for whatever comes between, and so comes after all of this.
+        call(&self.server, self.id).into_py_result(py)?;
+        self.ends_unseen.store(elsewhere && !self.ends_seen(), Ordering::Release);
+        self.takes_no_more();
+        Ok(())
+    }
+
+    /// Whether it has ended without its callbacks' doing: a call of theirs that finds that out has not failed.
+    pub(crate) fn left_unseen(&self) -> bool {
+        !self.ends_seen() && !self.is_open()
+    }
+
+    fn ends_seen(&self) -> bool {
+        !self.takes_events() && !self.ends_unseen.load(Ordering::Acquire)
     }
 
     /// What its server and the loops share, while there is a server.

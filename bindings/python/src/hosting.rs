@@ -126,11 +126,11 @@ impl Hosted {
 
     fn fail(&self, callback: &Callback, conn: &Bound<'_, Conn>, error: PyErr, told: bool) {
         let (py, id) = (conn.py(), conn.get().conn_id());
-        let peer_left = conn.get().takes_events() && !conn.get().is_open();
+        let left_unseen = conn.get().left_unseen();
         if self.handle().fail(id).is_ok() || !conn.get().is_open() {
             conn.get().takes_no_more();
         }
-        if told && !(peer_left && is_closed_error(py, &error, id)) {
+        if told && !(left_unseen && is_closed_error(py, &error, id)) {
             self.state().failed(py, self.handle(), callback, Some(conn), error);
         }
     }

@@ -13,20 +13,6 @@ use crate::framing::framing;
 use crate::state::State;
 use crate::timer::Timer;
 
-impl Conn {
-    /// Closes it, or resets it, as `call` does: nothing but on_close follows.
-    pub(crate) fn end_by(
-        &self,
-        py: Python<'_>,
-        call: impl FnOnce(&Handle) -> reactor_core::Result<()>,
-    ) -> PyResult<()> {
-        // Its loop takes the interpreter's lock for whatever comes between, and so comes after both.
-        call(self.handle()).into_py_result(py)?;
-        self.takes_no_more();
-        Ok(())
-    }
-}
-
 #[pymethods]
 impl Conn {
     /// Shuts the writing side down, behind what is queued: the peer sees end of file. Reading goes on; the connection is
@@ -42,7 +28,7 @@ impl Conn {
     ///
     /// Raises `ClosedError` if the connection is closed or closing already; `UnsupportedError` for a UDP endpoint.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.end_by(py, |server| server.close(self.conn_id()))
+        self.end_by(py, Handle::close)
     }
 
     /// Resets the connection at once: what is queued is dropped. Also one that is being closed. Never blocks; usable on any
@@ -50,7 +36,7 @@ impl Conn {
     ///
     /// Raises `ClosedError` if the connection is gone; `UnsupportedError` for a UDP endpoint.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
-        self.end_by(py, |server| server.abort(self.conn_id()))
+        self.end_by(py, Handle::abort)
     }
 
     /// Takes the connection out of the engine: completions are told False, one attempt is made to send what is queued, then

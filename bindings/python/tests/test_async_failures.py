@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -73,5 +74,32 @@ def test_on_open_begins_also_if_its_connection_ends_in_the_same_turn() -> None:
                 await until(lambda: said.count("close") == times, "on_close")
                 assert said == times * ["open", "close"]
                 theirs.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("closer", ["itself", "another thread"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_who_finds_its_connection_closed_has_failed_if_this_thread_has_closed_it(closer: str, waits: bool) -> None:
+    class Closing(Failing):
+        async def on_data(self, conn: reactor.Conn, data: bytes) -> None:
+            if self.waits:
+                await asyncio.sleep(0)
+            if closer == "itself":
+                conn.close()
+            else:
+                other = threading.Thread(target=conn.close)
+                other.start()
+                other.join()
+            conn.write(data)
+
+    async def main() -> None:
+        handler: Any = Closing(waits)
+        async with reactor.serve_async(handler, "tcp://127.0.0.1:0") as server:
+            (url,) = server.addresses
+            assert await ask(url, b"x") == b""
+            await until(lambda: handler.closed, "on_close")
+        told = [reactor.ClosedError] if closer == "itself" else []
+        assert [type(error) for error in handler.errors] == told
 
     run(main())

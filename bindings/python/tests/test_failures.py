@@ -121,6 +121,41 @@ def test_a_write_to_a_peer_that_has_left_is_no_failure() -> None:
     assert recorder.errors == []
 
 
+@pytest.mark.parametrize("way", ["close", "abort", "id"])
+@pytest.mark.parametrize("call", ["write", "hold", "close", "abort"])
+def test_a_call_that_another_thread_has_overtaken_is_no_failure(way: str, call: str) -> None:
+    def on_data(conn: reactor.Conn, data: bytes) -> None:
+        ends = {"close": conn.close, "abort": conn.abort, "id": lambda: running.server.close(conn.id)}
+        other = threading.Thread(target=ends[way])
+        other.start()
+        other.join(DEADLINE)
+        calls = {"write": lambda: conn.write(data), "hold": conn.hold, "close": conn.close, "abort": conn.abort}
+        calls[call]()
+
+    recorder = Recorder(on_data=on_data)
+    with Running(recorder, loops=1) as running, connect(running.url) as client:
+        client.sendall(b"x")
+        recorder.wait_for("on_close")
+    assert recorder.names() == ["on_start", "on_open", "on_data", "on_close", "on_stop"]
+    assert recorder.closed()[0][0] in (reactor.CloseReason.LOCAL_CLOSE, reactor.CloseReason.ABORT)
+    assert recorder.errors == []
+
+
+def test_what_a_callback_does_after_its_own_abort_is_a_failure_whatever_another_thread_did() -> None:
+    def on_data(conn: reactor.Conn, data: bytes) -> None:
+        other = threading.Thread(target=conn.close)
+        other.start()
+        other.join(DEADLINE)
+        conn.abort()
+        conn.write(data)
+
+    recorder = Recorder(on_data=on_data)
+    with Running(recorder, loops=1) as running, connect(running.url) as client:
+        client.sendall(b"x")
+        recorder.wait_for("on_close")
+    assert [type(error) for _, error in recorder.errors] == [reactor.ClosedError]
+
+
 @pytest.mark.parametrize("way", ["action", "conn", "id"])
 def test_a_write_to_a_connection_that_this_side_has_closed_is_a_failure(way: str) -> None:
     recorder = Recorder(on_close=lambda conn, *_: conn.write(b"too late"))

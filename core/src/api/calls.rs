@@ -232,6 +232,12 @@ impl Handle {
         self.with_own_loop(id, |state| state.arguments_of(id)).filter(|places| !places.is_empty())
     }
 
+    /// Whether the calling thread runs a connection's loop, be it as its host between two turns.
+    #[must_use]
+    pub fn is_loop_of(&self, id: ConnId) -> bool {
+        self.mailbox(id).is_ok_and(|mailbox| mailbox.is_here())
+    }
+
     /// Uses a connection of the calling loop's, as its callbacks would, also the one whose last callback runs.
     ///
     /// # Errors

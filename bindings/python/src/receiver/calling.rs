@@ -73,15 +73,15 @@ impl PythonReceiver {
         object: &Bound<'_, Conn>,
         error: PyErr,
     ) -> Action {
-        let peer_left = object.get().takes_events() && !object.get().is_open();
+        let left_unseen = object.get().left_unseen();
         // It may have been closed before; and a UDP endpoint stays as it is.
         if conn.fail().is_ok() || !object.get().is_open() {
             object.get().takes_no_more();
         }
         // Attached as others are, so that what the exception owns is dropped here and not later.
         Python::attach(|py| {
-            // The peer went while its data was on the way: the write that noticed is no failure, and on_close follows.
-            if !(peer_left && is_closed_error(py, &error, object.get().conn_id())) {
+            // It went while the data was on the way: the call that noticed is no failure, and the last callback follows.
+            if !(left_unseen && is_closed_error(py, &error, object.get().conn_id())) {
                 self.state.failed(py, conn.server(), callback, Some(object), error);
             }
         });
