@@ -153,6 +153,9 @@ fn no_framing(given: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("the framing must be {forms}, not {quoted}"))
 }
 
+/// Bytes that a function which measures frames is shown at first.
+const SHOWN: usize = 4 << 10;
+
 /// What asks a function of the program's how long a frame is.
 fn measure(
     function: &Bound<'_, PyAny>,
@@ -174,7 +177,18 @@ struct Measured {
 }
 
 impl Measured {
+    /// Asks it with as much of the input as it needs: of what a peer has sent ahead it would be given a copy for each frame.
     fn ask(&self, py: Python<'_>, input: &[u8]) -> Result<Option<usize>, BoxError> {
+        let mut shown = SHOWN.min(input.len());
+        loop {
+            match self.ask_with(py, &input[..shown])? {
+                None if shown < input.len() => shown = shown.saturating_mul(4).min(input.len()),
+                size => return Ok(size),
+            }
+        }
+    }
+
+    fn ask_with(&self, py: Python<'_>, input: &[u8]) -> Result<Option<usize>, BoxError> {
         let answer = self.function.bind(py).call1((PyBytes::new(py, input),)).and_then(|size| size.extract());
         answer.map_err(|error| {
             let text = error.to_string();

@@ -19,6 +19,30 @@ def measure(data: bytes) -> int | None:
     return len(size) + 1 + int(size) if colon else None
 
 
+def terminated(data: bytes) -> int | None:
+    """It needs to see the whole frame."""
+    return data.find(b";") + 1 or None
+
+
+def test_a_function_is_shown_what_it_needs_and_not_for_each_frame_all_that_was_sent_ahead() -> None:
+    shown: list[int] = []
+
+    def noting(data: bytes) -> int | None:
+        shown.append(len(data))
+        return terminated(data)
+
+    frames = [b"a" * size + b";" for size in (1, 4095, 4096, 5000, 100_000)] + [b"b;"] * 10_000
+    told: list[bytes] = []
+    recorder = Recorder(on_data=lambda conn, data: told.append(data))
+    with Running(recorder) as running:
+        recorder.act["on_open"] = lambda conn: conn.set_framing(noting)
+        assert exchange(running.url, b"".join(frames)) == b""
+        recorder.wait_for("on_close")
+    assert told == frames
+    assert max(shown[-9000:]) <= 4096
+    assert recorder.errors == []
+
+
 def answering(framing: Any) -> Recorder:
     """Answers each frame with itself in brackets, as a stream."""
     recorder = Recorder(on_open=lambda conn: conn.set_framing(framing))
