@@ -236,7 +236,7 @@ impl EventLoop {
     fn finish_endpoint(&mut self, id: ConnId, closed: Closed) {
         self.state.mailbox().unregister(id, false);
         // What other threads have handed in and is not obeyed yet must have its completions, too.
-        self.obey_mailbox();
+        self.obey_all();
         let connected = {
             let conns = &mut *self.state.conns.borrow_mut();
             let Some(entry) = conns.slab.udp_mut(id) else { return };

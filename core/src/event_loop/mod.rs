@@ -3,6 +3,7 @@
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use std::vec::IntoIter;
 
 use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
@@ -51,8 +52,11 @@ const HEADROOM: usize = 64 << 10;
 /// One turn in so many is sampled: time in callbacks, and delay from ready to handled.
 const SAMPLED: u64 = 64;
 
-/// Commands that a loop has room for without asking for memory.
+/// Commands that a loop has room for without asking for memory, and carries out without looking at the clock.
 const USUAL_COMMANDS: usize = 64;
+/// Milliseconds of a turn in which commands are carried out, after which the rest waits for the next: other threads may ask for
+/// more, and faster, than is carried out.
+const OBEYING: u64 = 10;
 
 /// An event loop on its thread.
 pub(crate) struct EventLoop {
@@ -63,6 +67,8 @@ pub(crate) struct EventLoop {
     /// Headroom and read buffer.
     buffer: Box<[u8]>,
     commands: Vec<Command>,
+    /// Commands that were taken from the mailbox and wait for the next turn.
+    put_off: IntoIter<Command>,
     /// Connections dealt to this loop and not yet taken in.
     arrivals: Vec<Accepted>,
     /// Outgoing connections of which the poller reported something.
@@ -113,6 +119,7 @@ impl EventLoop {
             events: Events::new(),
             buffer: vec![0; HEADROOM + read_buffer].into_boxed_slice(),
             commands: Vec::new(),
+            put_off: Vec::new().into_iter(),
             arrivals: Vec::new(),
             dialled: Vec::new(),
             refusing: false,
@@ -154,7 +161,7 @@ impl EventLoop {
     pub(crate) fn prepare(&mut self) {
         self.or_stop(|event_loop| {
             event_loop.state.now.set(event_loop.state.server().shared.clock.now());
-            event_loop.obey_mailbox();
+            event_loop.obey_all();
             Ok(())
         });
     }
@@ -268,7 +275,8 @@ impl EventLoop {
         let accepting = !self.arrivals.is_empty() || self.acceptor.is_busy();
         let input = self.state.takes_input() && (accepting || !conns.ready.is_empty());
         let idle = conns.discard.is_empty() && conns.dirty.is_empty() && conns.done.is_empty();
-        input || !idle || !self.dialled.is_empty() || (self.tells_turns && self.receiver.is_due())
+        let asked = self.puts_off() || !self.dialled.is_empty();
+        input || !idle || asked || (self.tells_turns && self.receiver.is_due())
     }
 
     /// Remembers what the poller reported of the waker or a listener.
@@ -284,7 +292,9 @@ impl EventLoop {
     /// Carries out what other threads asked for.
     #[inline]
     fn obey_mailbox(&mut self) {
-        if self.state.mailbox().is_pending() {
+        if self.puts_off() {
+            self.obey_put_off();
+        } else if self.state.mailbox().is_pending() {
             self.obey_pending();
         }
     }
@@ -293,36 +303,70 @@ impl EventLoop {
     fn obey_pending(&mut self) {
         let mut commands = std::mem::take(&mut self.commands);
         self.state.mailbox().take(&mut commands);
-        self.obey(&mut commands);
+        if commands.len() > USUAL_COMMANDS {
+            self.put_off = commands.into_iter();
+            return self.obey_put_off();
+        }
+        commands.drain(..).for_each(|command| self.obey(command));
         // A burst's memory is given back; the usual few commands keep theirs.
         if commands.capacity() <= USUAL_COMMANDS {
             self.commands = commands;
         }
     }
 
-    fn obey(&mut self, commands: &mut Vec<Command>) {
-        for command in commands.drain(..) {
-            match command {
-                Command::Accepted(accepted) => self.arrivals.push(accepted),
-                Command::LetIn(accepted) => self.let_in(accepted),
-                Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
-                Command::WriteDatagram(id, bytes, completion) => {
-                    self.take_peer_datagram(id, &bytes, completion);
-                }
-                Command::SendTo(id, to, from, bytes) => self.take_datagram(id, (to, from), &bytes),
-                Command::Request(id, request) => drop(self.state.carry_out(id, request)),
-                Command::Run(job) => self.run_job(job),
-                Command::Open(id, opening) => self.begin_opening(id, opening),
-                Command::Resolved(id, found) => self.resolved(id, found),
-                Command::Listen(placement) if !self.draining => {
-                    self.acceptor.add(placement, &self.state.poller);
-                }
-                Command::Listen(placement) => placement.listener.stop_listening(),
-                Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
-                Command::CloseListener(closing) => self.close_listener(&closing),
-                Command::Answer(answer) => {
-                    self.tell_turn(false, |receiver, turn| receiver.answered(turn, answer));
-                }
+    /// Whether commands were taken from the mailbox and not carried out yet.
+    #[inline]
+    fn puts_off(&self) -> bool {
+        !self.put_off.as_slice().is_empty()
+    }
+
+    /// Carries out what waits of many commands, in order, as long as a turn may take for that.
+    fn obey_put_off(&mut self) {
+        let end = self.state.moment() + OBEYING;
+        while self.puts_off() {
+            for _ in 0..USUAL_COMMANDS {
+                self.put_off.next().into_iter().for_each(|command| self.obey(command));
+            }
+            if self.state.moment() >= end {
+                return;
+            }
+        }
+        // A burst's memory is given back.
+        self.put_off = Vec::new().into_iter();
+    }
+
+    /// Carries out all that was asked for until now.
+    #[inline(never)]
+    pub(super) fn obey_all(&mut self) {
+        while let Some(command) = self.put_off.next() {
+            self.obey(command);
+        }
+        let mut commands = Vec::new();
+        self.state.mailbox().take(&mut commands);
+        commands.into_iter().for_each(|command| self.obey(command));
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Accepted(accepted) => self.arrivals.push(accepted),
+            Command::LetIn(accepted) => self.let_in(accepted),
+            Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
+            Command::WriteDatagram(id, bytes, completion) => {
+                self.take_peer_datagram(id, &bytes, completion);
+            }
+            Command::SendTo(id, to, from, bytes) => self.take_datagram(id, (to, from), &bytes),
+            Command::Request(id, request) => drop(self.state.carry_out(id, request)),
+            Command::Run(job) => self.run_job(job),
+            Command::Open(id, opening) => self.begin_opening(id, opening),
+            Command::Resolved(id, found) => self.resolved(id, found),
+            Command::Listen(placement) if !self.draining => {
+                self.acceptor.add(placement, &self.state.poller);
+            }
+            Command::Listen(placement) => placement.listener.stop_listening(),
+            Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
+            Command::CloseListener(closing) => self.close_listener(&closing),
+            Command::Answer(answer) => {
+                self.tell_turn(false, |receiver, turn| receiver.answered(turn, answer));
             }
         }
     }

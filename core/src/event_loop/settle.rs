@@ -277,7 +277,7 @@ impl EventLoop {
         let on_the_way = self.state.conns.borrow_mut().slab.stream_mut(id)?.machine.has_bytes_on_the_way();
         if on_the_way {
             // What other threads have handed in and is not obeyed yet must have its completions, too.
-            self.obey_mailbox();
+            self.obey_all();
         }
         {
             let Conns { slab, done, pool, .. } = &mut *self.state.conns.borrow_mut();
@@ -321,8 +321,11 @@ impl EventLoop {
     /// The server has stopped: one more attempt to send what is queued, then every connection is closed.
     pub(super) fn finish(&mut self) {
         // From here on by-id calls answer `closed`; what was accepted before is carried out.
-        let mut commands = self.state.mailbox().end();
-        self.obey(&mut commands);
+        let last = self.state.mailbox().end();
+        while let Some(command) = self.put_off.next() {
+            self.obey(command);
+        }
+        last.into_iter().for_each(|command| self.obey(command));
         self.acceptor.clear(&self.state.poller);
         self.arrivals.clear();
         let ids = self.state.conns.borrow().slab.ids();

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use crate::common;
 use crate::common::hooks::Hooks;
 use crate::common::peer::{everywhere, finish, peer, read_all, send, serve_over, Over};
 use crate::common::{eventually, loops, next, read_exactly};
-use reactor_core::{Action, Address, CloseReason, ConnId, ErrorKind};
+use reactor_core::{Action, Address, CloseReason, ConnId, ErrorKind, Handle};
 
 fn echo() -> Hooks {
     Hooks::new().data(|conn, data| conn.write(data).map_or(Action::Close, |_| Action::None))
@@ -44,6 +45,42 @@ fn a_function_runs_on_the_loop_it_was_given_to_in_order_and_may_panic() {
         server.wait().unwrap();
         assert_eq!(server.handle().run_on(0, |_| ()).unwrap_err().kind(), ErrorKind::WrongState);
     });
+}
+
+#[test]
+fn peers_are_served_between_many_functions_and_a_stop_runs_the_rest_in_order() {
+    let (ran, runs) = channel();
+    let served = ran.clone();
+    let hooks = Hooks::new().data(move |_, _| {
+        served.send(None).unwrap();
+        Action::Stop
+    });
+    let (server, address) = serve_over(Over::Tcp, hooks, &loops(1));
+    let mut peer = peer(&address);
+    let (begun, begins) = channel();
+    let (go_on, goes_on) = channel::<()>();
+    let wait = move |_: &Handle| {
+        begun.send(()).unwrap();
+        goes_on.recv().unwrap();
+    };
+    server.handle().run_on(0, wait).unwrap();
+    next(&begins);
+    send(&mut peer, b"x");
+    for number in 0..300 {
+        let ran = ran.clone();
+        let run = move |_: &Handle| {
+            thread::sleep(Duration::from_millis(1));
+            ran.send(Some(number)).unwrap();
+        };
+        server.handle().run_on(0, run).unwrap();
+    }
+    go_on.send(()).unwrap();
+    server.wait().unwrap();
+    let mut runs: Vec<_> = runs.try_iter().collect();
+    let served = runs.iter().position(Option::is_none).unwrap();
+    assert!(served < 300, "the peer had to wait for all of them");
+    runs.remove(served);
+    assert_eq!(runs, (0..300).map(Some).collect::<Vec<_>>());
 }
 
 #[test]
@@ -204,7 +241,7 @@ fn a_callback_that_panics_closes_its_own_connection_whatever_the_callback() {
         ("on_timer", |hooks| {
             hooks
                 .data(|conn, _| {
-                    conn.start_timer(std::time::Duration::ZERO, std::time::Duration::from_millis(1)).unwrap();
+                    conn.start_timer(Duration::ZERO, Duration::from_millis(1)).unwrap();
                     Action::None
                 })
                 .timer(|_, _| panic!("told to panic"))
