@@ -9,17 +9,15 @@ use crate::api::conn::Conn;
 use crate::base::conn_id::ConnId;
 use crate::base::notice::{tell, Kind};
 use crate::base::panics::{catch, catch_payload, caught, report};
-use crate::contract::action::{Action, CloseReason, Completed};
+use crate::contract::action::{Action, CloseReason};
 use crate::delivery::receiver::{Delivery, Receiver, Turn};
 use crate::shared::seed::{Seed, WAKER};
 
-use crate::conn::completions;
 use crate::conn::request::Request;
 use crate::listen::arrival::Accepted;
 use crate::loop_state::LoopState;
 use crate::shared::handle::Handle;
-use crate::shared::mailbox::command::{Command, HandedIn, Job};
-use crate::shared::mailbox::MUCH;
+use crate::shared::mailbox::command::Command;
 use crate::sys::clock::Clock;
 use crate::sys::datagram::RecvBatch;
 use crate::sys::poller::Events;
@@ -34,6 +32,7 @@ mod deliver;
 mod dialling;
 mod draining;
 mod last_datagrams;
+mod obeying;
 mod opening;
 mod serve;
 mod settle;
@@ -51,12 +50,6 @@ const LENT: usize = 64 << 10;
 const HEADROOM: usize = 64 << 10;
 /// One turn in so many is sampled: time in callbacks, and delay from ready to handled.
 const SAMPLED: u64 = 64;
-
-/// Commands that a loop has room for without asking for memory, and carries out without looking at the clock.
-const USUAL_COMMANDS: usize = 64;
-/// Milliseconds of a turn in which commands are carried out, after which the rest waits for the next: other threads may ask for
-/// more, and faster, than is carried out.
-const OBEYING: u64 = 10;
 
 /// An event loop on its thread.
 pub(crate) struct EventLoop {
@@ -286,125 +279,6 @@ impl EventLoop {
             self.state.mailbox().drain_waker();
         } else {
             self.acceptor.ready(token);
-        }
-    }
-
-    /// Carries out what other threads asked for.
-    #[inline]
-    fn obey_mailbox(&mut self) {
-        if self.puts_off() {
-            self.obey_put_off();
-        } else if self.state.mailbox().is_pending() {
-            self.obey_pending();
-        }
-    }
-
-    #[inline(never)]
-    fn obey_pending(&mut self) {
-        let mut commands = std::mem::take(&mut self.commands);
-        self.state.mailbox().take(&mut commands);
-        if commands.len() > USUAL_COMMANDS {
-            self.put_off = commands.into_iter();
-            return self.obey_put_off();
-        }
-        commands.drain(..).for_each(|command| self.obey(command));
-        // A burst's memory is given back; the usual few commands keep theirs.
-        if commands.capacity() <= USUAL_COMMANDS {
-            self.commands = commands;
-        }
-    }
-
-    /// Whether commands were taken from the mailbox and not carried out yet.
-    #[inline]
-    fn puts_off(&self) -> bool {
-        !self.put_off.as_slice().is_empty()
-    }
-
-    /// Carries out what waits of many commands, in order, as long as a turn may take for that.
-    fn obey_put_off(&mut self) {
-        let end = self.state.moment() + OBEYING;
-        while self.puts_off() {
-            for _ in 0..USUAL_COMMANDS {
-                self.put_off.next().into_iter().for_each(|command| self.obey(command));
-            }
-            if self.state.moment() >= end {
-                return;
-            }
-        }
-        // A burst's memory is given back.
-        self.put_off = Vec::new().into_iter();
-    }
-
-    /// Carries out all that was asked for until now.
-    #[inline(never)]
-    pub(super) fn obey_all(&mut self) {
-        while let Some(command) = self.put_off.next() {
-            self.obey(command);
-        }
-        let mut commands = Vec::new();
-        self.state.mailbox().take(&mut commands);
-        commands.into_iter().for_each(|command| self.obey(command));
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Accepted(accepted) => self.arrivals.push(accepted),
-            Command::LetIn(accepted) => self.let_in(accepted),
-            Command::Write(id, handed_in) => self.take_bytes(id, handed_in),
-            Command::WriteDatagram(id, bytes, completion) => {
-                self.take_peer_datagram(id, &bytes, completion);
-            }
-            Command::SendTo(id, to, from, bytes) => self.take_datagram(id, (to, from), &bytes),
-            Command::Request(id, request) => drop(self.state.carry_out(id, request)),
-            Command::Run(job) => self.run_job(job),
-            Command::Open(id, opening) => self.begin_opening(id, opening),
-            Command::Resolved(id, found) => self.resolved(id, found),
-            Command::Listen(placement) if !self.draining => {
-                self.acceptor.add(placement, &self.state.poller);
-            }
-            Command::Listen(placement) => placement.listener.stop_listening(),
-            Command::Endpoint(id, placement) => self.open_endpoint(id, placement),
-            Command::CloseListener(closing) => self.close_listener(&closing),
-            Command::Answer(answer) => {
-                self.tell_turn(false, |receiver, turn| receiver.answered(turn, answer));
-            }
-        }
-    }
-
-    /// Queues bytes that another thread has handed in.
-    fn take_bytes(&mut self, id: ConnId, handed_in: HandedIn) {
-        let HandedIn { bytes, counted, writes, completion } = handed_in;
-        let conns = &mut *self.state.conns.borrow_mut();
-        // The budget counted them when they were handed in; the queue counts its memory now.
-        conns.pool.change -= counted as isize;
-        let Some(entry) = conns.slab.stream_mut(id) else {
-            self.state.mailbox().holders.forget(id, &self.state.server().shared.budget);
-            return conns.done.extend(completion.map(|completion| (completion, Completed::Cancelled)));
-        };
-        self.state.metrics().messages_written.add(writes.into());
-        if completion.is_some() {
-            entry.machine.shared.completion_arrived(completions::cost(completion.as_ref()));
-        }
-        // The end of the turn notes what that really is.
-        entry.holds |= bytes.len() >= MUCH;
-        let was_stuck = entry.machine.is_stuck();
-        let queued = entry.machine.write_handed_in(bytes, self.state.config(), &mut conns.pool);
-        match completion {
-            Some(completion) if queued => entry.machine.complete_with(completion, &mut conns.pool),
-            Some(completion) => conns.done.push((completion, Completed::Cancelled)),
-            None => {}
-        }
-        if let Some(timing) = entry.timing().filter(|_| !was_stuck) {
-            timing.went(self.state.moment());
-        }
-        conns.mark_dirty(id);
-    }
-
-    /// The timers that it starts count from its beginning, and so come by their delays.
-    fn run_job(&mut self, job: Job) {
-        self.state.now.set(self.state.moment());
-        if let Err(panic) = self.call(|state, _| job(state.server())) {
-            report(format_args!("a function that was run on a loop panicked: {panic}"));
         }
     }
 

@@ -322,10 +322,7 @@ impl EventLoop {
     pub(super) fn finish(&mut self) {
         // From here on by-id calls answer `closed`; what was accepted before is carried out.
         let last = self.state.mailbox().end();
-        while let Some(command) = self.put_off.next() {
-            self.obey(command);
-        }
-        last.into_iter().for_each(|command| self.obey(command));
+        self.obey_last(last);
         self.acceptor.clear(&self.state.poller);
         self.arrivals.clear();
         let ids = self.state.conns.borrow().slab.ids();

@@ -416,26 +416,9 @@ fn commands_completions_and_how_it_was_are_records_in_order() {
     server.wait().unwrap();
 }
 
-/// Answers datagrams by their envelopes, on another thread, once it is told to.
-struct Later(Mutex<Sender<HandOver>>);
-
-impl Reader for Later {
-    fn on_start(&self, _: &Handle) -> Result<Action, BoxError> {
-        Ok(Action::None)
-    }
-
-    fn read(&self, _: &Handle, hand_over: HandOver) -> Option<HandOver> {
-        let _ = self.0.lock().unwrap().send(hand_over);
-        None
-    }
-
-    fn on_stop(&self, _: &Handle) {}
-}
-
 #[test]
 fn datagrams_are_records_and_an_endpoint_ends_when_they_were_answered() {
-    let (sender, handed_over) = channel();
-    let server = Server::delivering(Logged::new(Later(Mutex::new(sender))), &loops(1)).unwrap();
+    let (server, handed_over) = handing_over(&loops(1));
     let url = server.listen("udp://127.0.0.1:0").unwrap();
     server.start().unwrap();
     let address: SocketAddr = url.strip_prefix("udp://").unwrap().parse().unwrap();

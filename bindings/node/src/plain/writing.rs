@@ -21,6 +21,18 @@ impl Arguments {
         }
     }
 
+    /// Writes so many bytes to the connection, and counts them.
+    fn write(
+        &self,
+        state: &State,
+        len: usize,
+        write: impl FnOnce(&Handle, ConnId) -> reactor_core::Result<Pressure>,
+    ) -> std::result::Result<Pressure, Failure> {
+        let pressure = self.with_conn(state, write)?;
+        state.count_written(len);
+        Ok(pressure)
+    }
+
     /// Gives input back.
     fn give(
         &self,
@@ -40,9 +52,8 @@ impl Arguments {
         write: impl FnOnce(&Handle, ConnId, &[&[u8]]) -> reactor_core::Result<Pressure>,
     ) -> Result<sys::napi_value> {
         self.written(self.with_parts(|parts| {
-            let pressure = self.with_conn(state, |handle, id| write(handle, id, parts))?;
-            state.count_written(parts.iter().map(|part| part.len()).sum());
-            Ok(pressure)
+            let len = parts.iter().map(|part| part.len()).sum();
+            self.write(state, len, |handle, id| write(handle, id, parts))
         }))
     }
 }
@@ -51,11 +62,11 @@ pub(super) struct Write;
 
 impl Call for Write {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
-        arguments.written(arguments.with_bytes(|bytes| {
-            let pressure = arguments.with_conn(state, |handle, id| handle.write(id, bytes))?;
-            state.count_written(bytes.len());
-            Ok(pressure)
-        }))
+        arguments.written(
+            arguments.with_bytes(|bytes| {
+                arguments.write(state, bytes.len(), |handle, id| handle.write(id, bytes))
+            }),
+        )
     }
 }
 
@@ -81,9 +92,7 @@ pub(super) struct WriteFrame;
 impl Call for WriteFrame {
     fn call(state: &State, arguments: &Arguments) -> Result<sys::napi_value> {
         arguments.written(arguments.with_bytes(|payload| {
-            let pressure = arguments.with_conn(state, |handle, id| handle.write_frame(id, payload))?;
-            state.count_written(payload.len());
-            Ok(pressure)
+            arguments.write(state, payload.len(), |handle, id| handle.write_frame(id, payload))
         }))
     }
 }
@@ -147,9 +156,7 @@ impl Call for SendTo {
                 let known = "an address is IP:PORT, such as 127.0.0.1:5000 or [::1]:5000";
                 Failure::new(ErrorKind::InvalidArgument, &format!("{known}, not {text:?}"))
             })?;
-            let pressure = arguments.with_conn(state, |handle, id| handle.send_to(id, to, bytes))?;
-            state.count_written(bytes.len());
-            Ok(pressure)
+            arguments.write(state, bytes.len(), |handle, id| handle.send_to(id, to, bytes))
         }))
     }
 }
@@ -164,9 +171,7 @@ impl Call for Answer {
             let wrong = || Failure::new(ErrorKind::InvalidArgument, "it is no datagram that can be answered");
             let Envelope { sender, source, .. } = envelope.ok_or_else(wrong)?;
             let answer = |handle: &Handle, id| handle.answer(id, sender, source, bytes);
-            let pressure = arguments.with_conn(state, answer)?;
-            state.count_written(bytes.len());
-            Ok(pressure)
+            arguments.write(state, bytes.len(), answer)
         }))
     }
 }
