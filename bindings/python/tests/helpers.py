@@ -264,3 +264,8 @@ def asleep(process: subprocess.Popen[str]) -> None:
             return
         time.sleep(0.002)
     raise AssertionError("the main thread never sleeps")
+
+
+def fail(*_: object) -> None:
+    """A callback that fails."""
+    raise LookupError("deliberate")
